@@ -1,0 +1,80 @@
+"""The command ``mlsys``."""
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlsys_assets.types import utc
+from mlsys_resources.resources import HOME, state_folder
+
+FIRST_CHAMPION = "2013-07-01"
+"""As of when the first champion of the flights system is trained: half the year is known."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except (ValueError, LookupError, OSError, RuntimeError) as error:
+        print(f"mlsys: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mlsys", description="The production life of a machine-learning model as a Dagster asset graph."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run = commands.add_parser(
+        "run",
+        help="raw files in, a gated champion and a tick's predictions out",
+        description="Brings in all data known by AS_OF, trains, compares and perhaps promotes as of then, predicts for "
+        "the tick that follows, and says what was found and where to look. What stands already is done again, "
+        "with the same result.",
+    )
+    run.add_argument("--as-of", default=FIRST_CHAMPION, metavar="DATE", help="a tick's start (default: %(default)s)")
+    run.add_argument("--home", type=Path, help="the folder of all state (default: $MLSYS_HOME, else .mlsys)")
+    run.set_defaults(command=_run)
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    # Dagster says this of backfill policies and partition mappings, on which the graph is built.
+    warnings.filterwarnings("ignore", message=".*is currently in beta, and may have breaking changes.*")
+    # Waiting threads that spin slow identical trainings fourfold and more where a core is taken.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if options.home is not None:
+        os.environ[HOME] = str(options.home.absolute())
+    # Only now, when the environment is settled, and not for --help: this loads Dagster.
+    from mlsys_assets.first_run import Progress, first_run, report
+    from mlsys_assets.runs import Runner
+    from mlsys_assets.state_folder import open_instance
+    from mlsys_assets.workspace import SYSTEMS, defs, resources
+
+    system, as_of, home = SYSTEMS[0], utc(options.as_of), state_folder(os.environ)
+    with open_instance(home) as instance:
+        say = Progress(sys.stdout)
+        first_run(Runner(system, defs, instance, say.step), as_of, stores=resources, say=say)
+    print("\n".join(report(system, as_of, resources)))
+    print(
+        f"""
+Where to look
+  make up                                     the asset graph, checks, plots and runs in the Dagster UI
+  .venv/bin/mlflow ui --backend-store-uri sqlite:///{_shown(home)}/mlflow.db
+                                              the models compared in the MLflow UI
+  {_shown(home)}/lake                                 every table, in every version (Delta Lake)"""
+    )
+    return 0
+
+
+def _shown(folder: Path) -> Path:
+    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,267 @@
+"""The only translator between the pure side and Dagster: ticks, findings, schemas, names."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
+from dagster import TimeWindowPartitionMapping
+
+from mlsys_assets.data_ingestion.source import TIMESTAMP, Column
+from mlsys_assets.data_ingestion.ticks import TICK, with_tick
+from mlsys_assets.data_sampling.rows import LabelledRows
+from mlsys_assets.data_sampling.views import TestRead
+from mlsys_assets.features.feature import PREDICT_AT
+from mlsys_assets.system import MLSystem
+from mlsys_assets.types import Finding, Scalar, Severity, TimeWindow, days, hours
+from mlsys_resources.lake import Lake, Written
+from mlsys_resources.operations_rows import Alias, Decision
+from mlsys_resources.operations_rows import TestRead as StoredRead
+from mlsys_resources.operations_store import OperationsStore
+
+SINGLE_RUN = dg.BackfillPolicy.single_run()
+MOST_TICKS = 10_000
+"""Reaches to the beginning of any calendar that people use."""
+CRON = {hours(1): "{minute} * * * *", days(1): "{minute} {hour} * * *", days(7): "{minute} {hour} * * {weekday}"}
+STAGES = (
+    "data_ingestion", "data_labeling", "data_sampling", "features", "models", "offline_evaluation", "prediction",
+    "production_monitoring", "retraining", "rollout", "value_analysis",
+)  # fmt: skip
+"""The life cycle in order, which happens to be the order of the alphabet."""
+
+
+def partitions(system: MLSystem) -> dg.TimeWindowPartitionsDefinition:
+    """Return the system's ticks as Dagster partitions."""
+    start = system.calendar.start
+    cron = CRON[system.calendar.step].format(minute=start.minute, hour=start.hour, weekday=start.isoweekday() % 7)
+    return dg.TimeWindowPartitionsDefinition(
+        start=start, end=system.calendar.end, fmt=system.calendar.key_format, cron_schedule=cron
+    )
+
+
+def group(system: MLSystem, stage: str) -> str:
+    """Return the Dagster group of one of the system's stages."""
+    if stage not in STAGES:
+        raise ValueError(f"{stage!r} is no stage; the stages are {', '.join(STAGES)}")
+    return f"{system.name}_{stage}"
+
+
+def key(system: MLSystem, table: str) -> dg.AssetKey:
+    """Return the asset key of one of the system's tables."""
+    return dg.AssetKey([system.name, table])
+
+
+def common(system: MLSystem, stage: str, *, kinds: Iterable[str] = ()) -> dict[str, Any]:
+    """Return what every asset of a stage has: group, owner, kinds, tags."""
+    return {
+        "group_name": group(system, stage),
+        "owners": [f"team:{system.owner}"] if system.owner else None,
+        "kinds": set(kinds),
+        "tags": {"system": system.name, "stage": stage, **system.tags},
+    }
+
+
+def earlier_ticks() -> TimeWindowPartitionMapping:
+    """Return the mapping of an as-of partition to the ticks before it."""
+    most = MOST_TICKS
+    return TimeWindowPartitionMapping(start_offset=-most, end_offset=-1, allow_nonexistent_upstream_partitions=True)
+
+
+def tick_window(context: dg.AssetExecutionContext) -> TimeWindow:
+    """Return the time that the run's ticks cover."""
+    window = context.partition_time_window
+    return TimeWindow.of(window.start, window.end)
+
+
+def check_specs(asset: dg.AssetKey, checks: Mapping[str, tuple[str, bool]]) -> list[dg.AssetCheckSpec]:
+    """Return check specs from name → (description, whether a failure stops what is downstream)."""
+    return [
+        dg.AssetCheckSpec(name, asset=asset, description=text, blocking=blocking)
+        for name, (text, blocking) in checks.items()
+    ]
+
+
+def check_result(finding: Finding, asset: dg.AssetKey) -> dg.AssetCheckResult:
+    """Return a finding as a Dagster check result."""
+    severity = dg.AssetCheckSeverity.ERROR if finding.severity is Severity.ERROR else dg.AssetCheckSeverity.WARN
+    return dg.AssetCheckResult(
+        passed=finding.passed,
+        asset_key=asset,
+        check_name=finding.name,
+        severity=severity,
+        description=finding.summary,
+        metadata=evidence(finding.evidence),
+    )
+
+
+def evidence(values: Mapping[str, Scalar]) -> dict[str, Any]:
+    """Return scalars as metadata; Dagster's JSON has no NaN, so an unknown number is said in words."""
+    return {
+        k: "unknown" if v is None or (isinstance(v, float) and not math.isfinite(v)) else v for k, v in values.items()
+    }
+
+
+def numbers(values: Mapping[str, float | None]) -> dict[str, float]:
+    """Return the values that are known: MLflow and the ledger hold no NaN."""
+    return {k: float(v) for k, v in values.items() if v is not None and math.isfinite(v)}
+
+
+def in_tick(rows: pa.Table, tick: datetime) -> pa.Table:
+    """Return the rows as all belonging to one tick."""
+    return rows.append_column(TICK, pa.repeat(pa.scalar(tick, TIMESTAMP), rows.num_rows))
+
+
+def table_schema(columns: Iterable[Column]) -> dg.TableSchema:
+    """Return declared columns as Dagster's table schema."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                c.name,
+                c.type,
+                description=" ".join(filter(None, [c.description, f"[{c.unit}]" if c.unit else ""])) or None,
+                constraints=dg.TableColumnConstraints(nullable=c.nullable),
+            )
+            for c in columns
+        ]
+    )
+
+
+def arrow_schema(schema: pa.Schema) -> dg.TableSchema:
+    """Return an Arrow schema as Dagster's table schema."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(f.name, str(f.type), constraints=dg.TableColumnConstraints(nullable=f.nullable))
+            for f in schema
+        ]
+    )
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> dg.MarkdownMetadataValue:
+    """Return rows as a Markdown table; numbers to four significant places."""
+    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
+    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
+    return dg.MetadataValue.md("\n".join(lines))
+
+
+def image(png: bytes, title: str) -> dg.MarkdownMetadataValue:
+    """Return a picture as metadata that the Dagster UI shows inline."""
+    import base64
+
+    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
+
+
+def _cell(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+class TickWriter:
+    """Writes the run's ticks of a table to the lake and tells Dagster, tick by tick, what was written."""
+
+    def __init__(self, context: dg.AssetExecutionContext, system: MLSystem, lake: Lake) -> None:
+        self.context, self.system, self.lake = context, system, lake
+        self.ticks = [tick.start for tick in system.calendar.ticks(tick_window(context))]
+
+    def write(self, table: str, rows: pa.Table, *, schema: pa.Schema, by: str, record: bool = True) -> Written:
+        """Replace the run's ticks of ``table`` by ``rows``, each in the tick of its ``by`` time.
+
+        With ``record``, Dagster is told each tick's row count and content hash, and the version.
+        """
+        placed = with_tick(rows, self.system.calendar, by)
+        written = self.lake.write_ticks(
+            self.system.name, table, placed, schema=schema, ticks=self.ticks, run_id=self.context.run.run_id
+        )
+        if record:
+            counts = {row["values"]: row["counts"] for row in pc.value_counts(placed[TICK]).to_pylist()}
+            for tick in self.ticks:
+                self._tell(tick, counts.get(tick, 0), written)
+        return written
+
+    def _tell(self, tick: datetime, rows: int, written: Written) -> None:
+        self.context.add_asset_metadata(
+            {
+                "dagster/partition_row_count": rows,
+                "content_hash": written.content_hashes[tick],
+                "lake_version": written.version,
+            },
+            partition_key=self.system.calendar.key(tick),
+        )
+
+
+class AsOf:
+    """One step of a decision as of a tick's start: what was known then, and the ledger it writes to."""
+
+    def __init__(
+        self, context: dg.AssetExecutionContext, system: MLSystem, lake: Lake, operations: OperationsStore
+    ) -> None:
+        self.context, self.system, self.lake, self.operations = context, system, lake, operations
+        self.as_of = tick_window(context).start
+
+    def rows(self, versions: Mapping[str, int]) -> LabelledRows:
+        """Return the features and labels known as of then, as those table versions hold them."""
+        return _rows(self.lake, self.system, self.as_of, tuple(sorted(versions.items())))
+
+    def training_rows(self) -> LabelledRows:
+        """Return the rows that the training set of this as-of recorded; raises if they are no longer the same."""
+        (record,) = self.decisions("training_set")
+        rows = self.rows(record.context["versions"])
+        if rows.content_hash != record.evidence["rows"]:
+            raise RuntimeError(
+                f"the rows as of {self.as_of:%Y-%m-%d} hash to {rows.content_hash}, the training set recorded "
+                f"{record.evidence['rows']}: the lake's versions {record.context['versions']} were changed; "
+                "materialize the training set again"
+            )
+        return rows
+
+    def record(
+        self,
+        kind: str,
+        name: str,
+        *,
+        verdict: str,
+        reason: str,
+        evidence: Mapping[str, Any],
+        context: Mapping[str, object] | None = None,
+    ) -> None:
+        """Append a decision as of then to the ledger; the identical one may stand there already."""
+        store = {"dagster_run": self.context.run.run_id, **(context or {})}
+        self.operations.record(
+            Decision(self.system.name, self.as_of, kind, name, verdict, reason, dict(evidence), store)
+        )
+
+    @property
+    def baselines(self) -> list[str]:
+        """The names of the system's baselines."""
+        return [c.name for c in self.system.candidates if c.baseline]
+
+    def champion_before(self) -> Alias | None:
+        """Return the champion that stood before any decision as of then."""
+        return self.operations.alias_at(self.system.name, "champion", self.as_of - timedelta(microseconds=1))
+
+    def decisions(self, kind: str) -> list[Decision]:
+        """Return what was decided as of then; raises if there is nothing."""
+        found = [d for d in self.operations.decisions(self.system.name, kind) if d.as_of == self.as_of]
+        if not found:
+            raise RuntimeError(
+                f"no {kind} of {self.system.name} as of {self.as_of:%Y-%m-%d} is on record; "
+                "materialize the assets upstream of this one first"
+            )
+        return found
+
+    def record_read(self, read: TestRead) -> None:
+        """Put an opening of a sealed test on record."""
+        self.operations.record_test_read(
+            StoredRead(self.system.name, read.split, read.content_hash, read.models, read.reason, read.as_of)
+        )
+
+
+@lru_cache(maxsize=1)
+def _rows(lake: Lake, system: MLSystem, as_of: datetime, versions: tuple[tuple[str, int], ...]) -> LabelledRows:
+    version, key = dict(versions), system.requests.key
+    start = system.calendar.start
+    features = lake.read(system.name, "features", window=(PREDICT_AT, start, as_of), version=version["features"])
+    labels = lake.read(system.name, "labels", known_by=as_of, version=version["labels"])
+    return LabelledRows.join(features, labels, key=key, at=PREDICT_AT)

@@ -1,0 +1,93 @@
+"""Raw files to typed tables: one asset a source, one partition a tick."""
+
+import dagster as dg
+
+from mlsys_assets import dagster_adapter as adapter
+from mlsys_assets.data_ingestion.quarantine import FILED_AT, QUARANTINE
+from mlsys_assets.data_ingestion.source import KNOWN_AT, Source
+from mlsys_assets.data_ingestion.validation import Ingested, ingest
+from mlsys_assets.system import MLSystem
+from mlsys_assets.types import TimeWindow
+from mlsys_resources.lake import Lake
+
+STAGE = "data_ingestion"
+
+
+def quarantine_of(source: Source) -> str:
+    """Return the name of the table where a source's broken rows wait."""
+    return f"{source.name}_quarantine"
+
+
+def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
+    """Return one asset for each of the system's sources."""
+    return [_snapshot(system, s) if s.snapshot else _ticked(system, s) for s in system.sources]
+
+
+def _declared(system: MLSystem, source: Source) -> dict[str, object]:
+    asset = adapter.key(system, source.name)
+    return {
+        "key": asset,
+        "deps": [adapter.key(system, r.source.name) for r in source.references],
+        "description": source.description,
+        "check_specs": adapter.check_specs(asset, _checks(source)),
+        "metadata": {
+            "dagster/column_schema": adapter.table_schema(source.columns),
+            "kind": source.kind,
+            "licence": source.licence,
+        },
+        **adapter.common(system, STAGE, kinds=("python", "deltalake")),
+    }
+
+
+def _checks(source: Source) -> dict[str, tuple[str, bool]]:
+    checks = {"every_row_accounted_for": ("Rows read = accepted + quarantined.", True)}
+    if source.header:
+        checks["no_undeclared_columns"] = ("The raw file has no column that was not declared.", False)
+    for reference in source.references:
+        if reference.allow:
+            text = f"Every {reference.column} is in {reference.source.name}; declared exceptions are counted."
+            checks[f"{reference.column}_is_known"] = (text, False)
+    return checks
+
+
+def _ticked(system: MLSystem, source: Source) -> dg.AssetsDefinition:
+    @dg.asset(
+        partitions_def=adapter.partitions(system), backfill_policy=adapter.SINGLE_RUN, **_declared(system, source)
+    )
+    def table(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
+        window = adapter.tick_window(context)
+        found = _read(system, source, window, lake)
+        ticks = adapter.TickWriter(context, system, lake)
+        ticks.write(quarantine_of(source), found.quarantined, schema=QUARANTINE, by=FILED_AT, record=False)
+        ticks.write(source.name, found.accepted, schema=source.schema, by=KNOWN_AT)
+        return _result(context, found)
+
+    return table
+
+
+def _snapshot(system: MLSystem, source: Source) -> dg.AssetsDefinition:
+    @dg.asset(**_declared(system, source))
+    def table(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
+        found = _read(system, source, TimeWindow(system.calendar.start, system.calendar.start), lake)
+
+        lake.write_snapshot(
+            system.name, quarantine_of(source), found.quarantined, schema=QUARANTINE, run_id=context.run.run_id
+        )
+        written = lake.write_snapshot(
+            system.name, source.name, found.accepted, schema=source.schema, run_id=context.run.run_id
+        )
+        context.add_asset_metadata({"dagster/row_count": written.rows, "lake_version": written.version})
+        return _result(context, found)
+
+    return table
+
+
+def _read(system: MLSystem, source: Source, window: TimeWindow, lake: Lake) -> Ingested:
+
+    until = None if source.snapshot else window.end
+    known = {r.source.name: lake.read(system.name, r.source.name, known_by=until) for r in source.references}
+    return ingest(source, source.read(window), window=window, known=known)
+
+
+def _result(context: dg.AssetExecutionContext, found: Ingested) -> dg.MaterializeResult:
+    return dg.MaterializeResult(check_results=[adapter.check_result(f, context.asset_key) for f in found.findings])

@@ -1,0 +1,217 @@
+"""A source: where rows of one kind of event come from, and when each became known."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+import pyarrow as pa
+
+from mlsys_assets.types import DeclarationError, TimeWindow
+
+EVENT_TIME = "event_time"
+"""When it happened: a column of every table."""
+KNOWN_AT = "known_at"
+"""When it became known: a column of every table; what is used at t has known_at <= t."""
+SOURCE_FILE = "source_file"
+"""First 16 hex digits of the raw file's SHA-256: a column of every ingested table."""
+SOURCE_LINE = "source_line"
+"""Line of the raw file, 1 = the header: a column of every ingested table."""
+DELIVERED_AT = "delivered_at"
+"""When a raw record belongs to if it is too broken to tell its own time; given by the reader."""
+
+MALFORMED = "malformed"
+"""Why a raw record could not be read at all; null for the others; given by the reader."""
+
+TIMESTAMP = pa.timestamp("us", tz="UTC")
+"""The one type of a moment in the lake."""
+TYPES = {
+    "int64": pa.int64(),
+    "float64": pa.float64(),
+    "float32": pa.float32(),
+    "string": pa.string(),
+    "bool": pa.bool_(),
+    "timestamp": TIMESTAMP,
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table: its name, type, and what its values may be.
+
+    ``type`` is one of int64, float64, float32, string, bool, timestamp. A value outside
+    [minimum, maximum], a text that does not match the regular expression ``pattern``, or a null
+    where ``nullable`` is false, sends its row to quarantine.
+    """
+
+    name: str
+    type: str
+    nullable: bool = True
+    minimum: float | None = None
+    maximum: float | None = None
+    pattern: str = ""
+    unit: str = ""
+    description: str = ""
+
+    @property
+    def arrow(self) -> pa.Field:
+        """The column as an Arrow field."""
+        return pa.field(self.name, TYPES[self.type], nullable=self.nullable)
+
+
+class SourceKind(StrEnum):
+    """Who makes the data, which decides how strictly a broken row is met (Huyen 2022, ch. 3)."""
+
+    USER_INPUT = "user_input"
+    SYSTEM_LOGS = "system_logs"
+    INTERNAL_DATABASE = "internal_database"
+    THIRD_PARTY = "third_party"
+
+
+TOLERANCE = {
+    SourceKind.USER_INPUT: 0.20,
+    SourceKind.THIRD_PARTY: 0.05,
+    SourceKind.INTERNAL_DATABASE: 0.0,
+    SourceKind.SYSTEM_LOGS: 0.0,
+}
+"""The share of broken rows a tick may have: people and third parties err, our own machines must not."""
+
+
+class Reader(Protocol):
+    """Reads raw records, all columns as text, that may belong to a window.
+
+    The table holds the raw columns plus ``source_file``, ``source_line``, ``malformed`` and, unless
+    the source is a snapshot, ``delivered_at``. It may hold records of other windows: ingestion picks.
+    """
+
+    def __call__(self, window: TimeWindow) -> pa.Table:
+        """Return the raw records around ``window``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Values of ``column`` must appear in ``key`` of another source, save those in ``allow``."""
+
+    column: str
+    source: "Source"
+    key: str
+    allow: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What must hold between a row's columns, such as "lands after it departs".
+
+    ``holds`` maps the table to a boolean array; null (unknown) passes.
+    """
+
+    name: str
+    column: str
+    holds: Callable[[pa.Table], pa.Array | pa.ChunkedArray]
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """One table of one kind of event.
+
+    Parameters
+    ----------
+    name
+        The table's name: an identifier.
+    read
+        Gives raw records as text.
+    raw
+        The raw columns this table is made from, with their types; others are ignored.
+    columns
+        The table's own columns; ``event_time`` and ``known_at`` are added to every table.
+    derive
+        Turns typed raw columns into the table's columns, row by row and in order, with
+        ``event_time`` and ``known_at``.
+    key
+        The columns that name a row; two rows of one name cannot both be true.
+    where
+        Which raw records are events of this kind (a boolean array); all, if not given.
+    references
+        Columns whose values must exist elsewhere.
+    rules
+        What must hold within a row.
+    header
+        Every column the file is known to have: one more is reported, and ignored.
+    nulls
+        The texts that stand for a missing value.
+    tolerance
+        The share of broken rows above which the whole tick is refused; by kind, if not given.
+    snapshot
+        True for slowly changing reference data that is delivered whole and belongs to no tick.
+    """
+
+    name: str
+    read: Reader
+    raw: tuple[Column, ...]
+    columns: tuple[Column, ...]
+    derive: Callable[[pa.Table], pa.Table]
+    key: tuple[str, ...]
+    where: Callable[[pa.Table], pa.ChunkedArray] | None = None
+    references: tuple[Reference, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    header: tuple[str, ...] = ()
+    nulls: tuple[str, ...] = ("", "NA")
+    tolerance: float | None = None
+    snapshot: bool = False
+    kind: SourceKind = SourceKind.THIRD_PARTY
+    owner: str = ""
+    licence: str = ""
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        mistakes = _mistakes(self)
+        if mistakes:
+            raise DeclarationError(f"source {self.name!r}", mistakes)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The table as it stands in the lake, without the storage columns."""
+        times = [
+            pa.field(EVENT_TIME, TIMESTAMP, nullable=False),
+            pa.field(KNOWN_AT, TIMESTAMP, nullable=False),
+        ]
+        origin = [pa.field(SOURCE_FILE, pa.string()), pa.field(SOURCE_LINE, pa.int32())]
+        return pa.schema([c.arrow for c in self.columns] + times + origin)
+
+    @property
+    def allowed_share(self) -> float:
+        """The share of broken rows above which a tick is refused."""
+        return TOLERANCE[self.kind] if self.tolerance is None else self.tolerance
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The names of the table's own columns and its two times."""
+        return (*(c.name for c in self.columns), EVENT_TIME, KNOWN_AT)
+
+
+def _mistakes(source: Source) -> list[str]:
+    own = [c.name for c in source.columns]
+    found = [f"column {n!r} is declared twice" for n in sorted({n for n in own if own.count(n) > 1})]
+    found += [
+        f"column {c.name!r} has type {c.type!r}; allowed: {', '.join(TYPES)}"
+        for c in (*source.raw, *source.columns)
+        if c.type not in TYPES
+    ]
+    reserved = {EVENT_TIME, KNOWN_AT, SOURCE_FILE, SOURCE_LINE}
+    found += [f"column {n!r} has a reserved name" for n in own if n in reserved]
+    if not source.name.isidentifier():
+        found.append(f"its name {source.name!r} is not an identifier")
+    if not source.key:
+        found.append("it has no key")
+    found += [
+        f"its key names {k!r}, which is not a column; columns: {', '.join(own)}" for k in source.key if k not in own
+    ]
+    for reference in source.references:
+        if reference.column not in own:
+            found.append(
+                f"it references through {reference.column!r}, which is not a column; columns: {', '.join(own)}"
+            )
+        if reference.key not in reference.source.column_names:
+            found.append(f"it references {reference.source.name}.{reference.key}, which does not exist")
+    return found

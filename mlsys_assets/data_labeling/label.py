@@ -1,0 +1,54 @@
+"""What a label table holds: a value, or the reason why there is none, each with its known time."""
+
+from datetime import datetime, timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlsys_assets.data_ingestion.source import EVENT_TIME, KNOWN_AT, TIMESTAMP
+
+LABEL = "label"
+"""The label's value: float64, null where there will be none."""
+STATE = "state"
+"""``labelled``, or why there is no label."""
+LABELLED = "labelled"
+NOT_KNOWN_YET = "not known yet"
+"""Asked for, still within the time that a label may take."""
+NEVER_KNOWN = "never known"
+"""Asked for, and nothing came within the time that a label may take."""
+
+
+def label_schema(key: str) -> pa.Schema:
+    """Return the schema of a label table whose entities are named by ``key``."""
+    return pa.schema(
+        [
+            pa.field(key, pa.string(), nullable=False),
+            pa.field(LABEL, pa.float64()),
+            pa.field(STATE, pa.string(), nullable=False),
+            pa.field(EVENT_TIME, TIMESTAMP, nullable=False),
+            pa.field(KNOWN_AT, TIMESTAMP, nullable=False),
+        ]
+    )
+
+
+def states(requests: pa.Table, labels: pa.Table, *, key: str, as_of: datetime, window: timedelta) -> pa.Array:
+    """Return each request's label state as it was known at ``as_of``.
+
+    Parameters
+    ----------
+    requests
+        (n, ≥ 2) with the key and ``predict_at``.
+    labels
+        A label table; rows known after ``as_of`` are not looked at.
+    window
+        How long after the prediction a label may still come.
+
+    Returns
+    -------
+    (n,) strings: a state of the label table, ``not known yet`` or ``never known``.
+    """
+    known = labels.filter(pc.less_equal(labels[KNOWN_AT], pa.scalar(as_of, TIMESTAMP)))
+    position = pc.index_in(requests[key], value_set=known[key].combine_chunks())
+    given_up = pc.less(requests["predict_at"], pa.scalar(as_of - window, TIMESTAMP))
+    waiting = pc.if_else(given_up, NEVER_KNOWN, NOT_KNOWN_YET)
+    return pc.coalesce(known[STATE].take(position), waiting)

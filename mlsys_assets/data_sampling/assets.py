@@ -1,0 +1,89 @@
+"""What is known as of a tick's start, split before anything is fitted."""
+
+import dagster as dg
+
+from mlsys_assets import dagster_adapter as adapter
+from mlsys_assets.data_sampling.duplicates import content_across, duplicate_content, duplicate_keys, keys_across
+from mlsys_assets.data_sampling.rows import LabelledRows
+from mlsys_assets.data_sampling.splits import PARTS, Split
+from mlsys_assets.data_sampling.views import Test, View
+from mlsys_assets.system import MLSystem
+from mlsys_assets.types import Finding
+from mlsys_resources.lake import Lake
+from mlsys_resources.operations_store import OperationsStore
+
+STAGE = "data_sampling"
+ASSET = "training_set"
+CHECKS = {
+    "split_is_adequate": ("Every part has enough rows, and both classes to fit on.", True),
+    "duplicate_keys": ("No entity stands twice.", True),
+    "duplicate_content": ("Few rows repeat another's features.", False),
+    "keys_across_parts": ("No entity stands in two parts of the split.", True),
+    "content_across_parts": ("No row of a later part has its copy in an earlier one.", False),
+}
+
+
+def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
+    """Return the training set: a record of which rows, by version and hash, not a copy of them."""
+    asset = adapter.key(system, ASSET)
+
+    @dg.asset(
+        key=asset,
+        deps=[
+            dg.AssetDep(adapter.key(system, table), partition_mapping=adapter.earlier_ticks())
+            for table in ("features", "labels")
+        ],
+        partitions_def=adapter.partitions(system),
+        check_specs=adapter.check_specs(asset, CHECKS),
+        description="The rows known as of the tick's start, split by time, purged and embargoed; the tests are sealed.",
+        **adapter.common(system, STAGE, kinds=("python",)),
+    )
+    def training_set(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], operations: dg.ResourceParam[OperationsStore]
+    ) -> dg.MaterializeResult:
+        step = adapter.AsOf(context, system, lake, operations)
+        versions = {table: lake.version(system.name, table) for table in ("features", "labels")}
+        rows = step.rows(versions)
+        split = system.time_split.split(rows, as_of=step.as_of)
+        findings = [split.adequate(), *_duplicates(rows, split)]
+        step.record(
+            "training_set",
+            ASSET,
+            verdict="adequate" if findings[0].passed else "insufficient data",
+            reason=findings[0].summary,
+            evidence={"rows": rows.content_hash, **_hashes(split), **split.fates},
+            context={"versions": versions},
+        )
+        return dg.MaterializeResult(
+            metadata={
+                "where every row went": adapter.markdown_table(("part or reason", "rows"), split.fates.items()),
+                "windows": adapter.markdown_table(("part", "prediction times"), _windows(split)),
+                "dagster/row_count": len(rows),
+            },
+            check_results=[adapter.check_result(f, asset) for f in findings],
+        )
+
+    return [training_set]
+
+
+def _duplicates(rows: LabelledRows, split: Split) -> list[Finding]:
+    parts = _parts(split)
+    return [
+        duplicate_keys(rows.ids),
+        duplicate_content(rows.features, rows.label),
+        keys_across({name: part.ids for name, part in parts.items()}),
+        content_across({name: part.fingerprints for name, part in parts.items()}),
+    ]
+
+
+def _parts(split: Split) -> dict[str, View | Test]:
+    return {name: getattr(split, name) for name in PARTS}
+
+
+def _hashes(split: Split) -> dict[str, str]:
+    tests = (split.recent_test, split.static_test)
+    return {f"{test.name} hash": test.content_hash for test in tests}
+
+
+def _windows(split: Split) -> list[tuple[str, str]]:
+    return [(name, str(part.window)) for name, part in _parts(split).items()]

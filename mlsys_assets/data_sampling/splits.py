@@ -1,0 +1,235 @@
+"""Splits by time, purged and embargoed: nothing is learned from a label that the next part could not have known."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Final, TypeVar
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from mlsys_assets.data_sampling.identity import content_hash
+from mlsys_assets.data_sampling.rows import LabelledRows, moment
+from mlsys_assets.data_sampling.views import OpenedTest, Test, Train, Validation, View
+from mlsys_assets.types import EPOCH, DeclarationError, Finding, Severity, TimeWindow
+
+LEAST_ROWS: Final = 100
+"""Fewer rows than this in a part, and no figure from it is worth its interval."""
+EMBARGOED: Final = "embargoed"
+PURGED: Final = "purged"
+AFTER_AS_OF: Final = "after as-of"
+UNLABELLED: Final = "unlabelled: "
+PARTS: Final = ("train", "validation", "recent_test", "static_test")
+
+V = TypeVar("V", bound=View)
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Four disjoint parts of the labelled rows, and where every other row went.
+
+    ``fates`` counts every row that was read: by part, or by why it stands in none.
+    """
+
+    train: Train
+    validation: Validation
+    recent_test: Test
+    static_test: Test
+    as_of: datetime
+    fates: Mapping[str, int] = field(default_factory=dict)
+
+    def adequate(self, *, least: int = LEAST_ROWS) -> Finding:
+        """Return whether each part but the static test has ``least`` rows, and what is fitted on has both classes."""
+        sizes = {name: len(getattr(self, name)) for name in PARTS}
+        few = [f"{name} has {sizes[name]} rows" for name in PARTS[:3] if sizes[name] < least]
+        few += [
+            f"{name} has a single class"
+            for name in PARTS[:2]
+            if sizes[name] >= least and np.ptp(getattr(self, name).label) == 0
+        ]
+        summary = "rows: " + ", ".join(f"{name} {size}" for name, size in sizes.items())
+        if few:
+            summary = f"insufficient data as of {self.as_of:%Y-%m-%d}: {'; '.join(few)}; least {least}: wait for more"
+        return Finding("split_is_adequate", not few, summary, evidence={**self.fates, "least": least})
+
+
+@dataclass(frozen=True)
+class TimeSplit:
+    """Recent test = the last ``test`` before as-of, validation the time before it, train all that is earlier.
+
+    A row stands in a part only if it was predicted ``embargo`` before the part's end, and its label
+    was known by that end: the first keeps the part from holding only the labels that came quickly,
+    the second (purging) holds even where a label came later than it should (López de Prado 2018, ch. 7).
+
+    Parameters
+    ----------
+    validation, test
+        The lengths of the parts.
+    embargo
+        The longest time a label may take; None until the system sets it from its label.
+    static_test
+        Windows of prediction time whose rows stand in the static test and nowhere else, ever.
+    """
+
+    validation: timedelta
+    test: timedelta
+    embargo: timedelta | None = None
+    static_test: tuple[TimeWindow, ...] = ()
+
+    def __post_init__(self) -> None:
+        if mistakes := self.mistakes():
+            raise DeclarationError("the time split", mistakes)
+
+    def mistakes(self) -> list[str]:
+        """Return what is wrong with the declaration."""
+        zero = timedelta(0)
+        parts = {"validation": self.validation, "test": self.test}
+        found = [
+            f"its {name} part must be longer than zero, got {length}"
+            for name, length in parts.items()
+            if length <= zero
+        ]
+        if self.embargo is not None:
+            if self.embargo < zero:
+                found.append(f"its embargo must not be negative, got {self.embargo}")
+            found += [
+                f"its embargo of {self.embargo} leaves nothing of the {name} part of {length}"
+                for name, length in parts.items()
+                if zero < length <= self.embargo
+            ]
+        ordered = sorted(self.static_test)
+        found += [f"its static test windows {a} and {b} overlap" for a, b in pairwise(ordered) if a.overlaps(b)]
+        return found
+
+    def with_embargo(self, label_delay: timedelta) -> "TimeSplit":
+        """Return the split with an embargo of at least ``label_delay``; raises DeclarationError if it declares less."""
+        if self.embargo is None:
+            return replace(self, embargo=label_delay)
+        if self.embargo < label_delay:
+            raise DeclarationError(
+                "the time split", [f"its embargo of {self.embargo} is shorter than the label delay of {label_delay}"]
+            )
+        return self
+
+    def windows(self, as_of: datetime) -> dict[str, TimeWindow]:
+        """Return the prediction times of train, validation and recent test as of then."""
+        test = TimeWindow(as_of - self.test, as_of)
+        validation = TimeWindow(test.start - self.validation, test.start)
+        return {
+            "train": TimeWindow(min(EPOCH, validation.start), validation.start),
+            "validation": validation,
+            "recent_test": test,
+        }
+
+    def split(self, rows: LabelledRows, *, as_of: datetime) -> Split:
+        """Split what is labelled as of then; a part may come out empty, which ``Split.adequate`` reports."""
+        if self.embargo is None:
+            raise ValueError("the time split has no embargo; set it to the label's delay by with_embargo(...)")
+        windows = self.windows(as_of)
+        static = self._static(rows)
+        ends = dict.fromkeys(PARTS, as_of) | {name: window.end for name, window in windows.items()}
+        place = {name: _within(rows.at, window) & ~static for name, window in windows.items()}
+        place["static_test"] = static & (rows.at < moment(as_of))
+        fates = {AFTER_AS_OF: int((rows.at >= moment(as_of)).sum())}
+        fates |= {UNLABELLED + s: n for s, n in rows.unlabelled_by_state(as_of).items()}
+        chosen: dict[str, NDArray[np.bool_]] = {}
+        for name, here in place.items():
+            mine = here & rows.labelled(as_of)
+            settled = rows.at < moment(ends[name] - self.embargo)
+            known = rows.known_at <= moment(ends[name])
+            fates[EMBARGOED] = fates.get(EMBARGOED, 0) + int((mine & ~settled).sum())
+            fates[PURGED] = fates.get(PURGED, 0) + int((mine & settled & ~known).sum())
+            chosen[name] = mine & settled & known
+            fates[name] = int(chosen[name].sum())
+        windows["static_test"] = _hull(self.static_test, as_of)
+        return _parts(rows, chosen, windows=windows, as_of=as_of, fates=fates)
+
+    def refit_view(self, rows: LabelledRows, *, as_of: datetime) -> Train:
+        """Return all rows with a label known as of then, save the static test: what a passed recipe is refitted on."""
+        return _view(Train, rows, self.usable(rows, as_of=as_of), TimeWindow(EPOCH, as_of))
+
+    def usable(self, rows: LabelledRows, *, as_of: datetime) -> NDArray[np.bool_]:
+        """Return (n,) whether a row has a label known as of then and stands outside the static test."""
+        return (rows.at < moment(as_of)) & rows.labelled(as_of) & ~self._static(rows)
+
+    def _static(self, rows: LabelledRows) -> NDArray[np.bool_]:
+        static = np.zeros(len(rows), dtype=bool)
+        for window in self.static_test:
+            static |= _within(rows.at, window)
+        return static
+
+
+def random_split(
+    rows: LabelledRows, *, by: TimeSplit, as_of: datetime, seed: int, forced: str, record: Callable[[Finding], None]
+) -> Split:
+    """Split at random into parts as large as those of ``by``: the control that shows what a random split hides.
+
+    Rows ordered in time share weather, crews and queues with their neighbours, so a random test
+    row is half known already. Raises ValueError unless ``forced`` says why; the reason is recorded.
+    """
+    if not forced.strip():
+        raise ValueError(
+            "a random split of rows ordered in time leaks the future into training; split by time, "
+            "or give the reason in forced=... and it will be recorded"
+        )
+    ordered = by.split(rows, as_of=as_of)
+    sizes = [ordered.fates[name] for name in PARTS[:3]]
+    record(
+        Finding(
+            "random_split",
+            False,
+            f"rows ordered in time were split at random: {forced}",
+            Severity.WARN,
+            {"seed": seed, "as_of": as_of.isoformat(), "rows": sum(sizes)},
+        )
+    )
+    shuffled = np.random.default_rng(seed).permutation(np.flatnonzero(by.usable(rows, as_of=as_of)))[: sum(sizes)]
+    drawn_parts = np.split(shuffled, np.cumsum(sizes)[:2])
+    chosen = {name: np.sort(part) for name, part in zip(PARTS[:3], drawn_parts, strict=True)}
+    windows = dict.fromkeys(PARTS, TimeWindow(EPOCH, as_of))
+    drawn = _parts(
+        rows, chosen | {"static_test": np.array([], dtype=np.intp)}, windows=windows, as_of=as_of, fates=ordered.fates
+    )
+    return replace(drawn, static_test=ordered.static_test)
+
+
+def _parts(
+    rows: LabelledRows,
+    chosen: Mapping[str, NDArray[np.bool_] | NDArray[np.intp]],
+    *,
+    windows: Mapping[str, TimeWindow],
+    as_of: datetime,
+    fates: Mapping[str, int],
+) -> Split:
+    sealed = {}
+    for name in ("recent_test", "static_test"):
+        view = _view(OpenedTest, rows, chosen[name], windows[name])
+        sealed[name] = Test(view, name=name, content_hash=view_hash(view), as_of=as_of)
+    return Split(
+        train=_view(Train, rows, chosen["train"], windows["train"]),
+        validation=_view(Validation, rows, chosen["validation"], windows["validation"]),
+        as_of=as_of,
+        fates=dict(fates),
+        **sealed,
+    )
+
+
+def view_hash(view: View) -> str:
+    """Return the SHA-256 of a view's rows: identifiers, prediction times, labels and features."""
+    own = {"id": view.ids, "at": view.at, "label": view.label}
+    return content_hash(pa.table(own | {f"feature {n}": view.features[n] for n in view.features.schema.names}))
+
+
+def _view(kind: type[V], rows: LabelledRows, chosen: NDArray[np.bool_] | NDArray[np.intp], window: TimeWindow) -> V:
+    return kind(rows.ids, rows.at, rows.features, rows.label, window).take(chosen)
+
+
+def _hull(windows: tuple[TimeWindow, ...], as_of: datetime) -> TimeWindow:
+    past = [w for w in windows if w.start < as_of]
+    return TimeWindow(min(w.start for w in past), max(w.end for w in past)) if past else TimeWindow(as_of, as_of)
+
+
+def _within(at: NDArray[np.datetime64], window: TimeWindow) -> NDArray[np.bool_]:
+    return (at >= moment(window.start)) & (at < moment(window.end))

@@ -1,0 +1,110 @@
+"""From declarations to Dagster: the stages in order, a line each."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import dagster as dg
+
+from mlsys_assets.dagster_adapter import group
+from mlsys_assets.data_ingestion import assets as data_ingestion
+from mlsys_assets.data_labeling import assets as data_labeling
+from mlsys_assets.data_sampling import assets as data_sampling
+from mlsys_assets.features import assets as features
+from mlsys_assets.models import assets as models
+from mlsys_assets.offline_evaluation import assets as offline_evaluation
+from mlsys_assets.prediction import assets as prediction
+from mlsys_assets.rollout import assets as rollout
+from mlsys_assets.system import MLSystem
+from mlsys_assets.types import DeclarationError
+from mlsys_resources.resources import Resources
+
+DATA = ("data_ingestion", "data_labeling", "features")
+TRAINING = ("data_sampling", "models", "offline_evaluation", "rollout")
+PREDICTION = ("prediction",)
+
+
+def build_definitions(
+    *systems: MLSystem,
+    resources: Resources,
+    stages: Mapping[str, Callable[[MLSystem], list[dg.AssetsDefinition]]] | None = None,
+) -> dg.Definitions:
+    """Return the Dagster definitions of one or more systems.
+
+    Parameters
+    ----------
+    systems
+        The declarations; no two of one name.
+    resources
+        The stores, built once for all of them.
+    stages
+        Stages to replace by others' ``build_assets``, by name; the keys that it gives must be
+        those that later stages read.
+    """
+    _require_distinct(systems)
+    replaced = dict(stages or {})
+    unknown = sorted(set(replaced) - set(BUILDERS))
+    if unknown:
+        raise DeclarationError(
+            "build_definitions", [f"no stage is named {n!r}; stages: {', '.join(BUILDERS)}" for n in unknown]
+        )
+    builders = BUILDERS | replaced
+    return dg.Definitions(
+        assets=[asset for system in systems for build in builders.values() for asset in build(system)],
+        jobs=[job for system in systems for job in _jobs(system)],
+        resources=resources.for_dagster(),
+        executor=dg.in_process_executor,
+    )
+
+
+BUILDERS: dict[str, Callable[[MLSystem], list[dg.AssetsDefinition]]] = {
+    "data_ingestion": data_ingestion.build_assets,
+    "data_labeling": data_labeling.build_assets,
+    "data_sampling": data_sampling.build_assets,
+    "features": features.build_assets,
+    "models": models.build_assets,
+    "offline_evaluation": offline_evaluation.build_assets,
+    "prediction": prediction.build_assets,
+    "rollout": rollout.build_assets,
+}
+
+
+def data_job(system: MLSystem) -> str:
+    """Return the name of the job that brings a tick's data in, up to its features."""
+    return f"{system.name}_ingest"
+
+
+def training_job(system: MLSystem) -> str:
+    """Return the name of the job that trains, compares and perhaps promotes as of a tick's start."""
+    return f"{system.name}_train"
+
+
+def prediction_job(system: MLSystem) -> str:
+    """Return the name of the job that predicts for a tick's requests."""
+    return f"{system.name}_predict"
+
+
+def _jobs(system: MLSystem) -> list[Any]:
+    told = {
+        data_job(system): (DATA, "Bring in a tick's data: sources, labels, features."),
+        training_job(system): (
+            TRAINING,
+            "Train as of a tick's start, compare with the champion, promote if the gates say so.",
+        ),
+        prediction_job(system): (PREDICTION, "Predict for a tick's requests with the champion of its start."),
+    }
+    return [
+        dg.define_asset_job(
+            name,
+            selection=dg.AssetSelection.groups(*(group(system, stage) for stage in stages)),
+            description=text,
+            tags={"system": system.name},
+        )
+        for name, (stages, text) in told.items()
+    ]
+
+
+def _require_distinct(systems: tuple[MLSystem, ...]) -> None:
+    names = [s.name for s in systems]
+    twice = sorted({n for n in names if names.count(n) > 1})
+    if twice:
+        raise DeclarationError("build_definitions", [f"two systems are named {n!r}" for n in twice])

@@ -1,0 +1,41 @@
+"""Known facts to features: one row a request, as known at its prediction time."""
+
+import dagster as dg
+
+from mlsys_assets import dagster_adapter as adapter
+from mlsys_assets.data_ingestion.source import KNOWN_AT
+from mlsys_assets.features.feature import PREDICT_AT
+from mlsys_assets.features.point_in_time import compute, history
+from mlsys_assets.system import MLSystem
+from mlsys_resources.lake import Lake
+
+STAGE = "features"
+TABLE = "features"
+
+
+def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
+    """Return the feature table of the system."""
+    requests = system.requests
+    read = {requests.source.name, *(s.name for s in system.feature_sources)}
+
+    @dg.asset(
+        key=adapter.key(system, TABLE),
+        deps=[adapter.key(system, name) for name in sorted(read)],
+        partitions_def=adapter.partitions(system),
+        backfill_policy=adapter.SINGLE_RUN,
+        description=f"{len(system.feature_columns)} columns for each request, each as it was known at {PREDICT_AT}.",
+        metadata={"dagster/column_schema": adapter.table_schema(system.feature_columns)},
+        **adapter.common(system, STAGE, kinds=("numpy", "deltalake")),
+    )
+    def features(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> None:
+        window = adapter.tick_window(context)
+        asked = lake.read(system.name, requests.source.name, window=(requests.predict_at, window.start, window.end))
+        tables = {}
+        for name, length in history(system.features).items():
+            span = None if length is None else (KNOWN_AT, window.start - length, window.end)
+            tables[name] = lake.read(system.name, name, window=span, known_by=window.end)
+        rows = compute(system.features, asked, tables, key=requests.key, predict_at=requests.predict_at)
+        ticks = adapter.TickWriter(context, system, lake)
+        ticks.write(TABLE, rows, schema=system.feature_schema, by=PREDICT_AT)
+
+    return [features]

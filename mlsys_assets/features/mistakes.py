@@ -1,0 +1,86 @@
+"""What can be wrong with a feature declaration, found before any data is read."""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+from mlsys_assets.data_ingestion.source import EVENT_TIME, KNOWN_AT, Column
+from mlsys_assets.features.aggregate import Aggregate, Kind
+from mlsys_assets.features.expression import Expression, probe
+from mlsys_assets.features.key import Key
+
+
+def with_times(columns: Sequence[Column]) -> list[Column]:
+    """Return a table's columns and the two times that every table has."""
+    names = {c.name for c in columns}
+    return [*columns, *(Column(t, "timestamp", nullable=False) for t in (EVENT_TIME, KNOWN_AT) if t not in names)]
+
+
+def window_name(window: timedelta) -> str:
+    """Return the shortest whole name of a duration.
+
+    >>> window_name(timedelta(hours=3)), window_name(timedelta(hours=48)), window_name(timedelta(minutes=90))
+    ('3h', '2d', '90m')
+    """
+    for unit, text in ((timedelta(days=1), "d"), (timedelta(hours=1), "h"), (timedelta(minutes=1), "m")):
+        if window % unit == timedelta(0):
+            return f"{window // unit}{text}"
+    return f"{window // timedelta(microseconds=1)}us"
+
+
+def misread(what: str, of: str | Expression, known: Sequence[Column]) -> list[str]:
+    """Return why a column or expression cannot be read from a table of these columns, if it cannot."""
+    try:
+        values = probe(of, known)
+    except Exception as error:  # noqa: BLE001 - a declared callable may raise anything; all mistakes are listed
+        return [f"{what}: {error.args[0] if isinstance(error, KeyError) else repr(error)}"]
+    name = repr(of) if isinstance(of, str) else "the expression"
+    return [f"{what}: {name} is a moment, which is no feature; take a difference in hours"] if values.is_time else []
+
+
+def key_mistakes(what: str, keys: tuple[Key, ...], requests: Sequence[Column], known: Sequence[Column]) -> list[str]:
+    """Return which parts of a key either side lacks, and where the two sides' types differ."""
+    found: list[str] = []
+    for key in keys:
+        missing = misread(f"{what}: key {key.name!r} of the request", key.request, with_times(requests))
+        missing += misread(f"{what}: key {key.name!r}", key.in_source, known)
+        if not missing and probe(key.request, with_times(requests)).is_text != probe(key.in_source, known).is_text:
+            missing = [f"{what}: key {key.name!r} is text on one side and a number on the other"]
+        found += missing
+    return found
+
+
+def aggregate_mistakes(what: str, aggregates: tuple[tuple[str, Aggregate], ...], known: Sequence[Column]) -> list[str]:
+    """Return which aggregates read what is not there, or do not fit its type."""
+    found = [] if aggregates else [f"{what} have no aggregate; give one, such as n=count()"]
+    for name, aggregate in aggregates:
+        here = f"{what}: {name!r}"
+        if aggregate.of is not None:
+            found += misread(here, aggregate.of, known) or _type_mistakes(here, aggregate, known)
+        if not aggregate.resolution > 0:
+            found.append(f"{here} has resolution {aggregate.resolution}; it must be positive")
+    return found
+
+
+def _type_mistakes(what: str, aggregate: Aggregate, known: Sequence[Column]) -> list[str]:
+    values = probe(aggregate.of, known) if aggregate.of is not None else None
+    if values is None or aggregate.kind in (Kind.LAST, Kind.AGE):
+        return []
+    if aggregate.kind in (Kind.RATE, Kind.COUNT) and not values.is_condition:
+        kind = "text" if values.is_text else values.values.dtype
+        return [f"{what} is a {aggregate.kind.value} of {kind}; give a condition that is true or false"]
+    if aggregate.kind in (Kind.SUM, Kind.MEAN) and values.is_text:
+        return [f"{what} is a {aggregate.kind.value} of text; give a number"]
+    return []
+
+
+def windows_mistakes(what: str, name: str, windows: tuple[timedelta, ...]) -> list[str]:
+    """Return what is wrong with a list of windows."""
+    found = [] if windows else [f"{what}: {name} is empty; give at least one duration, such as days(7)"]
+    twice = sorted({w for w in windows if windows.count(w) > 1})
+    found += [f"{what}: {name} holds {window_name(w)} twice" for w in twice]
+    return found + not_positive(what, name, windows)
+
+
+def not_positive(what: str, name: str, windows: Iterable[timedelta]) -> list[str]:
+    """Return which durations are zero or negative."""
+    return [f"{what}: {name} must be longer than nothing, got {w}" for w in windows if w <= timedelta(0)]

@@ -1,0 +1,219 @@
+"""Candidates fitted on train, and the winner's recipe refitted on all that is known."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from mlsys_assets import dagster_adapter as adapter
+from mlsys_assets.data_sampling.splits import view_hash
+from mlsys_assets.data_sampling.views import Train
+from mlsys_assets.measures.metrics import value
+from mlsys_assets.models.bundle import to_files
+from mlsys_assets.models.candidate import FitError, Fitted
+from mlsys_assets.models.passport import Context, Environment, Passport
+from mlsys_assets.system import MLSystem
+from mlsys_assets.types import Finding
+from mlsys_resources.lake import Lake
+from mlsys_resources.manifest import Manifest
+from mlsys_resources.model_store import ModelStore
+from mlsys_resources.operations_rows import Decision
+from mlsys_resources.operations_store import OperationsStore
+from mlsys_resources.run_log import DatasetVersion, RunLog
+
+STAGE = "models"
+CANDIDATES = "candidates"
+REFITTED = "refitted_model"
+PASSPORT = "passport.json"
+PACKAGES = ("mlsys_assets", "mlsys_resources")
+"""Whose source files are the code version."""
+
+
+def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
+    """Return the fitted candidates and the refitted winner."""
+    return [_candidates(system), _refitted(system)]
+
+
+def _candidates(system: MLSystem) -> dg.AssetsDefinition:
+    asset = adapter.key(system, CANDIDATES)
+    names = ", ".join(c.name for c in system.candidates)
+
+    @dg.asset(
+        key=asset,
+        deps=[adapter.key(system, "training_set")],
+        partitions_def=adapter.partitions(system),
+        check_specs=adapter.check_specs(asset, {"all_fitted": ("Every declared candidate could be fitted.", False)}),
+        description=f"{names}: fitted on train, chosen on validation, each an MLflow run.",
+        **adapter.common(system, STAGE, kinds=("lightgbm", "scikitlearn", "mlflow")),
+    )
+    def candidates(
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        operations: dg.ResourceParam[OperationsStore],
+        models: dg.ResourceParam[ModelStore],
+    ) -> dg.MaterializeResult:
+        step = adapter.AsOf(context, system, lake, operations)
+        logbook = _Logbook(step, models)
+        split = system.time_split.split(step.training_rows(), as_of=step.as_of)
+        table, failed = [], []
+        for candidate in system.candidates:
+            try:
+                fitted = candidate.fit(split.train, split.validation, seed=system.seed, threads=system.threads)
+            except FitError as error:
+                failed.append(f"{candidate.name}: {error}")
+                continue
+            scores = fitted.predict(split.validation.features, threads=system.threads)
+            validation = {f"validation {m.name}": value(m, split.validation.label, scores) for m in system.metrics}
+            run_id = logbook.log(fitted, split.train, metrics=validation)
+            table.append((candidate.name, *validation.values(), models.run_url(run_id)))
+        all_fitted = Finding("all_fitted", not failed, "; ".join(failed) or "every candidate could be fitted")
+        header = ("candidate", *(f"validation {m.name}" for m in system.metrics), "MLflow")
+        return dg.MaterializeResult(
+            metadata={"candidates": adapter.markdown_table(header, table)},
+            check_results=[adapter.check_result(all_fitted, asset)],
+        )
+
+    return candidates
+
+
+def _refitted(system: MLSystem) -> dg.AssetsDefinition:
+    asset = adapter.key(system, REFITTED)
+
+    @dg.asset(
+        key=asset,
+        deps=[adapter.key(system, name) for name in ("champion_decision", CANDIDATES, "training_set")],
+        partitions_def=adapter.partitions(system),
+        description="The recipe that passed the gate, refitted on all known rows but the static test, and registered.",
+        **adapter.common(system, STAGE, kinds=("lightgbm", "mlflow")),
+    )
+    def refitted_model(
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        operations: dg.ResourceParam[OperationsStore],
+        models: dg.ResourceParam[ModelStore],
+    ) -> dg.MaterializeResult:
+        step = adapter.AsOf(context, system, lake, operations)
+        (gate,) = step.decisions("gate")
+        if gate.verdict != "pass":
+            return dg.MaterializeResult(metadata={"refitted": "no", "why": gate.reason})
+        (chosen,) = [c for c in system.candidates if c.name == gate.name]
+        (fit,) = [d for d in step.decisions("candidate") if d.name == gate.name]
+        train = system.time_split.refit_view(step.training_rows(), as_of=step.as_of)
+        fitted = chosen.refit(train, recipe=fit.evidence["recipe"], seed=system.seed, threads=system.threads)
+        version = _Logbook(step, models).register(fitted, train, gate)
+        return dg.MaterializeResult(
+            metadata={
+                "candidate": chosen.name,
+                "version": version.version,
+                "content hash": version.content_hash,
+                "rows": len(train),
+                "MLflow run": dg.MetadataValue.url(models.run_url(version.run_id)),
+            }
+        )
+
+    return refitted_model
+
+
+class _Logbook:
+    """Writes what was fitted to MLflow and to the ledger, each naming the other."""
+
+    def __init__(self, step: adapter.AsOf, models: ModelStore) -> None:
+        self.step, self.models, self.system = step, models, step.system
+        (self.training_set,) = step.decisions("training_set")
+        self.environment = Environment.observed(*PACKAGES)
+
+    def log(self, fitted: Fitted, train: Train, *, metrics: Mapping[str, float | None]) -> str:
+        """Log a fitted candidate as a run with its bundle, and record it; return the run's id."""
+        run_id = self.models.log_run(self._run(fitted, f"{self._day} {fitted.candidate}", metrics, stage="candidate"))
+        content = to_files(fitted.predictor)
+        passport = self._passport(fitted, train, Manifest.of(content, {}).content_hash, run_id)
+        saved = self.models.save(run_id, content=content, record={PASSPORT: passport})
+        self.step.record(
+            "candidate",
+            fitted.candidate,
+            verdict="fitted",
+            reason=f"fitted on {len(train)} rows",
+            evidence={"model": saved.content_hash, "recipe": dict(fitted.recipe), **adapter.numbers(metrics)},
+            context={"mlflow_run": run_id, "source": saved.source, "manifest_sha256": saved.manifest_sha256},
+        )
+        return run_id
+
+    def register(self, fitted: Fitted, train: Train, gate: Decision) -> Any:
+        """Log and register a refitted model, and record it; return its version."""
+        run_id = self.models.log_run(self._run(fitted, f"{self._day} refit {fitted.candidate}", {}, stage="refit"))
+        content = to_files(fitted.predictor)
+        passport = self._passport(fitted, train, Manifest.of(content, {}).content_hash, run_id)
+        version = self.models.register(
+            self.system.name,
+            fitted.candidate,
+            run_id=run_id,
+            content=content,
+            record={PASSPORT: passport},
+            as_of=self.step.as_of,
+            tags={"owner": self.system.owner, "task": self.system.label.name, "gate": gate.content_hash},
+        )
+        self.step.record(
+            "refit",
+            fitted.candidate,
+            verdict="refitted",
+            reason=f"refitted on {len(train)} rows with {dict(fitted.recipe)}",
+            evidence={"model": version.content_hash, "gate": gate.content_hash, "rows": len(train)},
+            context={"mlflow_run": version.run_id, "version": version.version},
+        )
+        return version
+
+    @property
+    def _day(self) -> str:
+        return self.system.calendar.key(self.step.as_of)
+
+    def _run(self, fitted: Fitted, name: str, metrics: Mapping[str, float | None], *, stage: str) -> RunLog:
+        curves = {
+            "train log_loss by round": fitted.loss_curve.train,
+            "validation log_loss by round": fitted.loss_curve.validation,
+        }
+        versions = self.training_set.context["versions"]
+        return RunLog(
+            experiment=self.system.name,
+            name=name,
+            params={**fitted.params, **{f"recipe {k}": v for k, v in fitted.recipe.items()}},
+            metrics=adapter.numbers(metrics),
+            curves={k: v for k, v in curves.items() if v},
+            tags={
+                "as_of": self.step.as_of.isoformat(),
+                "stage": stage,
+                "candidate": fitted.candidate,
+                "owner": self.system.owner,
+                "task": self.system.label.name,
+                "dagster_run": self.step.context.run.run_id,
+                "dagster_asset": "/".join(self.step.context.asset_key.path),
+                "training_set": str(self.training_set.evidence["rows"]),
+            },
+            datasets=[
+                DatasetVersion(table, str(version), f"{self.step.lake.root}/{self.system.name}/{table}", "training")
+                for table, version in versions.items()
+            ],
+        )
+
+    def _passport(self, fitted: Fitted, train: Train, model_hash: str, run_id: str) -> bytes:
+        evidence = self.training_set.evidence
+        passport = Passport(
+            system=self.system.name,
+            candidate=fitted.candidate,
+            as_of=self.step.as_of.isoformat(),
+            tables={"features and labels": str(evidence["rows"])},
+            environment=self.environment,
+            seed=self.system.seed,
+            threads=self.system.threads,
+            params=fitted.params,
+            recipe=fitted.recipe,
+            windows={"fitted on": str(train.window)},
+            training_rows=len(train),
+            training_hash=view_hash(train),
+            model_hash=model_hash,
+            context=Context(
+                table_versions=self.training_set.context["versions"],
+                dagster_run=self.step.context.run.run_id,
+                mlflow_run=run_id,
+            ),
+        )
+        return passport.to_json()

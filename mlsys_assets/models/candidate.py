@@ -1,0 +1,105 @@
+"""A candidate: something that can be fitted, compared with others, and refitted by the recipe that won."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlsys_assets.data_sampling.views import Train, Validation, require_train, require_validation
+from mlsys_assets.models.predictor import Predictor, Rows
+from mlsys_assets.types import Scalar
+
+Recipe = Mapping[str, Scalar]
+"""What a fit found and a refit must not search again, such as the number of rounds."""
+
+
+class FitError(ValueError):
+    """Rows that no candidate can be fitted on: a failed candidate with its reason; the others go on."""
+
+
+@dataclass(frozen=True)
+class LossCurve:
+    """Log loss after each round, where a model is fitted in rounds; empty where it is not."""
+
+    train: tuple[float, ...] = ()
+    validation: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A fitted candidate.
+
+    Parameters
+    ----------
+    candidate
+        The candidate's name.
+    predictor
+        What scores rows, and is stored.
+    params
+        Everything that was chosen before the fit: for the record.
+    recipe
+        What the fit found: for the refit.
+    loss_curve
+        How the fit went.
+    """
+
+    candidate: str
+    predictor: Predictor
+    params: Mapping[str, Scalar] = field(default_factory=dict)
+    recipe: Recipe = field(default_factory=dict)
+    loss_curve: LossCurve = LossCurve()
+
+    def predict(self, rows: Rows, *, threads: int = 1) -> NDArray[np.float64]:
+        """Return (n,) probabilities."""
+        return self.predictor.predict(rows, threads=threads)
+
+
+class Candidate(Protocol):
+    """Anything that can be fitted on labelled rows; frozen, and equal inputs give equal models."""
+
+    @property
+    def name(self) -> str:
+        """A name, unique in its system."""
+        ...
+
+    @property
+    def baseline(self) -> bool:
+        """Whether it stands for what any model must beat."""
+        ...
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The feature columns without which it cannot be fitted; () if it takes what there is."""
+        ...
+
+    def fit(self, train: Train, validation: Validation, *, seed: int, threads: int) -> Fitted:
+        """Fit on train and choose on validation; raises FitError, and TypeError for test rows."""
+        ...
+
+    def refit(self, train: Train, *, recipe: Recipe, seed: int, threads: int) -> Fitted:
+        """Fit on all rows with what an earlier fit found; raises FitError, and TypeError for test rows."""
+        ...
+
+
+def check_train(train: Train, *, what: str) -> None:
+    """Raise TypeError for anything but a Train view, FitError unless it holds both classes and nothing else."""
+    require_train(train, what=what)
+    _check_labels(train.label, what=what, part="training")
+    if not (0.0 < train.label.mean() < 1.0):
+        raise FitError(f"{what} needs both classes, all {len(train)} training rows have label {train.label[0]:g}")
+
+
+def check_validation(validation: Validation, *, what: str) -> None:
+    """Raise TypeError for anything but a Validation view, FitError unless it holds labelled rows."""
+    require_validation(validation, what=what)
+    _check_labels(validation.label, what=what, part="validation")
+
+
+def _check_labels(label: NDArray[np.float64], *, what: str, part: str) -> None:
+    if len(label) == 0:
+        raise FitError(f"{what} needs {part} rows, got none")
+    other = label[(label != 0.0) & (label != 1.0)]
+    if len(other):
+        raise FitError(f"{what} takes labels 0 and 1, got {other[0]} ({len(other)} such {part} rows)")

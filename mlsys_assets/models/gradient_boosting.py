@@ -1,0 +1,155 @@
+"""Gradient boosted trees by LightGBM's native API: deterministic, stopped on validation, refitted with fixed rounds."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlsys_assets.data_sampling.views import Train, Validation
+from mlsys_assets.features.preprocessing import Beyond, Preprocessing
+from mlsys_assets.features.preprocessing_fit import fit_codes
+from mlsys_assets.models.booster_predictor import BoosterPredictor
+from mlsys_assets.models.candidate import FitError, Fitted, LossCurve, Recipe, check_train, check_validation
+from mlsys_assets.types import Scalar
+
+FIXED: Mapping[str, Scalar] = {
+    "objective": "binary",
+    "metric": "binary_logloss",
+    "deterministic": True,
+    "force_row_wise": True,  # else LightGBM times both layouts and the answer depends on the load
+    "verbosity": -1,
+}
+"""What is not for a declaration to choose: the same rows, seed and threads give the same bytes."""
+
+
+@dataclass(frozen=True)
+class LightGBM:
+    """A LightGBM classifier.
+
+    Parameters
+    ----------
+    rounds
+        Trees: exactly as many, or at most, if ``patience`` is given.
+    patience
+        Stop when validation log loss has not improved for so many rounds, and keep the best; the
+        refit then uses the number found.
+    leaves, learning_rate, least_rows
+        LightGBM's num_leaves, learning_rate and min_data_in_leaf.
+    column_share, row_share
+        The shares of columns and of rows that each tree sees.
+    l2
+        LightGBM's lambda_l2.
+    more
+        Further LightGBM parameters by their names.
+    beyond
+        What happens to infinite and huge numbers.
+    """
+
+    rounds: int = 120
+    patience: int | None = None
+    leaves: int = 31
+    learning_rate: float = 0.1
+    least_rows: int = 20
+    column_share: float = 1.0
+    row_share: float = 1.0
+    l2: float = 0.0
+    more: Mapping[str, Scalar] = field(default_factory=dict)
+    beyond: Beyond = "reject"
+    name: str = "lightgbm"
+
+    @property
+    def baseline(self) -> bool:
+        """It is a model."""
+        return False
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """No column in particular."""
+        return ()
+
+    def fit(self, train: Train, validation: Validation, *, seed: int, threads: int) -> Fitted:
+        """Fit on train; the number of rounds is chosen on validation, where ``patience`` is given."""
+        check_train(train, what=self.name)
+        check_validation(validation, what=self.name)
+        preprocessing = fit_codes(train, beyond=self.beyond)
+        return self._fitted(train, validation, preprocessing, self._params(seed, threads), self.rounds)
+
+    def refit(self, train: Train, *, recipe: Recipe, seed: int, threads: int) -> Fitted:
+        """Fit on all rows with the number of rounds in the recipe."""
+        check_train(train, what=self.name)
+        rounds = recipe.get("rounds")
+        if not isinstance(rounds, int) or rounds < 1:
+            raise ValueError(f"{self.name} is refitted by a recipe with a number of rounds, got {dict(recipe)}")
+        preprocessing = fit_codes(train, beyond=self.beyond)
+        return self._fitted(train, None, preprocessing, self._params(seed, threads), rounds)
+
+    def _params(self, seed: int, threads: int) -> dict[str, Scalar]:
+        own: dict[str, Scalar] = {
+            "num_leaves": self.leaves,
+            "learning_rate": self.learning_rate,
+            "min_data_in_leaf": self.least_rows,
+            "feature_fraction": self.column_share,
+            "bagging_fraction": self.row_share,
+            "bagging_freq": int(self.row_share < 1.0),
+            "lambda_l2": self.l2,
+        }
+        return {**own, **self.more, **FIXED, "seed": seed, "num_threads": threads}
+
+    def _fitted(
+        self,
+        train: Train,
+        validation: Validation | None,
+        preprocessing: Preprocessing,
+        params: dict[str, Scalar],
+        rounds: int,
+    ) -> Fitted:
+        import lightgbm
+
+        data = _dataset(train, preprocessing, params)
+        curve: dict[str, dict[str, list[float]]] = {}
+        callbacks = [lightgbm.record_evaluation(curve)]
+        watched = {"train": data}
+        if validation is not None:
+            watched["validation"] = data.create_valid(preprocessing.transform(validation.features), validation.label)
+            if self.patience is not None:
+                callbacks.append(_stop_early(self.patience))
+        try:
+            booster = lightgbm.train(
+                params, data, rounds, valid_sets=list(watched.values()), valid_names=list(watched), callbacks=callbacks
+            )
+        except lightgbm.basic.LightGBMError as error:
+            raise FitError(f"{self.name}: {error}") from error
+        used = booster.best_iteration if booster.best_iteration > 0 else booster.current_iteration()
+        text = booster.model_to_string(num_iteration=used).encode()
+        losses = {name: tuple(values["binary_logloss"]) for name, values in curve.items()}
+        return Fitted(
+            self.name,
+            BoosterPredictor(preprocessing, text),
+            params={**params, "rounds": used},
+            recipe={"rounds": used},
+            loss_curve=LossCurve(losses["train"], losses.get("validation", ())),
+        )
+
+
+def _dataset(train: Train, preprocessing: Preprocessing, params: dict[str, Scalar]) -> Any:
+    import lightgbm
+
+    return lightgbm.Dataset(
+        preprocessing.transform(train.features),
+        train.label,
+        feature_name=plain_names(preprocessing.names),
+        categorical_feature=list(preprocessing.code_outputs),
+        params=params,
+    )
+
+
+def _stop_early(patience: int) -> Any:
+    import lightgbm
+
+    return lightgbm.early_stopping(patience, verbose=False)
+
+
+def plain_names(names: tuple[str, ...]) -> list[str]:
+    """Return names that LightGBM accepts: letters, digits and underscores, made unique by their position."""
+    plain = [re.sub(r"\W", "_", name, flags=re.ASCII) for name in names]
+    return [name if plain.count(name) == 1 else f"{name}_{j}" for j, name in enumerate(plain)]

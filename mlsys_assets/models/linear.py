@@ -1,0 +1,80 @@
+"""Logistic regression: the simplest model that may be good enough."""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlsys_assets.data_sampling.views import Train, Validation
+from mlsys_assets.features.preprocessing import Beyond
+from mlsys_assets.features.preprocessing_fit import LEAST_COUNT, fit_standardized
+from mlsys_assets.models.candidate import FitError, Fitted, Recipe, check_train, check_validation
+from mlsys_assets.models.linear_predictor import LinearPredictor
+from mlsys_assets.types import Scalar
+
+
+@dataclass(frozen=True)
+class LogisticRegression:
+    """scikit-learn's L2-regularized logistic regression on standardized numbers and one-hot categories.
+
+    Newton's method (newton-cholesky) takes 4 steps where lbfgs takes 140, and a seventh of the time,
+    as long as rows are many and outputs are hundreds: its time grows with their square.
+
+    Parameters
+    ----------
+    c
+        Inverse strength of the regularization, as in scikit-learn.
+    rounds
+        The most iterations; a fit that needs more is refused, not returned half done.
+    least_count
+        Categories seen less often share one column.
+    beyond
+        What happens to infinite and huge numbers.
+    """
+
+    c: float = 0.01
+    rounds: int = 500
+    least_count: int = LEAST_COUNT
+    beyond: Beyond = "reject"
+    name: str = "logistic_regression"
+
+    @property
+    def baseline(self) -> bool:
+        """It is a model."""
+        return False
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """No column in particular."""
+        return ()
+
+    def fit(self, train: Train, validation: Validation, *, seed: int, threads: int) -> Fitted:
+        """Fit on train; nothing is chosen on validation."""
+        check_validation(validation, what=self.name)
+        return self.refit(train, recipe={}, seed=seed, threads=threads)
+
+    def refit(self, train: Train, *, recipe: Recipe, seed: int, threads: int) -> Fitted:
+        """Fit on train."""
+        from scipy.linalg import LinAlgWarning
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.linear_model import LogisticRegression as Solver
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+        check_train(train, what=self.name)
+        preprocessing = fit_standardized(train, least_count=self.least_count, beyond=self.beyond)
+        solver = Solver(C=self.c, solver="newton-cholesky", max_iter=self.rounds)
+        with threadpool_limits(limits=threads), warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # refused below
+            warnings.simplefilter("ignore", LinAlgWarning)  # columns nearly alike: it goes on with lbfgs by itself
+            solver.fit(preprocessing.transform(train.features), train.label)
+        rounds = int(solver.n_iter_[0])
+        if rounds >= self.rounds:
+            raise FitError(f"{self.name} did not converge in {self.rounds} rounds; allow more, or regularize more")
+        predictor = LinearPredictor(preprocessing, float(solver.intercept_[0]), np.ascontiguousarray(solver.coef_[0]))
+        params: dict[str, Scalar] = {
+            "c": self.c,
+            "least_count": self.least_count,
+            "beyond": self.beyond,
+            "iterations": rounds,
+        }
+        return Fitted(self.name, predictor, params)

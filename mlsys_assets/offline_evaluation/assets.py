@@ -1,0 +1,301 @@
+"""Sealed tests opened once, every model on the same rows, and a verdict."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlsys_assets import dagster_adapter as adapter
+from mlsys_assets.data_ingestion.source import TIMESTAMP
+from mlsys_assets.data_sampling.rows import moments
+from mlsys_assets.data_sampling.views import OpenedTest, Test
+from mlsys_assets.features.feature import PREDICT_AT
+from mlsys_assets.measures.metrics import Floats
+from mlsys_assets.models.bundle import from_files
+from mlsys_assets.models.predictor import Predictor
+from mlsys_assets.offline_evaluation.calibration import curves_plot
+from mlsys_assets.offline_evaluation.comparison import Comparison, Scored, compare
+from mlsys_assets.offline_evaluation.evaluation import Evaluation, Evaluator, score_schema
+from mlsys_assets.offline_evaluation.gates import RECENT, STATIC, Case, decide
+from mlsys_assets.system import MLSystem
+from mlsys_assets.types import Finding, Severity
+from mlsys_resources.lake import Lake
+from mlsys_resources.model_store import ModelStore, SavedArtifacts
+from mlsys_resources.operations_rows import Alias
+from mlsys_resources.operations_store import OperationsStore
+
+STAGE = "offline_evaluation"
+EVALUATION, DECISION, SCORES = "evaluation", "champion_decision", "test_scores"
+CHAMPION = "champion"
+CHECKS = {
+    "test_read_once": ("Nobody looked at a sealed test twice without saying why.", True),
+    "accuracy_is_no_guide": ("The zero rule does not win on accuracy; where it does, accuracy says nothing.", False),
+}
+
+
+class EvaluationConfig(dg.Config):
+    """Why a sealed test is opened again, if it is."""
+
+    reason: str = ""
+
+
+def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
+    """Return the evaluation and the decision that rests on it."""
+    return [_evaluation(system), _decision(system)]
+
+
+@dataclass(frozen=True)
+class _Model:
+    """A model to be scored: what it is called, its content, and its run in MLflow."""
+
+    name: str
+    content_hash: str
+    predictor: Predictor
+    run_id: str
+
+
+def _evaluation(system: MLSystem) -> dg.AssetsDefinition:
+    asset = adapter.key(system, EVALUATION)
+
+    @dg.asset(
+        key=asset,
+        deps=[adapter.key(system, "candidates"), adapter.key(system, "training_set")],
+        partitions_def=adapter.partitions(system),
+        check_specs=adapter.check_specs(asset, CHECKS),
+        description="Every candidate and the champion on the recent test and on the static test, with intervals.",
+        **adapter.common(system, STAGE, kinds=("numpy", "mlflow")),
+    )
+    def evaluation(
+        context: dg.AssetExecutionContext,
+        config: EvaluationConfig,
+        lake: dg.ResourceParam[Lake],
+        operations: dg.ResourceParam[OperationsStore],
+        models: dg.ResourceParam[ModelStore],
+    ) -> dg.MaterializeResult:
+        step = adapter.AsOf(context, system, lake, operations)
+        split = system.time_split.split(step.training_rows(), as_of=step.as_of)
+        scored = [*_candidates(step, models), *_champion(step, models)]
+        evaluator = Evaluator(system.metrics, system.slices, seed=system.seed, support=system.gates.support)
+        found, plots, tables = [], {}, []
+        for test in (split.recent_test, split.static_test):
+            view = _opened(step, test, scored, config.reason)
+            scores = {m.name: m.predictor.predict(view.features, threads=system.threads) for m in scored}
+            found += [
+                evaluator.evaluate(
+                    view, scores[m.name], model=m.name, hashes=(m.content_hash, test.content_hash), split=test.name
+                )
+                for m in scored
+            ]
+            plots[test.name] = curves_plot(scores, view.label, title=f"{test.name} as of {step.as_of:%Y-%m-%d}")
+            tables += [_score_rows(system, view, m, test, scores[m.name]) for m in scored]
+        written = lake.write_ticks(
+            system.name,
+            SCORES,
+            adapter.in_tick(pa.concat_tables(tables), step.as_of),
+            schema=score_schema(system.requests.key, PREDICT_AT),
+            ticks=[step.as_of],
+            run_id=context.run.run_id,
+        )
+        _record(step, found, {"scores_version": written.version, "scores_hash": written.content_hash})
+        _tell_mlflow(models, scored, found, plots)
+        findings = [_read_once(step, operations), _accuracy(system, found)]
+        return dg.MaterializeResult(
+            metadata={
+                **{f"{name} curves": adapter.image(png, name) for name, png in plots.items()},
+                **{f"{name} metrics": _metric_table(system, found, name) for name in plots},
+                "slices": _slice_table(system, found),
+            },
+            check_results=[adapter.check_result(f, asset) for f in findings],
+        )
+
+    return evaluation
+
+
+def _decision(system: MLSystem) -> dg.AssetsDefinition:
+    asset = adapter.key(system, DECISION)
+
+    @dg.asset(
+        key=asset,
+        deps=[adapter.key(system, EVALUATION)],
+        partitions_def=adapter.partitions(system),
+        description="Whether the best model candidate may become champion, and if not, what it did not show.",
+        **adapter.common(system, STAGE, kinds=("python",)),
+    )
+    def champion_decision(
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        operations: dg.ResourceParam[OperationsStore],
+    ) -> dg.MaterializeResult:
+        step = adapter.AsOf(context, system, lake, operations)
+        records = step.decisions("evaluation")
+        evaluations = [
+            Evaluation.from_dict(d.name, split, d.evidence[split]) for d in records for split in (RECENT, STATIC)
+        ]
+        tests = {split: _scored(step, split, records[0].context["scores_version"]) for split in (RECENT, STATIC)}
+        challenger = _best(step)
+        champion = step.champion_before()
+        case = Case(
+            challenger,
+            evaluations,
+            [_compare(system, tests[s], challenger, b) for s in tests for b in step.baselines],
+            _against_champion(system, tests, challenger, champion),
+        )
+        hashes = {split: scored.data_hash for split, scored in tests.items()}
+        verdict = decide(system.gates, case, model_hash=tests[RECENT].hashes[challenger], data_hashes=hashes)
+        step.record(
+            "gate",
+            challenger,
+            verdict=verdict.verdict.value,
+            reason=verdict.reason,
+            evidence=verdict.evidence,
+            context={"champion_revision": champion.revision if champion else 0},
+        )
+        return dg.MaterializeResult(
+            metadata={
+                "verdict": verdict.verdict.value,
+                "why": verdict.reason,
+                "challenger": challenger,
+                "differences": _difference_table(case),
+            }
+        )
+
+    return champion_decision
+
+
+def _candidates(step: adapter.AsOf, models: ModelStore) -> list[_Model]:
+    found = []
+    for d in step.decisions("candidate"):
+        saved = SavedArtifacts(d.context["source"], d.context["manifest_sha256"], d.evidence["model"])
+        found.append(_Model(d.name, saved.content_hash, from_files(models.read(saved)), d.context["mlflow_run"]))
+    return found
+
+
+def _champion(step: adapter.AsOf, models: ModelStore) -> list[_Model]:
+    champion = step.champion_before()
+    if champion is None:
+        return []
+    loaded = models.load(step.system.name, champion.version)
+    return [_Model(CHAMPION, champion.content_hash, from_files(loaded.content), loaded.version.run_id)]
+
+
+def _opened(step: adapter.AsOf, test: Test, scored: list[_Model], reason: str) -> OpenedTest:
+    models = " ".join(sorted(m.content_hash for m in scored))
+    return test.open(step.record_read, models=models, reason=reason)
+
+
+def _score_rows(system: MLSystem, view: OpenedTest, model: _Model, test: Test, scores: Floats) -> pa.Table:
+    n = len(view)
+    columns = [pa.repeat(v, n) for v in (model.name, model.content_hash, test.name, test.content_hash)]
+    at = pa.array(view.at, pa.timestamp("us")).cast(TIMESTAMP)
+    values = [*columns, view.ids, at, pa.array(view.label), pa.array(scores)]
+    return pa.table(values, schema=score_schema(system.requests.key, PREDICT_AT))
+
+
+def _record(step: adapter.AsOf, found: list[Evaluation], context: Mapping[str, object]) -> None:
+    for model in dict.fromkeys(e.model for e in found):
+        mine = [e for e in found if e.model == model]
+        first = step.system.metrics[0].name
+        told = ", ".join(f"{first} on {e.split} {e.whole[first]}" for e in mine)
+        step.record(
+            "evaluation", model, verdict="evaluated", reason=told, evidence={e.split: e.as_dict() for e in mine},
+            context=context,
+        )  # fmt: skip
+
+
+def _tell_mlflow(models: ModelStore, scored: list[_Model], found: list[Evaluation], plots: Mapping[str, bytes]) -> None:
+    pictures = {f"plots/{name}.png": png for name, png in plots.items()}
+    for model in scored:
+        if model.name == CHAMPION:
+            continue  # its run tells how it was made; how it does later stands in the later runs
+        metrics = {k: v for e in found if e.model == model.name for k, v in e.metrics().items()}
+        models.add_to_run(model.run_id, metrics=metrics, artifacts=pictures)
+
+
+def _read_once(step: adapter.AsOf, operations: OperationsStore) -> Finding:
+    reads = [r for r in operations.test_reads(step.system.name) if r.as_of == step.as_of]
+    silent = {name: sum(r.split == name and not r.reason for r in reads) for name in (RECENT, STATIC)}
+    again = [f"{name} {n} times" for name, n in silent.items() if n > 1]
+    summary = (
+        f"opened without a reason as of {step.as_of:%Y-%m-%d}: {', '.join(again)}; once is allowed. What was tuned "
+        "after a look is no longer tested by it: give `reason` in the run's config, or wait for fresh rows"
+        if again
+        else "each sealed test was opened once, or with a reason"
+    )
+    return Finding("test_read_once", not again, summary, evidence={f"{k} silent reads": n for k, n in silent.items()})
+
+
+def _accuracy(system: MLSystem, found: list[Evaluation]) -> Finding:
+    recent = {e.model: e.whole.get("accuracy") for e in found if e.split == RECENT}
+    rates = {name: e.value for name, e in recent.items() if e is not None and e.sufficient}
+    baselines = {c.name for c in system.candidates if c.baseline}
+    best = max((v for k, v in rates.items() if k in baselines), default=None)
+    beaten = {} if best is None else {k: v for k, v in rates.items() if k not in baselines and v <= best}
+    summary = (
+        f"a baseline's accuracy {best:.3f} is not beaten by "
+        + ", ".join(f"{k} ({v:.3f})" for k, v in beaten.items())
+        + f": positives are rare, so look at {system.metrics[0].name} and the precision–recall curve, as the gate does"
+        if beaten
+        else "no baseline wins on accuracy, or accuracy is not among the metrics"
+    )
+    return Finding("accuracy_is_no_guide", not beaten, summary, Severity.WARN, dict(rates))
+
+
+def _scored(step: adapter.AsOf, split: str, version: int) -> Scored:
+    rows = step.lake.read(step.system.name, SCORES, ticks=[step.as_of], version=version)
+    rows = rows.filter(pc.equal(rows["split"], split))
+    scores, hashes = {}, {}
+    for model in pc.unique(rows["model"]).to_pylist():
+        mine = rows.filter(pc.equal(rows["model"], model))
+        scores[model] = np.asarray(mine["score"])
+        hashes[model] = mine["model_hash"][0].as_py()
+    at, label = moments(mine[PREDICT_AT]), np.asarray(mine["label"])
+    return Scored(split, mine["data_hash"][0].as_py(), at, label, scores, hashes)
+
+
+def _best(step: adapter.AsOf) -> str:
+    """Return the model that did best on validation: the tests choose nothing."""
+    metric = step.system.metrics[0]
+    sign = -1 if metric.higher_is_better else 1
+    fitted = {d.name: d.evidence[f"validation {metric.name}"] for d in step.decisions("candidate")}
+    models = {name: value for name, value in fitted.items() if name not in step.baselines and value is not None}
+    if not models:
+        raise dg.Failure(f"no model candidate could be fitted as of {step.as_of:%Y-%m-%d}; see the asset candidates")
+    return min(models, key=lambda name: sign * models[name])
+
+
+def _compare(system: MLSystem, scored: Scored, challenger: str, other: str) -> Comparison:
+    metrics = {m.name: m for m in (*system.gates.beats_baselines, system.gates.champion_metric)}
+    return compare(scored, (challenger, other), list(metrics.values()), seed=system.seed, support=system.gates.support)
+
+
+def _against_champion(
+    system: MLSystem, tests: Mapping[str, Scored], challenger: str, champion: Alias | None
+) -> list[Comparison]:
+    if champion is None:
+        return []
+    unseen = {RECENT: tests[RECENT].unseen_since(champion.as_of), STATIC: tests[STATIC]}
+    return [_compare(system, scored, challenger, CHAMPION) for scored in unseen.values()]
+
+
+def _metric_table(system: MLSystem, found: list[Evaluation], split: str) -> dg.MarkdownMetadataValue:
+    names = [m.name for m in system.metrics]
+    rows = [(e.model, *(str(e.whole[n]) for n in names)) for e in found if e.split == split]
+    return adapter.markdown_table(("model", *names), rows)
+
+
+def _slice_table(system: MLSystem, found: list[Evaluation]) -> dg.MarkdownMetadataValue:
+    name = system.metrics[0].name
+    recent = [e for e in found if e.split == RECENT]
+    groups = sorted({g for e in recent for g in e.slices})
+    rows = [(g, *(str(e.slices[g][name]) for e in recent)) for g in groups]
+    return adapter.markdown_table((f"{name} on {RECENT}", *(e.model for e in recent)), rows)
+
+
+def _difference_table(case: Case) -> dg.MarkdownMetadataValue:
+    rows = [
+        (c.split, c.other, name, str(e)) for c in (*case.baselines, *case.champion) for name, e in c.differences.items()
+    ]
+    return adapter.markdown_table(("test", f"{case.challenger} minus", "metric", "difference"), rows)

@@ -1,0 +1,79 @@
+"""Calibration: of what the model gives 30%, does 30% happen. Curves and their picture."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mlsys_assets.measures.metrics import Floats
+
+BINS = 10
+
+
+@dataclass(frozen=True)
+class CalibrationCurve:
+    """Bins of equal size, in order of score.
+
+    ``predicted`` and ``observed`` are (k,) mean score and share of positives, ``rows`` (k,) counts.
+    """
+
+    predicted: Floats
+    observed: Floats
+    rows: Floats
+
+
+def calibration_curve(label: Floats, score: Floats, *, bins: int = BINS) -> CalibrationCurve:
+    """Return the curve over at most ``bins`` bins of as nearly equal size as ties allow."""
+    if len(score) == 0:
+        empty = np.zeros(0)
+        return CalibrationCurve(empty, empty, empty)
+    edges = np.unique(np.quantile(score, np.linspace(0, 1, bins + 1)))
+    bin_of = np.clip(np.searchsorted(edges, score, side="right") - 1, 0, max(len(edges) - 2, 0))
+    rows = np.bincount(bin_of).astype(float)
+    used = rows > 0
+    predicted, observed = (np.bincount(bin_of, weights=v)[used] / rows[used] for v in (score, label))
+    return CalibrationCurve(predicted, observed, rows[used])
+
+
+def curves_plot(scores: Mapping[str, Floats], label: Floats, *, title: str) -> bytes:
+    """Return a PNG with the calibration, ROC and precision–recall curves of several models on the same rows."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 4), dpi=80, layout="constrained")
+    FigureCanvasAgg(figure)
+    calibration, roc, precision = figure.subplots(1, 3)
+    for name, score in scores.items():
+        curve = calibration_curve(label, score)
+        calibration.plot(curve.predicted, curve.observed, marker="o", markersize=3, label=name)
+        false, true, precise = _rates(label, score)
+        roc.plot(false, true, label=name)
+        precision.plot(true, precise, label=name)
+    calibration.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":")
+    roc.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":")
+    precision.axhline(float(label.mean()), color="grey", linewidth=0.8, linestyle=":")
+    _name(calibration, "calibration", "mean score", "share of positives")
+    _name(roc, "ROC", "false positive rate", "true positive rate")
+    _name(precision, "precision–recall", "recall", "precision")
+    calibration.legend(fontsize=7, frameon=False)
+    figure.suptitle(title)
+    page = io.BytesIO()
+    figure.savefig(page, format="png")
+    return page.getvalue()
+
+
+def _rates(label: Floats, score: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return false positive rate, recall and precision at each distinct score, falling."""
+    order = np.argsort(-score, kind="stable")
+    ends = np.flatnonzero(np.diff(score[order], append=np.nan))
+    true = np.cumsum(label[order])[ends]
+    marked = ends + 1.0
+    return (marked - true) / max(len(label) - label.sum(), 1), true / max(label.sum(), 1), true / marked
+
+
+def _name(axes: Any, title: str, x: str, y: str) -> None:
+    axes.set_title(title)
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)

@@ -1,0 +1,80 @@
+"""Runs of a system's jobs in this process, on the persistent instance, with progress."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import uuid4
+
+import dagster as dg
+from dagster import DagsterEventType
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+
+from mlsys_assets.system import MLSystem
+from mlsys_assets.types import TimeWindow
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""Failures are raised and told by the caller; Dagster's own log stands in its UI."""
+
+
+class RunFailed(RuntimeError):
+    """A run did not succeed; the message names the step and its error."""
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Runs jobs of one system one after the other.
+
+    Parameters
+    ----------
+    definitions
+        What `build_definitions` gave.
+    instance
+        Where runs and events are kept.
+    told
+        Called with each step's name when it begins: for a display.
+    """
+
+    system: MLSystem
+    definitions: dg.Definitions
+    instance: dg.DagsterInstance
+    told: Callable[[str], None] = lambda _step: None
+
+    def ticks(self, job: str, window: TimeWindow) -> None:
+        """Run ``job`` once for all ticks of ``window``; raises RunFailed."""
+        ticks = self.system.calendar.ticks(window)
+        first, last = (self.system.calendar.key(tick.start) for tick in (ticks[0], ticks[-1]))
+        if first == last:
+            self._run(job, partition=first)
+        else:
+            self._run(job, tags={ASSET_PARTITION_RANGE_START_TAG: first, ASSET_PARTITION_RANGE_END_TAG: last})
+
+    def as_of(self, job: str, moment: datetime) -> None:
+        """Run ``job`` as of a tick's start; raises RunFailed."""
+        self._run(job, partition=self.system.calendar.key(moment))
+
+    def _run(self, name: str, *, partition: str | None = None, tags: dict[str, str] | None = None) -> None:
+        job = self.definitions.resolve_job_def(name)
+        run_id = str(uuid4())  # named here so that its events can be followed
+        self.instance.add_event_listener(run_id, self._follow)
+        result = job.execute_in_process(
+            instance=self.instance, partition_key=partition, tags=tags, run_id=run_id, run_config=QUIET,
+            raise_on_error=False,
+        )  # fmt: skip
+        if not result.success:
+            raise RunFailed(_why(name, result))
+
+    def _follow(self, entry: dg.EventLogEntry) -> None:
+        event = entry.dagster_event
+        if event is not None and event.event_type is DagsterEventType.STEP_START:
+            self.told(str(event.step_key).removeprefix(f"{self.system.name}__"))
+
+
+def _why(job: str, result: dg.ExecuteInProcessResult) -> str:
+    failed = [event for event in result.all_events if event.is_step_failure]
+    if not failed:
+        return f"job {job} failed before its first step; see run {result.run_id} in the Dagster UI"
+    step, error = failed[0].step_key, failed[0].step_failure_data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    message = error.message.strip() if error is not None else "no error was recorded"
+    return f"job {job}, step {step}: {message}"

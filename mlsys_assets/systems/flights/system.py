@@ -1,0 +1,65 @@
+"""The flights system: whether a flight that leaves New York lands more than a quarter of an hour late."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from mlsys_assets import (
+    Accuracy,
+    Brier,
+    Ece,
+    Gates,
+    GroupRate,
+    LightGBM,
+    LogisticRegression,
+    LogLoss,
+    MLSystem,
+    PrAuc,
+    Requests,
+    RocAuc,
+    Slice,
+    TimeSplit,
+    TimeWindow,
+    Weekly,
+    ZeroRule,
+    days,
+)
+from mlsys_assets.systems.flights.features import build_features
+from mlsys_assets.systems.flights.labels import build_label
+from mlsys_assets.systems.flights.sources import FlightsFiles, build_sources
+
+NEW_YORK = ZoneInfo("America/New_York")
+TRUSTED_MONTHS = range(1, 7)
+TRUSTED_DAYS = (8, 11)
+"""The 8th, 9th and 10th of each month, January to June, local time: tested on for ever, trained on never."""
+
+
+def static_test() -> tuple[TimeWindow, ...]:
+    """Return the windows of the static trusted test."""
+    first, after = TRUSTED_DAYS
+    return tuple(
+        TimeWindow.of(datetime(2013, month, first, tzinfo=NEW_YORK), datetime(2013, month, after, tzinfo=NEW_YORK))
+        for month in TRUSTED_MONTHS
+    )
+
+
+def build_system(files: FlightsFiles) -> MLSystem:
+    """Return the system on the raw files of a folder."""
+    sources = build_sources(files)
+    return MLSystem(
+        name="flights",
+        owner="ops-analytics",
+        description="Late arrivals of flights from New York City, predicted one hour before the planned departure.",
+        calendar=Weekly("2012-12-31", end="2014-01-06"),
+        sources=sources.all(),
+        requests=Requests(sources.schedule, key="flight_id"),
+        label=build_label(sources),
+        features=build_features(sources),
+        split=TimeSplit(validation=days(30), test=days(30), static_test=static_test()),
+        candidates=(ZeroRule(), GroupRate(by=("carrier", "sched_hour")), LogisticRegression(), LightGBM()),
+        metrics=(LogLoss(), RocAuc(), PrAuc(), Brier(), Ece(), Accuracy()),
+        slices=(Slice("origin"), Slice("carrier")),
+        gates=Gates(),
+    )
+
+
+flights = build_system(FlightsFiles.installed())

@@ -1,0 +1,121 @@
+"""A connection to MLflow that answers or fails in bounded time, and starts a new store safely."""
+
+import contextlib
+import os
+import sqlite3
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import sqlalchemy as sa
+
+MOST_SHOWN = 500
+"""Characters of an underlying error that a message repeats."""
+
+MLFLOW_AND_BELOW = frozenset({"mlflow", "psycopg2", "requests", "sqlalchemy", "sqlite3", "urllib3"})
+"""The packages whose errors mean that MLflow, or what it stands on, did not do its part."""
+
+
+class ModelStoreError(RuntimeError):
+    """The model store could not do what was asked, and left nothing half-registered."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpBounds:
+    """How long one request to an MLflow server may take: ``timeout_s`` a try, ``retries`` more tries."""
+
+    timeout_s: int = 20
+    retries: int = 2
+    backoff_s: int = 1
+
+
+def connect(tracking_uri: str, bounds: HttpBounds) -> Any:
+    """Return an ``MlflowClient``; the first start of a database is made by one process at a time.
+
+    Raises ModelStoreError where the store cannot be opened.
+    """
+    _configure(bounds)
+    uri = driver_uri(tracking_uri)
+    with warnings.catch_warnings():
+        # MLflow 3.17 maps some tables with an option that SQLAlchemy 2.1 wants gone.
+        warnings.filterwarnings("ignore", message="The ``noload`` loader strategy", category=DeprecationWarning)
+        from mlflow.tracking import MlflowClient
+
+        with failing_clearly(tracking_uri, "the model store could not be opened"), _first_start(uri):
+            return MlflowClient(uri, uri)  # creates the tables of a new database
+
+
+def is_http(tracking_uri: str) -> bool:
+    """Return whether the URI names an MLflow server, not a database."""
+    return urlsplit(tracking_uri).scheme in ("http", "https")
+
+
+def driver_uri(tracking_uri: str) -> str:
+    """Return the URI with PostgreSQL's driver spelled out: SQLAlchemy 2.1 would take one that is not installed."""
+    scheme, separator, rest = tracking_uri.partition("://")
+    return f"postgresql+psycopg2://{rest}" if scheme in ("postgres", "postgresql") and separator else tracking_uri
+
+
+def shown(tracking_uri: str) -> str:
+    """Return the URI as messages may show it: without a password."""
+    try:
+        return sa.make_url(tracking_uri).render_as_string(hide_password=True)
+    except (sa.exc.ArgumentError, ValueError):
+        return f"{urlsplit(tracking_uri).scheme}://…"
+
+
+@contextlib.contextmanager
+def failing_clearly(tracking_uri: str, what: str) -> Iterator[None]:
+    """Turn an error of MLflow, its database, its server or the disk into a ModelStoreError that begins with ``what``.
+
+    Other errors, callers' mistakes among them, pass as they are.
+    """
+    try:
+        yield
+    except Exception as error:
+        origin = type(error).__module__.partition(".")[0]
+        if origin in MLFLOW_AND_BELOW:
+            advice = f"check that MLflow at {shown(tracking_uri)} runs and that the address is right"
+        elif isinstance(error, OSError):
+            advice = "check the disk's space and the rights in its folders"
+        else:
+            raise
+        found = _without_secrets(f"{type(error).__name__}: {error}", tracking_uri)
+        raise ModelStoreError(f"{what} ({found:.{MOST_SHOWN}}); {advice}, then run the step again") from error
+
+
+def _without_secrets(text: str, tracking_uri: str) -> str:
+    password = urlsplit(tracking_uri).password
+    return text.replace(password, "***") if password else text
+
+
+def _configure(bounds: HttpBounds) -> None:
+    # MLflow takes these from the process environment only, and some of them when it is imported.
+    os.environ.update(  # noqa: TID251
+        MLFLOW_HTTP_REQUEST_TIMEOUT=str(bounds.timeout_s),
+        MLFLOW_HTTP_REQUEST_MAX_RETRIES=str(bounds.retries),
+        MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR=str(bounds.backoff_s),
+        MLFLOW_DISABLE_TELEMETRY="true",
+        MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT="true",
+        MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR="false",
+    )
+
+
+@contextlib.contextmanager
+def _first_start(uri: str) -> Iterator[None]:
+    if not uri.startswith("sqlite:///"):
+        yield  # a server is started once, by its deployment
+        return
+    import fcntl
+
+    file = Path(uri.removeprefix("sqlite:///").partition("?")[0])
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.with_name(f"{file.name}.start.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with contextlib.closing(sqlite3.connect(file, timeout=30)) as database:
+            # MLflow leaves SQLite in its slow mode, where every reader stops every writer.
+            database.execute("PRAGMA journal_mode = WAL")
+        yield

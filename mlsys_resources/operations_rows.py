@@ -1,0 +1,103 @@
+"""What the operations store keeps, one frozen dataclass a row."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from mlsys_resources.canonical import content_hash
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """The trusted record of one registered model: a version without it does not exist for us.
+
+    ``content_hash`` says what the model is, ``manifest_sha256`` which bytes are to be found at
+    ``source``; ``name`` is the candidate that became it.
+    """
+
+    system: str
+    version: int
+    name: str
+    content_hash: str
+    manifest_sha256: str
+    run_id: str
+    as_of: datetime
+    source: str
+    registered_at: datetime | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """Which version an alias stands for; ``revision`` counts its successful moves from 1."""
+
+    system: str
+    alias: str
+    version: int
+    content_hash: str
+    as_of: datetime
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class AliasAttempt:
+    """One try to move an alias. ``outcome``: won, lost (to another move) or refused (no such model)."""
+
+    system: str
+    alias: str
+    version: int
+    content_hash: str
+    as_of: datetime
+    expected_revision: int
+    found_revision: int
+    outcome: str
+    reason: str
+    at: datetime = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One verdict with the evidence it rested on, unique by (system, as_of, kind, name).
+
+    ``context`` holds what a store assigned (versions, run ids); it and ``recorded_at`` stand beside
+    the record, outside its hash, so that a replay gives the same one. Evidence is what JSON holds.
+    """
+
+    system: str
+    as_of: datetime
+    kind: str
+    name: str
+    verdict: str
+    reason: str
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    context: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    recorded_at: datetime | None = field(default=None, compare=False)
+
+    @property
+    def content_hash(self) -> str:
+        """The SHA-256 of everything that was decided; raises ValueError for evidence JSON cannot hold."""
+        return content_hash({
+            "system": self.system, "as_of": self.as_of.isoformat(), "kind": self.kind, "name": self.name,
+            "verdict": self.verdict, "reason": self.reason, "evidence": dict(self.evidence),
+        })  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class TestRead:
+    """One opening of a sealed test split: which rows (by hash), by which models, why."""
+
+    system: str
+    split: str
+    content_hash: str
+    models: str
+    reason: str
+    as_of: datetime
+    at: datetime | None = field(default=None, compare=False)
+
+    @property
+    def key(self) -> str:
+        """The SHA-256 of the read, the same for a step that is run again."""
+        return content_hash([self.split, self.content_hash, self.models, self.reason, self.as_of.isoformat()])
+
+
+TestRead.__test__ = False  # type: ignore[attr-defined]  # not a pytest class

@@ -1,0 +1,82 @@
+"""The tables of the operations store."""
+
+import sqlalchemy as sa
+
+from mlsys_resources.database import UtcTime
+
+METADATA = sa.MetaData()
+
+MODELS = sa.Table(
+    "mlsys_models",
+    METADATA,
+    sa.Column("system", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("content_hash", sa.Text, nullable=False),
+    sa.Column("manifest_sha256", sa.Text, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("as_of", UtcTime, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("registered_at", UtcTime, nullable=False),
+    # One candidate, one content, one as-of is one version, so that a step run again, or by two
+    # processes, finds what is there. Equal content as of another time, or under another candidate's
+    # name, is a version of its own: its passport says other things.
+    sa.UniqueConstraint("system", "name", "content_hash", "as_of"),
+)
+
+ALIASES = sa.Table(
+    "mlsys_aliases",
+    METADATA,
+    sa.Column("system", sa.Text, primary_key=True),
+    sa.Column("alias", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("content_hash", sa.Text, nullable=False),
+    sa.Column("as_of", UtcTime, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.ForeignKeyConstraint(["system", "version"], [MODELS.c.system, MODELS.c.version]),
+)
+
+ALIAS_ATTEMPTS = sa.Table(
+    "mlsys_alias_attempts",
+    METADATA,
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("system", sa.Text, nullable=False),
+    sa.Column("alias", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("content_hash", sa.Text, nullable=False),
+    sa.Column("as_of", UtcTime, nullable=False),
+    sa.Column("expected_revision", sa.Integer, nullable=False),
+    sa.Column("found_revision", sa.Integer, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Index("mlsys_alias_attempts_by_as_of", "system", "alias", "outcome", "as_of"),
+)
+
+DECISIONS = sa.Table(
+    "mlsys_decisions",
+    METADATA,
+    sa.Column("system", sa.Text, primary_key=True),
+    sa.Column("as_of", UtcTime, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("verdict", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("evidence", sa.Text, nullable=False),
+    sa.Column("content_hash", sa.Text, nullable=False),
+    sa.Column("context", sa.Text, nullable=False),
+    sa.Column("recorded_at", UtcTime, nullable=False),
+)
+
+TEST_READS = sa.Table(
+    "mlsys_test_reads",
+    METADATA,
+    sa.Column("system", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("split", sa.Text, nullable=False),
+    sa.Column("content_hash", sa.Text, nullable=False),
+    sa.Column("models", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("as_of", UtcTime, nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+)

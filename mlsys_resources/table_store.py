@@ -1,0 +1,122 @@
+"""Where tables lie, and which there are."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from pyarrow import fs
+
+from mlsys_resources.names import identifier, inside
+from mlsys_resources.table_version import RUN_ID, TableVersion, WriteFailed, properties
+from mlsys_resources.tick_rows import BLOCK
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+
+class NoSuchTable(LookupError):
+    """A table, or a version of one, was asked for that is not there."""
+
+
+@dataclass(frozen=True)
+class TableStore:
+    """Delta tables at ``root/system/table``; both names are identifiers or refused.
+
+    Parameters
+    ----------
+    root
+        A folder, or the URL of one in an object store.
+    storage_options
+        What the object store asks for, under the names of delta-rs.
+    fence
+        Called right before every commit; raises if the caller may not write any more.
+    """
+
+    root: str | Path
+    storage_options: Mapping[str, str] | None = None
+    fence: Callable[[], None] | None = None
+
+    def names(self, system: str) -> tuple[str, ...]:
+        """Return the names of a system's tables, sorted; none for a system that has none."""
+        from deltalake import DeltaTable
+        from deltalake.exceptions import TableNotFoundError
+
+        try:
+            folders = self._files(system).get_file_info(fs.FileSelector("", allow_not_found=True))
+        except TableNotFoundError:  # what delta-rs calls any folder that is not there
+            return ()
+        names = sorted(f.base_name for f in folders if f.type == fs.FileType.Directory and f.base_name.isidentifier())
+        return tuple(n for n in names if DeltaTable.is_deltatable(self._place(system, n), self._options))
+
+    def open(self, system: str, table: str, version: int | None = None) -> TableVersion:
+        """Return a version of a table, the latest if not given; raises NoSuchTable, naming what there is."""
+        from deltalake import DeltaTable
+        from deltalake.exceptions import DeltaError, TableNotFoundError
+
+        place, what = self._place(system, table), f"{system}.{table}"
+        try:
+            delta = DeltaTable(place, version=version, storage_options=self._options)
+        except TableNotFoundError as error:
+            there = ", ".join(self.names(system)) or "nothing yet"
+            raise NoSuchTable(f"the lake has no table {what}; {system} has: {there}") from error
+        except (DeltaError, OverflowError) as error:
+            if version is None:
+                raise
+            latest = self.open(system, table).number
+            raise NoSuchTable(f"{what} has no version {version}; it has 0 to {latest}") from error
+        return self._loaded(delta, system, table)
+
+    def open_or_create(self, system: str, table: str, schema: pa.Schema, run_id: str) -> TableVersion:
+        """Return the latest version of a table; the empty table of this schema, if there was none."""
+        from deltalake import CommitProperties, DeltaTable
+        from deltalake.exceptions import DeltaError
+
+        try:
+            return self.open(system, table)
+        except NoSuchTable:
+            self._check_fence()
+        try:
+            delta = DeltaTable.create(
+                self._place(system, table),
+                schema,
+                partition_by=[BLOCK] if BLOCK in schema.names else None,
+                configuration=properties(schema),
+                storage_options=self._options,
+                commit_properties=CommitProperties(custom_metadata={RUN_ID: run_id}),
+            )
+        except (DeltaError, OSError) as error:
+            if not DeltaTable.is_deltatable(self._place(system, table), self._options):
+                raise WriteFailed(f"{system}.{table}", error) from error
+            return self.open(system, table)  # another writer was faster
+        return self._loaded(delta, system, table)
+
+    def _loaded(self, delta: "DeltaTable", system: str, table: str) -> TableVersion:
+        place, files = self._place(system, table), self._files(system, table)
+        return TableVersion(f"{system}.{table}", place, delta, files, self._check_fence)
+
+    def _place(self, *names: str) -> str:
+        """Return the folder or URL of a system or a table."""
+        parts = [identifier(n) for n in names]
+        return "/".join([str(self.root).rstrip("/"), *parts]) if self._remote else str(inside(self.root, *parts))
+
+    def _files(self, *names: str) -> fs.FileSystem:
+        """Return the files below a system's or a table's folder."""
+        if not self._remote:
+            return fs.SubTreeFileSystem(self._place(*names), fs.LocalFileSystem())
+        from deltalake.fs import DeltaStorageHandler
+
+        return fs.PyFileSystem(DeltaStorageHandler(self._place(*names), self._options))
+
+    @property
+    def _remote(self) -> bool:
+        return "://" in str(self.root)
+
+    @property
+    def _options(self) -> dict[str, str] | None:
+        return dict(self.storage_options) if self.storage_options else None
+
+    def _check_fence(self) -> None:
+        if self.fence is not None:
+            self.fence()

@@ -1,0 +1,98 @@
+"""What every test stands on: UTC, no inherited settings, one thread, a clock, a real PostgreSQL."""
+
+import os
+import time
+
+# Before anything imports NumPy, LightGBM, MLflow or Dagster: each reads these once.
+for _name in [n for n in os.environ if n.startswith(("MLSYS_", "MLFLOW_", "DAGSTER_"))]:
+    del os.environ[_name]
+os.environ.update(
+    TZ="UTC",
+    OMP_NUM_THREADS="1",
+    MPLBACKEND="Agg",
+    DAGSTER_DISABLE_TELEMETRY="yes",
+    MLFLOW_DISABLE_TELEMETRY="true",
+    DO_NOT_TRACK="1",
+)
+time.tzset()
+
+import atexit  # noqa: E402
+import shutil  # noqa: E402
+import sys  # noqa: E402
+import tempfile  # noqa: E402
+import uuid  # noqa: E402
+from collections.abc import Iterator  # noqa: E402
+from datetime import UTC, datetime, timedelta  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import hypothesis  # noqa: E402
+import pytest  # noqa: E402
+
+hypothesis.settings.register_profile(
+    "suite",
+    derandomize=True,
+    deadline=None,
+    max_examples=30,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture],
+)
+hypothesis.settings.load_profile("suite")
+
+
+class ManualClock:
+    """A clock that moves when told to: call it, or ask ``now()``."""
+
+    def __init__(self, at: datetime) -> None:
+        self.at = at
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def now(self) -> datetime:
+        return self.at
+
+    def advance(self, by: timedelta) -> datetime:
+        self.at += by
+        return self.at
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """A clock at 2013-07-01 00:00 UTC."""
+    return ManualClock(datetime(2013, 7, 1, tzinfo=UTC))
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a PostgreSQL server on a Unix socket, one a worker, stopped at the end."""
+    if sys.version_info >= (3, 13):
+        pytest.skip("pgserver has no wheel for Python 3.13: run on 3.11 or 3.12 to test PostgreSQL too")
+    # Not under pytest's own folder: other sessions tighten its permissions, and run as root the
+    # server is another user.
+    folder = Path(tempfile.mkdtemp(prefix="mlsys-postgres-"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(folder))  # where pgserver keeps its lock, from its import on
+        import pgserver
+
+    server = pgserver.get_server(folder / "data", cleanup_mode="stop")
+    try:
+        info = server.get_postmaster_info()
+        yield f"postgresql+psycopg2://postgres@/postgres?host={info.socket_dir}&port={info.port}"
+    finally:
+        server.cleanup()
+        atexit.unregister(server._cleanup)  # it would make the folder anew
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """The SQLAlchemy URL of a new, empty PostgreSQL database, dropped after the test."""
+    import sqlalchemy as sa
+
+    name = f"test_{uuid.uuid4().hex}"
+    admin = sa.create_engine(postgres_server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    yield postgres_server.replace("@/postgres?", f"@/{name}?")
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")

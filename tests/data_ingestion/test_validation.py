@@ -1,0 +1,183 @@
+"""Every record is accepted or quarantined with its reason, on a small source and on a week of flights."""
+
+import csv
+import io
+from collections import Counter
+from datetime import timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlsys_assets.data_ingestion.files import parse_csv
+from mlsys_assets.data_ingestion.source import Column, Reference, Rule, Source, SourceKind
+from mlsys_assets.data_ingestion.validation import SourceChanged, ingest
+from mlsys_assets.types import TimeWindow, utc
+
+WEEK = TimeWindow.of("2013-01-07", "2013-01-14")
+TIMESTAMP = pa.timestamp("us", tz="UTC")
+
+
+def _derive(raw: pa.Table) -> pa.Table:
+    return raw.append_column("event_time", raw["at"]).append_column(
+        "known_at", pc.add(raw["at"], pa.scalar(timedelta(hours=1), pa.duration("us")))
+    )
+
+
+CODES = Source(
+    "codes", read=lambda w: pa.table({}), raw=(Column("code", "string"),), columns=(Column("code", "string"),),
+    derive=lambda raw: raw, key=("code",), snapshot=True,
+)  # fmt: skip
+
+
+def make_source(**changes) -> Source:
+    declared = {
+        "read": lambda window: pa.table({}),
+        "raw": (
+            Column("id", "string", nullable=False),
+            Column("at", "timestamp"),
+            Column("code", "string"),
+            Column("n", "int64", minimum=0, maximum=100),
+            Column("x", "float64"),
+        ),
+        "columns": (Column("id", "string"), Column("code", "string"), Column("n", "int64"), Column("x", "float64")),
+        "derive": _derive,
+        "key": ("id",),
+        "references": (Reference("code", CODES, "code", allow=("ZZ",)),),
+        "rules": (Rule("x at most n", "x", lambda t: pc.less_equal(t["x"], t["n"].cast(pa.float64()))),),
+        "header": ("id", "at", "code", "n", "x"),
+        "tolerance": 0.5,
+    }
+    return Source("things", **(declared | changes))
+
+
+KNOWN = {"codes": pa.table({"code": ["AA", "BB"]})}
+GOOD = ("a{i}", "2013-01-08T00:00:00Z", "AA", "5", "1.5")
+
+
+def raw_of(*rows: tuple[str, ...], good: int = 20) -> pa.Table:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["id", "at", "code", "n", "x"])
+    writer.writerows([tuple(part.format(i=i) for part in GOOD) for i in range(good)])
+    writer.writerows(rows)
+    table = parse_csv(text.getvalue().encode())
+    table = table.append_column("source_file", pa.repeat("f" * 16, table.num_rows))
+    return table.append_column("delivered_at", pa.repeat(pa.scalar(utc("2013-01-08"), TIMESTAMP), table.num_rows))
+
+
+BROKEN = {
+    "text in a number": (("b", "2013-01-08T00:00:00Z", "AA", "five", "1"), "not int64", "n"),
+    "a fraction in a whole number": (("b", "2013-01-08T00:00:00Z", "AA", "5.5", "1"), "not int64", "n"),
+    "hexadecimal": (("b", "2013-01-08T00:00:00Z", "AA", "0x10", "1"), "not int64", "n"),
+    "text in a float": (("b", "2013-01-08T00:00:00Z", "AA", "5", "much"), "not float64", "x"),
+    "not a number": (("b", "2013-01-08T00:00:00Z", "AA", "5", "nan"), "range", "x"),
+    "infinity": (("b", "2013-01-08T00:00:00Z", "AA", "5", "inf"), "range", "x"),
+    "no key": (("NA", "2013-01-08T00:00:00Z", "AA", "5", "1"), "required", "id"),
+    "above its range": (("b", "2013-01-08T00:00:00Z", "AA", "101", "1"), "range", "n"),
+    "unreadable time": (("b", "2013-02-30T00:00:00Z", "AA", "5", "1"), "not timestamp", "at"),
+    "no time": (("b", "", "AA", "5", "1"), "impossible time", "event_time"),
+    "unknown reference": (("b", "2013-01-08T00:00:00Z", "XX", "5", "1"), "not in codes.code", "code"),
+    "a broken rule": (("b", "2013-01-08T00:00:00Z", "AA", "5", "6"), "x at most n", "x"),
+    "a key again": (("a0", "2013-01-08T00:00:00Z", "BB", "5", "1"), "duplicate key", "id"),
+    "too few fields": (("b", "2013-01-08T00:00:00Z"), "malformed", ""),
+}
+
+
+@pytest.mark.parametrize(("row", "rule", "column"), BROKEN.values(), ids=BROKEN.keys())
+def test_a_broken_row_is_quarantined_with_rule_column_and_origin(row, rule, column) -> None:
+    found = ingest(make_source(), raw_of(row), window=WEEK, known=KNOWN)
+    assert (found.read, found.accepted.num_rows) == (21, 20)
+    (kept,) = found.quarantined.to_pylist()
+    assert (kept["rule"], kept["column"]) == (rule, column)
+    assert (kept["source_line"], kept["source_file"]) == (22, "f" * 16)
+    if rule != "malformed":
+        assert row[0] in kept["record"]
+
+
+@given(st.lists(st.sampled_from([r for r, _, _ in BROKEN.values()]), max_size=12))
+def test_nothing_vanishes(rows) -> None:
+    found = ingest(make_source(tolerance=1.0), raw_of(*rows), window=WEEK, known=KNOWN)
+    assert found.accepted.num_rows + found.quarantined.num_rows == found.read == 20 + len(rows)
+    lines = found.accepted["source_line"].to_pylist() + found.quarantined["source_line"].to_pylist()
+    assert sorted(lines) == list(range(2, 22 + len(rows)))
+
+
+def test_a_row_belongs_to_the_window_in_which_it_became_known() -> None:
+    late = ("late", "2013-01-13T23:30:00Z", "AA", "5", "1")  # known an hour later: next week
+    edge = ("edge", "2013-01-06T23:00:00Z", "AA", "5", "1")  # known exactly at the week's start
+    ids = ingest(make_source(), raw_of(late, edge), window=WEEK, known=KNOWN).accepted["id"].to_pylist()
+    assert "edge" in ids
+    assert "late" not in ids
+    after = TimeWindow(WEEK.end, WEEK.end + WEEK.length)
+    assert ingest(make_source(), raw_of(late, edge), window=after, known=KNOWN).accepted["id"].to_pylist() == ["late"]
+
+
+def test_a_missing_column_is_named_and_nothing_returned() -> None:
+    with pytest.raises(SourceChanged, match=r"column\(s\) code missing.*which have id, at, n, x"):
+        ingest(make_source(), raw_of().drop_columns(["code"]), window=WEEK, known=KNOWN)
+
+
+def test_an_added_column_is_reported_and_ignored() -> None:
+    raw = raw_of()
+    found = ingest(make_source(), raw.append_column("extra", raw["n"]), window=WEEK, known=KNOWN)
+    (finding,) = [f for f in found.findings if f.name == "no_undeclared_columns"]
+    assert not finding.passed
+    assert "extra" in finding.summary
+    assert "extra" not in found.accepted.schema.names
+
+
+def test_reordered_columns_change_nothing() -> None:
+    raw = raw_of()
+    turned = raw.select(list(reversed(raw.schema.names)))
+    plain = ingest(make_source(), raw, window=WEEK, known=KNOWN).accepted
+    assert ingest(make_source(), turned, window=WEEK, known=KNOWN).accepted.equals(plain)
+
+
+def test_a_retyped_column_fails_the_tick_and_is_named() -> None:
+    raw = raw_of()
+    words = pa.array(["many"] * raw.num_rows)
+    with pytest.raises(SourceChanged, match=r"20 of 20 rows are broken.*not int64 in n, e\.g\. 'many'"):
+        ingest(make_source(), raw.set_column(raw.schema.get_field_index("n"), "n", words), window=WEEK, known=KNOWN)
+
+
+@pytest.mark.parametrize(("kind", "refused"), [(SourceKind.USER_INPUT, False), (SourceKind.SYSTEM_LOGS, True)])
+def test_the_same_broken_row_is_met_by_who_made_it(kind: SourceKind, refused: bool) -> None:
+    source = make_source(kind=kind, tolerance=None)
+    raw = raw_of(BROKEN["text in a number"][0])
+    if refused:
+        with pytest.raises(SourceChanged, match="1 of 21 rows are broken, 0% are allowed"):
+            ingest(source, raw, window=WEEK, known=KNOWN)
+    else:
+        assert ingest(source, raw, window=WEEK, known=KNOWN).quarantined.num_rows == 1
+
+
+def test_an_allowed_reference_is_counted() -> None:
+    found = ingest(make_source(), raw_of(("b", "2013-01-08T00:00:00Z", "ZZ", "5", "1")), window=WEEK, known=KNOWN)
+    (finding,) = [f for f in found.findings if f.name == "code_is_known"]
+    assert found.quarantined.num_rows == 0
+    assert finding.evidence["rows"] == 1
+
+
+def test_an_empty_window_gives_an_empty_typed_table() -> None:
+    found = ingest(make_source(), raw_of(), window=TimeWindow.of("2014-01-01", "2014-01-08"), known=KNOWN)
+    assert found.read == 0
+    assert found.accepted.schema == make_source().schema
+    assert all(f.passed for f in found.findings)
+
+
+def test_mistakes_of_a_declaration_are_listed_together() -> None:
+    with pytest.raises(ValueError, match="mistake") as error:
+        make_source(
+            key=("nobody",), columns=(Column("id", "text"), Column("id", "string"), Column("known_at", "string"))
+        )
+    for part in ("nobody", "'text'", "twice", "reserved", "code"):
+        assert part in str(error.value)
+
+
+def test_rules_are_counted_by_kind() -> None:
+    rows = [BROKEN[name][0] for name in ("text in a number", "no key", "unknown reference") for _ in range(2)]
+    found = ingest(make_source(), raw_of(*rows), window=WEEK, known=KNOWN)
+    assert Counter(found.quarantined["rule"].to_pylist()) == {"not int64": 2, "required": 2, "not in codes.code": 2}

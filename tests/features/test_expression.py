@@ -1,0 +1,69 @@
+import math
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from mlsys_assets.data_ingestion.source import Column
+from mlsys_assets.features.expression import Columns, evaluate, probe
+
+TABLE = pa.table({
+    "delay": pa.array([10.0, None, math.nan, 20.0]), "line": pa.array([1, 2, None, 4]),
+    "place": pa.array(["A", None, "B", "A"]), "open": pa.array([True, False, None, True]),
+})  # fmt: skip
+
+
+def _known(of: object, rows: object = None) -> list[object]:
+    found = evaluate(of, Columns(TABLE, rows))  # type: ignore[arg-type]
+    valid = np.ones(len(found.values), bool) if found.valid is None else found.valid
+    return [v if k else None for v, k in zip(found.values.tolist(), valid, strict=True)]
+
+
+def test_a_result_is_unknown_where_a_column_it_read_is() -> None:
+    assert _known("delay") == [10.0, None, None, 20.0]
+    assert _known("line") == [1, 2, None, 4]
+    assert _known(lambda row: row["delay"] > 15) == [False, None, None, True]
+    assert _known(lambda row: row["line"] + 1) == [2, 3, None, 5]
+    assert _known(lambda row: (row["place"] == "A") & row["open"]) == [True, None, None, True]
+    assert _known(lambda row: row["line"] * 0 + row["delay"]) == [10.0, None, None, 20.0]
+
+
+def test_a_result_is_unknown_where_it_is_not_a_number() -> None:
+    assert _known(lambda row: (row["line"] - 1) / (row["line"] - 1)) == [None, 1.0, None, 1.0]
+
+
+def test_rows_are_picked_in_order() -> None:
+    assert _known("line", np.array([3, 2, 0])) == [4, None, 1]
+    assert Columns(TABLE, np.array([3, 1])).arrow("place").to_pylist() == ["A", None]
+
+
+def test_one_expression_means_the_same_over_columns_and_over_one_record() -> None:
+    late = lambda row: (row["delay"] - row["line"]) > 15  # noqa: E731
+    assert _known(late)[3] == late({"delay": 20.0, "line": 4})
+
+
+def test_a_dictionary_reads_as_its_values() -> None:
+    coded = pa.table({"place": TABLE["place"].dictionary_encode()})
+    assert evaluate("place", Columns(coded)).values.tolist() == ["A", "", "B", "A"]
+
+
+def test_a_constant_is_one_value_a_row_and_a_wrong_length_is_refused() -> None:
+    assert _known(lambda row: 1.5) == [1.5] * 4
+    with pytest.raises(ValueError, match=r"one value a row; got \(2,\) for 4 rows"):
+        evaluate(lambda row: row["line"][:2], Columns(TABLE))
+
+
+def test_unknown_columns_and_types_are_named() -> None:
+    with pytest.raises(KeyError, match="Did you mean 'delay'"):
+        evaluate("dely", Columns(TABLE))
+    with pytest.raises(TypeError, match="list<item: int64>"):
+        evaluate("x", Columns(pa.table({"x": [[1]]})))
+    with pytest.raises(ValueError, match="has 1 nulls"):
+        Columns(pa.table({"t": pa.array([None], pa.timestamp("us", tz="UTC"))})).moments("t")
+
+
+def test_probing_tells_a_type_from_a_schema() -> None:
+    columns = (Column("delay", "float64"), Column("place", "string"))
+    assert probe("place", columns).is_text
+    assert probe(lambda row: row["delay"] > 1, columns).is_condition
+    assert not probe(lambda row: row["delay"] * 2, columns).is_text

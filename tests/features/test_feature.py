@@ -1,0 +1,114 @@
+from datetime import timedelta
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from mlsys_assets.data_ingestion.source import Column, Source
+from mlsys_assets.features.aggregate import age, count, last, mean, rate
+from mlsys_assets.features.aggregate import sum as total
+from mlsys_assets.features.feature import Feature, Lookup, Request, Scheduled, Trailing, mistakes, outputs
+from mlsys_assets.features.key import Key
+from mlsys_assets.features.point_in_time import history
+from mlsys_assets.types import days, hours, minutes
+
+COLUMNS = (
+    Column("id", "int64"), Column("place", "string"), Column("line", "int64"),
+    Column("delay", "float64", unit="min", description="how late"), Column("planned", "timestamp"),
+)  # fmt: skip
+
+
+def _source(name: str, **more: Any) -> Source:
+    return Source(name, lambda window: pa.table({}), raw=(), columns=COLUMNS, derive=lambda t: t, key=("id",), **more)
+
+
+EVENTS, PLAN, PAPERS = _source("events"), _source("plan"), _source("papers", snapshot=True)
+
+
+def _late(row: Any) -> Any:
+    return row["delay"] > 15
+
+
+def test_names_types_and_units_follow_from_the_declaration() -> None:
+    features: tuple[Feature, ...] = (
+        Request("place", "delay", wait=lambda row: row["delay"] * 2),
+        Lookup(PAPERS, by="place", columns=("line", "place")),
+        Trailing(EVENTS, by=("place", "line"), over=(hours(3), days(7)), late_rate=rate(_late), n=count(),
+                 delay=mean("delay")),
+        Trailing(EVENTS, by=(), over=minutes(90), last_place=last("place"), seen=age()),
+        Scheduled(PLAN, by=Key("from", "place"), around=minutes(30), max_age=days(2), at="planned", n=count()),
+    )  # fmt: skip
+    found = outputs(features, COLUMNS)
+    assert [(c.name, c.type, c.unit) for c in found] == [
+        ("place", "string", ""), ("delay", "float32", "min"), ("wait", "float32", ""),
+        ("place_line", "float32", ""), ("place_place", "string", ""),
+        ("place_line_late_rate_3h", "float32", "share"), ("place_line_n_3h", "float32", "rows"),
+        ("place_line_delay_3h", "float32", "min"),
+        ("place_line_late_rate_7d", "float32", "share"), ("place_line_n_7d", "float32", "rows"),
+        ("place_line_delay_7d", "float32", "min"),
+        ("all_last_place_90m", "string", ""), ("all_seen_90m", "float32", "h"),
+        ("from_n_around_30m", "float32", "rows"),
+    ]  # fmt: skip
+    assert found[1].description == "how late"
+    assert all(c.description for c in found[2:])
+    assert mistakes(features, COLUMNS) == []
+
+
+@pytest.mark.parametrize(
+    ("feature", "words"),
+    [
+        (Request("plase"), "'plase'. Did you mean 'place'?"),
+        (Request(wait=lambda row: row["dely"]), "unknown column 'dely'"),
+        (Request("planned"), "is a moment"),
+        (Request(broken=lambda row: row["place"].nothing), "nothing"),
+        (Lookup(EVENTS, by="place", columns=("delay",)), "no max_age"),
+        (Lookup(EVENTS, by="place", columns=("delay",), max_age=timedelta(0)), "max_age must be longer"),
+        (Lookup(EVENTS, by="place", columns=("speed",), max_age=hours(1)), "unknown column 'speed'"),
+        (Lookup(EVENTS, by="place", columns=("event_time",), max_age=hours(1)), "is a moment"),
+        (Lookup(EVENTS, by="place", columns=(), max_age=hours(1)), "takes no columns"),
+        (Lookup(EVENTS, by=Key("port", "port", "place"), columns=("id",), max_age=hours(1)), "of the request: unknown"),
+        (Lookup(EVENTS, by=Key("port", "place", "port"), columns=("delay",), max_age=hours(1)), "key 'port': unknown"),
+        (Lookup(EVENTS, by=Key("port", "place", "line"), columns=("delay",), max_age=hours(1)), "text on one side"),
+        (Trailing(EVENTS, by="place", over=(), n=count()), "over is empty"),
+        (Trailing(EVENTS, by="place", over=hours(-1), n=count()), "over must be longer"),
+        (Trailing(EVENTS, by="place", over=(days(1), hours(24)), n=count()), "holds 1d twice"),
+        (Trailing(EVENTS, by="place", over=days(1)), "no aggregate"),
+        (Trailing(EVENTS, by="place", over=days(1), x=mean("dela")), "Did you mean 'delay'?"),
+        (Trailing(EVENTS, by="place", over=days(1), x=mean("place")), "a mean of text"),
+        (Trailing(EVENTS, by="place", over=days(1), x=total("place")), "a sum of text"),
+        (Trailing(EVENTS, by="place", over=days(1), x=rate("delay")), "a rate of float64; give a condition"),
+        (Trailing(EVENTS, by="place", over=days(1), x=count("place")), "a count of text; give a condition"),
+        (Trailing(EVENTS, by="place", over=days(1), x=mean("delay", resolution=0)), "resolution 0"),
+        (Scheduled(PLAN, by="place", around=hours(1), n=count()), "no max_age"),
+        (Scheduled(PLAN, by="place", around=hours(1), max_age=days(1), at="line", n=count()), "'line' is not a moment"),
+        (Scheduled(PLAN, by="place", around=hours(1), max_age=days(1), n=age()), "no meaning around a time"),
+        (Scheduled(PLAN, by="place", around=hours(0), max_age=days(1), n=count()), "around must be longer"),
+    ],
+)
+def test_a_mistake_is_named(feature: Feature, words: str) -> None:
+    (mistake,) = feature.mistakes(COLUMNS)
+    assert words in mistake
+
+
+def test_all_mistakes_are_listed_and_clashing_names_found() -> None:
+    wrong = Trailing(EVENTS, by="port", over=(hours(0),), x=mean("speed"))
+    assert len(mistakes([wrong, Request("plase")], COLUMNS)) == 5
+    twice = [Trailing(source, by="place", over=hours(1), n=count()) for source in (EVENTS, PLAN)]
+    assert mistakes(twice, COLUMNS) == ["two features are called 'place_n_1h'; rename one aggregate"]
+
+
+def test_history_is_the_longest_reach_of_each_source() -> None:
+    features: tuple[Feature, ...] = (
+        Request("place"),
+        Lookup(EVENTS, by="place", columns=("delay",), max_age=hours(3)),
+        Lookup(PAPERS, by="place", columns=("delay",)),
+        Trailing(EVENTS, by="place", over=(days(1), days(7), hours(2)), n=count()),
+        Scheduled(PLAN, by="place", around=hours(1), max_age=days(2), at="planned", n=count()),
+    )
+    assert history(features) == {"events": days(7), "papers": None, "plan": days(2)}
+
+
+def test_declarations_written_in_lists_are_the_same() -> None:
+    a = Trailing(EVENTS, by=["place"], over=[hours(1)], n=count())
+    assert a == Trailing(EVENTS, by="place", over=hours(1), n=count())
+    assert Lookup(EVENTS, ["place"], ["delay"], hours(1)) == Lookup(EVENTS, "place", ("delay",), hours(1))  # type: ignore[arg-type]

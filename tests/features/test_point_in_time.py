@@ -1,0 +1,262 @@
+import math
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlsys_assets.data_ingestion.source import Column, Source
+from mlsys_assets.features import grouping
+from mlsys_assets.features.aggregate import age, count, last, mean, rate
+from mlsys_assets.features.aggregate import sum as total
+from mlsys_assets.features.feature import Feature, Lookup, Request, Scheduled, Trailing
+from mlsys_assets.features.key import Key
+from mlsys_assets.features.point_in_time import compute, history
+from mlsys_assets.types import DeclarationError, days, hours, minutes, utc
+
+Oracle = Callable[..., list[list[Any]]]
+START = utc("2013-03-10")
+"""The day the clocks go forward in New York."""
+TIME = pa.timestamp("us", tz="UTC")
+
+
+def _source(name: str, *, snapshot: bool = False) -> Source:
+    columns = (Column("id", "int64"), Column("place", "string"), Column("line", "int64"), Column("delay", "float64"),
+               Column("cost", "float64"), Column("kind", "string"))  # fmt: skip
+    return Source(name, read=lambda window: pa.table({}), raw=(), columns=columns, derive=lambda t: t, key=("id",),
+                  snapshot=snapshot)  # fmt: skip
+
+
+EVENTS = _source("events")
+PLAN = _source("plan")
+PAPERS = _source("papers", snapshot=True)
+SCHEMA = pa.schema({"id": pa.int64(), "place": pa.string(), "line": pa.int64(), "delay": pa.float64(),
+                    "cost": pa.float64(), "kind": pa.string(), "event_time": TIME, "known_at": TIME})  # fmt: skip
+REQUESTS = pa.schema([("id", pa.string()), ("place", pa.string()), ("line", pa.int64()), ("size", pa.float64()),
+                      ("planned", TIME), ("predict_at", TIME)])  # fmt: skip
+PARITY = Key("odd", lambda row: row["line"] % 2)
+
+FEATURES: tuple[Feature, ...] = (
+    Request("place", "line", "size", double=lambda row: row["size"] * 2, large=lambda row: row["size"] > 1),
+    Lookup(EVENTS, by="place", columns=("delay", "kind", "line"), max_age=hours(3)),
+    Lookup(PAPERS, by=("place", "line"), columns=("cost",)),
+    Trailing(EVENTS, by="place", over=(hours(1), hours(4)), n=count(), mean_delay=mean("delay"), cost=total("cost"),
+             late=rate(lambda row: row["delay"] > 1), early=count(lambda row: row["delay"] < 0), age=age(),
+             last_kind=last("kind"), last_delay=last("delay"), sure=mean(lambda row: row["delay"] * row["line"])),
+    Trailing(EVENTS, by=("place", PARITY), over=hours(2), n=count(), last_line=last("line")),
+    Trailing(EVENTS, by=Key("from", "place", "kind"), over=hours(6), n=count()),
+    Trailing(EVENTS, by=(), over=hours(2), n=count(), mean_cost=mean("cost")),
+    Scheduled(PLAN, by="place", around=(minutes(30), hours(2)), max_age=days(1), at="planned", n=count(),
+              mean_delay=mean("delay"), late=rate(lambda row: row["delay"] > 1)),
+    Scheduled(PLAN, by=(), around=hours(1), max_age=hours(5), at="planned", n=count()),
+)  # fmt: skip
+
+STEP = minutes(20)
+"""Moments are few, so that rows tie with each other and with the ends of windows."""
+NUMBERS = (None, math.nan, -2.0, 0.0, 0.25, 1.0, 2.0, 17.0, 1e6)
+
+
+def _pick(random: np.random.Generator, values: Sequence[Any], n: int) -> list[Any]:
+    return [values[i] for i in random.integers(len(values), size=n)]
+
+
+def _moments(random: np.random.Generator, n: int) -> list[datetime]:
+    return [START + int(i) * STEP for i in random.integers(0, 36, size=n)]
+
+
+def _log(random: np.random.Generator, n: int, *, steady: bool = False) -> pa.Table:
+    """Rows in any order; with ``steady``, each known a day before it happens."""
+    event = _moments(random, n)
+    known = [e - days(1) + hours(10) for e in event] if steady else _moments(random, n)
+    return pa.table(
+        [random.permutation(n), _pick(random, ("A", "B", "C", None), n), _pick(random, (0, 1, 2, None), n),
+         _pick(random, NUMBERS, n), _pick(random, NUMBERS, n), _pick(random, ("A", "B", None), n), event, known],
+        schema=SCHEMA,
+    )  # fmt: skip
+
+
+def _asked(random: np.random.Generator, n: int) -> pa.Table:
+    return pa.table(
+        [[str(i) for i in range(n)], _pick(random, ("A", "B", "C", None), n), _pick(random, (0, 1, 5, None), n),
+         _pick(random, NUMBERS, n), _moments(random, n), _moments(random, n)],
+        schema=REQUESTS,
+    )  # fmt: skip
+
+
+def _rows(table: pa.Table) -> list[list[Any]]:
+    columns = [c.to_pylist() for c in table.columns[2:]]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _agree(found: list[list[Any]], wanted: list[list[Any]]) -> None:
+    assert len(found) == len(wanted)
+    for mine, theirs in zip(found, wanted, strict=True):
+        for a, b in zip(mine, theirs, strict=True):
+            assert a == (b if b is None or isinstance(b, str) else float(np.float32(b)))
+
+
+@given(seed=st.integers(0, 2**32 - 1), requests=st.integers(0, 12), rows=st.integers(0, 40), steady=st.booleans())
+def test_every_kind_equals_its_definition(oracle: Oracle, seed: int, requests: int, rows: int, steady: bool) -> None:
+    random = np.random.default_rng(seed)
+    asked = _asked(random, requests)
+    tables = {"events": _log(random, rows), "plan": _log(random, rows, steady=steady), "papers": _log(random, rows)}
+    _agree(_rows(compute(FEATURES, asked, tables, key="id")), oracle(FEATURES, asked, tables))
+
+
+@given(seed=st.integers(0, 2**32 - 1), rows=st.integers(0, 60))
+def test_a_request_alone_with_bounded_history_gives_the_same_bits(seed: int, rows: int) -> None:
+    random = np.random.default_rng(seed)
+    asked = _asked(random, 8)
+    tables = {"events": _log(random, rows), "plan": _log(random, rows), "papers": _log(random, rows)}
+    # Sums of tenths depend on where they begin, unless they are exact.
+    tenths = pa.array(random.integers(-99, 99, size=rows) / 10)
+    tables["events"] = tables["events"].set_column(3, "delay", tenths)
+    whole = compute(FEATURES, asked, tables, key="id")
+    for i in range(asked.num_rows):
+        request = asked.slice(i, 1)
+        alone = compute(FEATURES, request, _bounded(tables, request["predict_at"][0].as_py()), key="id")
+        assert alone.equals(whole.slice(i, 1).combine_chunks())
+
+
+def _bounded(tables: dict[str, pa.Table], at: datetime) -> dict[str, pa.Table]:
+    reach = history(FEATURES)
+    kept = {}
+    for name, table in tables.items():
+        back = reach[name]
+        seen = [k <= at and (back is None or k > at - back) for k in table["known_at"].to_pylist()]
+        kept[name] = table.filter(pa.array(seen, pa.bool_()))
+    return kept
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+def test_the_order_of_tables_and_requests_does_not_matter(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    asked = _asked(random, 9)
+    tables = {"events": _log(random, 50), "plan": _log(random, 50), "papers": _log(random, 50)}
+    wanted = compute(FEATURES, asked, tables, key="id")
+    mixed = {name: table.take(pa.array(random.permutation(50))) for name, table in tables.items()}
+    order = pa.array(random.permutation(9))
+    assert compute(FEATURES, asked.take(order), mixed, key="id").equals(wanted.take(order).combine_chunks())
+
+
+def _events(*rows: tuple[datetime, float]) -> dict[str, pa.Table]:
+    made = [{"id": i, "place": "A", "line": 0, "delay": delay, "event_time": known, "known_at": known}
+            for i, (known, delay) in enumerate(rows)]  # fmt: skip
+    return {"events": pa.Table.from_pylist(made, schema=SCHEMA)}
+
+
+def _ask(at: datetime, place: str | None = "A") -> pa.Table:
+    request = {"id": "r", "place": place, "line": 0, "planned": at, "predict_at": at}
+    return pa.Table.from_pylist([request], schema=REQUESTS)
+
+
+def test_a_window_holds_what_is_known_at_its_end_and_not_at_its_beginning() -> None:
+    features = [Trailing(EVENTS, by="place", over=hours(1), n=count(), delay=total("delay"))]
+    at = START + hours(5)
+    instant = timedelta(microseconds=1)
+    tables = _events((at - hours(1), 1.0), (at - hours(1) + instant, 2.0), (at, 4.0), (at + instant, 8.0))
+    assert compute(features, _ask(at), tables, key="id").to_pylist()[0] == {
+        "id": "r", "predict_at": at, "place_n_1h": 2.0, "place_delay_1h": 6.0,
+    }  # fmt: skip
+
+
+def test_no_key_and_no_rows_differ() -> None:
+    features = [Trailing(EVENTS, by="place", over=hours(1), n=count(), delay=mean("delay"))]
+    tables = _events((START, 1.0))
+    unseen = compute(features, _ask(START, "elsewhere"), tables, key="id").to_pylist()[0]
+    assert (unseen["place_n_1h"], unseen["place_delay_1h"]) == (0.0, None)
+    keyless = compute(features, _ask(START, None), tables, key="id").to_pylist()[0]
+    assert (keyless["place_n_1h"], keyless["place_delay_1h"]) == (None, None)
+
+
+def test_an_old_record_that_arrives_late_hides_no_newer_one() -> None:
+    features = [Lookup(EVENTS, by="place", columns=("delay",), max_age=hours(3))]
+    late = {"id": 9, "place": "A", "delay": 99.0, "event_time": START, "known_at": START + hours(2)}
+    tables = {"events": pa.concat_tables([_events((START + hours(1), 1.0))["events"],
+                                          pa.Table.from_pylist([late], schema=SCHEMA)])}  # fmt: skip
+    assert compute(features, _ask(START + hours(2)), tables, key="id")["place_delay"].to_pylist() == [1.0]
+
+
+def test_the_lookup_of_a_stalled_source_is_null() -> None:
+    features = [Lookup(EVENTS, by="place", columns=("delay",), max_age=hours(3))]
+    tables = _events((START, 1.0))
+    ages = [hours(0), hours(3) - timedelta(microseconds=1), hours(3)]
+    found = [compute(features, _ask(START + a), tables, key="id")["place_delay"][0].as_py() for a in ages]
+    assert found == [1.0, 1.0, None]
+
+
+def test_a_missing_value_is_null_and_never_nan() -> None:
+    features = [Request("size"), Trailing(EVENTS, by="place", over=hours(1), delay=last("delay"))]
+    asked = _ask(START).set_column(3, "size", pa.array([math.nan]))
+    found = compute(features, asked, _events((START, math.nan)), key="id")
+    assert found["size"].null_count == found["place_delay_1h"].null_count == 1
+    assert found.schema.field("size").type == pa.float32()
+
+
+def test_many_keys_of_large_tables_are_told_apart() -> None:
+    # More combinations than fit in 24 bits, and more keys than a radix sort takes.
+    n = 70_000
+    ids = pa.array(range(n))
+    names = pa.array([f"p{i}" for i in range(n)])
+    at = pa.array([START] * n, TIME)
+    events = pa.table({"id": ids, "place": names, "line": ids, "delay": pa.array(np.arange(n) / 1.0),
+                       "event_time": at, "known_at": at})  # fmt: skip
+    asked = pa.table({"id": names, "place": names, "line": pa.array(np.roll(np.arange(n), 1)), "predict_at": at})
+    asked = asked.set_column(2, "line", pa.array(np.where(np.arange(n) % 2, np.arange(n), 0)))
+    features = [Trailing(EVENTS, by=("place", "line"), over=hours(1), delay=total("delay"))]
+    found = compute(features, asked, {"events": events}, key="id")["place_line_delay_1h"].to_numpy()
+    assert (found == np.where(np.arange(n) % 2, np.arange(n), 0)).all()
+
+
+def test_what_cannot_be_computed_is_refused() -> None:
+    features = [Trailing(EVENTS, by="place", over=hours(1), n=count(), delay=mean("delay"))]
+    with pytest.raises(KeyError, match="no table for events; given: plan"):
+        compute(features, _ask(START), {"plan": _events()["events"]}, key="id")
+    with pytest.raises(DeclarationError, match="unknown column 'place'"):
+        compute(features, _ask(START).drop_columns("place"), _events(), key="id")
+    nothing = pa.array([None], TIME)
+    with pytest.raises(ValueError, match="'predict_at' has 1 nulls"):
+        compute(features, _ask(START).set_column(5, "predict_at", nothing), _events(), key="id")
+    timeless = {"events": _events()["events"].set_column(7, "known_at", pa.array([], pa.int64()))}
+    with pytest.raises(TypeError, match="'known_at' must be a timestamp"):
+        compute(features, _ask(START), timeless, key="id")
+    with pytest.raises(ValueError, match=r"cannot be summed exactly .* coarser resolution"):
+        compute(features, _ask(START), _events((START, 1e15)), key="id")
+    with pytest.raises(ValueError, match="leave infinite values out"):
+        compute(features, _ask(START), _events((START, math.inf)), key="id")
+
+
+def test_no_requests_give_an_empty_table_of_the_same_schema() -> None:
+    random = np.random.default_rng(0)
+    tables = {"events": _log(random, 5), "plan": _log(random, 5), "papers": SCHEMA.empty_table()}
+    some = compute(FEATURES, _asked(random, 3), tables, key="id")
+    none = compute(FEATURES, REQUESTS.empty_table(), tables, key="id")
+    assert none.num_rows == 0
+    assert none.schema == some.schema
+
+
+PLANTED = {
+    "rows known at the prediction time are left out": ("side", "left"),
+    "the window reaches past the prediction time": ("shift", hours(2)),
+    "event time stands for known-at": ("clock", "event_time"),
+}
+
+
+@pytest.mark.parametrize("bug", PLANTED)
+def test_the_oracle_finds_planted_bugs(oracle: Oracle, monkeypatch: pytest.MonkeyPatch, bug: str) -> None:
+    what, value = PLANTED[bug]
+    if what == "clock":
+        monkeypatch.setattr(grouping, "KNOWN_AT", value)
+    else:
+        side, shift = (value, 0) if what == "side" else ("right", grouping.microseconds(value))
+        monkeypatch.setattr(grouping.Log, "rank", lambda log, requests, back: np.searchsorted(
+            log.known, requests.at - back + shift, side=side))  # fmt: skip
+    random = np.random.default_rng(0)
+    asked = _asked(random, 12)
+    tables = {"events": _log(random, 40), "plan": _log(random, 40), "papers": _log(random, 40)}
+    with pytest.raises(AssertionError):
+        _agree(_rows(compute(FEATURES, asked, tables, key="id")), oracle(FEATURES, asked, tables))

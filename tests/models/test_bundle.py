@@ -1,0 +1,139 @@
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlsys_assets.models.baselines import GroupRate, ZeroRule
+from mlsys_assets.models.bundle import KINDS, from_files, to_files
+from mlsys_assets.models.gradient_boosting import LightGBM
+from mlsys_assets.models.linear import LogisticRegression
+from mlsys_assets.models.predictor import BundleError
+
+CANDIDATES = {
+    "zero_rule": ZeroRule(),
+    "group_rate": GroupRate(by=("carrier", "sched_hour")),
+    "linear": LogisticRegression(),
+    "lightgbm": LightGBM(rounds=8),
+}
+
+
+@pytest.fixture(scope="module")
+def bundles(train, validation):
+    fitted = {kind: c.fit(train, validation, seed=1, threads=1) for kind, c in CANDIDATES.items()}
+    return {kind: to_files(f.predictor) for kind, f in fitted.items()}
+
+
+def test_every_kind_has_a_candidate_that_makes_it():
+    assert set(CANDIDATES) == set(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_missing_file_is_named_and_others_are_left_alone(bundles, kind):
+    files = bundles[kind]
+    for name in files:
+        with pytest.raises(BundleError, match=name):
+            from_files({other: content for other, content in files.items() if other != name})
+    assert to_files(from_files({**files, "passport.json": b"\x80not read"})) == files
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_text_that_is_no_json_or_other_json_is_refused(bundles, kind):
+    files = bundles[kind]
+    for name in (n for n in files if n.endswith(".json")):
+        for bad in (
+            b"",
+            b"{",
+            b"[]",
+            b"null",
+            b"NaN",
+            b"\xff\xfe",
+            b'{"surprise": 1}',
+            files[name][:-1],
+            b"[" * 100_000,
+        ):
+            with pytest.raises(BundleError):
+                from_files({**files, name: bad})
+
+
+def test_an_unknown_kind_or_format_is_refused(bundles):
+    header = bundles["zero_rule"]["bundle.json"]
+    for old, new in (
+        (b'"zero_rule"', b'"pickle"'),
+        (b'"format":1', b'"format":2'),
+        (b'"columns":[]', b'"columns":["x"]'),
+    ):
+        assert old in header
+        with pytest.raises(BundleError):
+            from_files({**bundles["zero_rule"], "bundle.json": header.replace(old, new)})
+
+
+@pytest.mark.parametrize("rate", [b"-0.1", b"1.5", b"NaN", b"Infinity", b'"0.2"', b"null"])
+def test_a_rate_that_is_no_probability_is_refused(bundles, rate):
+    with pytest.raises(BundleError):
+        from_files({**bundles["zero_rule"], "rates.json": b'{"rate":' + rate + b"}"})
+
+
+def test_coefficients_of_other_outputs_are_refused(bundles):
+    files = bundles["linear"]
+    swapped = files["coefficients.json"].replace(b'"noise"', b'"other"')
+    with pytest.raises(BundleError, match="not those of the preprocessing"):
+        from_files({**files, "coefficients.json": swapped})
+
+
+@given(st.sampled_from(sorted(KINDS)), st.data())
+def test_a_flipped_byte_never_ends_the_process(bundles, kind, data):
+    """The manifest refuses it long before; this is the second line."""
+    files = dict(bundles[kind])
+    name = data.draw(st.sampled_from(sorted(files)))
+    place = data.draw(st.integers(0, len(files[name]) - 1))
+    content = bytearray(files[name])
+    content[place] ^= 1 << data.draw(st.integers(0, 7))
+    try:
+        from_files({**files, name: bytes(content)})
+    except BundleError:
+        return
+
+
+@pytest.mark.parametrize("kind", ["linear", "lightgbm", "group_rate"])
+def test_threads_share_a_loaded_model(bundles, kind, later):
+    predictor = from_files(bundles[kind])
+    expected = predictor.predict(later.features)
+    same = []
+
+    def score():
+        same.extend(np.array_equal(predictor.predict(later.features), expected) for _ in range(20))
+
+    threads = [threading.Thread(target=score) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert same == [True] * 80
+
+
+LIGHT = """
+import json, sys
+import pyarrow as pa
+from mlsys_assets.models.bundle import from_files
+files = {name: text.encode() for name, text in json.load(sys.stdin).items()}
+predictor = from_files(files)
+row = dict.fromkeys(predictor.columns)
+print(predictor.predict(row)[0].hex())
+heavy = {"pandas", "sklearn", "scipy", "lightgbm", "mlflow", "dagster"} & set(sys.modules)
+assert not heavy, heavy
+"""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_scoring_loads_no_library_that_fitting_needs(bundles, kind):
+    import json
+
+    text = json.dumps({name: content.decode() for name, content in bundles[kind].items()})
+    found = subprocess.run([sys.executable, "-c", LIGHT], input=text, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr
+    predictor = from_files(bundles[kind])
+    assert float.fromhex(found.stdout.strip()) == predictor.predict(dict.fromkeys(predictor.columns))[0]

@@ -1,0 +1,175 @@
+"""What every candidate must do: the conformance suite of the Candidate protocol."""
+
+import copy
+import pickle
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from sklearn.metrics import log_loss
+
+from mlsys_assets.data_sampling.views import OpenedTest, Test, Train
+from mlsys_assets.features.columns import ColumnError
+from mlsys_assets.models.baselines import GroupRate, ZeroRule
+from mlsys_assets.models.bundle import from_files, to_files
+from mlsys_assets.models.candidate import FitError
+from mlsys_assets.models.gradient_boosting import LightGBM
+from mlsys_assets.models.linear import LogisticRegression
+from mlsys_assets.types import utc
+
+CANDIDATES = {
+    "zero_rule": ZeroRule(),
+    "group_rate": GroupRate(by=("carrier", "sched_hour")),
+    "logistic_regression": LogisticRegression(),
+    "lightgbm": LightGBM(rounds=15, column_share=0.6, row_share=0.7),
+    "lightgbm_stopping": LightGBM(rounds=60, patience=5, learning_rate=0.3, name="lightgbm_stopping"),
+}
+LEARNS = [name for name in CANDIDATES if name != "zero_rule"]
+
+
+@pytest.fixture(scope="module", params=CANDIDATES)
+def candidate(request):
+    return CANDIDATES[request.param]
+
+
+@pytest.fixture(scope="module")
+def fitted(candidate, train, validation):
+    return candidate.fit(train, validation, seed=7, threads=1)
+
+
+def test_probabilities_are_probabilities(fitted, later):
+    p = fitted.predict(later.features)
+    assert p.shape == (len(later),)
+    assert p.dtype == np.float64
+    assert ((p >= 0) & (p <= 1)).all()
+
+
+def test_the_same_seed_gives_the_same_bytes(candidate, fitted, train, validation):
+    again = candidate.fit(train, validation, seed=7, threads=1)
+    assert to_files(again.predictor) == to_files(fitted.predictor)
+    assert again.recipe == fitted.recipe
+    assert again.params == fitted.params
+
+
+def test_a_refit_by_the_recipe_is_repeatable_and_on_the_same_rows_the_same_model(candidate, fitted, train, later):
+    one, two = (candidate.refit(train, recipe=fitted.recipe, seed=7, threads=1) for _ in range(2))
+    assert to_files(one.predictor) == to_files(two.predictor)
+    assert np.array_equal(one.predict(later.features), fitted.predict(later.features))
+    assert one.recipe == fitted.recipe
+
+
+def test_saved_and_loaded_predictions_are_equal_to_the_last_bit(fitted, later):
+    files = to_files(fitted.predictor)
+    loaded = from_files(files)
+    assert np.array_equal(loaded.predict(later.features), fitted.predict(later.features))
+    assert to_files(loaded) == files
+    assert loaded.columns == fitted.predictor.columns
+
+
+def test_a_row_is_scored_as_in_its_table(fitted, later):
+    few = later.features[:50]
+    singles = np.concatenate([fitted.predict(row) for row in few.to_pylist()])
+    assert np.array_equal(singles, fitted.predict(few))
+    assert np.array_equal(singles, fitted.predict(later.features)[:50])
+
+
+def test_threads_do_not_change_a_prediction(fitted, later):
+    assert np.array_equal(fitted.predict(later.features, threads=2), fitted.predict(later.features, threads=1))
+
+
+def test_columns_are_found_by_name_not_by_place(fitted, later):
+    swapped = later.features.select(list(reversed(later.features.schema.names)))
+    assert np.array_equal(fitted.predict(swapped), fitted.predict(later.features))
+
+
+def test_an_absent_column_is_named(fitted, later):
+    for name in fitted.predictor.columns:
+        renamed = later.features.rename_columns([n.upper() if n == name else n for n in later.features.schema.names])
+        with pytest.raises(ColumnError, match=name):
+            fitted.predict(renamed)
+
+
+def test_a_column_of_another_type_is_named(fitted, later):
+    for name in fitted.predictor.columns:
+        index = later.features.schema.get_field_index(name)
+        is_text = pa.types.is_string(later.features.schema.field(name).type)
+        wrong = pa.array([3 if is_text else "3"] * len(later))
+        with pytest.raises(ColumnError, match=f"'{name}' must hold"):
+            fitted.predict(later.features.set_column(index, name, wrong))
+
+
+def test_missing_and_unseen_values_are_scored(fitted, later):
+    nothing = pa.table({name: pa.nulls(3) for name in later.features.schema.names})
+    unseen = {
+        n: "never seen" if pa.types.is_string(later.features.schema.field(n).type) else None
+        for n in nothing.column_names
+    }
+    for p in (fitted.predict(nothing), fitted.predict(unseen)):
+        assert np.isfinite(p).all()
+    assert fitted.predict(later.features[:0]).shape == (0,)
+
+
+def test_test_rows_are_refused_at_run_time(candidate, later, validation, train):
+    sealed = Test(later, name="recent_test", content_hash="0", as_of=utc("2013-02-01"))
+    for rows in (later, sealed, validation):
+        with pytest.raises(TypeError, match="Train view only"):
+            candidate.fit(rows, validation, seed=1, threads=1)
+        with pytest.raises(TypeError, match="Train view only"):
+            candidate.refit(rows, recipe={"rounds": 3}, seed=1, threads=1)
+    for rows in (later, sealed, train):
+        with pytest.raises(TypeError, match="Validation view only"):
+            candidate.fit(train, rows, seed=1, threads=1)
+
+
+def test_rows_that_nothing_can_be_learned_from_are_refused(candidate, train, validation):
+    def with_label(label):
+        return Train(train.ids, train.at, train.features, label, train.window)
+
+    nothing = train.take(np.zeros(len(train), dtype=bool))
+    for rows, reason in (
+        (nothing, "got none"),
+        (with_label(np.ones(len(train))), "needs both classes"),
+        (with_label(np.where(np.arange(len(train)) == 3, np.nan, train.label)), "labels 0 and 1, got nan"),
+        (with_label(train.label * 2), "labels 0 and 1, got 2"),
+    ):
+        with pytest.raises(FitError, match=reason):
+            candidate.fit(rows, validation, seed=1, threads=1)
+        with pytest.raises(FitError, match=reason):
+            candidate.refit(rows, recipe={"rounds": 3}, seed=1, threads=1)
+    with pytest.raises(FitError, match="needs validation rows, got none"):
+        candidate.fit(train, validation.take(np.zeros(len(validation), dtype=bool)), seed=1, threads=1)
+
+
+@pytest.mark.parametrize("name", LEARNS)
+def test_what_learns_beats_the_zero_rule(name, train, validation, later):
+    zero = CANDIDATES["zero_rule"].fit(train, validation, seed=1, threads=1)
+    model = CANDIDATES[name].fit(train, validation, seed=1, threads=1)
+    assert (
+        log_loss(later.label, model.predict(later.features))
+        < log_loss(later.label, zero.predict(later.features)) - 0.02
+    )
+
+
+def test_neither_the_rows_nor_the_candidate_are_changed(candidate, train, validation):
+    table, label, declared = train.features.to_pylist(), train.label.copy(), copy.deepcopy(candidate)
+    candidate.fit(train, validation, seed=3, threads=1)
+    assert train.features.to_pylist() == table
+    assert np.array_equal(train.label, label)
+    assert candidate == declared
+
+
+def test_no_file_is_a_pickle(fitted):
+    for content in to_files(fitted.predictor).values():
+        with pytest.raises(Exception):  # noqa: B017, PT011 - whatever it dislikes
+            pickle.loads(content)
+
+
+def test_the_record_holds_plain_values(fitted):
+    values = [*fitted.params.values(), *fitted.recipe.values()]
+    assert all(isinstance(v, str | int | float | bool | None) for v in values)
+    assert len(fitted.loss_curve.train) in {0, *[v for k, v in fitted.params.items() if k == "rounds"]} or fitted.recipe
+
+
+def test_opened_test_rows_can_be_scored(fitted, later):
+    assert isinstance(later, OpenedTest)
+    assert np.isfinite(fitted.predict(later.features)).all()

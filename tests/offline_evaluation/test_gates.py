@@ -1,0 +1,90 @@
+"""A gate passes what was shown, names what was not, and refuses evidence about something else."""
+
+import numpy as np
+import pytest
+
+from mlsys_assets.measures.metrics import LogLoss, PrAuc
+from mlsys_assets.offline_evaluation.comparison import Scored, compare
+from mlsys_assets.offline_evaluation.gates import RECENT, STATIC, Case, Gates, Verdict, WrongEvidence, decide
+from mlsys_assets.types import utc
+
+HASHES = {RECENT: "recent-rows", STATIC: "static-rows"}
+
+
+def scored(split: str, *, days: int = 30, skill: float = 1.0, seed: int = 0) -> Scored:
+    rng = np.random.default_rng(seed)
+    n = days * 200
+    at = np.datetime64("2013-06-01", "us") + (np.arange(n) // 200).astype("timedelta64[D]")
+    signal = rng.normal(size=n)
+    truth = 1 / (1 + np.exp(1.2 - signal))
+    label = (rng.uniform(size=n) < truth).astype(float)
+    known = 1 / (1 + np.exp(1.2 - skill * signal))
+    prior = np.full(n, label.mean())
+    return Scored(
+        split,
+        HASHES[split],
+        at,
+        label,
+        {"model": known, "prior": prior, "champion": truth},
+        {"model": "m", "prior": "p", "champion": "c"},
+    )
+
+
+def case(*, skill: float = 1.0, champion: bool = False, recent_days: int = 30) -> Case:
+    tests = {RECENT: scored(RECENT, skill=skill, days=recent_days), STATIC: scored(STATIC, skill=skill, seed=1)}
+    metrics = [LogLoss(), PrAuc()]
+    against = [compare(t, ("model", "champion"), metrics) for t in tests.values()] if champion else []
+    return Case("model", [], [compare(t, ("model", "prior"), metrics) for t in tests.values()], against)
+
+
+def ask(gates: Gates, found: Case):
+    return decide(gates, found, model_hash="m", data_hashes=HASHES)
+
+
+def test_a_first_champion_beats_the_baselines() -> None:
+    verdict = ask(Gates(), case())
+    assert verdict.verdict is Verdict.PASS
+    assert "no champion yet" in verdict.reason
+
+
+def test_noise_does_not_pass_and_the_reason_names_metric_and_test() -> None:
+    verdict = ask(Gates(), case(skill=0.0))
+    assert verdict.verdict is Verdict.FAIL
+    assert "pr_auc does not beat prior on recent_test" in verdict.reason
+    assert "static_test" in verdict.reason
+
+
+def test_a_worse_model_does_not_replace_a_champion() -> None:
+    verdict = ask(Gates(), case(skill=0.5, champion=True))
+    assert verdict.verdict is Verdict.FAIL
+    assert "may be worse than the champion's on recent_test" in verdict.reason
+
+
+def test_an_equal_model_may() -> None:
+    assert ask(Gates(), case(champion=True)).passed
+
+
+@pytest.mark.parametrize(("rule", "expected"), [("hold", Verdict.INSUFFICIENT_DATA), ("static", Verdict.PASS)])
+def test_too_little_against_the_champion_is_a_verdict_of_its_own(rule: str, expected: Verdict) -> None:
+    found = case(champion=True)
+    few = scored(RECENT).unseen_since(utc("2013-06-29"))
+    thin = compare(few, ("model", "champion"), [LogLoss(), PrAuc()])
+    mixed = Case("model", [], found.baselines, [thin, found.champion[1]])
+    assert ask(Gates(without_recent=rule), mixed).verdict is expected
+
+
+def test_evidence_about_another_model_or_other_rows_is_refused() -> None:
+    with pytest.raises(WrongEvidence, match="asked about model x"):
+        decide(Gates(), case(), model_hash="x", data_hashes=HASHES)
+    with pytest.raises(WrongEvidence, match="recent_test rows y"):
+        decide(Gates(), case(), model_hash="m", data_hashes=HASHES | {RECENT: "y"})
+
+
+def test_mistakes_are_told() -> None:
+    assert len(list(Gates(without_recent="guess", recent_margin=-1.0).mistakes())) == 2
+
+
+def test_the_evidence_holds_every_number() -> None:
+    verdict = ask(Gates(), case())
+    assert verdict.evidence["recent_test log_loss minus prior high"] < 0
+    assert verdict.evidence["model"] == "m"

@@ -1,0 +1,122 @@
+"""The definitions: light to load, complete, and open to what others add."""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from mlsys_assets import DeclarationError, NaturalLabel, TimeSplit, TimeWindow, build_definitions, days, hours
+from mlsys_assets.runs import Runner
+from mlsys_assets.state_folder import open_instance
+from mlsys_assets.systems.flights.system import flights
+from mlsys_resources.resources import build_resources
+
+HEAVY = ("mlflow", "sklearn", "lightgbm", "evidently", "pandas", "deltalake", "duckdb", "matplotlib")
+TESTS = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def rain():
+    spec = importlib.util.spec_from_file_location("rain", TESTS / "systems" / "rain.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.rain
+
+
+def test_loading_the_definitions_loads_nothing_heavy() -> None:
+    code = f"import sys; import mlsys_assets.workspace; print([m for m in {HEAVY!r} if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_the_graph_is_whole(tmp_path, clock) -> None:
+    defs = build_definitions(flights, resources=build_resources({"MLSYS_HOME": str(tmp_path)}, clock=clock))
+    dg.Definitions.validate_loadable(defs)
+    graph = defs.resolve_asset_graph()
+    groups = [graph.get(key).group_name for key in graph.get_all_asset_keys()]
+    stages = {g.removeprefix("flights_") for g in groups}
+    assert stages == {
+        "data_ingestion", "data_labeling", "data_sampling", "features", "models", "offline_evaluation", "prediction",
+        "rollout",
+    }  # fmt: skip
+    assert all(key.path[0] == "flights" for key in graph.get_all_asset_keys())
+
+
+def test_mistakes_are_all_listed_at_declaration() -> None:
+    from dataclasses import replace
+
+    late = flights.label
+    with pytest.raises(DeclarationError) as error:
+        replace(
+            flights,
+            sources=(*flights.sources, flights.sources[0]),
+            label=NaturalLabel(
+                "late", source=late.source, compute=late.compute, delay=hours(24), window=hours(1), never=late.never
+            ),
+            split=TimeSplit(validation=days(30), test=days(30), embargo=hours(1)),
+            candidates=(flights.candidates[0], flights.candidates[0]),
+            slices=(*flights.slices, type(flights.slices[0])("nowhere")),
+        )
+    told = str(error.value)
+    for part in (
+        "sources are named 'airlines'",
+        "shorter than its delay",
+        "embargo",
+        "candidates are named",
+        "nowhere",
+    ):
+        assert part in told, told
+
+
+def test_an_overlapping_static_test_is_refused() -> None:
+    windows = (TimeWindow.of("2013-01-08", "2013-01-11"), TimeWindow.of("2013-01-10", "2013-01-12"))
+    with pytest.raises(DeclarationError, match="overlap"):
+        TimeSplit(validation=days(30), test=days(30), static_test=windows)
+
+
+def test_two_systems_of_one_name_are_refused(tmp_path, clock) -> None:
+    stores = build_resources({"MLSYS_HOME": str(tmp_path)}, clock=clock)
+    with pytest.raises(DeclarationError, match="two systems are named 'flights'"):
+        build_definitions(flights, flights, resources=stores)
+
+
+def test_a_second_system_a_hand_written_asset_and_a_replaced_stage(tmp_path, clock, rain) -> None:
+    stores = build_resources({"MLSYS_HOME": str(tmp_path)}, clock=clock)
+
+    @dg.asset(deps=[dg.AssetKey(["rain", "features"])])
+    def wettest(lake: dg.ResourceParam[object]) -> dg.MaterializeResult:
+        rows = stores.lake.read("rain", "features")
+        return dg.MaterializeResult(metadata={"rows": rows.num_rows})
+
+    def silent_rollout(system) -> list[dg.AssetsDefinition]:
+        @dg.asset(key=[system.name, "promotion"], deps=[dg.AssetKey([system.name, "refitted_model"])],
+                  group_name=f"{system.name}_rollout")  # fmt: skip
+        def promotion() -> None: ...
+
+        return [promotion]
+
+    ours = build_definitions(rain, resources=stores)
+    both = build_definitions(flights, rain, resources=stores)
+    replaced = build_definitions(rain, resources=stores, stages={"rollout": silent_rollout})
+    dg.Definitions.validate_loadable(both)
+    dg.Definitions.validate_loadable(replaced)
+    merged = dg.Definitions.merge(ours, dg.Definitions(assets=[wettest], jobs=[dg.define_asset_job("hand", [wettest])]))
+    with open_instance(tmp_path) as instance:
+        runner = Runner(rain, merged, instance)
+        runner.ticks("rain_ingest", TimeWindow.of("2013-01-01", "2013-03-27"))
+        runner.as_of("rain_train", TimeWindow.of("2013-03-26", "2013-03-27").start)
+        runner.ticks("rain_predict", TimeWindow.of("2013-03-26", "2013-03-27"))
+        found = merged.resolve_job_def("hand").execute_in_process(instance=instance)
+    assert found.success
+    gate = {d.kind: d for d in stores.operations.decisions("rain")}["gate"]
+    assert gate.verdict == "pass", gate.reason
+    made = stores.lake.read("rain", "predictions")
+    assert made.num_rows == stores.lake.read("rain", "features").filter(
+        __import__("pyarrow").compute.greater_equal(
+            stores.lake.read("rain", "features")["predict_at"],
+            __import__("pyarrow").scalar(TimeWindow.of("2013-03-26", "2013-03-27").start),
+        )
+    ).num_rows  # fmt: skip
