@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from dagster import TimeWindowPartitionMapping
 
-from mlsys_assets.data_ingestion.source import TIMESTAMP, Column
+from mlsys_assets.data_ingestion.source import KNOWN_AT, TIMESTAMP, Column
 from mlsys_assets.data_ingestion.ticks import TICK, with_tick
 from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.data_sampling.views import TestRead
@@ -260,8 +260,9 @@ class AsOf:
 
 @lru_cache(maxsize=1)
 def _rows(lake: Lake, system: MLSystem, as_of: datetime, versions: tuple[tuple[str, int], ...]) -> LabelledRows:
-    version, key = dict(versions), system.requests.key
-    start = system.calendar.start
+    version, key, start = dict(versions), system.requests.key, system.calendar.start
+    # What became known at the very moment belongs to the tick that starts then, and may not be there yet: counted,
+    # it would change the answer when the step is run again.
     features = lake.read(system.name, "features", window=(PREDICT_AT, start, as_of), version=version["features"])
-    labels = lake.read(system.name, "labels", known_by=as_of, version=version["labels"])
+    labels = lake.read(system.name, "labels", window=(KNOWN_AT, start, as_of), version=version["labels"])
     return LabelledRows.join(features, labels, key=key, at=PREDICT_AT)

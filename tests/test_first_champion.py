@@ -74,7 +74,7 @@ def test_no_training_row_is_of_the_static_test_or_the_future(stores) -> None:
     static = record.evidence["static_test"]
     assert static > 5_000
     refit = stores[0].operations.decisions("flights", "refit")[0].evidence["rows"]
-    labels = stores[0].lake.read("flights", "labels", known_by=AS_OF)
+    labels = stores[0].lake.read("flights", "labels", window=("known_at", flights.calendar.start, AS_OF))
     labelled = pc.sum(pc.is_valid(labels["label"])).as_py()
     assert refit == labelled - static  # the last static day is weeks old: none of its rows is embargoed
 

@@ -7,7 +7,7 @@ from mlsys_assets.data_ingestion.quarantine import FILED_AT, QUARANTINE
 from mlsys_assets.data_ingestion.source import KNOWN_AT, Source
 from mlsys_assets.data_ingestion.validation import Ingested, ingest
 from mlsys_assets.system import MLSystem
-from mlsys_assets.types import TimeWindow
+from mlsys_assets.types import EPOCH, TimeWindow
 from mlsys_resources.lake import Lake
 
 STAGE = "data_ingestion"
@@ -69,7 +69,6 @@ def _snapshot(system: MLSystem, source: Source) -> dg.AssetsDefinition:
     @dg.asset(**_declared(system, source))
     def table(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
         found = _read(system, source, TimeWindow(system.calendar.start, system.calendar.start), lake)
-
         lake.write_snapshot(
             system.name, quarantine_of(source), found.quarantined, schema=QUARANTINE, run_id=context.run.run_id
         )
@@ -83,9 +82,8 @@ def _snapshot(system: MLSystem, source: Source) -> dg.AssetsDefinition:
 
 
 def _read(system: MLSystem, source: Source, window: TimeWindow, lake: Lake) -> Ingested:
-
-    until = None if source.snapshot else window.end
-    known = {r.source.name: lake.read(system.name, r.source.name, known_by=until) for r in source.references}
+    span = None if source.snapshot else (KNOWN_AT, EPOCH, window.end)
+    known = {r.source.name: lake.read(system.name, r.source.name, window=span) for r in source.references}
     return ingest(source, source.read(window), window=window, known=known)
 
 
