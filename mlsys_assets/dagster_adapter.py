@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pyarrow as pa
@@ -18,10 +18,12 @@ from mlsys_assets.data_sampling.views import TestRead
 from mlsys_assets.features.feature import PREDICT_AT
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import Finding, Scalar, Severity, TimeWindow, days, hours
-from mlsys_resources.lake import Lake, Written
 from mlsys_resources.operations_rows import Alias, Decision
 from mlsys_resources.operations_rows import TestRead as StoredRead
-from mlsys_resources.operations_store import OperationsStore
+from mlsys_resources.resources import Resources
+
+if TYPE_CHECKING:
+    from mlsys_resources.lake import Lake, Written
 
 SINGLE_RUN = dg.BackfillPolicy.single_run()
 MOST_TICKS = 10_000
@@ -161,11 +163,11 @@ def _cell(value: object) -> str:
 class TickWriter:
     """Writes the run's ticks of a table to the lake and tells Dagster, tick by tick, what was written."""
 
-    def __init__(self, context: dg.AssetExecutionContext, system: MLSystem, lake: Lake) -> None:
+    def __init__(self, context: dg.AssetExecutionContext, system: MLSystem, lake: "Lake") -> None:
         self.context, self.system, self.lake = context, system, lake
         self.ticks = [tick.start for tick in system.calendar.ticks(tick_window(context))]
 
-    def write(self, table: str, rows: pa.Table, *, schema: pa.Schema, by: str, record: bool = True) -> Written:
+    def write(self, table: str, rows: pa.Table, *, schema: pa.Schema, by: str, record: bool = True) -> "Written":
         """Replace the run's ticks of ``table`` by ``rows``, each in the tick of its ``by`` time.
 
         With ``record``, Dagster is told each tick's row count and content hash, and the version.
@@ -180,7 +182,7 @@ class TickWriter:
                 self._tell(tick, counts.get(tick, 0), written)
         return written
 
-    def _tell(self, tick: datetime, rows: int, written: Written) -> None:
+    def _tell(self, tick: datetime, rows: int, written: "Written") -> None:
         self.context.add_asset_metadata(
             {
                 "dagster/partition_row_count": rows,
@@ -194,15 +196,13 @@ class TickWriter:
 class AsOf:
     """One step of a decision as of a tick's start: what was known then, and the ledger it writes to."""
 
-    def __init__(
-        self, context: dg.AssetExecutionContext, system: MLSystem, lake: Lake, operations: OperationsStore
-    ) -> None:
-        self.context, self.system, self.lake, self.operations = context, system, lake, operations
+    def __init__(self, context: dg.AssetExecutionContext, system: MLSystem, stores: Resources) -> None:
+        self.context, self.system, self.stores = context, system, stores
         self.as_of = tick_window(context).start
 
     def rows(self, versions: Mapping[str, int]) -> LabelledRows:
         """Return the features and labels known as of then, as those table versions hold them."""
-        return _rows(self.lake, self.system, self.as_of, tuple(sorted(versions.items())))
+        return _rows(self.stores.lake, self.system, self.as_of, tuple(sorted(versions.items())))
 
     def training_rows(self) -> LabelledRows:
         """Return the rows that the training set of this as-of recorded; raises if they are no longer the same."""
@@ -228,7 +228,7 @@ class AsOf:
     ) -> None:
         """Append a decision as of then to the ledger; the identical one may stand there already."""
         store = {"dagster_run": self.context.run.run_id, **(context or {})}
-        self.operations.record(
+        self.stores.operations.record(
             Decision(self.system.name, self.as_of, kind, name, verdict, reason, dict(evidence), store)
         )
 
@@ -239,11 +239,11 @@ class AsOf:
 
     def champion_before(self) -> Alias | None:
         """Return the champion that stood before any decision as of then."""
-        return self.operations.alias_at(self.system.name, "champion", self.as_of - timedelta(microseconds=1))
+        return self.stores.operations.alias_at(self.system.name, "champion", self.as_of - timedelta(microseconds=1))
 
     def decisions(self, kind: str) -> list[Decision]:
         """Return what was decided as of then; raises if there is nothing."""
-        found = [d for d in self.operations.decisions(self.system.name, kind) if d.as_of == self.as_of]
+        found = [d for d in self.stores.operations.decisions(self.system.name, kind) if d.as_of == self.as_of]
         if not found:
             raise RuntimeError(
                 f"no {kind} of {self.system.name} as of {self.as_of:%Y-%m-%d} is on record; "
@@ -253,13 +253,13 @@ class AsOf:
 
     def record_read(self, read: TestRead) -> None:
         """Put an opening of a sealed test on record."""
-        self.operations.record_test_read(
+        self.stores.operations.record_test_read(
             StoredRead(self.system.name, read.split, read.content_hash, read.models, read.reason, read.as_of)
         )
 
 
 @lru_cache(maxsize=1)
-def _rows(lake: Lake, system: MLSystem, as_of: datetime, versions: tuple[tuple[str, int], ...]) -> LabelledRows:
+def _rows(lake: "Lake", system: MLSystem, as_of: datetime, versions: tuple[tuple[str, int], ...]) -> LabelledRows:
     version, key, start = dict(versions), system.requests.key, system.calendar.start
     # What became known at the very moment belongs to the tick that starts then, and may not be there yet: counted,
     # it would change the answer when the step is run again.

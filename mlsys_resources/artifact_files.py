@@ -5,6 +5,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -28,6 +29,15 @@ class RunPlace(NamedTuple):
 
     experiment: str
     run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SavedArtifacts:
+    """Where a model's files lie, and the hashes by which they are trusted when they are read again."""
+
+    source: str
+    manifest_sha256: str
+    content_hash: str
 
 
 class ArtifactFiles(Protocol):

@@ -9,7 +9,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mlsys_resources.artifact_files import ArtifactFiles, LocalFiles, RemoteFiles, RunPlace, read_verified
+from mlsys_resources.artifact_files import (
+    ArtifactFiles,
+    LocalFiles,
+    RemoteFiles,
+    RunPlace,
+    SavedArtifacts,
+    read_verified,
+)
 from mlsys_resources.manifest import MANIFEST_NAME, Manifest, TamperedArtifact
 from mlsys_resources.mlflow_connection import (
     HttpBounds,
@@ -47,15 +54,6 @@ class LoadedArtifacts:
     def content(self) -> dict[str, bytes]:
         """The files that are the model, without what is known about it."""
         return {name: self.files[name] for name in self.manifest.content}
-
-
-@dataclass(frozen=True, slots=True)
-class SavedArtifacts:
-    """Where a model's files lie, and the hashes by which they are trusted when they are read again."""
-
-    source: str
-    manifest_sha256: str
-    content_hash: str
 
 
 class ModelStore:

@@ -1,13 +1,16 @@
 """The one place where stores are chosen: everything else is handed them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mlsys_resources.lake import Lake
-from mlsys_resources.model_store import ModelStore
-from mlsys_resources.operations_store import OperationsStore
+if TYPE_CHECKING:
+    from mlsys_resources.lake import Lake
+    from mlsys_resources.model_store import ModelStore
+    from mlsys_resources.operations_store import OperationsStore
 
 HOME = "MLSYS_HOME"
 """Environment: the folder that holds all state; ``.mlsys`` below the working folder if not set."""
@@ -23,24 +26,7 @@ MLFLOW_UI = "MLSYS_MLFLOW_UI"
 
 @dataclass(frozen=True)
 class Resources:
-    """The stores of one environment; none is touched before it is first used."""
-
-    lake: Lake
-    operations: OperationsStore
-    models: ModelStore
-
-    def for_dagster(self) -> dict[str, object]:
-        """Return them under the names by which assets ask for them."""
-        return {"lake": self.lake, "operations": self.operations, "models": self.models}
-
-
-def state_folder(env: Mapping[str, str]) -> Path:
-    """Return the folder that holds all state."""
-    return Path(env.get(HOME) or ".mlsys").absolute()
-
-
-def build_resources(env: Mapping[str, str], *, clock: Callable[[], datetime]) -> Resources:
-    """Return the stores that the environment names.
+    """The stores of one environment, each made when it is first asked for: loading the definitions asks for none.
 
     Parameters
     ----------
@@ -49,16 +35,53 @@ def build_resources(env: Mapping[str, str], *, clock: Callable[[], datetime]) ->
     clock
         Tells when something was recorded.
     """
-    home = state_folder(env)
-    operations = OperationsStore(env.get(OPERATIONS_URL) or f"sqlite:///{home / 'operations.db'}", clock=clock)
-    return Resources(
-        lake=Lake(env.get(LAKE) or str(home / "lake")),
-        operations=operations,
-        models=ModelStore(
-            env.get(TRACKING_URI) or f"sqlite:///{home / 'mlflow.db'}",
-            operations=operations,
-            artifact_root=home / "mlartifacts",
-            clock=clock,
-            ui=env.get(MLFLOW_UI),
-        ),
-    )
+
+    env: Mapping[str, str] = field(repr=False)
+    clock: Callable[[], datetime]
+
+    @cached_property
+    def home(self) -> Path:
+        """The folder that holds all state."""
+        return state_folder(self.env)
+
+    @cached_property
+    def lake(self) -> "Lake":
+        """The tables."""
+        from mlsys_resources.lake import Lake
+
+        return Lake(self.env.get(LAKE) or str(self.home / "lake"))
+
+    @cached_property
+    def operations(self) -> "OperationsStore":
+        """The ledger, the aliases, the trusted records."""
+        from mlsys_resources.operations_store import OperationsStore
+
+        url = self.env.get(OPERATIONS_URL) or f"sqlite:///{self.home / 'operations.db'}"
+        return OperationsStore(url, clock=self.clock)
+
+    @cached_property
+    def models(self) -> "ModelStore":
+        """Runs and models."""
+        from mlsys_resources.model_store import ModelStore
+
+        return ModelStore(
+            self.env.get(TRACKING_URI) or f"sqlite:///{self.home / 'mlflow.db'}",
+            operations=self.operations,
+            artifact_root=self.home / "mlartifacts",
+            clock=self.clock,
+            ui=self.env.get(MLFLOW_UI),
+        )
+
+    def for_dagster(self) -> dict[str, object]:
+        """Return them under the name by which assets ask for them."""
+        return {"stores": self}
+
+
+def state_folder(env: Mapping[str, str]) -> Path:
+    """Return the folder that holds all state."""
+    return Path(env.get(HOME) or ".mlsys").absolute()
+
+
+def build_resources(env: Mapping[str, str], *, clock: Callable[[], datetime]) -> Resources:
+    """Return the stores that the environment names, as it stands now."""
+    return Resources(dict(env), clock)

@@ -6,13 +6,16 @@ import sys
 from pathlib import Path
 
 import dagster as dg
+import pyarrow.compute as pc
 import pytest
 
-from mlsys_assets import DeclarationError, NaturalLabel, TimeSplit, TimeWindow, build_definitions, days, hours
+from mlsys_assets import DeclarationError, NaturalLabel, TimeSplit, TimeWindow, build_definitions, days, hours, utc
+from mlsys_assets.dagster_adapter import partitions
 from mlsys_assets.runs import Runner
 from mlsys_assets.state_folder import open_instance
 from mlsys_assets.systems.flights.system import flights
-from mlsys_resources.resources import build_resources
+from mlsys_resources.operations_rows import Decision
+from mlsys_resources.resources import Resources, build_resources
 
 HEAVY = ("mlflow", "sklearn", "lightgbm", "evidently", "pandas", "deltalake", "duckdb", "matplotlib")
 TESTS = Path(__file__).parent
@@ -86,37 +89,45 @@ def test_two_systems_of_one_name_are_refused(tmp_path, clock) -> None:
 def test_a_second_system_a_hand_written_asset_and_a_replaced_stage(tmp_path, clock, rain) -> None:
     stores = build_resources({"MLSYS_HOME": str(tmp_path)}, clock=clock)
 
-    @dg.asset(deps=[dg.AssetKey(["rain", "features"])])
-    def wettest(lake: dg.ResourceParam[object]) -> dg.MaterializeResult:
-        rows = stores.lake.read("rain", "features")
-        return dg.MaterializeResult(metadata={"rows": rows.num_rows})
+    @dg.asset(deps=[dg.AssetKey(["flights", "features"])])
+    def busiest_origin(stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
+        origins = stores.lake.read("flights", "features", columns=["origin"])["origin"]
+        counts = {c["values"]: c["counts"] for c in pc.value_counts(origins).to_pylist()}
+        return dg.MaterializeResult(metadata={"origin": max(counts, key=counts.__getitem__), "rows": len(origins)})
 
-    def silent_rollout(system) -> list[dg.AssetsDefinition]:
-        @dg.asset(key=[system.name, "promotion"], deps=[dg.AssetKey([system.name, "refitted_model"])],
-                  group_name=f"{system.name}_rollout")  # fmt: skip
-        def promotion() -> None: ...
+    def approval(system) -> list[dg.AssetsDefinition]:
+        @dg.asset(key=[system.name, "promotion"], deps=[[system.name, "refitted_model"]],
+                  partitions_def=partitions(system), group_name=f"{system.name}_rollout")  # fmt: skip
+        def promotion(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> None:
+            at = context.partition_time_window.start
+            stores.operations.record(Decision(system.name, at, "promotion", "champion", "held", "nobody approved it"))
 
         return [promotion]
 
-    ours = build_definitions(rain, resources=stores)
     both = build_definitions(flights, rain, resources=stores)
-    replaced = build_definitions(rain, resources=stores, stages={"rollout": silent_rollout})
-    dg.Definitions.validate_loadable(both)
-    dg.Definitions.validate_loadable(replaced)
-    merged = dg.Definitions.merge(ours, dg.Definitions(assets=[wettest], jobs=[dg.define_asset_job("hand", [wettest])]))
+    hand = dg.Definitions(assets=[busiest_origin], jobs=[dg.define_asset_job("hand", [busiest_origin])])
+    merged = dg.Definitions.merge(both, hand)
+    replaced = build_definitions(rain, resources=stores, stages={"rollout": approval})
+    for defs in (both, merged, replaced):
+        dg.Definitions.validate_loadable(defs)
+    as_of, next_day = utc("2013-03-26"), utc("2013-03-27")
     with open_instance(tmp_path) as instance:
-        runner = Runner(rain, merged, instance)
-        runner.ticks("rain_ingest", TimeWindow.of("2013-01-01", "2013-03-27"))
-        runner.as_of("rain_train", TimeWindow.of("2013-03-26", "2013-03-27").start)
-        runner.ticks("rain_predict", TimeWindow.of("2013-03-26", "2013-03-27"))
+        Runner(flights, merged, instance).ticks("flights_ingest", TimeWindow.of("2012-12-31", "2013-01-07"))
         found = merged.resolve_job_def("hand").execute_in_process(instance=instance)
-    assert found.success
-    gate = {d.kind: d for d in stores.operations.decisions("rain")}["gate"]
-    assert gate.verdict == "pass", gate.reason
-    made = stores.lake.read("rain", "predictions")
-    assert made.num_rows == stores.lake.read("rain", "features").filter(
-        __import__("pyarrow").compute.greater_equal(
-            stores.lake.read("rain", "features")["predict_at"],
-            __import__("pyarrow").scalar(TimeWindow.of("2013-03-26", "2013-03-27").start),
-        )
-    ).num_rows  # fmt: skip
+        runner = Runner(rain, merged, instance)
+        runner.ticks("rain_ingest", TimeWindow(utc("2013-01-01"), next_day))
+        runner.as_of("rain_train", as_of)
+        runner.ticks("rain_predict", TimeWindow(as_of, next_day))
+        champion = stores.operations.alias("rain", "champion")
+        Runner(rain, replaced, instance).as_of("rain_train", next_day)
+
+    (event,) = found.asset_materializations_for_node("busiest_origin")
+    features = stores.lake.read("flights", "features", columns=["origin"])
+    assert event.metadata["rows"].value == features.num_rows > 5_000
+    assert event.metadata["origin"].value == "EWR"
+    said = {(d.kind, d.as_of): d for d in stores.operations.decisions("rain")}
+    assert said["gate", as_of].verdict == "pass", said["gate", as_of].reason
+    asked = stores.lake.read("rain", "features", window=("predict_at", as_of, next_day))
+    assert stores.lake.read("rain", "predictions")["observation"].equals(asked["observation"])
+    assert said["promotion", next_day].verdict == "held"
+    assert stores.operations.alias("rain", "champion") == champion

@@ -8,7 +8,7 @@ from mlsys_assets.data_ingestion.source import KNOWN_AT, Source
 from mlsys_assets.data_ingestion.validation import Ingested, ingest
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import EPOCH, TimeWindow
-from mlsys_resources.lake import Lake
+from mlsys_resources.resources import Resources
 
 STAGE = "data_ingestion"
 
@@ -54,10 +54,10 @@ def _ticked(system: MLSystem, source: Source) -> dg.AssetsDefinition:
     @dg.asset(
         partitions_def=adapter.partitions(system), backfill_policy=adapter.SINGLE_RUN, **_declared(system, source)
     )
-    def table(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
+    def table(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
         window = adapter.tick_window(context)
-        found = _read(system, source, window, lake)
-        ticks = adapter.TickWriter(context, system, lake)
+        found = _read(system, source, window, stores)
+        ticks = adapter.TickWriter(context, system, stores.lake)
         ticks.write(quarantine_of(source), found.quarantined, schema=QUARANTINE, by=FILED_AT, record=False)
         ticks.write(source.name, found.accepted, schema=source.schema, by=KNOWN_AT)
         return _result(context, found)
@@ -67,12 +67,12 @@ def _ticked(system: MLSystem, source: Source) -> dg.AssetsDefinition:
 
 def _snapshot(system: MLSystem, source: Source) -> dg.AssetsDefinition:
     @dg.asset(**_declared(system, source))
-    def table(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
-        found = _read(system, source, TimeWindow(system.calendar.start, system.calendar.start), lake)
-        lake.write_snapshot(
+    def table(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
+        found = _read(system, source, TimeWindow(system.calendar.start, system.calendar.start), stores)
+        stores.lake.write_snapshot(
             system.name, quarantine_of(source), found.quarantined, schema=QUARANTINE, run_id=context.run.run_id
         )
-        written = lake.write_snapshot(
+        written = stores.lake.write_snapshot(
             system.name, source.name, found.accepted, schema=source.schema, run_id=context.run.run_id
         )
         context.add_asset_metadata({"dagster/row_count": written.rows, "lake_version": written.version})
@@ -81,9 +81,9 @@ def _snapshot(system: MLSystem, source: Source) -> dg.AssetsDefinition:
     return table
 
 
-def _read(system: MLSystem, source: Source, window: TimeWindow, lake: Lake) -> Ingested:
+def _read(system: MLSystem, source: Source, window: TimeWindow, stores: Resources) -> Ingested:
     span = None if source.snapshot else (KNOWN_AT, EPOCH, window.end)
-    known = {r.source.name: lake.read(system.name, r.source.name, window=span) for r in source.references}
+    known = {r.source.name: stores.lake.read(system.name, r.source.name, window=span) for r in source.references}
     return ingest(source, source.read(window), window=window, known=known)
 
 

@@ -8,7 +8,7 @@ from mlsys_assets.data_ingestion.source import KNOWN_AT
 from mlsys_assets.data_labeling.label import LABEL, STATE, label_schema
 from mlsys_assets.data_labeling.natural_labels import natural_labels
 from mlsys_assets.system import MLSystem
-from mlsys_resources.lake import Lake
+from mlsys_resources.resources import Resources
 
 STAGE = "data_labeling"
 TABLE = "labels"
@@ -28,14 +28,15 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         metadata={"dagster/column_schema": adapter.arrow_schema(label_schema(entity))},
         **adapter.common(system, STAGE, kinds=("python", "deltalake")),
     )
-    def labels(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> None:
+    def labels(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> None:
         window = adapter.tick_window(context)
         events = {
-            s.name: lake.read(system.name, s.name, window=(KNOWN_AT, window.start, window.end)) for s in label.sources
+            s.name: stores.lake.read(system.name, s.name, window=(KNOWN_AT, window.start, window.end))
+            for s in label.sources
         }
         rows = natural_labels(label, events, key=entity)
         counts = {row["values"]: row["counts"] for row in pc.value_counts(rows[STATE]).to_pylist()}
-        ticks = adapter.TickWriter(context, system, lake)
+        ticks = adapter.TickWriter(context, system, stores.lake)
         ticks.write(TABLE, rows, schema=label_schema(entity), by=KNOWN_AT)
         mean = pc.mean(rows[LABEL]).as_py()
         context.add_asset_metadata(

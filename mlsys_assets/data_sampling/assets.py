@@ -9,8 +9,7 @@ from mlsys_assets.data_sampling.splits import PARTS, Split
 from mlsys_assets.data_sampling.views import Test, View
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import Finding
-from mlsys_resources.lake import Lake
-from mlsys_resources.operations_store import OperationsStore
+from mlsys_resources.resources import Resources
 
 STAGE = "data_sampling"
 ASSET = "training_set"
@@ -38,11 +37,9 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         description="The rows known as of the tick's start, split by time, purged and embargoed; the tests are sealed.",
         **adapter.common(system, STAGE, kinds=("python",)),
     )
-    def training_set(
-        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], operations: dg.ResourceParam[OperationsStore]
-    ) -> dg.MaterializeResult:
-        step = adapter.AsOf(context, system, lake, operations)
-        versions = {table: lake.version(system.name, table) for table in ("features", "labels")}
+    def training_set(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
+        step = adapter.AsOf(context, system, stores)
+        versions = {table: stores.lake.version(system.name, table) for table in ("features", "labels")}
         rows = step.rows(versions)
         split = system.time_split.split(rows, as_of=step.as_of)
         findings = [split.adequate(), *_duplicates(rows, split)]

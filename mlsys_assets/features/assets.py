@@ -7,7 +7,7 @@ from mlsys_assets.data_ingestion.source import KNOWN_AT
 from mlsys_assets.features.feature import PREDICT_AT
 from mlsys_assets.features.point_in_time import compute, history
 from mlsys_assets.system import MLSystem
-from mlsys_resources.lake import Lake
+from mlsys_resources.resources import Resources
 
 STAGE = "features"
 TABLE = "features"
@@ -27,15 +27,17 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         metadata={"dagster/column_schema": adapter.table_schema(system.feature_columns)},
         **adapter.common(system, STAGE, kinds=("numpy", "deltalake")),
     )
-    def features(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> None:
+    def features(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> None:
         window = adapter.tick_window(context)
-        asked = lake.read(system.name, requests.source.name, window=(requests.predict_at, window.start, window.end))
+        asked = stores.lake.read(
+            system.name, requests.source.name, window=(requests.predict_at, window.start, window.end)
+        )
         tables = {}
         for name, length in history(system.features).items():
             span = None if length is None else (KNOWN_AT, window.start - length, window.end)
-            tables[name] = lake.read(system.name, name, window=span, known_by=window.end)
+            tables[name] = stores.lake.read(system.name, name, window=span, known_by=window.end)
         rows = compute(system.features, asked, tables, key=requests.key, predict_at=requests.predict_at)
-        ticks = adapter.TickWriter(context, system, lake)
+        ticks = adapter.TickWriter(context, system, stores.lake)
         ticks.write(TABLE, rows, schema=system.feature_schema, by=PREDICT_AT)
 
     return [features]

@@ -14,11 +14,9 @@ from mlsys_assets.models.candidate import FitError, Fitted
 from mlsys_assets.models.passport import Context, Environment, Passport
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import Finding
-from mlsys_resources.lake import Lake
 from mlsys_resources.manifest import Manifest
-from mlsys_resources.model_store import ModelStore
 from mlsys_resources.operations_rows import Decision
-from mlsys_resources.operations_store import OperationsStore
+from mlsys_resources.resources import Resources
 from mlsys_resources.run_log import DatasetVersion, RunLog
 
 STAGE = "models"
@@ -48,12 +46,10 @@ def _candidates(system: MLSystem) -> dg.AssetsDefinition:
     )
     def candidates(
         context: dg.AssetExecutionContext,
-        lake: dg.ResourceParam[Lake],
-        operations: dg.ResourceParam[OperationsStore],
-        models: dg.ResourceParam[ModelStore],
+        stores: dg.ResourceParam[Resources],
     ) -> dg.MaterializeResult:
-        step = adapter.AsOf(context, system, lake, operations)
-        logbook = _Logbook(step, models)
+        step = adapter.AsOf(context, system, stores)
+        logbook = _Logbook(step)
         split = system.time_split.split(step.training_rows(), as_of=step.as_of)
         table, failed = [], []
         for candidate in system.candidates:
@@ -65,7 +61,7 @@ def _candidates(system: MLSystem) -> dg.AssetsDefinition:
             scores = fitted.predict(split.validation.features, threads=system.threads)
             validation = {f"validation {m.name}": value(m, split.validation.label, scores) for m in system.metrics}
             run_id = logbook.log(fitted, split.train, metrics=validation)
-            table.append((candidate.name, *validation.values(), models.run_url(run_id)))
+            table.append((candidate.name, *validation.values(), stores.models.run_url(run_id)))
         all_fitted = Finding("all_fitted", not failed, "; ".join(failed) or "every candidate could be fitted")
         header = ("candidate", *(f"validation {m.name}" for m in system.metrics), "MLflow")
         return dg.MaterializeResult(
@@ -88,11 +84,9 @@ def _refitted(system: MLSystem) -> dg.AssetsDefinition:
     )
     def refitted_model(
         context: dg.AssetExecutionContext,
-        lake: dg.ResourceParam[Lake],
-        operations: dg.ResourceParam[OperationsStore],
-        models: dg.ResourceParam[ModelStore],
+        stores: dg.ResourceParam[Resources],
     ) -> dg.MaterializeResult:
-        step = adapter.AsOf(context, system, lake, operations)
+        step = adapter.AsOf(context, system, stores)
         (gate,) = step.decisions("gate")
         if gate.verdict != "pass":
             return dg.MaterializeResult(metadata={"refitted": "no", "why": gate.reason})
@@ -100,14 +94,14 @@ def _refitted(system: MLSystem) -> dg.AssetsDefinition:
         (fit,) = [d for d in step.decisions("candidate") if d.name == gate.name]
         train = system.time_split.refit_view(step.training_rows(), as_of=step.as_of)
         fitted = chosen.refit(train, recipe=fit.evidence["recipe"], seed=system.seed, threads=system.threads)
-        version = _Logbook(step, models).register(fitted, train, gate)
+        version = _Logbook(step).register(fitted, train, gate)
         return dg.MaterializeResult(
             metadata={
                 "candidate": chosen.name,
                 "version": version.version,
                 "content hash": version.content_hash,
                 "rows": len(train),
-                "MLflow run": dg.MetadataValue.url(models.run_url(version.run_id)),
+                "MLflow run": dg.MetadataValue.url(stores.models.run_url(version.run_id)),
             }
         )
 
@@ -117,8 +111,8 @@ def _refitted(system: MLSystem) -> dg.AssetsDefinition:
 class _Logbook:
     """Writes what was fitted to MLflow and to the ledger, each naming the other."""
 
-    def __init__(self, step: adapter.AsOf, models: ModelStore) -> None:
-        self.step, self.models, self.system = step, models, step.system
+    def __init__(self, step: adapter.AsOf) -> None:
+        self.step, self.models, self.system = step, step.stores.models, step.system
         (self.training_set,) = step.decisions("training_set")
         self.environment = Environment.observed(*PACKAGES)
 
@@ -189,7 +183,9 @@ class _Logbook:
                 "training_set": str(self.training_set.evidence["rows"]),
             },
             datasets=[
-                DatasetVersion(table, str(version), f"{self.step.lake.root}/{self.system.name}/{table}", "training")
+                DatasetVersion(
+                    table, str(version), f"{self.step.stores.lake.root}/{self.system.name}/{table}", "training"
+                )
                 for table, version in versions.items()
             ],
         )

@@ -22,10 +22,9 @@ from mlsys_assets.offline_evaluation.evaluation import Evaluation, Evaluator, sc
 from mlsys_assets.offline_evaluation.gates import RECENT, STATIC, Case, decide
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import Finding, Severity
-from mlsys_resources.lake import Lake
-from mlsys_resources.model_store import ModelStore, SavedArtifacts
+from mlsys_resources.artifact_files import SavedArtifacts
 from mlsys_resources.operations_rows import Alias
-from mlsys_resources.operations_store import OperationsStore
+from mlsys_resources.resources import Resources
 
 STAGE = "offline_evaluation"
 EVALUATION, DECISION, SCORES = "evaluation", "champion_decision", "test_scores"
@@ -71,13 +70,11 @@ def _evaluation(system: MLSystem) -> dg.AssetsDefinition:
     def evaluation(
         context: dg.AssetExecutionContext,
         config: EvaluationConfig,
-        lake: dg.ResourceParam[Lake],
-        operations: dg.ResourceParam[OperationsStore],
-        models: dg.ResourceParam[ModelStore],
+        stores: dg.ResourceParam[Resources],
     ) -> dg.MaterializeResult:
-        step = adapter.AsOf(context, system, lake, operations)
+        step = adapter.AsOf(context, system, stores)
         split = system.time_split.split(step.training_rows(), as_of=step.as_of)
-        scored = [*_candidates(step, models), *_champion(step, models)]
+        scored = [*_candidates(step), *_champion(step)]
         evaluator = Evaluator(system.metrics, system.slices, seed=system.seed, support=system.gates.support)
         found, plots, tables = [], {}, []
         for test in (split.recent_test, split.static_test):
@@ -91,7 +88,7 @@ def _evaluation(system: MLSystem) -> dg.AssetsDefinition:
             ]
             plots[test.name] = curves_plot(scores, view.label, title=f"{test.name} as of {step.as_of:%Y-%m-%d}")
             tables += [_score_rows(system, view, m, test, scores[m.name]) for m in scored]
-        written = lake.write_ticks(
+        written = stores.lake.write_ticks(
             system.name,
             SCORES,
             adapter.in_tick(pa.concat_tables(tables), step.as_of),
@@ -100,8 +97,8 @@ def _evaluation(system: MLSystem) -> dg.AssetsDefinition:
             run_id=context.run.run_id,
         )
         _record(step, found, {"scores_version": written.version, "scores_hash": written.content_hash})
-        _tell_mlflow(models, scored, found, plots)
-        findings = [_read_once(step, operations), _accuracy(system, found)]
+        _tell_mlflow(stores, scored, found, plots)
+        findings = [_read_once(step), _accuracy(system, found)]
         return dg.MaterializeResult(
             metadata={
                 **{f"{name} curves": adapter.image(png, name) for name, png in plots.items()},
@@ -126,10 +123,9 @@ def _decision(system: MLSystem) -> dg.AssetsDefinition:
     )
     def champion_decision(
         context: dg.AssetExecutionContext,
-        lake: dg.ResourceParam[Lake],
-        operations: dg.ResourceParam[OperationsStore],
+        stores: dg.ResourceParam[Resources],
     ) -> dg.MaterializeResult:
-        step = adapter.AsOf(context, system, lake, operations)
+        step = adapter.AsOf(context, system, stores)
         records = step.decisions("evaluation")
         evaluations = [
             Evaluation.from_dict(d.name, split, d.evidence[split]) for d in records for split in (RECENT, STATIC)
@@ -165,19 +161,21 @@ def _decision(system: MLSystem) -> dg.AssetsDefinition:
     return champion_decision
 
 
-def _candidates(step: adapter.AsOf, models: ModelStore) -> list[_Model]:
+def _candidates(step: adapter.AsOf) -> list[_Model]:
     found = []
     for d in step.decisions("candidate"):
         saved = SavedArtifacts(d.context["source"], d.context["manifest_sha256"], d.evidence["model"])
-        found.append(_Model(d.name, saved.content_hash, from_files(models.read(saved)), d.context["mlflow_run"]))
+        found.append(
+            _Model(d.name, saved.content_hash, from_files(step.stores.models.read(saved)), d.context["mlflow_run"])
+        )
     return found
 
 
-def _champion(step: adapter.AsOf, models: ModelStore) -> list[_Model]:
+def _champion(step: adapter.AsOf) -> list[_Model]:
     champion = step.champion_before()
     if champion is None:
         return []
-    loaded = models.load(step.system.name, champion.version)
+    loaded = step.stores.models.load(step.system.name, champion.version)
     return [_Model(CHAMPION, champion.content_hash, from_files(loaded.content), loaded.version.run_id)]
 
 
@@ -205,17 +203,17 @@ def _record(step: adapter.AsOf, found: list[Evaluation], context: Mapping[str, o
         )  # fmt: skip
 
 
-def _tell_mlflow(models: ModelStore, scored: list[_Model], found: list[Evaluation], plots: Mapping[str, bytes]) -> None:
+def _tell_mlflow(stores: Resources, scored: list[_Model], found: list[Evaluation], plots: Mapping[str, bytes]) -> None:
     pictures = {f"plots/{name}.png": png for name, png in plots.items()}
     for model in scored:
         if model.name == CHAMPION:
             continue  # its run tells how it was made; how it does later stands in the later runs
         metrics = {k: v for e in found if e.model == model.name for k, v in e.metrics().items()}
-        models.add_to_run(model.run_id, metrics=metrics, artifacts=pictures)
+        stores.models.add_to_run(model.run_id, metrics=metrics, artifacts=pictures)
 
 
-def _read_once(step: adapter.AsOf, operations: OperationsStore) -> Finding:
-    reads = [r for r in operations.test_reads(step.system.name) if r.as_of == step.as_of]
+def _read_once(step: adapter.AsOf) -> Finding:
+    reads = [r for r in step.stores.operations.test_reads(step.system.name) if r.as_of == step.as_of]
     silent = {name: sum(r.split == name and not r.reason for r in reads) for name in (RECENT, STATIC)}
     again = [f"{name} {n} times" for name, n in silent.items() if n > 1]
     summary = (
@@ -244,7 +242,7 @@ def _accuracy(system: MLSystem, found: list[Evaluation]) -> Finding:
 
 
 def _scored(step: adapter.AsOf, split: str, version: int) -> Scored:
-    rows = step.lake.read(step.system.name, SCORES, ticks=[step.as_of], version=version)
+    rows = step.stores.lake.read(step.system.name, SCORES, ticks=[step.as_of], version=version)
     rows = rows.filter(pc.equal(rows["split"], split))
     scores, hashes = {}, {}
     for model in pc.unique(rows["model"]).to_pylist():

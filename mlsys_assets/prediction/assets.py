@@ -11,10 +11,8 @@ from mlsys_assets.prediction.batch import SCORE, predict_batch, prediction_schem
 from mlsys_assets.rollout.promotion import CHAMPION
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import TimeWindow
-from mlsys_resources.lake import Lake
-from mlsys_resources.model_store import ModelStore
 from mlsys_resources.operations_rows import Alias
-from mlsys_resources.operations_store import OperationsStore
+from mlsys_resources.resources import Resources
 
 STAGE = "prediction"
 TABLE = "predictions"
@@ -35,21 +33,19 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
     )
     def predictions(
         context: dg.AssetExecutionContext,
-        lake: dg.ResourceParam[Lake],
-        operations: dg.ResourceParam[OperationsStore],
-        models: dg.ResourceParam[ModelStore],
+        stores: dg.ResourceParam[Resources],
     ) -> None:
         parts, champions = [], {}
         for tick in system.calendar.ticks(adapter.tick_window(context)):
-            champion = _champion(system, operations, tick)
+            champion = _champion(system, stores, tick)
             champions[system.calendar.key(tick.start)] = champion.version
-            rows = lake.read(system.name, "features", window=(PREDICT_AT, tick.start, tick.end))
-            predictor = from_files(models.load(system.name, champion.version).content)
+            rows = stores.lake.read(system.name, "features", window=(PREDICT_AT, tick.start, tick.end))
+            predictor = from_files(stores.models.load(system.name, champion.version).content)
             parts.append(
                 predict_batch(rows, predictor.predict, key=key, at=PREDICT_AT, model_hash=champion.content_hash)
             )
         made = pa.concat_tables(parts)
-        adapter.TickWriter(context, system, lake).write(
+        adapter.TickWriter(context, system, stores.lake).write(
             TABLE, made, schema=prediction_schema(key, PREDICT_AT), by=PREDICT_AT
         )
         context.add_asset_metadata(
@@ -62,8 +58,8 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
     return [predictions]
 
 
-def _champion(system: MLSystem, operations: OperationsStore, tick: TimeWindow) -> Alias:
-    champion = operations.alias_at(system.name, CHAMPION, tick.start)
+def _champion(system: MLSystem, stores: Resources, tick: TimeWindow) -> Alias:
+    champion = stores.operations.alias_at(system.name, CHAMPION, tick.start)
     if champion is None:
         raise dg.Failure(
             f"{system.name} had no champion at {tick.start:%Y-%m-%d %H:%M}: train as of that time or earlier "

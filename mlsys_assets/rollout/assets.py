@@ -5,10 +5,8 @@ import dagster as dg
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.rollout.promotion import CHAMPION, decide_promotion
 from mlsys_assets.system import MLSystem
-from mlsys_resources.lake import Lake
-from mlsys_resources.model_store import ModelStore
 from mlsys_resources.operations_rows import Decision
-from mlsys_resources.operations_store import OperationsStore
+from mlsys_resources.resources import Resources
 
 STAGE = "rollout"
 
@@ -25,11 +23,9 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
     )
     def promotion(
         context: dg.AssetExecutionContext,
-        lake: dg.ResourceParam[Lake],
-        operations: dg.ResourceParam[OperationsStore],
-        models: dg.ResourceParam[ModelStore],
+        stores: dg.ResourceParam[Resources],
     ) -> dg.MaterializeResult:
-        step = adapter.AsOf(context, system, lake, operations)
+        step = adapter.AsOf(context, system, stores)
         (gate,) = step.decisions("gate")
         refit = step.decisions("refit")[0] if gate.verdict == "pass" else None
         before = step.champion_before()
@@ -41,12 +37,12 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         )
         if outcome.promote and refit is not None:
             _promote(step, int(refit.context["version"]), str(refit.evidence["model"]), gate)
-            models.mirror_alias(system.name, CHAMPION)
+            stores.models.mirror_alias(system.name, CHAMPION)
         step.record(
             "promotion", CHAMPION, verdict=outcome.verdict, reason=outcome.reason,
             evidence={"gate": gate.content_hash, "model": refit.evidence["model"] if refit else None},
         )  # fmt: skip
-        now = operations.alias(system.name, CHAMPION)
+        now = stores.operations.alias(system.name, CHAMPION)
         return dg.MaterializeResult(
             metadata={
                 "verdict": outcome.verdict,
@@ -60,10 +56,10 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
 
 def _promote(step: adapter.AsOf, version: int, content_hash: str, gate: Decision) -> None:
     """Move the alias from where it stood when the gate compared; a step that is run again finds it moved."""
-    now = step.operations.alias(step.system.name, CHAMPION)
+    now = step.stores.operations.alias(step.system.name, CHAMPION)
     if now is not None and (now.content_hash, now.as_of) == (content_hash, step.as_of):
         return
-    step.operations.set_alias(
+    step.stores.operations.set_alias(
         step.system.name,
         CHAMPION,
         version=version,
