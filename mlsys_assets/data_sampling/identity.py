@@ -22,11 +22,11 @@ def content_hash(table: pa.Table) -> str:
     """
     digest = hashlib.sha256()
     for name in table.schema.names:
-        codes, values = _codes(table[name])
-        for part in (name, str(_plain(table.schema.field(name).type)), str(len(codes)), *(values or ())):
-            text = part.encode()
-            digest.update(len(text).to_bytes(8, "little") + text)
-        digest.update(codes.tobytes())
+        kind = _plain(table.schema.field(name).type)
+        values = pa.concat_arrays(table[name].cast(kind).chunks) if table.num_rows else pa.array([], kind)
+        for part in (name.encode(), str(kind).encode(), *_parts(values, kind)):
+            digest.update(memoryview(part).nbytes.to_bytes(8, "little"))
+            digest.update(part)
     return digest.hexdigest()
 
 
@@ -46,6 +46,22 @@ def row_hashes(table: pa.Table) -> NDArray[np.uint64]:
         state *= _MIX_2
         state ^= state >> np.uint64(31)
     return state
+
+
+def _parts(values: pa.Array, kind: pa.DataType) -> list[memoryview]:
+    """Return the bytes of a column that say what its values are, whatever lies under those that are missing."""
+    if pa.types.is_string(kind):
+        lengths = pc.fill_null(pc.binary_length(values), -1).to_numpy()
+        told = pc.fill_null(values, "")
+        data, ends = told.buffers()[2], np.frombuffer(told.buffers()[1] or b"", dtype=np.int32)
+        spoken = memoryview(data)[ends[told.offset] : ends[told.offset + len(told)]] if data else memoryview(b"")
+        return [memoryview(lengths), spoken]
+    if pa.types.is_floating(kind):
+        numbers = values.to_numpy(zero_copy_only=False) + 0  # + 0 makes -0.0 the same as 0.0, and a copy
+        numbers[np.isnan(numbers)] = np.nan  # one NaN, whatever its bits were
+        return [memoryview(numbers)]
+    missing = values.is_null().to_numpy(zero_copy_only=False)
+    return [memoryview(missing), memoryview(pc.fill_null(values.cast(pa.int64()), 0).to_numpy())]
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[NDArray[np.uint64], list[str] | None]:

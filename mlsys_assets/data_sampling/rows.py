@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -82,7 +83,7 @@ class LabelledRows:
         counts = pc.value_counts(state.filter(pa.array(without))).to_pylist()
         return {str(c["values"]): int(c["counts"]) for c in sorted(counts, key=lambda c: str(c["values"]))}
 
-    @property
+    @cached_property
     def content_hash(self) -> str:
         """The SHA-256 of everything here: what a training is based on."""
         own = {"ids": self.ids, "at": self.at, "label": self.label, "known_at": self.known_at, "state": self.state}

@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mlsys_assets.data_sampling.identity import content_hash
 from mlsys_assets.data_sampling.rows import LabelledRows, moment
 from mlsys_assets.data_sampling.views import OpenedTest, Test, Train, Validation, View
 from mlsys_assets.types import EPOCH, DeclarationError, Finding, Severity, TimeWindow
@@ -206,7 +205,7 @@ def _parts(
     sealed = {}
     for name in ("recent_test", "static_test"):
         view = _view(OpenedTest, rows, chosen[name], windows[name])
-        sealed[name] = Test(view, name=name, content_hash=view_hash(view), as_of=as_of)
+        sealed[name] = Test(view, name=name, content_hash=view.content_hash, as_of=as_of)
     return Split(
         train=_view(Train, rows, chosen["train"], windows["train"]),
         validation=_view(Validation, rows, chosen["validation"], windows["validation"]),
@@ -214,12 +213,6 @@ def _parts(
         fates=dict(fates),
         **sealed,
     )
-
-
-def view_hash(view: View) -> str:
-    """Return the SHA-256 of a view's rows: identifiers, prediction times, labels and features."""
-    own = {"id": view.ids, "at": view.at, "label": view.label}
-    return content_hash(pa.table(own | {f"feature {n}": view.features[n] for n in view.features.schema.names}))
 
 
 def _view(kind: type[V], rows: LabelledRows, chosen: NDArray[np.bool_] | NDArray[np.intp], window: TimeWindow) -> V:

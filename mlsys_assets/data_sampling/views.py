@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Self
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mlsys_assets.data_sampling.identity import row_hashes
+from mlsys_assets.data_sampling.identity import content_hash, row_hashes
 from mlsys_assets.types import TimeWindow
 
 
@@ -46,7 +47,13 @@ class View:
     def __len__(self) -> int:
         return len(self.label)
 
-    @property
+    @cached_property
+    def content_hash(self) -> str:
+        """The SHA-256 of the rows: identifiers, prediction times, labels and features."""
+        own = {"id": self.ids, "at": self.at, "label": self.label}
+        return content_hash(pa.table(own | {f"feature {n}": self.features[n] for n in self.features.schema.names}))
+
+    @cached_property
     def fingerprints(self) -> NDArray[np.uint64]:
         """(n,) one hash of the features a row."""
         return row_hashes(self.features)

@@ -6,7 +6,6 @@ from typing import Any
 import dagster as dg
 
 from mlsys_assets import dagster_adapter as adapter
-from mlsys_assets.data_sampling.splits import view_hash
 from mlsys_assets.data_sampling.views import Train
 from mlsys_assets.measures.metrics import value
 from mlsys_assets.models.bundle import to_files
@@ -204,7 +203,7 @@ class _Logbook:
             recipe=fitted.recipe,
             windows={"fitted on": str(train.window)},
             training_rows=len(train),
-            training_hash=view_hash(train),
+            training_hash=train.content_hash,
             model_hash=model_hash,
             context=Context(
                 table_versions=self.training_set.context["versions"],
