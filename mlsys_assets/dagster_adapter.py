@@ -14,8 +14,10 @@ from dagster import TimeWindowPartitionMapping
 from mlsys_assets.data_ingestion.source import KNOWN_AT, TIMESTAMP, Column
 from mlsys_assets.data_ingestion.ticks import TICK, with_tick
 from mlsys_assets.data_sampling.rows import LabelledRows
+from mlsys_assets.data_sampling.splits import Split
 from mlsys_assets.data_sampling.views import TestRead
 from mlsys_assets.features.feature import PREDICT_AT
+from mlsys_assets.models.passport import code_hash, source_files
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import Finding, Scalar, Severity, TimeWindow, days, hours
 from mlsys_resources.operations_rows import Alias, Decision
@@ -25,9 +27,13 @@ from mlsys_resources.resources import Resources
 if TYPE_CHECKING:
     from mlsys_resources.lake import Lake, Written
 
+PACKAGES = ("mlsys_assets", "mlsys_resources")
+"""Whose source files are the code version, with those of a system's own functions."""
+CODE_DIGITS = 16
 SINGLE_RUN = dg.BackfillPolicy.single_run()
-MOST_TICKS = 10_000
-"""Reaches to the beginning of any calendar that people use."""
+MOST_TICKS = 520
+"""How far back the graph shows a decision's dependencies, for a calendar without an end: ten years of weeks. Dagster
+counts them one by one at every step. What a decision reads is its own affair, and stands in its record."""
 CRON = {hours(1): "{minute} * * * *", days(1): "{minute} {hour} * * *", days(7): "{minute} {hour} * * {weekday}"}
 STAGES = (
     "data_ingestion", "data_labeling", "data_sampling", "features", "models", "offline_evaluation", "prediction",
@@ -63,14 +69,27 @@ def common(system: MLSystem, stage: str, *, kinds: Iterable[str] = ()) -> dict[s
         "group_name": group(system, stage),
         "owners": [f"team:{system.owner}"] if system.owner else None,
         "kinds": set(kinds),
+        "code_version": _code_version(system),
         "tags": {"system": system.name, "stage": stage, **system.tags},
     }
 
 
-def earlier_ticks() -> TimeWindowPartitionMapping:
+@lru_cache
+def _code_version(system: MLSystem) -> str:
+    return code_hash(PACKAGES, files=source_files(system))[:CODE_DIGITS]
+
+
+def earlier_ticks(system: MLSystem) -> TimeWindowPartitionMapping:
     """Return the mapping of an as-of partition to the ticks before it."""
-    most = MOST_TICKS
+    calendar = system.calendar
+    most = MOST_TICKS if calendar.end is None else len(calendar.ticks(TimeWindow(calendar.start, calendar.end)))
     return TimeWindowPartitionMapping(start_offset=-most, end_offset=-1, allow_nonexistent_upstream_partitions=True)
+
+
+def reached_ticks(system: MLSystem, reach: timedelta) -> TimeWindowPartitionMapping:
+    """Return the mapping of a tick to itself and the ticks before it that rows as old as ``reach`` may stand in."""
+    back = -(-reach // system.calendar.step)
+    return TimeWindowPartitionMapping(start_offset=-back, end_offset=0, allow_nonexistent_upstream_partitions=True)
 
 
 def tick_window(context: dg.AssetExecutionContext) -> TimeWindow:
@@ -216,6 +235,10 @@ class AsOf:
             )
         return rows
 
+    def split(self, rows: LabelledRows) -> Split:
+        """Return rows split as of then; the steps of one process share it."""
+        return _split(self.system, rows, self.as_of)
+
     def record(
         self,
         kind: str,
@@ -237,13 +260,22 @@ class AsOf:
         """The names of the system's baselines."""
         return [c.name for c in self.system.candidates if c.baseline]
 
+    def fitted(self) -> list[Decision]:
+        """Return the record of each candidate that was fitted as of then and is still declared."""
+        declared = {c.name for c in self.system.candidates}
+        return [d for d in self.decisions("candidate") if d.name in declared]
+
     def champion_before(self) -> Alias | None:
         """Return the champion that stood before any decision as of then."""
         return self.stores.operations.alias_at(self.system.name, "champion", self.as_of - timedelta(microseconds=1))
 
+    def standing(self, kind: str) -> list[Decision]:
+        """Return what was decided as of then, which may be nothing yet."""
+        return [d for d in self.stores.operations.decisions(self.system.name, kind) if d.as_of == self.as_of]
+
     def decisions(self, kind: str) -> list[Decision]:
         """Return what was decided as of then; raises if there is nothing."""
-        found = [d for d in self.stores.operations.decisions(self.system.name, kind) if d.as_of == self.as_of]
+        found = self.standing(kind)
         if not found:
             raise RuntimeError(
                 f"no {kind} of {self.system.name} as of {self.as_of:%Y-%m-%d} is on record; "
@@ -265,4 +297,9 @@ def _rows(lake: "Lake", system: MLSystem, as_of: datetime, versions: tuple[tuple
     # it would change the answer when the step is run again.
     features = lake.read(system.name, "features", window=(PREDICT_AT, start, as_of), version=version["features"])
     labels = lake.read(system.name, "labels", window=(KNOWN_AT, start, as_of), version=version["labels"])
-    return LabelledRows.join(features, labels, key=key, at=PREDICT_AT)
+    return LabelledRows.join(features, labels, key=key, at=PREDICT_AT, window=system.label.window)
+
+
+@lru_cache(maxsize=1)
+def _split(system: MLSystem, rows: LabelledRows, as_of: datetime) -> Split:
+    return system.time_split.split(rows, as_of=as_of)

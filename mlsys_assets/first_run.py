@@ -15,7 +15,6 @@ from mlsys_assets.data_ingestion.source import KNOWN_AT
 from mlsys_assets.definitions import data_job, prediction_job, training_job
 from mlsys_assets.measures.metrics import value
 from mlsys_assets.offline_evaluation.evaluation import Evaluation
-from mlsys_assets.offline_evaluation.gates import RECENT, STATIC
 from mlsys_assets.prediction.batch import SCORE
 from mlsys_assets.rollout.promotion import CHAMPION
 from mlsys_assets.runs import Runner
@@ -101,8 +100,8 @@ def _models(system: MLSystem, ledger: list[Decision]) -> list[str]:
     lines = [f"  {'model':<22}{'test':<13}" + "".join(f"{name:>10}" for name in names)]
     for decision in ledger:
         if decision.kind == "evaluation":
-            for split in (RECENT, STATIC):
-                found = Evaluation.from_dict(decision.name, split, decision.evidence[split]).whole
+            for split, told in decision.evidence.items():
+                found = Evaluation.from_dict(decision.name, split, told).whole
                 lines.append(f"  {decision.name:<22}{split:<13}" + "".join(f"{found[n].value:>10.4f}" for n in names))
     return [*lines, ""]
 

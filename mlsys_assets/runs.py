@@ -70,6 +70,10 @@ class Runner:
 
 
 def _why(job: str, result: dg.ExecuteInProcessResult) -> str:
+    blocked = [e.asset_check_evaluation_data for e in result.all_events if e.is_asset_check_evaluation]
+    blocked = [c for c in blocked if c.blocking and not c.passed]
+    if blocked:
+        return f"job {job}, check {blocked[0].check_name}: {blocked[0].description}"
     failed = [event for event in result.all_events if event.is_step_failure]
     if not failed:
         return f"job {job} failed before its first step; see run {result.run_id} in the Dagster UI"

@@ -92,7 +92,7 @@ class Lake:
     """
 
     root: str | Path
-    storage_options: Mapping[str, str] | None = field(default=None, kw_only=True)
+    storage_options: Mapping[str, str] | None = field(default=None, kw_only=True, hash=False)
     fence: Callable[[], None] | None = field(default=None, kw_only=True)
     sleep: Callable[[float], None] = field(default=time.sleep, kw_only=True)
 

@@ -7,6 +7,9 @@ from typing import Any
 
 from mlsys_resources.canonical import content_hash
 
+WON, LOST, REFUSED = "won", "lost", "refused"
+"""How a try to move an alias ended."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelVersion:

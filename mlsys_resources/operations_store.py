@@ -12,7 +12,7 @@ from mlsys_resources.canonical import canonical_json
 from mlsys_resources.canonical import content_hash as hash_of
 from mlsys_resources.database import Database
 from mlsys_resources.names import identifier
-from mlsys_resources.operations_rows import Alias, AliasAttempt, Decision, ModelVersion, TestRead
+from mlsys_resources.operations_rows import LOST, REFUSED, WON, Alias, AliasAttempt, Decision, ModelVersion, TestRead
 from mlsys_resources.operations_tables import ALIAS_ATTEMPTS, ALIASES, DECISIONS, METADATA, MODELS, TEST_READS
 
 LONGEST_NAME = 200
@@ -23,8 +23,6 @@ LONGEST_TEXT = 10_000
 
 LARGEST_COUNT = 2**31 - 1
 """The largest version or revision that every backend holds."""
-
-WON, LOST, REFUSED = "won", "lost", "refused"
 
 Row = TypeVar("Row", ModelVersion, Alias, AliasAttempt, Decision, TestRead)
 

@@ -2,11 +2,13 @@
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
+from mlsys_resources.canonical import sha256
 from mlsys_resources.names import relative_path
 
 MOST_METRICS = 1000
@@ -17,6 +19,9 @@ MOST_PARAMS = 100
 
 PARENT_TAG = "mlflow.parentRunId"
 """The tag by which MLflow nests a tuning trial under its study."""
+
+TOLD_APART = 8
+"""Hexadecimal digits of that hash."""
 
 NOT_IN_A_KEY = re.compile(r"[^A-Za-z0-9_\-. /:]")
 
@@ -68,20 +73,14 @@ class RunLog:
 def keys(names: Iterable[str]) -> dict[str, str]:
     """Return the MLflow key of each name: what MLflow does not allow becomes ``_``.
 
-    Raises ValueError if two names would share a key.
+    Names that would share a key, such as slices of values that differ in such signs only, are told apart by a hash.
 
     >>> keys(["auc[origin=EWR]"])
     {'auc[origin=EWR]': 'auc_origin_EWR_'}
     """
-    found: dict[str, str] = {}
-    named: dict[str, str] = {}
-    for name in names:
-        key = NOT_IN_A_KEY.sub("_", name)
-        if key in named:
-            raise ValueError(f"{named[key]!r} and {name!r} would both be logged as {key!r}; rename one of them")
-        named[key] = name
-        found[name] = key
-    return found
+    plain = {name: NOT_IN_A_KEY.sub("_", name) for name in names}
+    shared = {key for key, n in Counter(plain.values()).items() if n > 1}
+    return {n: f"{k} {sha256(n.encode())[:TOLD_APART]}" if k in shared and k != n else k for n, k in plain.items()}
 
 
 def write(client: Any, run_id: str, run: RunLog, *, at: datetime) -> None:

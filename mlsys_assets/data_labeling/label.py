@@ -49,6 +49,10 @@ def states(requests: pa.Table, labels: pa.Table, *, key: str, as_of: datetime, w
     """
     known = labels.filter(pc.less_equal(labels[KNOWN_AT], pa.scalar(as_of, TIMESTAMP)))
     position = pc.index_in(requests[key], value_set=known[key].combine_chunks())
-    given_up = pc.less(requests["predict_at"], pa.scalar(as_of - window, TIMESTAMP))
-    waiting = pc.if_else(given_up, NEVER_KNOWN, NOT_KNOWN_YET)
-    return pc.coalesce(known[STATE].take(position), waiting)
+    return pc.coalesce(known[STATE].take(position), waiting(requests["predict_at"], as_of=as_of, window=window))
+
+
+def waiting(predict_at: pa.Array | pa.ChunkedArray, *, as_of: datetime, window: timedelta) -> pa.Array:
+    """Return the state of requests of which nothing is known: still waited for at ``as_of``, or given up."""
+    given_up = pc.less(predict_at, pa.scalar(as_of - window, TIMESTAMP))
+    return pc.if_else(given_up, NEVER_KNOWN, NOT_KNOWN_YET)

@@ -13,6 +13,7 @@ from mlsys_resources.resources import Resources
 
 STAGE = "data_sampling"
 ASSET = "training_set"
+TABLES = ("features", "labels")
 CHECKS = {
     "split_is_adequate": ("Every part has enough rows, and both classes to fit on.", True),
     "duplicate_keys": ("No entity stands twice.", True),
@@ -29,8 +30,7 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
     @dg.asset(
         key=asset,
         deps=[
-            dg.AssetDep(adapter.key(system, table), partition_mapping=adapter.earlier_ticks())
-            for table in ("features", "labels")
+            dg.AssetDep(adapter.key(system, table), partition_mapping=adapter.earlier_ticks(system)) for table in TABLES
         ],
         partitions_def=adapter.partitions(system),
         check_specs=adapter.check_specs(asset, CHECKS),
@@ -39,9 +39,9 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
     )
     def training_set(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
         step = adapter.AsOf(context, system, stores)
-        versions = {table: stores.lake.version(system.name, table) for table in ("features", "labels")}
+        versions = _versions(step)
         rows = step.rows(versions)
-        split = system.time_split.split(rows, as_of=step.as_of)
+        split = step.split(rows)
         findings = [split.adequate(), *_duplicates(rows, split)]
         step.record(
             "training_set",
@@ -61,6 +61,22 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         )
 
     return [training_set]
+
+
+def _versions(step: adapter.AsOf) -> dict[str, int]:
+    """Return the tables' versions: those on record, so that what arrived late since changes no earlier decision."""
+    lake, system = step.stores.lake, step.system
+    standing = step.standing(ASSET)
+    versions = {t: lake.version(system.name, t) for t in TABLES} if not standing else standing[0].context["versions"]
+    stored, declared = lake.schema(system.name, "features", version=versions["features"]), system.feature_schema
+    if stored != declared:
+        added, gone = sorted(set(declared.names) - set(stored.names)), sorted(set(stored.names) - set(declared.names))
+        raise ValueError(
+            f"the features as of {step.as_of:%Y-%m-%d} (version {versions['features']}) are not those declared now: "
+            f"{', '.join(added) or 'none'} added, {', '.join(gone) or 'none'} gone, or a type changed; bring the ticks "
+            "in again, and train as of a tick for which no training set is on record"
+        )
+    return versions
 
 
 def _duplicates(rows: LabelledRows, split: Split) -> list[Finding]:

@@ -1,7 +1,7 @@
 """Labelled rows: features joined with what is known of their labels, before any split."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 import numpy as np
@@ -9,12 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from mlsys_assets.data_ingestion.source import TIMESTAMP
+from mlsys_assets.data_labeling.label import waiting
 from mlsys_assets.data_sampling.identity import content_hash
-
-NO_RECORD = "no record"
-"""The state of a row that the label table does not mention."""
-NOT_KNOWN_YET = "not known yet"
-"""The state of a row whose label exists but was not known as of the question."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,9 +29,11 @@ class LabelledRows:
     label
         (n,) float64, NaN where there is none.
     known_at
-        (n,) datetime64[us], UTC: when the label became known; NaT where it has not.
+        (n,) datetime64[us], UTC: when the label, or that there will be none, became known; NaT where it has not.
     state
-        (n,) what became of the row: of interest where it has no label.
+        (n,) what became known, ``labelled`` or why there will be no label; null where nothing has.
+    window
+        How long a label is waited for.
     """
 
     ids: pa.Array
@@ -43,12 +42,13 @@ class LabelledRows:
     label: NDArray[np.float64]
     known_at: NDArray[np.datetime64]
     state: pa.Array
+    window: timedelta
 
     def __len__(self) -> int:
         return len(self.at)
 
     @classmethod
-    def join(cls, features: pa.Table, labels: pa.Table, *, key: str, at: str) -> "LabelledRows":
+    def join(cls, features: pa.Table, labels: pa.Table, *, key: str, at: str, window: timedelta) -> "LabelledRows":
         """Join the features table (``key``, ``at``, feature columns) with the label table.
 
         The label table holds ``key``, ``label``, ``state`` and ``known_at``. Raises ValueError if a
@@ -69,7 +69,8 @@ class LabelledRows:
             features=features.drop_columns([key, at]),
             label=joined["label"].cast(pa.float64()).to_numpy(),
             known_at=moments(joined["known_at"]),
-            state=pc.fill_null(joined["state"].combine_chunks().cast(pa.string()), NO_RECORD),
+            state=joined["state"].combine_chunks().cast(pa.string()),
+            window=window,
         )
 
     def labelled(self, as_of: datetime) -> NDArray[np.bool_]:
@@ -79,7 +80,9 @@ class LabelledRows:
     def unlabelled_by_state(self, as_of: datetime) -> dict[str, int]:
         """Return how many rows predicted before then have no label as of then, by what became of them."""
         without = (self.at < moment(as_of)) & ~self.labelled(as_of)
-        state = pc.if_else(pa.array(without & ~np.isnan(self.label)), NOT_KNOWN_YET, self.state)
+        at = pa.array(self.at, pa.timestamp("us")).cast(TIMESTAMP)
+        known = pa.array(self.known_at <= moment(as_of))
+        state = pc.if_else(known, self.state, waiting(at, as_of=as_of, window=self.window))
         counts = pc.value_counts(state.filter(pa.array(without))).to_pylist()
         return {str(c["values"]): int(c["counts"]) for c in sorted(counts, key=lambda c: str(c["values"]))}
 

@@ -7,7 +7,6 @@ from itertools import pairwise
 from typing import Final, TypeVar
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from mlsys_assets.data_sampling.rows import LabelledRows, moment

@@ -1,11 +1,13 @@
 """Known facts to features: one row a request, as known at its prediction time."""
 
+from datetime import timedelta
+
 import dagster as dg
 
 from mlsys_assets import dagster_adapter as adapter
-from mlsys_assets.data_ingestion.source import KNOWN_AT
+from mlsys_assets.data_ingestion.source import KNOWN_AT, Source
 from mlsys_assets.features.feature import PREDICT_AT
-from mlsys_assets.features.point_in_time import compute, history
+from mlsys_assets.features.point_in_time import compute, history, require_known
 from mlsys_assets.system import MLSystem
 from mlsys_resources.resources import Resources
 
@@ -20,7 +22,7 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         key=adapter.key(system, TABLE),
-        deps=[adapter.key(system, name) for name in sorted(read)],
+        deps=[_dependency(system, source) for source in system.sources if source.name in read],
         partitions_def=adapter.partitions(system),
         backfill_policy=adapter.SINGLE_RUN,
         description=f"{len(system.feature_columns)} columns for each request, each as it was known at {PREDICT_AT}.",
@@ -29,9 +31,9 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
     )
     def features(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> None:
         window = adapter.tick_window(context)
-        asked = stores.lake.read(
-            system.name, requests.source.name, window=(requests.predict_at, window.start, window.end)
-        )
+        inside = (requests.predict_at, window.start, window.end)
+        asked = stores.lake.read(system.name, requests.source.name, window=inside)
+        require_known(asked, predict_at=requests.predict_at, what=f"requests from {requests.source.name}")
         tables = {}
         for name, length in history(system.features).items():
             span = None if length is None else (KNOWN_AT, window.start - length, window.end)
@@ -41,3 +43,11 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         ticks.write(TABLE, rows, schema=system.feature_schema, by=PREDICT_AT)
 
     return [features]
+
+
+def _dependency(system: MLSystem, source: Source) -> dg.AssetDep:
+    """Return what the features of a tick rest on: the source's rows of the tick and of those within reach of it."""
+    asset, reach = adapter.key(system, source.name), history(system.features).get(source.name, timedelta(0))
+    if source.snapshot or reach is None:
+        return dg.AssetDep(asset)
+    return dg.AssetDep(asset, partition_mapping=adapter.reached_ticks(system, reach))

@@ -5,8 +5,9 @@ from datetime import timedelta
 from functools import lru_cache
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from mlsys_assets.data_ingestion.source import TIMESTAMP, Column, Source
+from mlsys_assets.data_ingestion.source import KNOWN_AT, TIMESTAMP, Column, Source
 from mlsys_assets.features.feature import (
     PREDICT_AT,
     Feature,
@@ -91,6 +92,18 @@ def _names(features: tuple[Feature, ...], requests: tuple[Column, ...]) -> tuple
     return tuple(c.name for c in outputs(features, requests))
 
 
+def require_known(requests: pa.Table, *, predict_at: str, what: str) -> None:
+    """Raise UnknownRequest if any request became known only after its prediction time: it would tell of the future."""
+    late = requests.filter(pc.greater(requests[KNOWN_AT], requests[predict_at]))
+    if late.num_rows:
+        known, asked = (late[name][0].as_py() for name in (KNOWN_AT, predict_at))
+        raise UnknownRequest(
+            f"{late.num_rows} of {requests.num_rows} {what} became known after their prediction time, such as one that "
+            f"is known at {known} and asked for at {asked}; a prediction rests on what was known by then: declare a "
+            f"later {predict_at}, or an earlier known_at if that is the truth"
+        )
+
+
 def history(features: Iterable[Feature]) -> dict[str, timedelta | None]:
     """Return how long before a prediction a row of each source may have become known and still matter.
 
@@ -115,6 +128,10 @@ def request_columns(schema: pa.Schema) -> tuple[Column, ...]:
         if name:
             found.append(Column(field.name, name))
     return tuple(found)
+
+
+class UnknownRequest(ValueError):
+    """A request that nobody knew of at its prediction time."""
 
 
 class _Engine:

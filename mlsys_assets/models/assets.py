@@ -22,8 +22,6 @@ STAGE = "models"
 CANDIDATES = "candidates"
 REFITTED = "refitted_model"
 PASSPORT = "passport.json"
-PACKAGES = ("mlsys_assets", "mlsys_resources")
-"""Whose source files are the code version."""
 
 
 def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
@@ -43,13 +41,10 @@ def _candidates(system: MLSystem) -> dg.AssetsDefinition:
         description=f"{names}: fitted on train, chosen on validation, each an MLflow run.",
         **adapter.common(system, STAGE, kinds=("lightgbm", "scikitlearn", "mlflow")),
     )
-    def candidates(
-        context: dg.AssetExecutionContext,
-        stores: dg.ResourceParam[Resources],
-    ) -> dg.MaterializeResult:
+    def candidates(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
         step = adapter.AsOf(context, system, stores)
         logbook = _Logbook(step)
-        split = system.time_split.split(step.training_rows(), as_of=step.as_of)
+        split = step.split(step.training_rows())
         table, failed = [], []
         for candidate in system.candidates:
             try:
@@ -81,16 +76,14 @@ def _refitted(system: MLSystem) -> dg.AssetsDefinition:
         description="The recipe that passed the gate, refitted on all known rows but the static test, and registered.",
         **adapter.common(system, STAGE, kinds=("lightgbm", "mlflow")),
     )
-    def refitted_model(
-        context: dg.AssetExecutionContext,
-        stores: dg.ResourceParam[Resources],
-    ) -> dg.MaterializeResult:
+    def refitted_model(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
         step = adapter.AsOf(context, system, stores)
         (gate,) = step.decisions("gate")
         if gate.verdict != "pass":
             return dg.MaterializeResult(metadata={"refitted": "no", "why": gate.reason})
-        (chosen,) = [c for c in system.candidates if c.name == gate.name]
-        (fit,) = [d for d in step.decisions("candidate") if d.name == gate.name]
+        name = gate.evidence["challenger"]
+        (chosen,) = [c for c in system.candidates if c.name == name]
+        (fit,) = [d for d in step.fitted() if d.name == name]
         train = system.time_split.refit_view(step.training_rows(), as_of=step.as_of)
         fitted = chosen.refit(train, recipe=fit.evidence["recipe"], seed=system.seed, threads=system.threads)
         version = _Logbook(step).register(fitted, train, gate)
@@ -113,7 +106,7 @@ class _Logbook:
     def __init__(self, step: adapter.AsOf) -> None:
         self.step, self.models, self.system = step, step.stores.models, step.system
         (self.training_set,) = step.decisions("training_set")
-        self.environment = Environment.observed(*PACKAGES)
+        self.environment = Environment.observed(*adapter.PACKAGES, declaration=self.system)
 
     def log(self, fitted: Fitted, train: Train, *, metrics: Mapping[str, float | None]) -> str:
         """Log a fitted candidate as a run with its bundle, and record it; return the run's id."""

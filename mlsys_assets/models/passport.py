@@ -4,10 +4,12 @@ import hashlib
 import platform
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cache
 from importlib.metadata import distributions
 from importlib.util import find_spec
 from pathlib import Path
+from types import FunctionType
 from typing import Final
 
 import msgspec
@@ -32,10 +34,10 @@ class Environment:
     python: str
 
     @classmethod
-    def observed(cls, *packages: str) -> "Environment":
-        """Return this process's, with the source files of ``packages`` as the code."""
-        installed = [(d.metadata["Name"], d.version) for d in distributions()]
-        return cls(code_hash(packages), lock_hash(installed), architecture(), platform.python_version())
+    def observed(cls, *packages: str, declaration: object = None) -> "Environment":
+        """Return this process's; the code is that of ``packages`` and of the functions that a declaration names."""
+        code = code_hash(packages, files=source_files(declaration))
+        return cls(code, lock_hash(_installed()), architecture(), platform.python_version())
 
 
 @dataclass(frozen=True)
@@ -126,22 +128,60 @@ class Passport:
             raise PassportError(f"this is no passport: {error}") from error
 
 
-def code_hash(packages: Iterable[str]) -> str:
-    """Return the SHA-256 of the Python files of packages or modules, by relative path; raises PassportError.
+def code_hash(packages: Iterable[str], *, files: Iterable[Path] = ()) -> str:
+    """Return the SHA-256 of the Python files of packages or modules and of others, by relative path.
 
-    A package is found, not imported.
+    A file of a package stands for the whole package. A package is found, not imported; raises PassportError
+    where it is not.
     """
-    digest = hashlib.sha256()
-    for package in sorted(packages):
+    found: dict[str, Path] = {}
+    for package in packages:
         spec = find_spec(package)
         if spec is None or spec.origin is None:
             raise PassportError(f"no source of {package!r} was found; name packages or modules that can be imported")
-        origin = Path(spec.origin)
-        folder, files = origin.parent, sorted(origin.parent.rglob("*.py")) if origin.name == "__init__.py" else [origin]
-        for file in files:
-            digest.update(f"{package}/{file.relative_to(folder).as_posix()}\n".encode())
-            digest.update(hashlib.sha256(file.read_bytes()).digest())
+        found |= _code(Path(spec.origin))
+    for file in files:
+        found |= _code(file)
+    digest = hashlib.sha256()
+    for name, path in sorted(found.items()):
+        digest.update(f"{name}\n".encode() + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
+
+
+def source_files(declaration: object) -> set[Path]:
+    """Return the files of all functions that stand anywhere in a declaration: in dataclasses, tuples and mappings."""
+    found: set[Path] = set()
+    waiting, seen = [declaration], set()
+    while waiting:
+        part = waiting.pop()
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        if isinstance(part, FunctionType):
+            found.add(Path(part.__code__.co_filename))
+        elif isinstance(part, Mapping):
+            waiting += part.values()
+        elif isinstance(part, tuple | list):
+            waiting += part
+        elif is_dataclass(part) and not isinstance(part, type):
+            waiting += [getattr(part, f.name) for f in fields(part)]
+    return {file for file in found if file.is_file()}
+
+
+def _code(file: Path) -> dict[str, Path]:
+    """Return the Python files that belong together with one, by name: its outermost package's, or itself."""
+    top = file.parent
+    if not (top / "__init__.py").exists():
+        return {file.name: file}
+    while (top.parent / "__init__.py").exists():
+        top = top.parent
+    return {path.relative_to(top.parent).as_posix(): path for path in top.rglob("*.py")}
+
+
+@cache
+def _installed() -> list[tuple[str, str]]:
+    """Return what is installed; read once, since a process keeps what it imported."""
+    return [(d.metadata["Name"], d.version) for d in distributions()]
 
 
 def lock_hash(installed: Iterable[tuple[str, str]]) -> str:

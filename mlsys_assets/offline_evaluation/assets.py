@@ -1,10 +1,10 @@
 """Sealed tests opened once, every model on the same rows, and a verdict."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -23,7 +23,7 @@ from mlsys_assets.offline_evaluation.gates import RECENT, STATIC, Case, decide
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import Finding, Severity
 from mlsys_resources.artifact_files import SavedArtifacts
-from mlsys_resources.operations_rows import Alias
+from mlsys_resources.operations_rows import Alias, Decision
 from mlsys_resources.resources import Resources
 
 STAGE = "offline_evaluation"
@@ -35,8 +35,12 @@ CHECKS = {
 }
 
 
+SCHEDULED = "scheduled comparison"
+"""Why a sealed test is opened where nobody gave another reason: once for each as-of."""
+
+
 class EvaluationConfig(dg.Config):
-    """Why a sealed test is opened again, if it is."""
+    """Why a sealed test is opened again as of the same time, if it is."""
 
     reason: str = ""
 
@@ -73,12 +77,12 @@ def _evaluation(system: MLSystem) -> dg.AssetsDefinition:
         stores: dg.ResourceParam[Resources],
     ) -> dg.MaterializeResult:
         step = adapter.AsOf(context, system, stores)
-        split = system.time_split.split(step.training_rows(), as_of=step.as_of)
+        split = step.split(step.training_rows())
         scored = [*_candidates(step), *_champion(step)]
         evaluator = Evaluator(system.metrics, system.slices, seed=system.seed, support=system.gates.support)
         found, plots, tables = [], {}, []
-        for test in (split.recent_test, split.static_test):
-            view = _opened(step, test, scored, config.reason)
+        for test in [split.recent_test, *([split.static_test] if system.split.static_test else [])]:
+            view = _opened(step, test, scored, config.reason or SCHEDULED)
             scores = {m.name: m.predictor.predict(view.features, threads=system.threads) for m in scored}
             found += [
                 evaluator.evaluate(
@@ -86,7 +90,8 @@ def _evaluation(system: MLSystem) -> dg.AssetsDefinition:
                 )
                 for m in scored
             ]
-            plots[test.name] = curves_plot(scores, view.label, title=f"{test.name} as of {step.as_of:%Y-%m-%d}")
+            if len(view):
+                plots[test.name] = curves_plot(scores, view.label, title=f"{test.name} as of {step.as_of:%Y-%m-%d}")
             tables += [_score_rows(system, view, m, test, scores[m.name]) for m in scored]
         written = stores.lake.write_ticks(
             system.name,
@@ -122,15 +127,13 @@ def _decision(system: MLSystem) -> dg.AssetsDefinition:
         **adapter.common(system, STAGE, kinds=("python",)),
     )
     def champion_decision(
-        context: dg.AssetExecutionContext,
-        stores: dg.ResourceParam[Resources],
+        context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]
     ) -> dg.MaterializeResult:
         step = adapter.AsOf(context, system, stores)
-        records = step.decisions("evaluation")
-        evaluations = [
-            Evaluation.from_dict(d.name, split, d.evidence[split]) for d in records for split in (RECENT, STATIC)
-        ]
-        tests = {split: _scored(step, split, records[0].context["scores_version"]) for split in (RECENT, STATIC)}
+        declared = {CHAMPION, *(d.name for d in step.fitted())}
+        records = [d for d in step.decisions("evaluation") if d.name in declared]
+        evaluations = [Evaluation.from_dict(d.name, s, found) for d in records for s, found in d.evidence.items()]
+        tests = {split: _scored(step, split, records) for split in records[0].evidence}
         challenger = _best(step)
         champion = step.champion_before()
         case = Case(
@@ -143,10 +146,10 @@ def _decision(system: MLSystem) -> dg.AssetsDefinition:
         verdict = decide(system.gates, case, model_hash=tests[RECENT].hashes[challenger], data_hashes=hashes)
         step.record(
             "gate",
-            challenger,
+            CHAMPION,
             verdict=verdict.verdict.value,
             reason=verdict.reason,
-            evidence=verdict.evidence,
+            evidence={"challenger": challenger, **verdict.evidence},
             context={"champion_revision": champion.revision if champion else 0},
         )
         return dg.MaterializeResult(
@@ -163,7 +166,7 @@ def _decision(system: MLSystem) -> dg.AssetsDefinition:
 
 def _candidates(step: adapter.AsOf) -> list[_Model]:
     found = []
-    for d in step.decisions("candidate"):
+    for d in step.fitted():
         saved = SavedArtifacts(d.context["source"], d.context["manifest_sha256"], d.evidence["model"])
         found.append(
             _Model(d.name, saved.content_hash, from_files(step.stores.models.read(saved)), d.context["mlflow_run"])
@@ -213,9 +216,14 @@ def _tell_mlflow(stores: Resources, scored: list[_Model], found: list[Evaluation
 
 
 def _read_once(step: adapter.AsOf) -> Finding:
-    reads = [r for r in step.stores.operations.test_reads(step.system.name) if r.as_of == step.as_of]
-    silent = {name: sum(r.split == name and not r.reason for r in reads) for name in (RECENT, STATIC)}
-    again = [f"{name} {n} times" for name, n in silent.items() if n > 1]
+    """Find a test that was opened again as of one time, by other models, without a reason given for it since."""
+    opened = Counter(
+        (r.split, r.reason == SCHEDULED)
+        for r in step.stores.operations.test_reads(step.system.name)
+        if r.as_of == step.as_of
+    )
+    silent = {split: opened[split, True] for split in (RECENT, STATIC)}
+    again = [f"{split} {n} times" for split, n in silent.items() if n - 1 > opened[split, False]]
     summary = (
         f"opened without a reason as of {step.as_of:%Y-%m-%d}: {', '.join(again)}; once is allowed. What was tuned "
         "after a look is no longer tested by it: give `reason` in the run's config, or wait for fresh rows"
@@ -241,23 +249,23 @@ def _accuracy(system: MLSystem, found: list[Evaluation]) -> Finding:
     return Finding("accuracy_is_no_guide", not beaten, summary, Severity.WARN, dict(rates))
 
 
-def _scored(step: adapter.AsOf, split: str, version: int) -> Scored:
+def _scored(step: adapter.AsOf, split: str, records: Sequence[Decision]) -> Scored:
+    """Return a test's rows with the scores of every model that the records are about."""
+    version = records[0].context["scores_version"]
     rows = step.stores.lake.read(step.system.name, SCORES, ticks=[step.as_of], version=version)
     rows = rows.filter(pc.equal(rows["split"], split))
-    scores, hashes = {}, {}
-    for model in pc.unique(rows["model"]).to_pylist():
-        mine = rows.filter(pc.equal(rows["model"], model))
-        scores[model] = np.asarray(mine["score"])
-        hashes[model] = mine["model_hash"][0].as_py()
-    at, label = moments(mine[PREDICT_AT]), np.asarray(mine["label"])
-    return Scored(split, mine["data_hash"][0].as_py(), at, label, scores, hashes)
+    by_model = {d.name: rows.filter(pc.equal(rows["model"], d.name)) for d in records}
+    found, mine = records[0].evidence[split], by_model[records[0].name]
+    scores = {name: part["score"].to_numpy() for name, part in by_model.items()}
+    hashes = {d.name: d.evidence[split]["model_hash"] for d in records}
+    return Scored(split, found["data_hash"], moments(mine[PREDICT_AT]), mine["label"].to_numpy(), scores, hashes)
 
 
 def _best(step: adapter.AsOf) -> str:
     """Return the model that did best on validation: the tests choose nothing."""
     metric = step.system.metrics[0]
     sign = -1 if metric.higher_is_better else 1
-    fitted = {d.name: d.evidence[f"validation {metric.name}"] for d in step.decisions("candidate")}
+    fitted = {d.name: d.evidence[f"validation {metric.name}"] for d in step.fitted()}
     models = {name: value for name, value in fitted.items() if name not in step.baselines and value is not None}
     if not models:
         raise dg.Failure(f"no model candidate could be fitted as of {step.as_of:%Y-%m-%d}; see the asset candidates")
@@ -274,7 +282,7 @@ def _against_champion(
 ) -> list[Comparison]:
     if champion is None:
         return []
-    unseen = {RECENT: tests[RECENT].unseen_since(champion.as_of), STATIC: tests[STATIC]}
+    unseen = {**tests, RECENT: tests[RECENT].unseen_since(champion.as_of)}
     return [_compare(system, scored, challenger, CHAMPION) for scored in unseen.values()]
 
 

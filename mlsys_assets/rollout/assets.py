@@ -5,7 +5,7 @@ import dagster as dg
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.rollout.promotion import CHAMPION, decide_promotion
 from mlsys_assets.system import MLSystem
-from mlsys_resources.operations_rows import Decision
+from mlsys_resources.operations_rows import WON, Decision
 from mlsys_resources.resources import Resources
 
 STAGE = "rollout"
@@ -21,22 +21,21 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         description="Moves `champion` to the refitted model if the gate passed and no other promotion came first.",
         **adapter.common(system, STAGE, kinds=("mlflow",)),
     )
-    def promotion(
-        context: dg.AssetExecutionContext,
-        stores: dg.ResourceParam[Resources],
-    ) -> dg.MaterializeResult:
+    def promotion(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
         step = adapter.AsOf(context, system, stores)
         (gate,) = step.decisions("gate")
         refit = step.decisions("refit")[0] if gate.verdict == "pass" else None
-        before = step.champion_before()
+        before, moved = step.champion_before(), _moved(step, refit)
         outcome = decide_promotion(
             gate_passed=gate.verdict == "pass",
             gate_reason=gate.reason,
             challenger=str(refit.evidence["model"]) if refit else None,
             champion=before.content_hash if before else None,
+            later=None if moved else _later(step),
         )
         if outcome.promote and refit is not None:
-            _promote(step, int(refit.context["version"]), str(refit.evidence["model"]), gate)
+            if not moved:
+                _promote(step, refit, gate)
             stores.models.mirror_alias(system.name, CHAMPION)
         step.record(
             "promotion", CHAMPION, verdict=outcome.verdict, reason=outcome.reason,
@@ -54,16 +53,25 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
     return [promotion]
 
 
-def _promote(step: adapter.AsOf, version: int, content_hash: str, gate: Decision) -> None:
-    """Move the alias from where it stood when the gate compared; a step that is run again finds it moved."""
+def _moved(step: adapter.AsOf, refit: Decision | None) -> bool:
+    """Return whether the alias was moved to the refitted model by this very decision, whatever followed."""
+    wanted = None if refit is None else (step.as_of, refit.evidence["model"], WON)
+    attempts = step.stores.operations.attempts(step.system.name, CHAMPION)
+    return wanted in [(a.as_of, a.content_hash, a.outcome) for a in attempts]
+
+
+def _later(step: adapter.AsOf) -> str | None:
     now = step.stores.operations.alias(step.system.name, CHAMPION)
-    if now is not None and (now.content_hash, now.as_of) == (content_hash, step.as_of):
-        return
+    return None if now is None or now.as_of <= step.as_of else f"version {now.version} as of {now.as_of:%Y-%m-%d %H:%M}"
+
+
+def _promote(step: adapter.AsOf, refit: Decision, gate: Decision) -> None:
+    """Move the alias from where it stood when the gate compared."""
     step.stores.operations.set_alias(
         step.system.name,
         CHAMPION,
-        version=version,
-        content_hash=content_hash,
+        version=int(refit.context["version"]),
+        content_hash=str(refit.evidence["model"]),
         as_of=step.as_of,
         expected_revision=int(gate.context["champion_revision"]),
         reason=gate.reason,

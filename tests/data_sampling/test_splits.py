@@ -17,10 +17,13 @@ STATIC = (TimeWindow.of("2013-01-05", "2013-01-07"), TimeWindow.of("2013-01-20",
 SPLIT = TimeSplit(validation=days(7), test=days(7), embargo=hours(36), static_test=STATIC)
 
 
+WINDOW = timedelta(hours=48)
+
+
 def rows_of(asked, delays, values=None):
     """Rows asked at hours since the start, labelled after delays in hours; None = never labelled."""
     at = [START + timedelta(hours=h) for h in asked]
-    known = [None if d is None else a + timedelta(hours=d) for a, d in zip(at, delays, strict=True)]
+    known = [a + timedelta(hours=1 if d is None else d) for a, d in zip(at, delays, strict=True)]
     ids = [f"r{i}" for i in range(len(at))]
     moment = pa.timestamp("us", tz="UTC")
     values = [float(i % 2) for i in range(len(at))] if values is None else values
@@ -33,7 +36,7 @@ def rows_of(asked, delays, values=None):
         "state": pa.array(["cancelled" if d is None else "labelled" for d in delays], pa.string()),
         "known_at": pa.array(known, moment),
     })  # fmt: skip
-    return LabelledRows.join(features, labels, key="id", at="asked")
+    return LabelledRows.join(features, labels, key="id", at="asked", window=WINDOW)
 
 
 def parts_of(split):
@@ -121,13 +124,15 @@ def test_rows_without_a_label_are_counted_by_what_became_of_them():
     assert split.fates["after as-of"] == 1
 
 
-def test_a_row_the_labels_do_not_mention_is_counted():
-    features = pa.table({"id": ["a"], "asked": pa.array([START], pa.timestamp("us", tz="UTC")), "x": [1.0]})
+def test_a_row_the_labels_do_not_mention_is_waited_for_or_given_up():
+    asked = pa.array([START, AS_OF - WINDOW, AS_OF - timedelta(hours=1)], pa.timestamp("us", tz="UTC"))
+    features = pa.table({"id": ["a", "b", "c"], "asked": asked, "x": [1.0, 2.0, 3.0]})
     labels = pa.table({"id": pa.array([], pa.string()), "label": pa.array([], pa.float64()),
                        "state": pa.array([], pa.string()),
                        "known_at": pa.array([], pa.timestamp("us", tz="UTC"))})  # fmt: skip
-    rows = LabelledRows.join(features, labels, key="id", at="asked")
-    assert SPLIT.split(rows, as_of=AS_OF).fates["unlabelled: no record"] == 1
+    rows = LabelledRows.join(features, labels, key="id", at="asked", window=WINDOW)
+    fates = SPLIT.split(rows, as_of=AS_OF).fates
+    assert (fates["unlabelled: never known"], fates["unlabelled: not known yet"]) == (1, 2)
 
 
 def test_changing_a_label_after_as_of_changes_nothing():
@@ -222,11 +227,12 @@ def test_a_joined_table_needs_its_columns_and_unique_keys():
     features = pa.table({"id": ["a", "a"], "asked": pa.array([START] * 2, moment), "x": [1.0, 2.0]})
     labels = pa.table({"id": ["a"], "label": [1.0], "state": ["labelled"], "known_at": pa.array([START], moment)})
     with pytest.raises(ValueError, match="1 rows of the features repeat a key"):
-        LabelledRows.join(features, labels, key="id", at="asked")
+        LabelledRows.join(features, labels, key="id", at="asked", window=WINDOW)
     with pytest.raises(ValueError, match=r"lack the columns.*'state'"):
-        LabelledRows.join(features[:1], labels.drop_columns(["state"]), key="id", at="asked")
+        LabelledRows.join(features[:1], labels.drop_columns(["state"]), key="id", at="asked", window=WINDOW)
+    unnamed = labels.set_column(0, "id", pa.array([None], pa.string()))
     with pytest.raises(ValueError, match="have no key"):
-        LabelledRows.join(features[:1], labels.set_column(0, "id", pa.array([None], pa.string())), key="id", at="asked")
+        LabelledRows.join(features[:1], unnamed, key="id", at="asked", window=WINDOW)
 
 
 def test_as_of_is_a_moment_whatever_zone_it_is_told_in():

@@ -32,7 +32,7 @@ def system():
 def rows(system, year) -> LabelledRows:
     features = compute(system.features, year["schedule"], year, key="flight_id")
     labels = natural_labels(system.label, year, key="flight_id")
-    return LabelledRows.join(features, labels, key="flight_id", at=PREDICT_AT)
+    return LabelledRows.join(features, labels, key="flight_id", at=PREDICT_AT, window=system.label.window)
 
 
 def _month(rows: LabelledRows, month: int) -> np.ndarray:

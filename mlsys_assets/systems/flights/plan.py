@@ -136,7 +136,8 @@ def _arrival(
 
 
 def _flight_id(raw: pa.Table, day: Moments) -> pa.ChunkedArray:
-    date = pc.strftime(pa.chunked_array([pa.array(day.astype("datetime64[s]"))]), format="%Y-%m-%d")
+    days, place = np.unique(day, return_inverse=True)  # few, and slow to spell
+    date = pc.strftime(pa.array(days.astype("datetime64[s]")), format="%Y-%m-%d").take(pa.array(place))
     code = pc.binary_join_element_wise(raw["carrier"], raw["flight"].cast(pa.string()), "")
     return pc.binary_join_element_wise(date, code, raw["origin"], "/")
 
