@@ -70,9 +70,9 @@ class Runner:
 
 
 def _why(job: str, result: dg.ExecuteInProcessResult) -> str:
-    blocked = [e.asset_check_evaluation_data for e in result.all_events if e.is_asset_check_evaluation]
-    blocked = [c for c in blocked if c.blocking and not c.passed]
-    if blocked:
+    checks = [e for e in result.all_events if e.event_type is DagsterEventType.ASSET_CHECK_EVALUATION]
+    evaluations = [event.asset_check_evaluation_data for event in checks]
+    if blocked := [e for e in evaluations if e.blocking and not e.passed]:
         return f"job {job}, check {blocked[0].check_name}: {blocked[0].description}"
     failed = [event for event in result.all_events if event.is_step_failure]
     if not failed:
