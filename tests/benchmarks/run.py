@@ -96,7 +96,7 @@ def process(*command: str) -> Cost:
     """Run a command in an empty folder of its own to its end, which must be a good one."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mlsys-bench-") as folder:
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLSYS_", "DAGSTER_", "PYTHON"))}
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLSYS_", "DAGSTER_", "PYTHONDONT"))}
         done = subprocess.run(
             [sys.executable, "-W", "ignore", *command], cwd=folder, env=environment, capture_output=True, check=False
         )
