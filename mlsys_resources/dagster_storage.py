@@ -16,7 +16,7 @@ from typing import Any, Self
 import sqlalchemy as sa
 from dagster import EventLogEntry
 from dagster._core.events import ASSET_EVENTS
-from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log import SqlEventLogStorageTable, SqliteEventLogStorage
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
 
@@ -82,10 +82,11 @@ class PooledSqliteEventLogStorage(SqliteEventLogStorage):
                 self.store_event(event)
         if not together:
             return
+        insert, rows = SqlEventLogStorageTable.insert(), [self._event_to_row(event) for event in together]
         with self.run_connection(together[0].run_id) as conn:
-            conn.execute(self.prepare_insert_event_batch(together))
+            conn.execute(insert, rows)
         with self.index_transaction() as conn:
-            ids = [conn.execute(self.prepare_insert_event(e)).inserted_primary_key[0] for e in together]
+            ids = [conn.execute(insert, row).inserted_primary_key[0] for row in rows]
             self._store_asset_event_tags(conn, together, ids)
             # An asset's entry says what happened to it last.
             last = {(e.get_dagster_event().asset_key, e.dagster_event_type): n for n, e in enumerate(together)}
