@@ -74,10 +74,14 @@ def keys(names: Iterable[str]) -> dict[str, str]:
     """Return the MLflow key of each name: what MLflow does not allow becomes ``_``.
 
     Names that would share a key, such as slices of values that differ in such signs only, are told apart by a hash.
+    Raises ValueError for a name that stands twice.
 
     >>> keys(["auc[origin=EWR]"])
     {'auc[origin=EWR]': 'auc_origin_EWR_'}
     """
+    names = list(names)
+    if twice := sorted(name for name, n in Counter(names).items() if n > 1):
+        raise ValueError(f"{', '.join(twice)} would be logged twice, as a value and as a curve, say; rename one")
     plain = {name: NOT_IN_A_KEY.sub("_", name) for name in names}
     shared = {key for key, n in Counter(plain.values()).items() if n > 1}
     return {n: f"{k} {sha256(n.encode())[:TOLD_APART]}" if k in shared and k != n else k for n, k in plain.items()}

@@ -180,8 +180,15 @@ def _code(file: Path) -> dict[str, Path]:
 
 @cache
 def _installed() -> list[tuple[str, str]]:
-    """Return what is installed; read once, since a process keeps what it imported."""
-    return [(d.metadata["Name"], d.version) for d in distributions()]
+    """Return names and versions of what is installed; read once, since a process keeps what it imported."""
+    return [_named(d.read_text("METADATA") or d.read_text("PKG-INFO") or "") for d in distributions()]
+
+
+def _named(metadata: str) -> tuple[str, str]:
+    """Return a distribution's name and version; parsing all of it as mail, as the library does, takes tenfold."""
+    head = metadata.partition("\n\n")[0].splitlines()
+    told = dict(line.split(": ", 1) for line in head if line.startswith(("Name: ", "Version: ")))
+    return told["Name"], told["Version"]
 
 
 def lock_hash(installed: Iterable[tuple[str, str]]) -> str:

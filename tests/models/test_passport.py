@@ -1,7 +1,8 @@
 import hashlib
 import math
 import sys
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
+from importlib.metadata import distributions
 
 import pytest
 
@@ -11,9 +12,11 @@ from mlsys_assets.models.passport import (
     Passport,
     PassportError,
     _cpu_flags,
+    _installed,
     architecture,
     code_hash,
     lock_hash,
+    source_files,
 )
 
 ENVIRONMENT = Environment(code="c", lock="l", architecture="x86_64 linux avx2", python="3.11.7")
@@ -125,3 +128,32 @@ def test_instruction_sets_are_read_where_they_are_told(tmp_path):
     assert _cpu_flags(x86) == ["avx", "avx2", "fma"]
     assert _cpu_flags(arm) == ["asimd"]
     assert _cpu_flags(tmp_path / "none") == []
+
+
+def test_what_is_installed_is_what_the_library_says():
+    assert _installed() == [(d.metadata["Name"], d.version) for d in distributions()]
+
+
+def test_the_code_of_a_declaration_is_that_of_its_functions(tmp_path):
+    @dataclass(frozen=True)
+    class Part:
+        made_by: object
+
+    (tmp_path / "own.py").write_text("def one():\n    return 1\n")
+    (tmp_path / "package").mkdir()
+    for name in ("__init__.py", "two.py", "neighbour.py"):
+        (tmp_path / "package" / name).write_text("def two():\n    return 2\n")
+    functions = {}
+    for file, name in (("own.py", "one"), ("package/two.py", "two")):
+        exec(compile((tmp_path / file).read_text(), str(tmp_path / file), "exec"), functions)
+        assert name in functions
+    system = Part((Part({"deep": functions["one"]}), [functions["two"], 3]))
+    files = source_files(system)
+    assert files == {tmp_path / "own.py", tmp_path / "package" / "two.py"}
+    first = code_hash([], files=files)
+    for changed in ("own.py", "package/two.py", "package/neighbour.py"):
+        before = (tmp_path / changed).read_text()
+        (tmp_path / changed).write_text(before + "# later\n")
+        assert code_hash([], files=files) != first
+        (tmp_path / changed).write_text(before)
+    assert code_hash([], files=files) == first
