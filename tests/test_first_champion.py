@@ -1,10 +1,14 @@
 """The whole first half of the life cycle on real flights, in two fresh homes side by side."""
 
+import json
 import os
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,6 +26,7 @@ from mlsys_resources.manifest import TamperedArtifact
 from mlsys_resources.resources import Resources, build_resources
 
 AS_OF = utc("2013-07-01")
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +109,63 @@ def test_the_models_can_be_compared_in_mlflow(homes) -> None:
     assert {d.dataset.name for d in best.inputs.dataset_inputs} == {"features", "labels"}
     champion = client.get_model_version_by_alias("flights", "champion")
     assert champion.tags["candidate"] == "lightgbm"
+
+
+GRAPH = """{assetNodes {assetKey {path} groupName
+  assetChecksOrError {... on AssetChecks {checks {name executionForLatestMaterialization {status}}}}
+  assetMaterializations(limit: 1) {metadataEntries {
+    label ... on MarkdownMetadataEntry {mdStr} ... on UrlMetadataEntry {url} ... on IntMetadataEntry {intValue}}}
+  metadataEntries {... on TableSchemaMetadataEntry {schema {columns {name}}}}}}"""
+PATIENCE = 90.0
+
+
+@pytest.fixture
+def web(homes) -> Iterator[str]:
+    """The address of a real Dagster web server on the workspace and the first home."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "dagster_webserver", "-w", str(ROOT / "workspace.yaml"), "-p", str(port)]
+    homed = os.environ | {"MLSYS_HOME": str(homes[0]), "DAGSTER_HOME": str(homes[0])}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([*command, "-h", "127.0.0.1"], env=homed, cwd=ROOT, **quiet) as process:
+        address, until = f"http://127.0.0.1:{port}", time.monotonic() + PATIENCE
+        try:
+            while time.monotonic() < until and process.poll() is None:
+                try:
+                    urllib.request.urlopen(f"{address}/server_info", timeout=5).close()
+                    break
+                except OSError:
+                    time.sleep(0.2)
+            yield address
+        finally:
+            process.terminate()
+
+
+def test_the_browser_shows_the_graph_by_stage_with_what_was_found(web) -> None:
+    body = json.dumps({"query": GRAPH}).encode()
+    asked = urllib.request.Request(f"{web}/graphql", data=body, headers={"content-type": "application/json"})
+    with urllib.request.urlopen(asked, timeout=PATIENCE) as answer:
+        nodes = {"/".join(n["assetKey"]["path"]): n for n in json.load(answer)["data"]["assetNodes"]}
+    assert len(nodes) == 18
+    groups = {name: node["groupName"].removeprefix("flights_") for name, node in nodes.items()}
+    assert {groups[f"flights/{n}"] for n in ("schedule", "labels", "training_set", "features")} == {
+        "data_ingestion", "data_labeling", "data_sampling", "features",
+    }  # fmt: skip
+    told = {
+        name: {e["label"]: e.get("mdStr") or e.get("url") or e.get("intValue") for e in last["metadataEntries"]}
+        for name, node in nodes.items()
+        for last in node["assetMaterializations"]
+    }
+    assert told.keys() == nodes.keys()
+    assert told["flights/schedule"]["dagster/partition_row_count"] > 5_000
+    assert told["flights/evaluation"]["recent_test curves"].startswith("![recent_test](data:image/png;base64,")
+    assert "| lightgbm | 0." in told["flights/evaluation"]["recent_test metrics"]
+    assert "/#/experiments/" in told["flights/refitted_model"]["MLflow run"]
+    schemas = [e["schema"]["columns"] for e in nodes["flights/features"]["metadataEntries"] if "schema" in e]
+    assert len(schemas[0]) == len(flights.feature_columns)
+    checks = {c["name"]: c for c in nodes["flights/evaluation"]["assetChecksOrError"]["checks"]}
+    assert checks["test_read_once"]["executionForLatestMaterialization"]["status"] == "SUCCEEDED"
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate"])

@@ -55,7 +55,7 @@ def _candidates(system: MLSystem) -> dg.AssetsDefinition:
             scores = fitted.predict(split.validation.features, threads=system.threads)
             validation = {f"validation {m.name}": value(m, split.validation.label, scores) for m in system.metrics}
             run_id = logbook.log(fitted, split.train, metrics=validation)
-            table.append((candidate.name, *validation.values(), stores.models.run_url(run_id)))
+            table.append((candidate.name, *validation.values(), f"[run]({stores.models.run_url(run_id)})"))
         all_fitted = Finding("all_fitted", not failed, "; ".join(failed) or "every candidate could be fitted")
         header = ("candidate", *(f"validation {m.name}" for m in system.metrics), "MLflow")
         return dg.MaterializeResult(
