@@ -13,9 +13,11 @@ _NAMES = {
     ),
     "measures.intervals": ("Support",),
     "measures.metrics": ("Accuracy", "Brier", "Ece", "LogLoss", "PrAuc", "RocAuc"),
+    "data_ingestion.casting": ("read_moments",),
     "data_ingestion.files": ("CsvFile",),
     "data_ingestion.source": (
-        "EVENT_TIME", "KNOWN_AT", "Column", "Reader", "Reference", "Rule", "Source", "SourceKind",
+        "DELIVERED_AT", "EVENT_TIME", "KNOWN_AT", "MALFORMED", "SOURCE_FILE", "SOURCE_LINE",
+        "Column", "Reader", "Reference", "Rule", "Source", "SourceKind",
     ),
     "data_labeling.natural_labels": ("NaturalLabel",),
     "data_sampling.splits": ("TimeSplit",),

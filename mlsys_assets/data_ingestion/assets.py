@@ -1,11 +1,15 @@
 """Raw files to typed tables: one asset a source, one partition a tick."""
 
 import dagster as dg
+import pyarrow as pa
 
 from mlsys_assets import dagster_adapter as adapter
+from mlsys_assets.data_ingestion.accounting import EMPTY_TICKS, Ingested, refuse_emptied
+from mlsys_assets.data_ingestion.filing import reach
 from mlsys_assets.data_ingestion.quarantine import FILED_AT, QUARANTINE
 from mlsys_assets.data_ingestion.source import KNOWN_AT, Source
-from mlsys_assets.data_ingestion.validation import Ingested, ingest
+from mlsys_assets.data_ingestion.ticks import TICK
+from mlsys_assets.data_ingestion.validation import ingest
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import EPOCH, TimeWindow
 from mlsys_resources.resources import Resources
@@ -32,7 +36,7 @@ def _declared(system: MLSystem, source: Source) -> dict[str, object]:
         "check_specs": adapter.check_specs(asset, _checks(source)),
         "metadata": {
             "dagster/column_schema": adapter.table_schema(source.columns),
-            "kind": source.kind,
+            "kind": source.kind.value,
             "licence": source.licence,
         },
         **adapter.common(system, STAGE, kinds=("python", "deltalake")),
@@ -40,7 +44,10 @@ def _declared(system: MLSystem, source: Source) -> dict[str, object]:
 
 
 def _checks(source: Source) -> dict[str, tuple[str, bool]]:
-    checks = {"every_row_accounted_for": ("Rows read = accepted + quarantined.", True)}
+    checks = {
+        "every_row_accounted_for": ("Every record is accepted, quarantined, of another kind or of another tick.", True),
+        EMPTY_TICKS: ("Where a tick has no row, all that was delivered in it is of other kinds.", False),
+    }
     if source.header:
         checks["no_undeclared_columns"] = ("The raw file has no column that was not declared.", False)
     for reference in source.references:
@@ -57,6 +64,7 @@ def _ticked(system: MLSystem, source: Source) -> dg.AssetsDefinition:
     def table(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
         window = adapter.tick_window(context)
         found = _read(system, source, window, stores)
+        _keep_what_is_there(system, source, found, stores)
         ticks = adapter.TickWriter(context, system, stores.lake)
         ticks.write(quarantine_of(source), found.quarantined, schema=QUARANTINE, by=FILED_AT, record=False)
         ticks.write(source.name, found.accepted, schema=source.schema, by=KNOWN_AT)
@@ -69,6 +77,7 @@ def _snapshot(system: MLSystem, source: Source) -> dg.AssetsDefinition:
     @dg.asset(**_declared(system, source))
     def table(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
         found = _read(system, source, TimeWindow(system.calendar.start, system.calendar.start), stores)
+        _keep_what_is_there(system, source, found, stores)
         stores.lake.write_snapshot(
             system.name, quarantine_of(source), found.quarantined, schema=QUARANTINE, run_id=context.run.run_id
         )
@@ -82,9 +91,42 @@ def _snapshot(system: MLSystem, source: Source) -> dg.AssetsDefinition:
 
 
 def _read(system: MLSystem, source: Source, window: TimeWindow, stores: Resources) -> Ingested:
+    lake, calendar = stores.lake, system.calendar
     span = None if source.snapshot else (KNOWN_AT, EPOCH, window.end)
-    known = {r.source.name: stores.lake.read(system.name, r.source.name, window=span) for r in source.references}
-    return ingest(source, source.read(window), window=window, known=known)
+    known = {
+        r.source.name: lake.read(system.name, r.source.name, columns=[r.key, KNOWN_AT], window=span)
+        for r in source.references
+    }
+    return ingest(
+        source,
+        source.read(reach(source, window, calendar)),
+        window=window,
+        calendar=calendar,
+        known=known,
+        standing=_standing(system, source, window, stores),
+    )
+
+
+def _standing(system: MLSystem, source: Source, window: TimeWindow, stores: Resources) -> pa.Table | None:
+    """Return the keys of the rows in the ticks before the window."""
+    since = system.calendar.start
+    if source.snapshot or window.start <= since or source.name not in stores.lake.tables(system.name):
+        return None
+    return stores.lake.read(system.name, source.name, columns=list(source.key), window=(KNOWN_AT, since, window.start))
+
+
+def _keep_what_is_there(system: MLSystem, source: Source, found: Ingested, stores: Resources) -> None:
+    """Raise SourceChanged, before anything is written, if rows would be replaced by none."""
+    if not found.empty or source.name not in stores.lake.tables(system.name):
+        return
+    if source.snapshot:
+        emptied = found.empty if stores.lake.read(system.name, source.name, columns=[KNOWN_AT]).num_rows else ()
+    else:
+        starts = [tick.start for tick in found.empty]
+        held = set(stores.lake.read(system.name, source.name, columns=[TICK], ticks=starts)[TICK].to_pylist())
+        emptied = tuple(tick for tick in found.empty if tick.start in held)
+    if emptied:
+        refuse_emptied(source, emptied)
 
 
 def _result(context: dg.AssetExecutionContext, found: Ingested) -> dg.MaterializeResult:

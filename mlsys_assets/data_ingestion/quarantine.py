@@ -15,7 +15,8 @@ from mlsys_assets.data_ingestion.source import (
 )
 
 FILED_AT = "filed_at"
-"""When the row became known or, if it is too broken to tell, was delivered."""
+"""When the row became known or, if that cannot be told or cannot stand, was delivered; the calendar's
+first or last moment if it was delivered before or after all ticks."""
 QUARANTINE = pa.schema(
     [
         pa.field("rule", pa.string(), nullable=False),
@@ -36,7 +37,7 @@ class Rejections:
     def __init__(self, rows: int) -> None:
         self.rows = rows
         self.mask: NDArray[np.bool_] = np.zeros(rows, dtype=bool)
-        self._why: dict[int, tuple[str, str, str | None]] = {}
+        self.reasons: dict[int, tuple[str, str, str | None]] = {}
 
     def add(
         self,
@@ -49,7 +50,7 @@ class Rejections:
         """Note that these rows break ``rule`` at ``column``; a row keeps the first rule it broke."""
         fresh = np.flatnonzero(broken & ~self.mask)
         shown = values.take(pa.array(fresh)).cast(pa.string()).to_pylist()
-        self._why.update({int(row): (rule, column, value) for row, value in zip(fresh, shown, strict=True)})
+        self.reasons.update({int(row): (rule, column, value) for row, value in zip(fresh, shown, strict=True)})
         self.mask = self.mask | broken
 
     def take(self, kept: NDArray[np.bool_]) -> "Rejections":
@@ -57,13 +58,25 @@ class Rejections:
         position = np.cumsum(kept) - 1
         chosen = Rejections(int(kept.sum()))
         chosen.mask = self.mask[kept]
-        chosen._why = {int(position[row]): why for row, why in self._why.items() if kept[row]}
+        chosen.reasons = {int(position[row]): why for row, why in self.reasons.items() if kept[row]}
         return chosen
+
+    def absorb(self, part: "Rejections", rows: NDArray[np.int64]) -> None:
+        """Take over the rejections of a part of the batch, given which of its rows the part holds."""
+        broken = np.flatnonzero(part.mask)
+        self.reasons.update({int(rows[row]): part.reasons[int(row)] for row in broken if not self.mask[rows[row]]})
+        self.mask[rows[broken]] = True
+
+    def of_rule(self, rule: str) -> NDArray[np.bool_]:
+        """Return which rows broke ``rule`` first."""
+        mask = np.zeros(self.rows, dtype=bool)
+        mask[[row for row, (broken, _, _) in self.reasons.items() if broken == rule]] = True
+        return mask
 
     def summary(self, most: int) -> str:
         """Return the commonest rules with their counts and one value each."""
         counts: dict[tuple[str, str], list[str | None]] = {}
-        for rule, column, value in self._why.values():
+        for rule, column, value in self.reasons.values():
             counts.setdefault((rule, column), []).append(value)
         ranked = sorted(counts.items(), key=lambda item: (-len(item[1]), item[0]))[:most]
         return "; ".join(
@@ -72,12 +85,10 @@ class Rejections:
         )
 
     def table(self, raw: pa.Table) -> pa.Table:
-        """Return the broken rows in the quarantine's schema."""
-        rows = np.flatnonzero(self.mask)
-        picked = raw.take(pa.array(rows))
+        """Return the broken rows in the quarantine's schema; ``raw`` holds a record for each, in their order."""
         own = {SOURCE_FILE, SOURCE_LINE, DELIVERED_AT, FILED_AT}
-        records = picked.select([n for n in picked.schema.names if n not in own]).to_pylist()
-        why = [self._why[int(row)] for row in rows]
+        records = raw.select([n for n in raw.schema.names if n not in own]).to_pylist()
+        why = [self.reasons[int(row)] for row in np.flatnonzero(self.mask)]
         columns = [
             pa.array([rule for rule, _, _ in why], pa.string()),
             pa.array([column for _, column, _ in why], pa.string()),
@@ -86,8 +97,8 @@ class Rejections:
                 [json.dumps({k: v for k, v in r.items() if v is not None}) for r in records],
                 pa.string(),
             ),
-            picked.column(FILED_AT),
-            pc.cast(picked.column(SOURCE_FILE), pa.string()),
-            picked.column(SOURCE_LINE),
+            raw.column(FILED_AT),
+            pc.cast(raw.column(SOURCE_FILE), pa.string()),
+            raw.column(SOURCE_LINE),
         ]
         return pa.table(columns, schema=QUARANTINE)

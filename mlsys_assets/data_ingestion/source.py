@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Protocol
 
 import pyarrow as pa
 
-from mlsys_assets.types import DeclarationError, TimeWindow
+from mlsys_assets.types import DeclarationError, TimeWindow, days
 
 EVENT_TIME = "event_time"
 """When it happened: a column of every table."""
@@ -18,10 +19,12 @@ SOURCE_FILE = "source_file"
 SOURCE_LINE = "source_line"
 """Line of the raw file, 1 = the header: a column of every ingested table."""
 DELIVERED_AT = "delivered_at"
-"""When a raw record belongs to if it is too broken to tell its own time; given by the reader."""
+"""When a raw record arrived, and so belongs to if its own time cannot be told or stand; given by the reader."""
 
 MALFORMED = "malformed"
 """Why a raw record could not be read at all; null for the others; given by the reader."""
+READERS_OWN = (SOURCE_FILE, SOURCE_LINE, DELIVERED_AT, MALFORMED)
+"""The columns that a reader adds to the raw ones."""
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 """The one type of a moment in the lake."""
@@ -78,14 +81,14 @@ TOLERANCE = {
 
 
 class Reader(Protocol):
-    """Reads raw records, all columns as text, that may belong to a window.
+    """Reads the raw records delivered within a window, all columns as text.
 
     The table holds the raw columns plus ``source_file``, ``source_line``, ``malformed`` and, unless
     the source is a snapshot, ``delivered_at``. It may hold records of other windows: ingestion picks.
     """
 
     def __call__(self, window: TimeWindow) -> pa.Table:
-        """Return the raw records around ``window``."""
+        """Return the raw records delivered within ``window``."""
         ...
 
 
@@ -127,13 +130,13 @@ class Source:
         The table's own columns; ``event_time`` and ``known_at`` are added to every table.
     derive
         Turns typed raw columns into the table's columns, row by row and in order, with
-        ``event_time`` and ``known_at``.
+        ``event_time`` and ``known_at``. It is given only rows whose raw columns are as declared.
     key
-        The columns that name a row; two rows of one name cannot both be true.
+        The columns that name a row; two rows of one name cannot both be true: the first known stays.
     where
         Which raw records are events of this kind (a boolean array); all, if not given.
     references
-        Columns whose values must exist elsewhere.
+        Columns whose values must have existed elsewhere when the row became known.
     rules
         What must hold within a row.
     header
@@ -142,6 +145,9 @@ class Source:
         The texts that stand for a missing value.
     tolerance
         The share of broken rows above which the whole tick is refused; by kind, if not given.
+    known_within
+        How far from its delivery a row may become known, (earliest, latest): (hours(-1), days(2)) is
+        from an hour before to two days after. Further off, it goes to quarantine.
     snapshot
         True for slowly changing reference data that is delivered whole and belongs to no tick.
     """
@@ -158,6 +164,7 @@ class Source:
     header: tuple[str, ...] = ()
     nulls: tuple[str, ...] = ("", "NA")
     tolerance: float | None = None
+    known_within: tuple[timedelta, timedelta] = (days(-3), days(3))
     snapshot: bool = False
     kind: SourceKind = SourceKind.THIRD_PARTY
     owner: str = ""

@@ -11,10 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlsys_assets.data_ingestion.accounting import EMPTY_TICKS
 from mlsys_assets.data_ingestion.files import parse_csv
+from mlsys_assets.data_ingestion.filing import FAR_FROM_DELIVERY
 from mlsys_assets.data_ingestion.source import Column, Reference, Rule, Source, SourceKind
-from mlsys_assets.data_ingestion.validation import SourceChanged, ingest
-from mlsys_assets.types import TimeWindow, utc
+from mlsys_assets.data_ingestion.source_changed import SourceChanged
+from mlsys_assets.data_ingestion.validation import ingest
+from mlsys_assets.types import Calendar, Severity, TimeWindow, days, utc
 
 WEEK = TimeWindow.of("2013-01-07", "2013-01-14")
 TIMESTAMP = pa.timestamp("us", tz="UTC")
@@ -49,11 +52,16 @@ def make_source(**changes) -> Source:
         "rules": (Rule("x at most n", "x", lambda t: pc.less_equal(t["x"], t["n"].cast(pa.float64()))),),
         "header": ("id", "at", "code", "n", "x"),
         "tolerance": 0.5,
+        "known_within": (days(-7), days(7)),
     }
     return Source("things", **(declared | changes))
 
 
-KNOWN = {"codes": pa.table({"code": ["AA", "BB"]})}
+KNOWN = {
+    "codes": pa.table(
+        {"code": ["AA", "BB", "XX"], "known_at": pa.array([*2 * [utc("2012-12-01")], utc("2013-01-09")], TIMESTAMP)}
+    )
+}
 GOOD = ("a{i}", "2013-01-08T00:00:00Z", "AA", "5", "1.5")
 
 
@@ -72,6 +80,7 @@ BROKEN = {
     "text in a number": (("b", "2013-01-08T00:00:00Z", "AA", "five", "1"), "not int64", "n"),
     "a fraction in a whole number": (("b", "2013-01-08T00:00:00Z", "AA", "5.5", "1"), "not int64", "n"),
     "hexadecimal": (("b", "2013-01-08T00:00:00Z", "AA", "0x10", "1"), "not int64", "n"),
+    "hexadecimal in capitals": (("b", "2013-01-08T00:00:00Z", "AA", "0X1F", "1"), "not int64", "n"),
     "text in a float": (("b", "2013-01-08T00:00:00Z", "AA", "5", "much"), "not float64", "x"),
     "not a number": (("b", "2013-01-08T00:00:00Z", "AA", "5", "nan"), "range", "x"),
     "infinity": (("b", "2013-01-08T00:00:00Z", "AA", "5", "inf"), "range", "x"),
@@ -79,9 +88,12 @@ BROKEN = {
     "above its range": (("b", "2013-01-08T00:00:00Z", "AA", "101", "1"), "range", "n"),
     "unreadable time": (("b", "2013-02-30T00:00:00Z", "AA", "5", "1"), "not timestamp", "at"),
     "no time": (("b", "", "AA", "5", "1"), "impossible time", "event_time"),
-    "unknown reference": (("b", "2013-01-08T00:00:00Z", "XX", "5", "1"), "not in codes.code", "code"),
+    "unknown reference": (("b", "2013-01-08T00:00:00Z", "YY", "5", "1"), "not in codes.code", "code"),
+    "not in the reference yet": (("b", "2013-01-08T22:59:59Z", "XX", "5", "1"), "not in codes.code", "code"),
     "a broken rule": (("b", "2013-01-08T00:00:00Z", "AA", "5", "6"), "x at most n", "x"),
     "a key again": (("a0", "2013-01-08T00:00:00Z", "BB", "5", "1"), "duplicate key", "id"),
+    "known long after its delivery": (("b", "2013-01-15T01:00:00Z", "AA", "5", "1"), FAR_FROM_DELIVERY, "known_at"),
+    "known long before its delivery": (("b", "2012-01-08T00:00:00Z", "AA", "5", "1"), FAR_FROM_DELIVERY, "known_at"),
     "too few fields": (("b", "2013-01-08T00:00:00Z"), "malformed", ""),
 }
 
@@ -154,6 +166,66 @@ def test_the_same_broken_row_is_met_by_who_made_it(kind: SourceKind, refused: bo
         assert ingest(source, raw, window=WEEK, known=KNOWN).quarantined.num_rows == 1
 
 
+def test_a_value_is_known_once_the_reference_is() -> None:
+    just_in_time = ("b", "2013-01-08T23:00:00Z", "XX", "5", "1")  # known at midnight, as the code is
+    found = ingest(make_source(), raw_of(just_in_time), window=WEEK, known=KNOWN)
+    assert found.quarantined.num_rows == 0
+
+
+def test_each_tick_is_judged_by_itself() -> None:
+    bad = [(f"b{i}", "2013-01-12T00:00:00Z", "AA", "five", "1") for i in range(30)]
+    raw = raw_of(*bad, good=400)
+    arrived = [*400 * [utc("2013-01-08")], *30 * [utc("2013-01-12")]]
+    raw = raw.set_column(raw.schema.get_field_index("delivered_at"), "delivered_at", pa.array(arrived, TIMESTAMP))
+    source, daily = make_source(tolerance=0.1), Calendar(WEEK.start, days(1))
+    assert ingest(source, raw, window=WEEK, known=KNOWN).quarantined.num_rows == 30  # one tick of a week
+    with pytest.raises(SourceChanged, match=r"tick \[2013-01-12 00:00, .*: 30 of 30 rows are broken"):
+        ingest(source, raw, window=WEEK, calendar=daily, known=KNOWN)
+
+
+def test_derive_where_and_rules_see_no_row_that_could_not_be_read() -> None:
+    def only_whole(rows: pa.Table) -> pa.Table:
+        assert None not in rows["n"].to_pylist() + rows["x"].to_pylist()
+        return rows
+
+    source = make_source(
+        tolerance=1.0,
+        where=lambda rows: pc.is_valid(only_whole(rows)["n"]),
+        derive=lambda rows: _derive(only_whole(rows)),
+        rules=(Rule("x at most n", "x", lambda rows: pc.less_equal(only_whole(rows)["x"], rows["n"])),),
+    )
+    broken = [row for row, rule, _ in BROKEN.values() if rule.startswith("not ") and "codes" not in rule]
+    found = ingest(source, raw_of(*broken), window=WEEK, known=KNOWN)
+    assert found.accepted.num_rows == 20
+    assert found.quarantined.num_rows == len(broken) >= 5
+
+
+def test_of_one_key_the_first_known_stays_whatever_the_order_of_the_file() -> None:
+    later, first, tie = (
+        ("k", f"2013-01-{day}T00:00:00Z", "AA", "5", str(x)) for day, x in (("10", 1), ("09", 2), ("09", 3))
+    )
+    found = ingest(make_source(), raw_of(later, first, tie), window=WEEK, known=KNOWN)
+    (kept,) = found.accepted.filter(pc.equal(found.accepted["id"], "k")).to_pylist()
+    assert kept["x"] == 2
+    assert found.quarantined["rule"].to_pylist() == ["duplicate key"] * 2
+
+
+def test_a_key_that_stands_is_not_accepted_again() -> None:
+    standing = pa.table({"id": ["a3", "a7", "zz"]})
+    found = ingest(make_source(), raw_of(), window=WEEK, known=KNOWN, standing=standing)
+    assert found.accepted.num_rows == 18
+    assert found.quarantined["value"].to_pylist() == ["a3", "a7"]
+    assert set(found.quarantined["rule"].to_pylist()) == {"duplicate key"}
+
+
+def test_a_reader_that_dates_no_record_is_told() -> None:
+    raw = raw_of()
+    undated = raw.set_column(raw.schema.get_field_index("delivered_at"), "delivered_at", pa.nulls(20, TIMESTAMP))
+    for records in (undated, raw.drop_columns(["delivered_at"])):
+        with pytest.raises(ValueError, match=r"reader must give every record .*delivered_at"):
+            ingest(make_source(), records, window=WEEK, known=KNOWN)
+
+
 def test_an_allowed_reference_is_counted() -> None:
     found = ingest(make_source(), raw_of(("b", "2013-01-08T00:00:00Z", "ZZ", "5", "1")), window=WEEK, known=KNOWN)
     (finding,) = [f for f in found.findings if f.name == "code_is_known"]
@@ -165,7 +237,9 @@ def test_an_empty_window_gives_an_empty_typed_table() -> None:
     found = ingest(make_source(), raw_of(), window=TimeWindow.of("2014-01-01", "2014-01-08"), known=KNOWN)
     assert found.read == 0
     assert found.accepted.schema == make_source().schema
-    assert all(f.passed for f in found.findings)
+    (finding,) = [f for f in found.findings if not f.passed]
+    assert (finding.name, finding.severity) == (EMPTY_TICKS, Severity.WARN)
+    assert "1 tick(s) have no row" in finding.summary
 
 
 def test_mistakes_of_a_declaration_are_listed_together() -> None:

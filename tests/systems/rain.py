@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlsys_assets import (
+    DELIVERED_AT,
     Column,
     Daily,
     Gates,
@@ -35,56 +35,89 @@ from mlsys_assets import (
 from mlsys_assets.systems.flights.sources import FlightsFiles
 
 FILE = FlightsFiles.installed().weather
-RAW = (
-    Column("origin", "string", nullable=False),
-    Column("time_hour", "timestamp", nullable=False),
-    Column("precip", "float64", nullable=False, minimum=0),
-    Column("humid", "float64"),
-    Column("pressure", "float64"),
-)
-HOUR = pa.scalar(timedelta(hours=1), pa.duration("us"))
+LAG, OUTCOME = hours(1), hours(4)
+"""An observation is known when its hour is over, its outcome when the third hour after it is."""
+AHEAD = ("precip_1", "precip_2", "precip_3")
+"""Precipitation in the three hours after an observation."""
+NAMED = (Column("origin", "string", nullable=False), Column("time_hour", "timestamp", nullable=False))
+MEASURED = (
+    Column("precip", "float64", nullable=False, minimum=0), Column("humid", "float64"), Column("pressure", "float64"),
+)  # fmt: skip
+
+
+def with_hours_ahead(window: TimeWindow) -> pa.Table:
+    """Read each record with the next three hours at its airport; what joins records is a reader's, not a table's.
+
+    An hour that the file lacks stays null: it was not dry, it was not observed.
+    """
+    raw = FILE(TimeWindow(window.start, window.end + OUTCOME))
+    hour, there = raw[DELIVERED_AT].cast(pa.timestamp("s", tz="UTC")), _at(raw["origin"], raw["time_hour"])
+    for h, name in enumerate(AHEAD, start=1):
+        then = pc.strftime(_later(hour, hours(h)), format="%Y-%m-%dT%H:%M:%SZ")
+        found = pc.index_in(_at(raw["origin"], then), value_set=there.combine_chunks())
+        raw = raw.append_column(name, raw["precip"].take(found))
+    return raw
+
+
+def _at(origin: pa.ChunkedArray, hour: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.binary_join_element_wise(origin, hour, " ")
+
+
+def _later(moment: pa.ChunkedArray, by: timedelta) -> pa.ChunkedArray:
+    return pc.add(moment, pa.scalar(by, pa.duration("s")))
+
+
+def _named(raw: pa.Table) -> pa.Table:
+    return raw.append_column("observation", _at(raw["origin"], pc.strftime(raw["time_hour"], format="%Y-%m-%dT%H")))
 
 
 def _observed(raw: pa.Table) -> pa.Table:
-    name = pc.binary_join_element_wise(raw["origin"], pc.strftime(raw["time_hour"], format="%Y-%m-%dT%H"), " ")
-    known = pc.add(raw["time_hour"], HOUR)
-    raw = raw.append_column("observation", name).append_column("predict_at", known)
-    return raw.append_column("event_time", raw["time_hour"]).append_column("known_at", known)
+    known = _later(raw["time_hour"], LAG)
+    rows = _named(raw).append_column("predict_at", known)
+    return rows.append_column("event_time", raw["time_hour"]).append_column("known_at", known)
+
+
+def _wettest(raw: pa.Table) -> pa.ChunkedArray:
+    return pc.max_element_wise(*(raw[name] for name in AHEAD), skip_nulls=False)
 
 
 def _outcomes(raw: pa.Table) -> pa.Table:
-    observed = _observed(raw)
-    start = raw["time_hour"].cast(pa.timestamp("us")).to_numpy()
-    wet = dict(zip(zip(raw["origin"].to_pylist(), start, strict=True), raw["precip"].to_pylist(), strict=True))
-    ahead = [
-        max(wet.get((origin, at + np.timedelta64(h, "h")), 0.0) for h in (1, 2, 3))
-        for origin, at in zip(raw["origin"].to_pylist(), start, strict=True)
-    ]
-    known = pc.add(raw["time_hour"], pa.scalar(timedelta(hours=4), pa.duration("us")))
-    kept = observed.select(["observation", "origin"]).append_column("rain", pa.array(ahead))
-    return kept.append_column("event_time", known).append_column("known_at", known)
+    known = _later(raw["time_hour"], OUTCOME)
+    rows = _named(raw).append_column("rain", _wettest(raw))
+    return rows.append_column("event_time", known).append_column("known_at", known)
 
 
-def _source(name: str, derive, *columns: Column) -> Source:
-    return Source(
-        name, read=FILE, raw=RAW, derive=derive, key=("observation",), kind=SourceKind.THIRD_PARTY,
-        columns=(Column("observation", "string", nullable=False), Column("origin", "string", nullable=False), *columns),
-    )  # fmt: skip
+def _source(name: str, *columns: Column, **declared) -> Source:
+    named = (Column("observation", "string", nullable=False), Column("origin", "string", nullable=False))
+    return Source(name, key=("observation",), columns=(*named, *columns), kind=SourceKind.THIRD_PARTY, **declared)
+
+
+def _told_later(name: str, *columns: Column, where) -> Source:
+    raw = (*NAMED, *(Column(name, "float64", minimum=0) for name in AHEAD))
+    return _source(
+        name, *columns, read=with_hours_ahead, raw=raw, derive=_outcomes, where=where, known_within=(OUTCOME, OUTCOME)
+    )
 
 
 weather = _source(
-    "weather", _observed, Column("precip", "float64"), Column("humid", "float64"), Column("pressure", "float64"),
-    Column("predict_at", "timestamp"),
+    "weather", *MEASURED, Column("predict_at", "timestamp"),
+    read=FILE, raw=(*NAMED, *MEASURED), derive=_observed, known_within=(LAG, LAG),
 )  # fmt: skip
-outcomes = _source("outcomes", _outcomes, Column("rain", "float64"))
+outcomes = _told_later("outcomes", Column("rain", "float64"), where=lambda raw: pc.is_valid(_wettest(raw)))
+unobserved = _told_later("unobserved", where=lambda raw: pc.is_null(_wettest(raw)))
 
 rain = MLSystem(
     name="rain",
     calendar=Daily("2013-01-01", end="2013-04-01"),
-    sources=(weather, outcomes),
+    sources=(weather, outcomes, unobserved),
     requests=Requests(weather, key="observation"),
     label=NaturalLabel(
-        "rain", source=outcomes, compute=lambda rows: pc.greater(rows["rain"], 0), delay=hours(3), window=hours(6)
+        "rain",
+        source=outcomes,
+        compute=lambda rows: pc.greater(rows["rain"], 0),
+        delay=hours(3),
+        window=hours(6),
+        never={"unobserved": unobserved},
     ),
     features=(
         Request("origin", "precip", "humid", "pressure"),

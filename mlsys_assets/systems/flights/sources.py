@@ -5,7 +5,7 @@ weather. One file holds what really are five kinds of event, each known at a tim
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
 from importlib.util import find_spec
@@ -25,6 +25,7 @@ from mlsys_assets import (
     SourceKind,
     hours,
     minutes,
+    read_moments,
     utc,
 )
 from mlsys_assets.systems.flights.plan import local_day, planned
@@ -48,6 +49,15 @@ DIVERSION_KNOWN = hours(12)
 """A flight that landed elsewhere is known as such twelve hours after its planned arrival at the latest."""
 OBSERVATION_LAG = hours(1)
 """An observation labelled with an hour can fall anywhere in it, so it is known when the hour is over."""
+
+LEFT = (minutes(-120), minutes(2_880))
+"""How much sooner or later than planned a flight may leave."""
+LANDED = (minutes(-240), minutes(2_880))
+"""How much sooner or later than planned a flight may land."""
+PLANNED_DEPARTURE = (hours(-14), hours(24 + 14))
+"""Where a local day of operation lies around its own date in UTC: no zone is more than 14 hours away."""
+PLANNED_ARRIVAL = (hours(-14), hours(48 + 14))
+"""A flight is planned to arrive on the day of its departure or the next."""
 
 REFERENCE_SINCE = utc("2012-12-01")
 """Airports, airlines and aircraft are taken as known since before the data begins."""
@@ -73,13 +83,11 @@ PLAN = (
     Column("dest", "string", nullable=False, pattern=r"^[A-Z]{3}$"),
     Column("distance", "float64", nullable=False, minimum=1, maximum=12_500, unit="miles"),
 )
-DEPARTED = (
-    Column("dep_time", "int64", pattern=HHMM),
-    Column("dep_delay", "float64", minimum=-120, maximum=2_880, unit="min"),
-)
-LANDED = (
+DEP_TIME = Column("dep_time", "int64", pattern=HHMM)
+DEP_DELAY = Column("dep_delay", "float64", minimum=LEFT[0] / minutes(1), maximum=LEFT[1] / minutes(1), unit="min")
+ARRIVED = (
     Column("arr_time", "int64", pattern=HHMM),
-    Column("arr_delay", "float64", minimum=-240, maximum=2_880, unit="min"),
+    Column("arr_delay", "float64", minimum=LANDED[0] / minutes(1), maximum=LANDED[1] / minutes(1), unit="min"),
     Column("air_time", "float64", minimum=1, maximum=1_200, unit="min"),
 )
 
@@ -176,6 +184,14 @@ class FlightsSources:
                 self.arrivals, self.cancellations, self.diversions)  # fmt: skip
 
 
+Within = tuple[timedelta, timedelta]
+
+
+def _later(within: Within, *by: timedelta) -> Within:
+    """Return a range moved by one duration, or widened by a shortest and a longest."""
+    return within[0] + by[0], within[1] + by[-1]
+
+
 @dataclass(frozen=True)
 class _FlightEvents:
     """The five kinds of event that one row of the flights file can be."""
@@ -189,6 +205,7 @@ class _FlightEvents:
         name: str,
         *,
         derive: Callable[[pa.Table], pa.Table],
+        known_within: Within,
         where: Callable[[pa.Table], pa.ChunkedArray] | None = None,
         raw: tuple[Column, ...] = (),
         columns: tuple[Column, ...] = (),
@@ -202,6 +219,7 @@ class _FlightEvents:
             columns=IDENTITY + columns,
             derive=lambda raw_rows: derive(planned(raw_rows, self.files.zones, REQUEST_LEAD)),
             key=("flight_id",),
+            known_within=known_within,
             where=where,
             references=(
                 Reference("carrier", self.airlines, "carrier"),
@@ -251,6 +269,7 @@ class _FlightEvents:
         return self._source(
             "schedule",
             derive=lambda rows: _known(rows, "sched_dep", -PLAN_NOTICE, event="sched_dep"),
+            known_within=_later(PLANNED_DEPARTURE, -PLAN_NOTICE),
             columns=columns,
             description="Planned flights, known a day ahead.",
         )
@@ -260,11 +279,9 @@ class _FlightEvents:
         return self._source(
             "departures",
             derive=lambda rows: _known(rows, "departed", minutes(0)),
+            known_within=_later(PLANNED_DEPARTURE, *LEFT),
             where=lambda rows: pc.is_valid(rows["dep_time"]),
-            raw=(
-                DEPARTED[0],
-                Column("dep_delay", "float64", nullable=False, minimum=-120, maximum=2_880),
-            ),
+            raw=(DEP_TIME, replace(DEP_DELAY, nullable=False)),
             columns=(Column("dep_delay", "float64", nullable=False, unit="min"),),
             description="Flights that left, known as they left.",
         )
@@ -274,8 +291,9 @@ class _FlightEvents:
         return self._source(
             "arrivals",
             derive=lambda rows: _known(rows, "landed", minutes(0)),
+            known_within=_later(PLANNED_ARRIVAL, *LANDED),
             where=lambda rows: pc.is_valid(rows["arr_delay"]),
-            raw=DEPARTED + LANDED,
+            raw=(DEP_TIME, DEP_DELAY, *ARRIVED),
             columns=(
                 Column("distance", "float64", nullable=False, unit="miles"),
                 Column("sched_hour", "float64", nullable=False, unit="h"),
@@ -299,8 +317,9 @@ class _FlightEvents:
         return self._source(
             "cancellations",
             derive=lambda rows: _known(rows, "sched_dep", CANCELLATION_KNOWN),
+            known_within=_later(PLANNED_DEPARTURE, CANCELLATION_KNOWN),
             where=lambda rows: pc.is_null(rows["dep_time"]),
-            raw=DEPARTED[:1],
+            raw=(DEP_TIME,),
             description="Flights that never left; taken as known three hours after the planned departure.",
         )
 
@@ -309,8 +328,9 @@ class _FlightEvents:
         return self._source(
             "diversions",
             derive=lambda rows: _known(rows, "sched_arr", DIVERSION_KNOWN),
+            known_within=_later(PLANNED_ARRIVAL, DIVERSION_KNOWN),
             where=lambda rows: pc.and_(pc.is_valid(rows["dep_time"]), pc.is_null(rows["arr_delay"])),
-            raw=(DEPARTED[0], LANDED[1]),
+            raw=(DEP_TIME, ARRIVED[1]),
             description="Flights that landed elsewhere; taken as known twelve hours after the planned arrival.",
         )
 
@@ -346,6 +366,7 @@ def _weather(files: FlightsFiles) -> Source:
             event="hour_start",
         ),
         key=("origin", "hour_start"),
+        known_within=(OBSERVATION_LAG, OBSERVATION_LAG),
         kind=SourceKind.THIRD_PARTY,
         owner=OWNER,
         licence=LICENCE,
@@ -355,9 +376,7 @@ def _weather(files: FlightsFiles) -> Source:
 
 def _observed(raw: pa.Table) -> pa.ChunkedArray:
     """When a text record of the weather file was observed; null where its time cannot be read."""
-    text = raw["time_hour"]
-    readable = pc.match_substring_regex(text, r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
-    return pc.if_else(readable, text, None).cast(pa.timestamp("us", tz="UTC"))
+    return read_moments(raw["time_hour"])
 
 
 def _snapshot(

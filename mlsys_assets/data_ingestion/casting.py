@@ -1,0 +1,76 @@
+"""From text to declared types: what cannot be read is rejected, never guessed."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from mlsys_assets.data_ingestion.quarantine import Rejections
+from mlsys_assets.data_ingestion.source import (
+    DELIVERED_AT,
+    MALFORMED,
+    SOURCE_FILE,
+    SOURCE_LINE,
+    Column,
+    Source,
+)
+
+HEXADECIMAL = "xX"
+"""The letters that only a hexadecimal number has."""
+
+Mask = NDArray[np.bool_]
+
+
+def typed_columns(source: Source, raw: pa.Table, rejections: Rejections) -> pa.Table:
+    """Return the declared raw columns typed, null where the text could not be read, which is noted."""
+    broken = raw.column(MALFORMED)
+    if broken.null_count < len(broken):
+        rejections.add(np.asarray(pc.is_valid(broken)), rule="malformed", column="", values=broken)
+    columns = {}
+    for column in source.raw:
+        text = raw.column(column.name)
+        for null in source.nulls:
+            text = pc.if_else(pc.equal(text, null), pa.scalar(None, pa.string()), text)
+        columns[column.name], unreadable = cast(text, column.type)
+        if unreadable is not None:
+            rejections.add(unreadable, rule=f"not {column.type}", column=column.name, values=text)
+    origin = {name: raw.column(name) for name in (SOURCE_FILE, SOURCE_LINE, DELIVERED_AT) if name in raw.schema.names}
+    return pa.table(columns | origin)
+
+
+def read_moments(text: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return ISO 8601 texts with a zone as moments; null where there is none that exists."""
+    return cast(text, "timestamp")[0]
+
+
+def cast(text: pa.ChunkedArray, kind: str) -> tuple[pa.ChunkedArray, Mask | None]:
+    """Return the typed column and, if any value could not be read, which ones.
+
+    A value is read alike whatever stands beside it.
+    """
+    target = Column("", kind).arrow.type
+    if kind == "string":
+        return text, None
+    try:
+        if not _hexadecimal(text):
+            return text.cast(target), None
+    except pa.ArrowInvalid:
+        pass  # some value is not of the type: below, which
+    coded = text.combine_chunks().dictionary_encode()
+    read = pa.array([_cast_one(value, target) for value in coded.dictionary], target)
+    typed = pa.chunked_array([read.take(coded.indices)])
+    return typed, np.asarray(pc.and_(pc.is_valid(text), pc.is_null(typed)))
+
+
+def _hexadecimal(text: pa.ChunkedArray) -> bool:
+    """Whether a value may be hexadecimal, which Arrow reads as a whole number and nobody declared."""
+    return any(pc.any(pc.match_substring(text, letter)).as_py() for letter in HEXADECIMAL)
+
+
+def _cast_one(value: pa.Scalar, target: pa.DataType) -> pa.Scalar | None:
+    if pa.types.is_integer(target) and any(letter in value.as_py() for letter in HEXADECIMAL):
+        return None
+    try:
+        return value.cast(target)
+    except pa.ArrowInvalid:
+        return None

@@ -1,0 +1,47 @@
+"""Two rows of one name cannot both be true: the one known first stays, whatever is ingested with it."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlsys_assets.data_ingestion.filing import micros
+from mlsys_assets.data_ingestion.quarantine import Rejections
+from mlsys_assets.data_ingestion.source import KNOWN_AT, Source
+
+RANK = "rank"
+"""A row's place in the order in which the rows became known, ties in the order of the file."""
+STANDING_RANK = -1
+
+
+def check_keys(source: Source, rows: pa.Table, rejections: Rejections, standing: pa.Table | None) -> None:
+    """Reject all but the first known of the sound rows that share a key, and all whose key stands already.
+
+    Parameters
+    ----------
+    standing
+        The keys of rows that became known before any of ``rows``.
+    """
+    sound = np.flatnonzero(~rejections.mask)
+    if not len(sound):
+        return
+    found = rows if len(sound) == rows.num_rows else rows.take(pa.array(sound))
+    order = np.argsort(micros(found[KNOWN_AT]), kind="stable")
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    keys = found.select(source.key).append_column(RANK, pa.array(rank))
+    if standing is not None:
+        keys = pa.concat_tables([_shared(standing, keys, source.key), keys])
+    firsts = keys.group_by(list(source.key), use_threads=False).aggregate([(RANK, "min")])
+    first = np.asarray(firsts.column(f"{RANK}_min"))
+    again = np.ones(rows.num_rows, dtype=bool)
+    again[sound[order[first[first != STANDING_RANK]]]] = False
+    again &= ~rejections.mask
+    if again.any():
+        names = ", ".join(source.key)
+        rejections.add(again, rule="duplicate key", column=names, values=rows.column(source.key[0]))
+
+
+def _shared(standing: pa.Table, keys: pa.Table, key: tuple[str, ...]) -> pa.Table:
+    """Return the standing keys that may be among ``keys``: most are not, and need no grouping."""
+    maybe = standing.select(key).filter(pc.is_in(standing[key[0]], value_set=keys[key[0]].combine_chunks()))
+    return maybe.append_column(RANK, pa.repeat(STANDING_RANK, maybe.num_rows)).cast(keys.schema)
