@@ -10,6 +10,7 @@ from mlsys_assets.data_ingestion import assets as data_ingestion
 from mlsys_assets.data_labeling import assets as data_labeling
 from mlsys_assets.data_sampling import assets as data_sampling
 from mlsys_assets.features import assets as features
+from mlsys_assets.mistakes import alike, none_of, not_all, sound
 from mlsys_assets.models import assets as models
 from mlsys_assets.offline_evaluation import assets as offline_evaluation
 from mlsys_assets.prediction import assets as prediction
@@ -40,13 +41,9 @@ def build_definitions(
         Stages to replace by others' ``build_assets``, by name; the keys that it gives must be
         those that later stages read.
     """
-    _require_distinct(systems)
     replaced = dict(stages or {})
-    unknown = sorted(set(replaced) - set(BUILDERS))
-    if unknown:
-        raise DeclarationError(
-            "build_definitions", [f"no stage is named {n!r}; stages: {', '.join(BUILDERS)}" for n in unknown]
-        )
+    if mistakes := [*_system_mistakes(systems), *_stage_mistakes(replaced)]:
+        raise DeclarationError("build_definitions", mistakes)
     builders = BUILDERS | replaced
     return dg.Definitions(
         assets=[asset for system in systems for build in builders.values() for asset in build(system)],
@@ -103,8 +100,14 @@ def _jobs(system: MLSystem) -> list[Any]:
     ]
 
 
-def _require_distinct(systems: tuple[MLSystem, ...]) -> None:
-    names = [s.name for s in systems]
-    twice = sorted({n for n in names if names.count(n) > 1})
-    if twice:
-        raise DeclarationError("build_definitions", [f"two systems are named {n!r}" for n in twice])
+def _system_mistakes(systems: tuple[MLSystem, ...]) -> list[str]:
+    return not_all("systems", systems, MLSystem) + alike("system", [s.name for s in sound(systems, MLSystem)])
+
+
+def _stage_mistakes(replaced: Mapping[str, object]) -> list[str]:
+    found = [mistake for name in replaced for mistake in none_of("a stage to replace", name, BUILDERS)]
+    wrong = {name: build for name, build in replaced.items() if not callable(build)}
+    return found + [
+        f"stage {name!r} is {build!r}; it must be a function from a system to its assets"
+        for name, build in wrong.items()
+    ]

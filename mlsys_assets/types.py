@@ -146,6 +146,10 @@ class Calendar:
             tick = TimeWindow(tick.end, tick.end + self.step)
         return tuple(found)
 
+    def holds(self, window: TimeWindow) -> bool:
+        """Return whether all of ``window`` lies between the calendar's start and end."""
+        return self.start <= window.start and (self.end is None or window.end <= self.end)
+
     def key(self, moment: datetime) -> str:
         """Return the name of the tick that starts at ``moment``."""
         return moment.strftime(self.key_format)

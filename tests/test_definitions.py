@@ -1,8 +1,10 @@
 """The definitions: light to load, complete, and open to what others add."""
 
 import importlib.util
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -49,8 +51,6 @@ def test_the_graph_is_whole(tmp_path, clock) -> None:
 
 
 def test_mistakes_are_all_listed_at_declaration() -> None:
-    from dataclasses import replace
-
     late = flights.label
     with pytest.raises(DeclarationError) as error:
         replace(
@@ -74,16 +74,18 @@ def test_mistakes_are_all_listed_at_declaration() -> None:
         assert part in told, told
 
 
-def test_an_overlapping_static_test_is_refused() -> None:
-    windows = (TimeWindow.of("2013-01-08", "2013-01-11"), TimeWindow.of("2013-01-10", "2013-01-12"))
-    with pytest.raises(DeclarationError, match="overlap"):
-        TimeSplit(validation=days(30), test=days(30), static_test=windows)
-
-
 def test_two_systems_of_one_name_are_refused(tmp_path, clock) -> None:
     stores = build_resources({"MLSYS_HOME": str(tmp_path)}, clock=clock)
-    with pytest.raises(DeclarationError, match="two systems are named 'flights'"):
-        build_definitions(flights, flights, resources=stores)
+    shouted = replace(flights, name="Flights")
+    for other, words in (
+        (flights, "named 'flights'"),
+        (shouted, "named 'flights' and 'Flights'"),
+        ("rain", "systems[1]"),
+    ):
+        with pytest.raises(DeclarationError, match=re.escape(words)) as error:
+            build_definitions(flights, other, resources=stores, stages={"rolout": list, "models": None})
+        assert "Did you mean 'rollout'?" in str(error.value)
+        assert "stage 'models' is None" in str(error.value)
 
 
 def test_a_second_system_a_hand_written_asset_and_a_replaced_stage(tmp_path, clock, rain) -> None:

@@ -4,10 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import cached_property
 from typing import Protocol
 
 import pyarrow as pa
 
+from mlsys_assets.mistakes import sound
 from mlsys_assets.types import DeclarationError, TimeWindow, days
 
 EVENT_TIME = "event_time"
@@ -171,10 +173,26 @@ class Source:
     licence: str = ""
     description: str = ""
 
-    def __post_init__(self) -> None:
-        mistakes = _mistakes(self)
-        if mistakes:
-            raise DeclarationError(f"source {self.name!r}", mistakes)
+    def mistakes(self, *, thorough: bool = False) -> list[str]:
+        """Return what is wrong with the declaration; ``thorough``: try its functions even if that loads pandas."""
+        from mlsys_assets.data_ingestion.source_mistakes import source_mistakes  # it rests on what is declared here
+
+        return [f"source {self.name!r}: {mistake}" for mistake in source_mistakes(self, thorough=thorough)]
+
+    def require_sound(self) -> None:
+        """Raise DeclarationError if the declaration has mistakes."""
+        if self._mistakes:
+            raise DeclarationError(f"source {self.name!r}", self._mistakes)
+
+    @cached_property
+    def _mistakes(self) -> list[str]:
+        return self.mistakes(thorough=True)
+
+    @property
+    def is_legible(self) -> bool:
+        """Whether its columns can be told, so that what reads them can be checked."""
+        columns = sound(self.columns, Column)
+        return columns == self.columns and all(c.type in TYPES and isinstance(c.name, str) for c in columns)
 
     @property
     def schema(self) -> pa.Schema:
@@ -191,34 +209,12 @@ class Source:
         """The share of broken rows above which a tick is refused."""
         return TOLERANCE[self.kind] if self.tolerance is None else self.tolerance
 
+    def no_rows(self) -> pa.Table:
+        """Return the table without rows, on which what reads it can be tried."""
+        # Not schema.empty_table(), which imports pandas: a second that every declaration would cost.
+        return pa.table({field.name: pa.nulls(0, field.type) for field in self.schema})
+
     @property
     def column_names(self) -> tuple[str, ...]:
         """The names of the table's own columns and its two times."""
         return (*(c.name for c in self.columns), EVENT_TIME, KNOWN_AT)
-
-
-def _mistakes(source: Source) -> list[str]:
-    own = [c.name for c in source.columns]
-    found = [f"column {n!r} is declared twice" for n in sorted({n for n in own if own.count(n) > 1})]
-    found += [
-        f"column {c.name!r} has type {c.type!r}; allowed: {', '.join(TYPES)}"
-        for c in (*source.raw, *source.columns)
-        if c.type not in TYPES
-    ]
-    reserved = {EVENT_TIME, KNOWN_AT, SOURCE_FILE, SOURCE_LINE}
-    found += [f"column {n!r} has a reserved name" for n in own if n in reserved]
-    if not source.name.isidentifier():
-        found.append(f"its name {source.name!r} is not an identifier")
-    if not source.key:
-        found.append("it has no key")
-    found += [
-        f"its key names {k!r}, which is not a column; columns: {', '.join(own)}" for k in source.key if k not in own
-    ]
-    for reference in source.references:
-        if reference.column not in own:
-            found.append(
-                f"it references through {reference.column!r}, which is not a column; columns: {', '.join(own)}"
-            )
-        if reference.key not in reference.source.column_names:
-            found.append(f"it references {reference.source.name}.{reference.key}, which does not exist")
-    return found

@@ -56,9 +56,12 @@ def ingest(
 
     Raises
     ------
+    DeclarationError
+        If the declaration itself has mistakes.
     SourceChanged
         If a declared column is missing, or a tick has more broken rows than the source allows.
     """
+    source.require_sound()
     _require_columns(source, raw)
     batch = read_batch(source, raw)
     delivered = _delivered(source, raw)

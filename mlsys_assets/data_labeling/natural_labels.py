@@ -8,7 +8,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlsys_assets.data_ingestion.source import EVENT_TIME, KNOWN_AT, Source
-from mlsys_assets.data_labeling.label import LABEL, LABELLED, STATE, label_schema
+from mlsys_assets.data_labeling.label import LABEL, LABELLED, NEVER_KNOWN, NOT_KNOWN_YET, STATE, label_schema
+from mlsys_assets.mistakes import misfit, misnamed, not_long, not_one, sound
+from mlsys_assets.types import DeclarationError
+
+STATES = (LABELLED, NOT_KNOWN_YET, NEVER_KNOWN)
+"""The states that are not for a declaration to give."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,27 +46,50 @@ class NaturalLabel:
     @property
     def sources(self) -> tuple[Source, ...]:
         """Every source that tells something of the label."""
-        return (self.source, *self.never.values())
+        never = self.never.values() if isinstance(self.never, Mapping) else ()
+        return sound((self.source, *never), Source)
 
-    def mistakes(self, key: str) -> list[str]:
-        """Return what is wrong with the declaration for entities named by ``key``."""
-        found = []
-        if self.delay <= timedelta(0):
-            found.append(f"label {self.name!r}: delay is {self.delay}; it must be positive")
-        if self.window < self.delay:
-            found.append(
-                f"label {self.name!r}: its window {self.window} is shorter than its delay {self.delay}; "
-                "labels would be given up before they are known"
-            )
-        found += [
-            f"label {self.name!r}: source {source.name!r} has no column {key!r}; "
-            f"columns: {', '.join(source.column_names)}"
-            for source in self.sources
-            if key not in source.column_names
-        ]
-        if LABELLED in self.never:
-            found.append(f"label {self.name!r}: {LABELLED!r} cannot be the state of a row without a label")
+    def mistakes(self, key: str, *, thorough: bool = False) -> list[str]:
+        """Return what is wrong with the declaration for entities named by ``key``.
+
+        ``thorough``: try ``compute`` even if that loads pandas.
+        """
+        what = f"label {self.name!r}"
+        found = misnamed("the label", self.name)
+        durations = not_long(f"{what}: delay", self.delay) + not_long(f"{what}: window", self.window)
+        if not durations and self.window < self.delay:
+            short = f"{what}: its window {self.window} is shorter than its delay {self.delay}"
+            durations = [f"{short}; labels would be given up before they are known"]
+        return found + durations + self._source_mistakes(what, key) + self._compute_mistakes(what, thorough=thorough)
+
+    def _source_mistakes(self, what: str, key: str) -> list[str]:
+        found = not_one(f"{what}: never", self.never, Mapping)
+        if not found:
+            found = [m for state, one in self.never.items() for m in not_one(f"{what}: never[{state!r}]", one, Source)]
+            reserved = [state for state in self.never if not isinstance(state, str) or state in STATES or not state]
+            found += [
+                f"{what}: {state!r} cannot be the state of a row without a label; name the reason, in other words "
+                f"than {', '.join(STATES)}"
+                for state in reserved
+            ]
+        found += not_one(f"{what}: source", self.source, Source)
+        for source in self.sources:
+            if source.is_legible and key not in source.column_names:
+                there = ", ".join(source.column_names)
+                found.append(f"{what}: source {source.name!r} has no column {key!r}; columns: {there}")
+            if source.snapshot:
+                found.append(f"{what}: source {source.name!r} is a snapshot, whose rows belong to no tick; use events")
         return found
+
+    def _compute_mistakes(self, what: str, *, thorough: bool) -> list[str]:
+        if not_one("source", self.source, Source) or not self.source.is_legible:
+            return []  # what it would be given cannot be told
+        rows, gives = self.source.no_rows(), "numbers, or true and false"
+        return misfit(f"{what}: compute", self.compute, rows, gives=gives, fits=_is_label, thorough=thorough)
+
+
+def _is_label(kind: pa.DataType) -> bool:
+    return any(fits(kind) for fits in (pa.types.is_boolean, pa.types.is_integer, pa.types.is_floating))
 
 
 def natural_labels(label: NaturalLabel, events: Mapping[str, pa.Table], *, key: str) -> pa.Table:
@@ -75,7 +103,11 @@ def natural_labels(label: NaturalLabel, events: Mapping[str, pa.Table], *, key: 
         Its sources' rows, by source name.
     key
         The column that names the entity.
+
+    Raises DeclarationError if the declaration has mistakes.
     """
+    if mistakes := label.mistakes(key, thorough=True):
+        raise DeclarationError(f"label {label.name!r}", mistakes)
     told = events[label.source.name]
     parts = [_rows(told, key=key, state=LABELLED, values=pc.cast(label.compute(told), pa.float64()))]
     parts += [_rows(events[source.name], key=key, state=state, values=None) for state, source in label.never.items()]

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from mlsys_assets.data_sampling.rows import LabelledRows, moment
 from mlsys_assets.data_sampling.views import OpenedTest, Test, Train, Validation, View
-from mlsys_assets.types import EPOCH, DeclarationError, Finding, Severity, TimeWindow
+from mlsys_assets.mistakes import not_all, not_long, sound
+from mlsys_assets.types import EPOCH, Calendar, DeclarationError, Finding, Severity, TimeWindow
 
 LEAST_ROWS: Final = 100
 """Fewer rows than this in a part, and no figure from it is worth its interval."""
@@ -76,40 +77,47 @@ class TimeSplit:
     embargo: timedelta | None = None
     static_test: tuple[TimeWindow, ...] = ()
 
-    def __post_init__(self) -> None:
-        if mistakes := self.mistakes():
-            raise DeclarationError("the time split", mistakes)
-
-    def mistakes(self) -> list[str]:
-        """Return what is wrong with the declaration."""
-        zero = timedelta(0)
+    def mistakes(self, *, delay: timedelta | None = None, calendar: Calendar | None = None) -> list[str]:
+        """Return what is wrong with the declaration, for labels of this ``delay`` and ticks of this ``calendar``."""
         parts = {"validation": self.validation, "test": self.test}
-        found = [
-            f"its {name} part must be longer than zero, got {length}"
-            for name, length in parts.items()
-            if length <= zero
-        ]
+        found = [m for name, length in parts.items() for m in not_long(f"the time split: {name}", length)]
         if self.embargo is not None:
-            if self.embargo < zero:
-                found.append(f"its embargo must not be negative, got {self.embargo}")
-            found += [
-                f"its embargo of {self.embargo} leaves nothing of the {name} part of {length}"
-                for name, length in parts.items()
-                if zero < length <= self.embargo
-            ]
-        ordered = sorted(self.static_test)
-        found += [f"its static test windows {a} and {b} overlap" for a, b in pairwise(ordered) if a.overlaps(b)]
+            found += not_long("the time split: embargo", self.embargo, zero=True)
+        found += self._embargo_mistakes(delay)
+        found += not_all("the time split: static_test", self.static_test, TimeWindow)
+        windows = sorted(sound(self.static_test, TimeWindow))
+        found += [f"the time split: static windows {a} and {b} overlap" for a, b in pairwise(windows) if a.overlaps(b)]
+        found += [f"the time split: static window {w} is empty" for w in windows if w.length == timedelta(0)]
+        return found + [
+            f"the time split: static window {w} is not within the calendar, which {_reach(calendar)}"
+            for w in windows
+            if calendar is not None and not calendar.holds(w)
+        ]
+
+    def _embargo_mistakes(self, delay: timedelta | None) -> list[str]:
+        embargo = delay if self.embargo is None else self.embargo
+        if not isinstance(embargo, timedelta):
+            return []
+        found = [
+            f"the time split: an embargo of {embargo} leaves nothing of the {name} part of {length}"
+            for name, length in (("validation", self.validation), ("test", self.test))
+            if isinstance(length, timedelta) and timedelta(0) < length <= embargo
+        ]
+        if delay is not None and embargo < delay:
+            found.append(
+                f"the time split: its embargo of {embargo} is shorter than the label delay of {delay}; "
+                "give at least that, or none, to take the delay itself"
+            )
         return found
 
     def with_embargo(self, label_delay: timedelta) -> "TimeSplit":
-        """Return the split with an embargo of at least ``label_delay``; raises DeclarationError if it declares less."""
-        if self.embargo is None:
-            return replace(self, embargo=label_delay)
-        if self.embargo < label_delay:
-            raise DeclarationError(
-                "the time split", [f"its embargo of {self.embargo} is shorter than the label delay of {label_delay}"]
-            )
-        return self
+        """Return the split with an embargo of at least ``label_delay``; raises DeclarationError for mistakes."""
+        self._require_sound(delay=label_delay)
+        return replace(self, embargo=label_delay) if self.embargo is None else self
+
+    def _require_sound(self, *, delay: timedelta | None = None) -> None:
+        if mistakes := self.mistakes(delay=delay):
+            raise DeclarationError("the time split", mistakes)
 
     def windows(self, as_of: datetime) -> dict[str, TimeWindow]:
         """Return the prediction times of train, validation and recent test as of then."""
@@ -125,6 +133,7 @@ class TimeSplit:
         """Split what is labelled as of then; a part may come out empty, which ``Split.adequate`` reports."""
         if self.embargo is None:
             raise ValueError("the time split has no embargo; set it to the label's delay by with_embargo(...)")
+        self._require_sound()
         windows = self.windows(as_of)
         static = self._static(rows)
         ends = dict.fromkeys(PARTS, as_of) | {name: window.end for name, window in windows.items()}
@@ -221,6 +230,12 @@ def _view(kind: type[V], rows: LabelledRows, chosen: NDArray[np.bool_] | NDArray
 def _hull(windows: tuple[TimeWindow, ...], as_of: datetime) -> TimeWindow:
     past = [w for w in windows if w.start < as_of]
     return TimeWindow(min(w.start for w in past), max(w.end for w in past)) if past else TimeWindow(as_of, as_of)
+
+
+def _reach(calendar: Calendar) -> str:
+    return f"begins {calendar.start:%Y-%m-%d %H:%M}" + (
+        f" and ends {calendar.end:%Y-%m-%d %H:%M}" if calendar.end else ""
+    )
 
 
 def _within(at: NDArray[np.datetime64], window: TimeWindow) -> NDArray[np.bool_]:

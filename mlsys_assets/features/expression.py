@@ -137,13 +137,13 @@ def evaluate(of: str | Expression, columns: Columns) -> Values:
 
 def probe(of: str | Expression, columns: Sequence[Column]) -> Values:
     """Return what ``of`` gives on no rows of such a table: its type, or the error it would raise."""
-    return evaluate(of, Columns(_no_rows(tuple((c.name, c.type) for c in columns))))
+    return evaluate(of, _no_rows(tuple((c.name, c.type) for c in columns)))
 
 
 @lru_cache
-def _no_rows(columns: tuple[tuple[str, str], ...]) -> pa.Table:
+def _no_rows(columns: tuple[tuple[str, str], ...]) -> Columns:
     # Not schema.empty_table(), which imports pandas: a second that every declaration would cost.
-    return pa.table({name: pa.nulls(0, TYPES[kind]) for name, kind in columns})
+    return Columns(pa.table({name: pa.nulls(0, TYPES[kind]) for name, kind in columns}))
 
 
 def unknown_column(name: str, known: Sequence[str]) -> str:

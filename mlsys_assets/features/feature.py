@@ -3,21 +3,24 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Protocol
+from typing import Final, Protocol
 
 from mlsys_assets.data_ingestion.source import EVENT_TIME, Column, Source
 from mlsys_assets.features.aggregate import Aggregate, Kind
 from mlsys_assets.features.expression import Expression, Values, probe
-from mlsys_assets.features.key import By, Key, keys_of, prefix_of
+from mlsys_assets.features.key import By, Key, keys_of, prefix_of, several
 from mlsys_assets.features.mistakes import (
     aggregate_mistakes,
     key_mistakes,
     misread,
+    name_of,
     not_positive,
+    source_mistakes,
     window_name,
     windows_mistakes,
     with_times,
 )
+from mlsys_assets.mistakes import sound
 
 PREDICT_AT = "predict_at"
 """The request's column that says as of when its features are taken."""
@@ -108,7 +111,7 @@ class Lookup:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by", keys_of(self.by))
-        object.__setattr__(self, "columns", tuple(self.columns))
+        object.__setattr__(self, "columns", several(self.columns))
 
     @property
     def keys(self) -> tuple[Key, ...]:
@@ -118,11 +121,14 @@ class Lookup:
     @property
     def reads(self) -> Mapping[str, timedelta | None]:
         """As long as a record may be old: it cannot be known before it happened."""
-        return {self.source.name: self.max_age}
+        return {name_of(self.source): self.max_age}
 
     def mistakes(self, requests: Sequence[Column]) -> list[str]:
         """Return unknown columns and keys, and a missing or impossible ``max_age``."""
-        what, known = f"lookup of {self.source.name}", with_times(self.source.columns)
+        what = f"lookup of {name_of(self.source)}"
+        if wrong := source_mistakes(what, self.source):
+            return wrong
+        known = with_times(self.source.columns)
         found = key_mistakes(what, self.keys, requests, known)
         found += [m for name in self.columns for m in misread(what, name, known)]
         if not self.columns:
@@ -171,7 +177,7 @@ class Trailing:
     def __init__(self, source: Source, by: By, over: timedelta | Sequence[timedelta], **aggregates: Aggregate) -> None:
         object.__setattr__(self, "source", source)
         object.__setattr__(self, "by", keys_of(by))
-        object.__setattr__(self, "over", (over,) if isinstance(over, timedelta) else tuple(over))
+        object.__setattr__(self, "over", several(over))
         object.__setattr__(self, "aggregates", tuple(aggregates.items()))
 
     @property
@@ -182,11 +188,14 @@ class Trailing:
     @property
     def reads(self) -> Mapping[str, timedelta | None]:
         """As long as the longest window."""
-        return {self.source.name: max(self.over, default=timedelta(0))}
+        return {name_of(self.source): max(sound(self.over, timedelta), default=timedelta(0))}
 
     def mistakes(self, requests: Sequence[Column]) -> list[str]:
         """Return unknown columns and keys, windows that are no windows, and aggregates that do not fit."""
-        what, known = f"trailing features of {self.source.name}", with_times(self.source.columns)
+        what = f"trailing features of {name_of(self.source)}"
+        if wrong := source_mistakes(what, self.source):
+            return wrong
+        known = with_times(self.source.columns)
         found = key_mistakes(what, self.keys, requests, known) + windows_mistakes(what, "over", self.over)
         return found + aggregate_mistakes(what, self.aggregates, known)
 
@@ -246,7 +255,7 @@ class Scheduled:
     ) -> None:
         object.__setattr__(self, "source", source)
         object.__setattr__(self, "by", keys_of(by))
-        object.__setattr__(self, "around", (around,) if isinstance(around, timedelta) else tuple(around))
+        object.__setattr__(self, "around", several(around))
         object.__setattr__(self, "max_age", max_age)
         object.__setattr__(self, "at", at)
         object.__setattr__(self, "aggregates", tuple(aggregates.items()))
@@ -259,11 +268,14 @@ class Scheduled:
     @property
     def reads(self) -> Mapping[str, timedelta | None]:
         """As long as a row may be known already."""
-        return {self.source.name: self.max_age}
+        return {name_of(self.source): self.max_age}
 
     def mistakes(self, requests: Sequence[Column]) -> list[str]:
         """Return unknown columns and keys, windows that are no windows, and aggregates that do not fit."""
-        what, known = f"scheduled features of {self.source.name}", with_times(self.source.columns)
+        what = f"scheduled features of {name_of(self.source)}"
+        if wrong := source_mistakes(what, self.source):
+            return wrong
+        known = with_times(self.source.columns)
         found = key_mistakes(what, self.keys, requests, known) + windows_mistakes(what, "around", self.around)
         times = [c.name for c in with_times(requests) if c.type == "timestamp"]
         if self.at not in times:
@@ -274,7 +286,7 @@ class Scheduled:
         found += [
             f"{what}: {name!r} is {a.kind.value}(), which has no meaning around a time; use Trailing"
             for name, a in self.aggregates
-            if a.kind in (Kind.LAST, Kind.AGE)
+            if isinstance(a, Aggregate) and a.kind in (Kind.LAST, Kind.AGE)
         ]
         return found + aggregate_mistakes(what, self.aggregates, known)
 
@@ -291,6 +303,10 @@ class Scheduled:
             for width in self.around
             for name, aggregate in self.aggregates
         )
+
+
+KINDS: Final = (Request, Lookup, Trailing, Scheduled)
+"""What the engine can compute; a further kind needs a case there, see `point_in_time.compute`."""
 
 
 def outputs(features: Iterable[Feature], requests: Sequence[Column]) -> tuple[Column, ...]:

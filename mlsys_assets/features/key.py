@@ -1,7 +1,8 @@
 """Keys: what ties a request to a source's rows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from mlsys_assets.features.expression import Expression
 
@@ -30,8 +31,13 @@ By = str | Key | Sequence[str | Key]
 
 def keys_of(by: By) -> tuple[Key, ...]:
     """Return a key as it was written, column by column."""
-    columns = (by,) if isinstance(by, str | Key) else by
-    return tuple(Key(c, c) if isinstance(c, str) else c for c in columns)
+    return tuple(Key(c, c) if isinstance(c, str) else c for c in several(by))
+
+
+def several(one_or_more: Any) -> tuple[Any, ...]:
+    """Return as a tuple what may be written as one or as several; what it is, is seen when mistakes are looked for."""
+    more = isinstance(one_or_more, Iterable) and not isinstance(one_or_more, str)
+    return tuple(one_or_more) if more else (one_or_more,)
 
 
 def prefix_of(keys: Sequence[Key]) -> str:

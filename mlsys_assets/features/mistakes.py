@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from mlsys_assets.data_ingestion.source import EVENT_TIME, KNOWN_AT, Column
+from mlsys_assets.data_ingestion.source import EVENT_TIME, KNOWN_AT, Column, Source
 from mlsys_assets.features.aggregate import Aggregate, Kind
 from mlsys_assets.features.expression import Expression, probe
 from mlsys_assets.features.key import Key
+from mlsys_assets.mistakes import not_long, not_one, sound
 
 
 def with_times(columns: Sequence[Column]) -> list[Column]:
@@ -41,6 +42,9 @@ def key_mistakes(what: str, keys: tuple[Key, ...], requests: Sequence[Column], k
     """Return which parts of a key either side lacks, and where the two sides' types differ."""
     found: list[str] = []
     for key in keys:
+        if wrong := not_one(f"{what}: an element of by", key, (Key, str)):
+            found += wrong
+            continue
         missing = misread(f"{what}: key {key.name!r} of the request", key.request, with_times(requests))
         missing += misread(f"{what}: key {key.name!r}", key.in_source, known)
         if not missing and probe(key.request, with_times(requests)).is_text != probe(key.in_source, known).is_text:
@@ -54,6 +58,9 @@ def aggregate_mistakes(what: str, aggregates: tuple[tuple[str, Aggregate], ...],
     found = [] if aggregates else [f"{what} have no aggregate; give one, such as n=count()"]
     for name, aggregate in aggregates:
         here = f"{what}: {name!r}"
+        if wrong := not_one(here, aggregate, Aggregate):
+            found += [f"{mistake}, such as count() or mean('column')" for mistake in wrong]
+            continue
         if aggregate.of is not None:
             found += misread(here, aggregate.of, known) or _type_mistakes(here, aggregate, known)
         if not aggregate.resolution > 0:
@@ -76,11 +83,22 @@ def _type_mistakes(what: str, aggregate: Aggregate, known: Sequence[Column]) -> 
 def windows_mistakes(what: str, name: str, windows: tuple[timedelta, ...]) -> list[str]:
     """Return what is wrong with a list of windows."""
     found = [] if windows else [f"{what}: {name} is empty; give at least one duration, such as days(7)"]
-    twice = sorted({w for w in windows if windows.count(w) > 1})
+    durations = sound(windows, timedelta)
+    twice = sorted({w for w in durations if durations.count(w) > 1})
     found += [f"{what}: {name} holds {window_name(w)} twice" for w in twice]
     return found + not_positive(what, name, windows)
 
 
 def not_positive(what: str, name: str, windows: Iterable[timedelta]) -> list[str]:
-    """Return which durations are zero or negative."""
-    return [f"{what}: {name} must be longer than nothing, got {w}" for w in windows if w <= timedelta(0)]
+    """Return which durations are none, zero or negative."""
+    return [m for w in windows for m in not_long(f"{what}: {name}", w)]
+
+
+def name_of(source: object) -> str:
+    """Return a source's name, or whatever stands in its place."""
+    return str(getattr(source, "name", source))
+
+
+def source_mistakes(what: str, source: object) -> list[str]:
+    """Return that what a feature reads is no source."""
+    return not_one(f"{what}: source", source, Source)

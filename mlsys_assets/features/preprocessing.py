@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import msgspec
 import numpy as np
@@ -15,6 +15,7 @@ from mlsys_assets.features.columns import UNSEEN, ColumnError, read_codes, read_
 
 Beyond = Literal["reject", "clip", "missing"]
 """What happens to a number that is infinite or beyond the limit."""
+BEYOND: Final = get_args(Beyond)
 LIMIT: Final = 1e12
 """Nothing that is measured is larger in magnitude than this."""
 WIDEST: Final = 1e6

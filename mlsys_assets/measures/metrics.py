@@ -1,7 +1,7 @@
 """Metrics of probability scores, each also for many reweightings of the same rows at once."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ CHUNK = 2_000_000
 """Row weights held at once by the metrics that need every row of every draw: 16 MB."""
 
 
+@runtime_checkable
 class Metric(Protocol):
     """A number that says how well scores foretell labels.
 

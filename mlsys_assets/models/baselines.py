@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mlsys_assets.data_sampling.views import Train, Validation
 from mlsys_assets.features.columns import MISSING, UNSEEN, is_category, read_codes, read_numbers, require
+from mlsys_assets.mistakes import not_all, out_of_range, sound
 from mlsys_assets.models.candidate import Fitted, Recipe, check_train, check_validation
 from mlsys_assets.models.predictor import BundleError, Rows, decode, encode
 from mlsys_assets.types import Scalar
@@ -55,6 +56,15 @@ class ZeroRule:
     def needs(self) -> tuple[str, ...]:
         """No column in particular."""
         return ()
+
+    @property
+    def kind(self) -> str:
+        """A rate."""
+        return ZeroRulePredictor.kind
+
+    def mistakes(self) -> list[str]:
+        """There is nothing to declare."""
+        return []
 
     def fit(self, train: Train, validation: Validation, *, seed: int, threads: int) -> Fitted:
         """Return the share of positives in train."""
@@ -168,7 +178,21 @@ class GroupRate:
     @property
     def needs(self) -> tuple[str, ...]:
         """The columns it groups by."""
-        return self.by
+        return sound(self.by, str)
+
+    @property
+    def kind(self) -> str:
+        """Rates by group."""
+        return GroupRatePredictor.kind
+
+    def mistakes(self) -> list[str]:
+        """Return grouping by nothing or by a column twice, and a negative strength."""
+        what = f"candidate {self.name!r}"
+        found = not_all(f"{what}: by", self.by, str) + out_of_range(f"{what}: strength", self.strength, least=0)
+        if self.by == ():
+            found.append(f"{what}: by is empty, which is what ZeroRule() does; name feature columns, coarsest first")
+        twice = sorted({name for name in self.needs if self.needs.count(name) > 1})
+        return found + [f"{what}: by holds {name!r} twice" for name in twice]
 
     def fit(self, train: Train, validation: Validation, *, seed: int, threads: int) -> Fitted:
         """Return the rates seen in train."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,7 @@ class Fitted:
         return self.predictor.predict(rows, threads=threads)
 
 
+@runtime_checkable
 class Candidate(Protocol):
     """Anything that can be fitted on labelled rows; frozen, and equal inputs give equal models."""
 
@@ -72,6 +73,15 @@ class Candidate(Protocol):
     @property
     def needs(self) -> tuple[str, ...]:
         """The feature columns without which it cannot be fitted; () if it takes what there is."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """The kind of its predictor: one that a bundle can hold and be read as."""
+        ...
+
+    def mistakes(self) -> list[str]:
+        """Return what is wrong with the declaration, apart from its name and its kind."""
         ...
 
     def fit(self, train: Train, validation: Validation, *, seed: int, threads: int) -> Fitted:

@@ -3,14 +3,16 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 from mlsys_assets.data_sampling.views import Train, Validation
-from mlsys_assets.features.preprocessing import Beyond, Preprocessing
+from mlsys_assets.features.preprocessing import BEYOND, Beyond, Preprocessing
 from mlsys_assets.features.preprocessing_fit import fit_codes
+from mlsys_assets.mistakes import none_of, not_one, out_of_range
 from mlsys_assets.models.booster_predictor import BoosterPredictor
 from mlsys_assets.models.candidate import FitError, Fitted, LossCurve, Recipe, check_train, check_validation
-from mlsys_assets.types import Scalar
+from mlsys_assets.types import DeclarationError, Scalar
 
 FIXED: Mapping[str, Scalar] = {
     "objective": "binary",
@@ -20,6 +22,21 @@ FIXED: Mapping[str, Scalar] = {
     "verbosity": -1,
 }
 """What is not for a declaration to choose: the same rows, seed and threads give the same bytes."""
+
+OWN = {
+    "num_iterations": "rounds", "early_stopping_round": "patience", "num_leaves": "leaves",
+    "learning_rate": "learning_rate", "min_data_in_leaf": "least_rows", "feature_fraction": "column_share",
+    "bagging_fraction": "row_share", "bagging_freq": "row_share", "lambda_l2": "l2",
+}  # fmt: skip
+"""LightGBM's names of what a declaration says in words of its own."""
+TAKEN: Mapping[str, str] = (
+    {name: f"which is declared as {own}" for name, own in OWN.items()}
+    | dict.fromkeys((*FIXED, "force_col_wise"), "which is fixed, so that a fit can be repeated and compared")
+    | dict.fromkeys(("seed", "num_threads"), "which the system says for all its candidates")
+)
+"""What ``more`` cannot name, and why."""
+LEAST_LEAVES = 2
+"""A tree of one leaf splits nothing."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +57,8 @@ class LightGBM:
     l2
         LightGBM's lambda_l2.
     more
-        Further LightGBM parameters by their names.
+        Further LightGBM parameters by their names. LightGBM itself passes over names that it does not know;
+        here a fit refuses them, and any that is another name of what is declared above.
     beyond
         What happens to infinite and huge numbers.
     """
@@ -67,8 +85,36 @@ class LightGBM:
         """No column in particular."""
         return ()
 
+    @property
+    def kind(self) -> str:
+        """Trees."""
+        return BoosterPredictor.kind
+
+    def mistakes(self) -> list[str]:
+        """Return the numbers that no fit can be made with, and what is not for ``more`` to say."""
+        what = f"candidate {self.name!r}"
+        found = [
+            *out_of_range(f"{what}: rounds", self.rounds, whole=True, least=1),
+            *out_of_range(f"{what}: leaves", self.leaves, whole=True, least=LEAST_LEAVES),
+            *out_of_range(f"{what}: learning_rate", self.learning_rate, above=0),
+            *out_of_range(f"{what}: least_rows", self.least_rows, whole=True, least=0),
+            *out_of_range(f"{what}: column_share", self.column_share, above=0, most=1),
+            *out_of_range(f"{what}: row_share", self.row_share, above=0, most=1),
+            *out_of_range(f"{what}: l2", self.l2, least=0),
+            *none_of(f"{what}: beyond", self.beyond, BEYOND),
+        ]
+        if self.patience is not None:
+            found += out_of_range(f"{what}: patience", self.patience, whole=True, least=1)
+        return found + (not_one(f"{what}: more", self.more, Mapping) or self._taken())
+
+    def _taken(self) -> list[str]:
+        return [f"candidate {self.name!r}: more names {n!r}, {TAKEN[n]}" for n in self.more if n in TAKEN]
+
     def fit(self, train: Train, validation: Validation, *, seed: int, threads: int) -> Fitted:
-        """Fit on train; the number of rounds is chosen on validation, where ``patience`` is given."""
+        """Fit on train; the number of rounds is chosen on validation, where ``patience`` is given.
+
+        Raises DeclarationError for parameters that LightGBM does not know: it would pass over them in silence.
+        """
         check_train(train, what=self.name)
         check_validation(validation, what=self.name)
         preprocessing = fit_codes(train, beyond=self.beyond)
@@ -84,6 +130,8 @@ class LightGBM:
         return self._fitted(train, None, preprocessing, self._params(seed, threads), rounds)
 
     def _params(self, seed: int, threads: int) -> dict[str, Scalar]:
+        if mistakes := [*self._taken(), *_unknown(f"candidate {self.name!r}", self.more)]:
+            raise DeclarationError(f"candidate {self.name!r}", mistakes)
         own: dict[str, Scalar] = {
             "num_leaves": self.leaves,
             "learning_rate": self.learning_rate,
@@ -129,6 +177,23 @@ class LightGBM:
             recipe={"rounds": used},
             loss_curve=LossCurve(losses["train"], losses.get("validation", ())),
         )
+
+
+def _unknown(what: str, more: Mapping[str, Scalar]) -> list[str]:
+    """Return which names LightGBM does not know, and which are other names of what is taken."""
+    import lightgbm
+
+    aliases: Mapping[str, list[str]] = lightgbm.basic._ConfigAliases._get_all_param_aliases()  # noqa: SLF001 - told nowhere else
+    canonical = {alias: name for name, known in aliases.items() for alias in (name, *known)}
+    found = []
+    for name in more:
+        if name not in canonical:
+            near = get_close_matches(str(name), canonical, n=1)
+            guess = f"; did you mean {near[0]!r}?" if near else "; see LightGBM's list of parameters"
+            found.append(f"{what}: more names {name!r}, which LightGBM does not know{guess}")
+        elif canonical[name] in TAKEN and name not in TAKEN:
+            found.append(f"{what}: more names {name!r}, that is {canonical[name]}, {TAKEN[canonical[name]]}")
+    return found
 
 
 def _dataset(train: Train, preprocessing: Preprocessing, params: dict[str, Scalar]) -> Any:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlsys_assets.data_sampling.views import Train, Validation
-from mlsys_assets.features.preprocessing import Beyond
+from mlsys_assets.features.preprocessing import BEYOND, Beyond
 from mlsys_assets.features.preprocessing_fit import LEAST_COUNT, fit_standardized
+from mlsys_assets.mistakes import none_of, out_of_range
 from mlsys_assets.models.candidate import FitError, Fitted, Recipe, check_train, check_validation
 from mlsys_assets.models.linear_predictor import LinearPredictor
 from mlsys_assets.types import Scalar
@@ -47,6 +48,21 @@ class LogisticRegression:
     def needs(self) -> tuple[str, ...]:
         """No column in particular."""
         return ()
+
+    @property
+    def kind(self) -> str:
+        """Coefficients."""
+        return LinearPredictor.kind
+
+    def mistakes(self) -> list[str]:
+        """Return the numbers that no fit can be made with."""
+        what = f"candidate {self.name!r}"
+        return [
+            *out_of_range(f"{what}: c", self.c, above=0),
+            *out_of_range(f"{what}: rounds", self.rounds, whole=True, least=1),
+            *out_of_range(f"{what}: least_count", self.least_count, whole=True, least=1),
+            *none_of(f"{what}: beyond", self.beyond, BEYOND),
+        ]
 
     def fit(self, train: Train, validation: Validation, *, seed: int, threads: int) -> Fitted:
         """Fit on train; nothing is chosen on validation."""

@@ -6,11 +6,19 @@ from enum import StrEnum
 
 from mlsys_assets.measures.intervals import Estimate, Support
 from mlsys_assets.measures.metrics import LogLoss, Metric, PrAuc
+from mlsys_assets.mistakes import alike, not_all, not_one, out_of_range, sound
 from mlsys_assets.offline_evaluation.comparison import Comparison
 from mlsys_assets.offline_evaluation.evaluation import Evaluation
+from mlsys_assets.offline_evaluation.slices import Slice
 from mlsys_assets.types import Scalar
 
 RECENT, STATIC = "recent_test", "static_test"
+WITHOUT_RECENT = ("hold", "static")
+ECE = "ece"
+MOST_ECE = 0.5
+"""Who says one half of every row has an ECE of at most this: a larger bound would ask nothing."""
+LEAST_RESAMPLED = 2
+"""Of a single block every draw is the same: an interval without width, which would pass for certainty."""
 
 
 class Verdict(StrEnum):
@@ -58,16 +66,60 @@ class Gates:
     support: Support = field(default_factory=lambda: Support(least_of_each_class=200))
     without_recent: str = "hold"
 
-    def mistakes(self) -> Iterator[str]:
-        """Yield what is wrong with the declaration."""
-        if self.without_recent not in {"hold", "static"}:
-            yield f"gates: without_recent is {self.without_recent!r}; allowed: 'hold', 'static'"
-        for name in ("recent_margin", "static_margin", "most_ece", "slice_margin"):
-            margin = getattr(self, name)
-            if margin is not None and margin < 0:
-                yield f"gates: {name} is {margin}; it must not be negative"
-        if any(m.name == "accuracy" for m in self.beats_baselines):
-            yield "gates: accuracy cannot be what beats a baseline: where positives are rare the zero rule wins it"
+    def mistakes(self, *, metrics: Sequence[Metric], slices: Sequence[Slice], static: bool) -> Iterator[str]:
+        """Yield what is wrong with the declaration, and what it asks that could never be answered.
+
+        Parameters
+        ----------
+        metrics, slices
+            What the system measures.
+        static
+            Whether its split has a static test.
+        """
+        yield from self._own_mistakes()
+        measured = [m.name for m in metrics]
+        if self.most_ece is not None and ECE not in measured:
+            yield f"gates: most_ece asks for {ECE!r}, which is not among the metrics {measured}; add Ece()"
+        if self.slice_margin is not None and not slices:
+            yield "gates: slice_margin asks of slices, and the system has none; add one, such as Slice('origin')"
+        held = getattr(self.champion_metric, "name", None)
+        if self.slice_margin is not None and measured and held != measured[0]:
+            yield (
+                f"gates: slice_margin is in the champion_metric, {held!r}, but slices are measured by the first of the "
+                f"metrics, {measured[0]!r}; put {held!r} first, or choose the other as champion_metric"
+            )
+        if self.without_recent == "static" and not static:
+            yield "gates: without_recent is 'static', and the split has no static_test; give it windows, or say 'hold'"
+
+    def _own_mistakes(self) -> Iterator[str]:
+        if self.without_recent not in WITHOUT_RECENT:
+            yield f"gates: without_recent is {self.without_recent!r}; allowed: {', '.join(map(repr, WITHOUT_RECENT))}"
+        for name in ("recent_margin", "static_margin", "slice_margin"):
+            if (margin := getattr(self, name)) is not None or name != "slice_margin":
+                yield from out_of_range(f"gates: {name}", margin, least=0)
+        if self.most_ece is not None:
+            yield from out_of_range("gates: most_ece", self.most_ece, least=0, most=MOST_ECE)
+        yield from not_all("gates: beats_baselines", self.beats_baselines, Metric)
+        yield from not_one("gates: champion_metric", self.champion_metric, Metric)
+        beaten = sound(self.beats_baselines, Metric)
+        yield from alike("gates' beats_baselines metric", [m.name for m in beaten])
+        if not self.beats_baselines:
+            yield "gates: beats_baselines is empty, so that any model would pass; name at least one, such as LogLoss()"
+        for metric in (*beaten, *sound(self.champion_metric, Metric)):
+            if metric.name == "accuracy":
+                yield "gates: accuracy cannot be what decides: where positives are rare the zero rule wins it"
+        yield from self._support_mistakes()
+
+    def _support_mistakes(self) -> Iterator[str]:
+        if wrong := not_one("gates: support", self.support, Support):
+            yield from wrong
+            return
+        yield from out_of_range(
+            "gates: support.least_of_each_class", self.support.least_of_each_class, whole=True, least=1
+        )
+        yield from out_of_range(
+            "gates: support.least_blocks", self.support.least_blocks, whole=True, least=LEAST_RESAMPLED
+        )
 
 
 @dataclass(frozen=True)

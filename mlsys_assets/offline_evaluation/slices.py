@@ -1,6 +1,6 @@
 """Slices: groups of rows in which a model may be worse than on the whole (Huyen 2022, ch. 6)."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,14 @@ class Slice:
     def name(self) -> str:
         """What the slice is called."""
         return self.column
+
+    def mistakes(self, columns: Collection[str]) -> list[str]:
+        """Return what is wrong with the declaration, given the feature columns."""
+        if self.column in columns:
+            return []
+        return [
+            f"slice {self.name!r} is by {self.column!r}, which is no feature column; there are {', '.join(columns)}"
+        ]
 
     def groups(self, features: pa.Table) -> Iterator[tuple[str, NDArray[np.bool_]]]:
         """Yield each value, as text, and (n,) which rows have it; null is a group too, named ``unknown``."""

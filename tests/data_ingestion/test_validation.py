@@ -17,7 +17,7 @@ from mlsys_assets.data_ingestion.filing import FAR_FROM_DELIVERY
 from mlsys_assets.data_ingestion.source import Column, Reference, Rule, Source, SourceKind
 from mlsys_assets.data_ingestion.source_changed import SourceChanged
 from mlsys_assets.data_ingestion.validation import ingest
-from mlsys_assets.types import Calendar, Severity, TimeWindow, days, utc
+from mlsys_assets.types import Calendar, DeclarationError, Severity, TimeWindow, days, utc
 
 WEEK = TimeWindow.of("2013-01-07", "2013-01-14")
 TIMESTAMP = pa.timestamp("us", tz="UTC")
@@ -243,12 +243,14 @@ def test_an_empty_window_gives_an_empty_typed_table() -> None:
 
 
 def test_mistakes_of_a_declaration_are_listed_together() -> None:
-    with pytest.raises(ValueError, match="mistake") as error:
-        make_source(
-            key=("nobody",), columns=(Column("id", "text"), Column("id", "string"), Column("known_at", "string"))
-        )
-    for part in ("nobody", "'text'", "twice", "reserved", "code"):
+    wrong = make_source(
+        key=("nobody",), columns=(Column("id", "text"), Column("id", "string"), Column("known_at", "string"))
+    )
+    with pytest.raises(DeclarationError) as error:
+        ingest(wrong, raw_of(), window=WEEK, known=KNOWN)
+    for part in ("nobody", "'text'", "2 columns are named 'id'", "reserved", "code"):
         assert part in str(error.value)
+    assert list(error.value.mistakes) == wrong.mistakes()
 
 
 def test_rules_are_counted_by_kind() -> None:

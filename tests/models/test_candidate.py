@@ -11,8 +11,8 @@ from sklearn.metrics import log_loss
 from mlsys_assets.data_sampling.views import OpenedTest, Test, Train
 from mlsys_assets.features.columns import ColumnError
 from mlsys_assets.models.baselines import GroupRate, ZeroRule
-from mlsys_assets.models.bundle import from_files, to_files
-from mlsys_assets.models.candidate import FitError
+from mlsys_assets.models.bundle import KINDS, from_files, to_files
+from mlsys_assets.models.candidate import Candidate, FitError
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.linear import LogisticRegression
 from mlsys_assets.types import utc
@@ -35,6 +35,14 @@ def candidate(request):
 @pytest.fixture(scope="module")
 def fitted(candidate, train, validation):
     return candidate.fit(train, validation, seed=7, threads=1)
+
+
+def test_it_is_soundly_declared_and_says_what_it_will_be_stored_as(candidate, fitted):
+    assert isinstance(candidate, Candidate)
+    assert candidate.mistakes() == []
+    assert candidate.kind == fitted.predictor.kind
+    assert candidate.kind in KINDS
+    assert set(candidate.needs) <= set(fitted.predictor.columns)
 
 
 def test_probabilities_are_probabilities(fitted, later):

@@ -6,6 +6,7 @@ from sklearn.metrics import log_loss
 from mlsys_assets.data_sampling.views import Train
 from mlsys_assets.models.candidate import FitError
 from mlsys_assets.models.gradient_boosting import LightGBM, plain_names
+from mlsys_assets.types import DeclarationError
 
 
 def test_the_model_is_the_one_lightgbm_itself_trains(train, validation, later):
@@ -52,11 +53,26 @@ def test_another_seed_is_another_model_and_is_on_record(train, validation):
 
 
 def test_what_makes_a_fit_repeatable_cannot_be_declared_away(train, validation):
-    declared = LightGBM(rounds=3, more={"deterministic": False, "objective": "regression", "max_bin": 31})
-    fitted = declared.fit(train, validation, seed=1, threads=1)
+    away = {"deterministic": False, "objective": "regression", "seed": 3, "num_leaves": 7}
+    declared = LightGBM(rounds=3, more={**away, "max_bin": 31})
+    assert [name for name in declared.more if any(f"names {name!r}" in m for m in declared.mistakes())] == list(away)
+    with pytest.raises(DeclarationError, match="4 mistake"):
+        declared.fit(train, validation, seed=1, threads=1)
+    fitted = LightGBM(rounds=3, more={"max_bin": 31}).fit(train, validation, seed=1, threads=1)
     assert fitted.params["deterministic"] is True
-    assert fitted.params["objective"] == "binary"
     assert b"[max_bin: 31]" in fitted.predictor.text
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("num_leafs", "did you mean 'num_leaf'"), ("eta", "that is learning_rate"), ("nonsense", "does not know")],
+)
+def test_a_parameter_that_lightgbm_would_pass_over_is_refused(train, validation, name, words):
+    declared = LightGBM(rounds=3, more={name: 2})
+    with pytest.raises(DeclarationError, match=words):
+        declared.fit(train, validation, seed=1, threads=1)
+    with pytest.raises(DeclarationError, match=words):
+        declared.refit(train, recipe={"rounds": 3}, seed=1, threads=1)
 
 
 def test_parameters_that_lightgbm_refuses_are_a_failed_candidate(train, validation):

@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 
-from mlsys_assets.measures.metrics import LogLoss, PrAuc
+from mlsys_assets.measures.intervals import Support
+from mlsys_assets.measures.metrics import Accuracy, Ece, LogLoss, PrAuc
 from mlsys_assets.offline_evaluation.comparison import Scored, compare
 from mlsys_assets.offline_evaluation.gates import RECENT, STATIC, Case, Gates, Verdict, WrongEvidence, decide
+from mlsys_assets.offline_evaluation.slices import Slice
 from mlsys_assets.types import utc
 
+MEASURED = (LogLoss(), PrAuc())
 HASHES = {RECENT: "recent-rows", STATIC: "static-rows"}
 
 
@@ -81,7 +84,37 @@ def test_evidence_about_another_model_or_other_rows_is_refused() -> None:
 
 
 def test_mistakes_are_told() -> None:
-    assert len(list(Gates(without_recent="guess", recent_margin=-1.0).mistakes())) == 2
+    wrong = Gates(without_recent="guess", recent_margin=-1.0, static_margin=float("nan"))
+    assert len(list(wrong.mistakes(metrics=MEASURED, slices=(), static=True))) == 3
+
+
+@pytest.mark.parametrize(
+    ("gates", "words"),
+    [
+        (Gates(beats_baselines=()), "any model would pass"),
+        (Gates(beats_baselines=(Accuracy(),)), "accuracy"),
+        (Gates(beats_baselines=(LogLoss(), LogLoss())), "2 gates' beats_baselines metrics are named 'log_loss'"),
+        (Gates(champion_metric=Accuracy()), "accuracy"),
+        (Gates(champion_metric="log_loss"), "champion_metric is 'log_loss'"),  # type: ignore[arg-type]
+        (Gates(most_ece=0.05), "most_ece asks for 'ece'"),
+        (Gates(slice_margin=0.1), "the system has none"),
+        (Gates(without_recent="static"), "no static_test"),
+        (Gates(support=Support(least_of_each_class=0)), "least_of_each_class is 0"),
+        (Gates(support=Support(least_blocks=1)), "least_blocks is 1"),
+        (Gates(static_margin=float("inf")), "static_margin is inf"),
+    ],
+)
+def test_a_gate_that_would_ask_nothing_is_a_mistake(gates: Gates, words: str) -> None:
+    (mistake,) = gates.mistakes(metrics=MEASURED, slices=(), static=False)
+    assert words in mistake
+
+
+def test_what_is_asked_must_be_measured() -> None:
+    gates = Gates(most_ece=0.05, slice_margin=0.1, champion_metric=PrAuc(), without_recent="static")
+    measured = (PrAuc(), Ece())
+    assert list(gates.mistakes(metrics=measured, slices=(Slice("origin"),), static=True)) == []
+    (mistake,) = gates.mistakes(metrics=(Ece(), PrAuc()), slices=(Slice("origin"),), static=True)
+    assert "slices are measured by the first of the metrics, 'ece'" in mistake
 
 
 def test_the_evidence_holds_every_number() -> None:
