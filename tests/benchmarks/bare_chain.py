@@ -1,16 +1,15 @@
-"""The training cycle as a script without any tool: what `mlsys run` is measured against.
+"""The training cycle without any tool: the product's own functions, called one after the other.
 
-Files, arrays, the product's own models and measures, MLflow. No validation, no versions, no ledger, no graph, no
-second run that finds what the first one did. Prints the seconds of its steps and its quality as JSON.
+What `mlsys run` is measured against: the same rows, features, models, measures and plots, and the same told to
+MLflow. No graph, no tables that keep versions, no ledger, nothing verified when it is read again, and no second run
+that finds what the first one did. Prints the seconds of its steps and its quality as JSON.
 """
 
-import io
 import json
 import os
-import sys
 import tempfile
 import time
-import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as `mlsys run` sets it
@@ -18,35 +17,27 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as `mlsys run` sets it
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pa_csv
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from features_floor import floor
-
-from mlsys_assets.data_sampling.rows import moment, moments
-from mlsys_assets.data_sampling.views import Train, Validation, View
+from mlsys_assets.data_ingestion.filing import reach
+from mlsys_assets.data_ingestion.source import KNOWN_AT
+from mlsys_assets.data_ingestion.validation import ingest
+from mlsys_assets.data_labeling.natural_labels import natural_labels
+from mlsys_assets.data_sampling.rows import LabelledRows
+from mlsys_assets.data_sampling.views import View
+from mlsys_assets.features.feature import PREDICT_AT
+from mlsys_assets.features.point_in_time import compute
 from mlsys_assets.measures.intervals import bootstrap, day_blocks, difference, estimate
 from mlsys_assets.measures.metrics import value
 from mlsys_assets.models.bundle import to_files
 from mlsys_assets.offline_evaluation.calibration import curves_plot
 from mlsys_assets.offline_evaluation.evaluation import SLICE_DRAWS
-from mlsys_assets.systems.flights.plan import planned
-from mlsys_assets.systems.flights.sources import (
-    CANCELLATION_KNOWN,
-    OBSERVATION_LAG,
-    PLAN_NOTICE,
-    REQUEST_LEAD,
-    FlightsFiles,
-)
 from mlsys_assets.systems.flights.system import flights
 from mlsys_assets.types import TimeWindow, days, utc
 
 AS_OF = utc("2013-07-01")
-UNTIL = AS_OF + days(7)
+WINDOW = TimeWindow(flights.calendar.start, AS_OF + days(7))
+KEY = flights.requests.key
 MOMENT = pa.timestamp("us", tz="UTC")
-TEXTS = ("carrier", "origin", "dest")
-WHOLE = ("sched_dep_time", "sched_arr_time", "dep_time", "arr_time", "flight")
 
 
 def main() -> None:
@@ -56,88 +47,47 @@ def main() -> None:
         nonlocal last
         seconds[step], last = time.monotonic() - last, time.monotonic()
 
-    tables = load(FlightsFiles.installed())
+    tables = load()
     done("load")
-    asked, features = build(tables)
+    asked = _before(tables["schedule"], "predict_at", WINDOW.end)
+    features = compute(flights.features, asked, tables, key=KEY)
     done("features")
-    label, known = labels(asked, tables["arrivals"])
-    parts = split(asked, features, label, known)
+    parts, week = split(features, tables)
     done("labels and split")
-    fitted = {c.name: c.fit(parts["train"], parts["validation"], seed=flights.seed, threads=2) for c in CANDIDATES}
+    fitted = {c.name: c.fit(parts["train"], parts["validation"], seed=0, threads=2) for c in flights.candidates}
     done("fit")
     measured, plots = evaluate(fitted, parts)
     done("evaluate")
-    champion = CANDIDATES[-1].refit(parts["all"], recipe=fitted["lightgbm"].recipe, seed=flights.seed, threads=2)
+    champion = flights.candidates[-1].refit(parts["all"], recipe=fitted["lightgbm"].recipe, seed=0, threads=2)
     done("refit")
     register(fitted, champion, measured, plots)
     done("MLflow")
-    scores = champion.predict(parts["week"].features, threads=2)
+    scores = champion.predict(week, threads=2)
     done("predict")
     print(json.dumps({"seconds": seconds, "recent AUC": measured["lightgbm"]["recent roc_auc"], "rows": len(scores)}))
 
 
-CANDIDATES = flights.candidates
+def load() -> dict[str, pa.Table]:
+    """Return every table's rows that had become known when the predicted week was over."""
+    known: dict[str, pa.Table] = {}
+    calendar = replace(flights.calendar, end=None)
+    for source in flights.sources:
+        raw = source.read(reach(source, WINDOW, calendar))
+        known[source.name] = ingest(source, raw, window=WINDOW, calendar=calendar, known=known).accepted
+    return known
 
 
-def load(files: FlightsFiles) -> dict[str, pa.Table]:
-    """Return what had become known when the predicted week was over."""
-    with zipfile.ZipFile(files.folder / "flights.csv.zip") as archive:
-        raw = _csv(archive.read("flights.csv"))
-    raw = raw.filter(pc.less(pc.add(pc.multiply(raw["month"], 100), raw["day"]), 710))
-    for name in WHOLE:
-        raw = raw.set_column(raw.schema.get_field_index(name), name, raw[name].cast(pa.int64()))
-    rows = planned(raw, files.zones, REQUEST_LEAD)
-    left, landed = rows.filter(pc.is_valid(rows["departed"])), rows.filter(pc.is_valid(rows["landed"]))
-    cancelled = rows.filter(pc.is_null(rows["dep_time"]))
-    weather = _csv((files.folder / "weather.csv").read_bytes())
-    hour = weather["time_hour"].cast(MOMENT)
-    planes = _csv((files.folder / "planes.csv").read_bytes())
-    since = pa.chunked_array([pa.repeat(pa.scalar(utc("2012-12-01"), MOMENT), len(planes))])
-    return {
-        "schedule": _known(rows, rows["sched_dep"], _later(rows["sched_dep"], -PLAN_NOTICE)),
-        "departures": _known(left, left["departed"], left["departed"]),
-        "arrivals": _known(landed, landed["landed"], landed["landed"]),
-        "cancellations": _known(cancelled, cancelled["sched_dep"], _later(cancelled["sched_dep"], CANCELLATION_KNOWN)),
-        "weather": _known(weather, hour, _later(hour, OBSERVATION_LAG)),
-        "planes": _known(planes, since, since),
-    }
-
-
-def build(tables: dict[str, pa.Table]) -> tuple[pa.Table, pa.Table]:
-    """Return the flights asked for, and their features."""
-    plan = tables["schedule"]
-    asked = plan.filter(pc.less(plan["predict_at"], pa.scalar(UNTIL, MOMENT))).sort_by("predict_at")
-    columns = floor(flights.features, asked, tables)
-    return asked, pa.table({n: asked[n] if n in TEXTS else pa.array(v, from_pandas=True) for n, v in columns.items()})
-
-
-def labels(asked: pa.Table, arrivals: pa.Table) -> tuple[np.ndarray, np.ndarray]:
-    """Return each flight's label, NaN where there is none, and when it became known."""
-    place = pc.index_in(asked["flight_id"], value_set=arrivals["flight_id"].combine_chunks())
-    late = pc.cast(pc.greater(arrivals["arr_delay"], 15), pa.float64())
-    return late.take(place).to_numpy(), moments(arrivals["known_at"].take(place))
-
-
-def split(asked: pa.Table, features: pa.Table, label: np.ndarray, known: np.ndarray) -> dict[str, View]:
-    """Return the parts: by time, purged and embargoed, the static test left out of all others."""
-    at, plan = moments(asked["predict_at"]), flights.time_split
-    ids = asked["flight_id"].combine_chunks()
-    labelled = ~np.isnan(label) & (known < moment(AS_OF))
-    static = np.logical_or.reduce([_within(at, w) for w in plan.static_test])
-
-    def part(kind: type[View], window: TimeWindow, rows: np.ndarray) -> View:
-        return kind(ids, at, features, label, window).take(rows)
-
-    found = {}
-    for name, window in plan.windows(AS_OF).items():
-        settled = _within(at, TimeWindow(window.start, window.end - plan.embargo)) & (known <= moment(window.end))
-        kind = {"train": Train, "validation": Validation}.get(name, View)
-        found[name] = part(kind, window, labelled & settled & ~static)
-    ever = TimeWindow(found["train"].window.start, AS_OF)
-    found["static_test"] = part(View, ever, labelled & static & (at < moment(AS_OF - plan.embargo)))
-    found["all"] = part(Train, ever, labelled & (at < moment(AS_OF)) & ~static)
-    found["week"] = part(View, TimeWindow(AS_OF, UNTIL), at >= moment(AS_OF))
-    return found
+def split(features: pa.Table, tables: dict[str, pa.Table]) -> tuple[dict[str, View], pa.Table]:
+    """Return the parts of what was known as of then, and the week's features."""
+    labels = _before(natural_labels(flights.label, tables, key=KEY), KNOWN_AT, AS_OF)
+    past = _before(features, PREDICT_AT, AS_OF)
+    rows = LabelledRows.join(past, labels, key=KEY, at=PREDICT_AT, window=flights.label.window)
+    parts = flights.time_split.split(rows, as_of=AS_OF)
+    found = {name: getattr(parts, name) for name in ("train", "validation")}
+    for test in (parts.recent_test, parts.static_test):
+        found[test.name] = test.open(lambda read: None, models="", reason="")
+    found["all"] = flights.time_split.refit_view(rows, as_of=AS_OF)
+    return found, features.filter(pc.greater_equal(features[PREDICT_AT], pa.scalar(AS_OF, MOMENT)))
 
 
 def evaluate(fitted: dict, parts: dict[str, View]) -> tuple[dict[str, dict[str, float]], dict[str, bytes]]:
@@ -195,26 +145,8 @@ def register(fitted: dict, champion: object, measured: dict, plots: dict[str, by
     client.set_registered_model_alias("flights", "champion", version.version)
 
 
-def _csv(content: bytes) -> pa.Table:
-    options = pa_csv.ConvertOptions(null_values=["NA", ""], strings_can_be_null=True)
-    table = pa_csv.read_csv(io.BytesIO(content), convert_options=options)
-    floats = [
-        f.with_type(pa.float64()) if pa.types.is_integer(f.type) and "delay" in f.name else f for f in table.schema
-    ]
-    return table.cast(pa.schema(floats))
-
-
-def _known(rows: pa.Table, event: pa.ChunkedArray, known: pa.ChunkedArray) -> pa.Table:
-    timed = rows.append_column("event_time", event).append_column("known_at", known)
-    return timed.filter(pc.less(known, pa.scalar(UNTIL, MOMENT)))
-
-
-def _later(times: pa.ChunkedArray, by: object) -> pa.ChunkedArray:
-    return pc.add(times, pa.scalar(by, pa.duration("us")))
-
-
-def _within(at: np.ndarray, window: TimeWindow) -> np.ndarray:
-    return (at >= moment(window.start)) & (at < moment(window.end))
+def _before(table: pa.Table, column: str, moment: object) -> pa.Table:
+    return table.filter(pc.less(table[column], pa.scalar(moment, MOMENT)))
 
 
 if __name__ == "__main__":

@@ -137,11 +137,11 @@ def definitions() -> Iterator[Comparison]:
 
 def features() -> Iterator[Comparison]:
     """All feature columns of the year, and of one tick's requests among half a year's events."""
-    from bare_chain import flights
     from features_floor import floor
 
     from mlsys_assets.features.point_in_time import compute
     from mlsys_assets.systems.flights.sources import FlightsFiles, build_sources
+    from mlsys_assets.systems.flights.system import flights
     from mlsys_assets.types import TimeWindow
 
     tables = read(build_sources(FlightsFiles.installed()).all(), TimeWindow.of("2012-12-01", "2014-02-01"))
