@@ -7,10 +7,10 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+from mlsys_assets.process_environment import prepare
 from mlsys_assets.types import utc
 from mlsys_resources.resources import HOME, state_folder
 
-EVENT_BATCH = "1000"
 FIRST_CHAMPION = "2013-07-01"
 """As of when the first champion of the flights system is trained: half the year is known."""
 
@@ -47,10 +47,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     # Dagster says this of backfill policies and partition mappings, on which the graph is built.
     warnings.filterwarnings("ignore", message=".*is currently in beta, and may have breaking changes.*")
-    # Waiting threads that spin slow identical trainings fourfold and more where a core is taken.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    # The events of a range's partitions are written together.
-    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", EVENT_BATCH)
+    prepare(os.environ)
     if options.home is not None:
         os.environ[HOME] = str(options.home.absolute())
     # Only now, when the environment is settled, and not for --help: this loads Dagster.

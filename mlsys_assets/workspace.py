@@ -2,6 +2,10 @@
 
 import os
 
+from mlsys_assets.process_environment import prepare
+
+prepare(os.environ)
+
 from mlsys_assets.definitions import build_definitions
 from mlsys_assets.systems.flights.system import flights
 from mlsys_assets.types import SystemClock

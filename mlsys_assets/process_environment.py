@@ -1,0 +1,18 @@
+"""What must stand in a process's environment before it loads the libraries that read it, once, at their import."""
+
+from collections.abc import MutableMapping
+
+SETTINGS = {
+    # Threads that wait by spinning slow identical trainings fourfold and more where a core is taken ...
+    "OMP_WAIT_POLICY": "PASSIVE",
+    # ... and cost a tenth of a second at every start: after 2**4 cycles they sleep.
+    "OPENBLAS_THREAD_TIMEOUT": "4",
+    # Dagster writes the events of a range's partitions together.
+    "DAGSTER_EVENT_BATCH_SIZE": "1000",
+}
+
+
+def prepare(environment: MutableMapping[str, str]) -> None:
+    """Set what nobody has set."""
+    for name, value in SETTINGS.items():
+        environment.setdefault(name, value)
