@@ -158,7 +158,7 @@ MISTAKES = {
     "columns by name": (lambda: more(columns=("observation",)), "its columns[0] is 'observation'; it must be Column"),
     "group by a text": (lambda: candidate(GroupRate(by="origin", name="other")), "by is 'origin'; it must be a tuple"),
     "allow without a comma": (
-        lambda: more(references=(Reference("origin", W, "origin", allow="XXX"),)), "allow is 'XXX'; it must be a tuple",
+        lambda: more(references=(Reference("origin", W, "origin", allow="BQN"),)), "allow is 'BQN'; it must be a tuple",
     ),
     "windows in a list": (lambda: split(static_test=[EARLY]), "static_test is a list; it must be a tuple of"),
     # names

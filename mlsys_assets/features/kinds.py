@@ -6,8 +6,11 @@ from numpy.typing import NDArray
 
 from mlsys_assets.features.aggregate import Aggregate, Kind
 from mlsys_assets.features.expression import Columns, Expression, Values, evaluate
-from mlsys_assets.features.feature import Lookup, Request, Scheduled, Trailing
 from mlsys_assets.features.grouping import Group, Join, Plan, Positions, Requests, microseconds
+from mlsys_assets.features.lookup import Lookup
+from mlsys_assets.features.request import Request
+from mlsys_assets.features.scheduled import Scheduled
+from mlsys_assets.features.trailing import Trailing
 from mlsys_assets.features.windows import (
     HOUR,
     Filtered,

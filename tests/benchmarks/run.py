@@ -143,7 +143,8 @@ def features() -> Iterator[Comparison]:
     from features_floor import floor
 
     from mlsys_assets.features.point_in_time import compute
-    from mlsys_assets.systems.flights.sources import FlightsFiles, build_sources
+    from mlsys_assets.systems.flights.files import FlightsFiles
+    from mlsys_assets.systems.flights.sources import build_sources
     from mlsys_assets.systems.flights.system import flights
     from mlsys_assets.types import TimeWindow
 

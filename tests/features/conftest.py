@@ -9,7 +9,10 @@ import pyarrow as pa
 import pytest
 
 from mlsys_assets.features.aggregate import Aggregate, Kind
-from mlsys_assets.features.feature import Lookup, Request, Scheduled, Trailing
+from mlsys_assets.features.lookup import Lookup
+from mlsys_assets.features.request import Request
+from mlsys_assets.features.scheduled import Scheduled
+from mlsys_assets.features.trailing import Trailing
 
 Row = dict[str, Any]
 

@@ -9,9 +9,13 @@ import pytest
 from mlsys_assets.data_ingestion.source import Column, Source
 from mlsys_assets.features import grouping
 from mlsys_assets.features.aggregate import count, last, mean, rate
-from mlsys_assets.features.feature import Feature, Lookup, Request, Scheduled, Trailing
+from mlsys_assets.features.feature import Feature
 from mlsys_assets.features.future_blindness import Outcomes, Sample, future_blindness
+from mlsys_assets.features.lookup import Lookup
 from mlsys_assets.features.point_in_time import compute
+from mlsys_assets.features.request import Request
+from mlsys_assets.features.scheduled import Scheduled
+from mlsys_assets.features.trailing import Trailing
 from mlsys_assets.types import days, hours, minutes, utc
 
 TIME = pa.timestamp("us", tz="UTC")

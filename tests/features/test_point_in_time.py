@@ -13,9 +13,13 @@ from mlsys_assets.data_ingestion.source import Column, Source
 from mlsys_assets.features import grouping
 from mlsys_assets.features.aggregate import age, count, last, mean, rate
 from mlsys_assets.features.aggregate import sum as total
-from mlsys_assets.features.feature import Feature, Lookup, Request, Scheduled, Trailing
+from mlsys_assets.features.feature import Feature
 from mlsys_assets.features.key import Key
+from mlsys_assets.features.lookup import Lookup
 from mlsys_assets.features.point_in_time import compute, history
+from mlsys_assets.features.request import Request
+from mlsys_assets.features.scheduled import Scheduled
+from mlsys_assets.features.trailing import Trailing
 from mlsys_assets.types import DeclarationError, days, hours, minutes, utc
 
 Oracle = Callable[..., list[list[Any]]]

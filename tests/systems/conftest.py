@@ -5,7 +5,8 @@ import pytest
 
 from mlsys_assets import TimeWindow
 from mlsys_assets.data_ingestion.validation import ingest
-from mlsys_assets.systems.flights.sources import FlightsFiles, FlightsSources, build_sources
+from mlsys_assets.systems.flights.files import FlightsFiles
+from mlsys_assets.systems.flights.sources import FlightsSources, build_sources
 
 
 @pytest.fixture(scope="session")

@@ -32,7 +32,7 @@ from mlsys_assets import (
     mean,
     rate,
 )  # fmt: skip
-from mlsys_assets.systems.flights.sources import FlightsFiles
+from mlsys_assets.systems.flights.files import FlightsFiles
 
 FILE = FlightsFiles.installed().weather
 LAG, OUTCOME = hours(1), hours(4)

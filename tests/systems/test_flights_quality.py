@@ -12,7 +12,7 @@ from mlsys_assets.data_sampling.rows import LabelledRows, moment
 from mlsys_assets.features.feature import PREDICT_AT
 from mlsys_assets.features.point_in_time import compute
 from mlsys_assets.measures.metrics import value
-from mlsys_assets.systems.flights.sources import FlightsFiles
+from mlsys_assets.systems.flights.files import FlightsFiles
 from mlsys_assets.systems.flights.system import NEW_YORK, build_system
 
 REFERENCE = {7: 0.789, 8: 0.759, 9: 0.745, 10: 0.747, 11: 0.736, 12: 0.759}

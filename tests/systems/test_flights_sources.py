@@ -10,7 +10,8 @@ import pytest
 
 from mlsys_assets import TimeWindow
 from mlsys_assets.data_ingestion.validation import ingest
-from mlsys_assets.systems.flights.sources import FlightsFiles, build_sources
+from mlsys_assets.systems.flights.files import FlightsFiles
+from mlsys_assets.systems.flights.sources import build_sources
 
 YEAR = TimeWindow.of("2012-12-31", "2014-01-06")
 ROWS = {

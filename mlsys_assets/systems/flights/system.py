@@ -24,8 +24,9 @@ from mlsys_assets import (
     days,
 )
 from mlsys_assets.systems.flights.features import build_features
+from mlsys_assets.systems.flights.files import FlightsFiles
 from mlsys_assets.systems.flights.labels import build_label
-from mlsys_assets.systems.flights.sources import FlightsFiles, build_sources
+from mlsys_assets.systems.flights.sources import build_sources
 
 NEW_YORK = ZoneInfo("America/New_York")
 TRUSTED_MONTHS = range(1, 7)
