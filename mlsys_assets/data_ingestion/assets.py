@@ -52,7 +52,7 @@ def _checks(source: Source) -> dict[str, tuple[str, bool]]:
         checks["no_undeclared_columns"] = ("The raw file has no column that was not declared.", False)
     for reference in source.references:
         if reference.allow:
-            text = f"Every {reference.column} is in {reference.source.name}; declared exceptions are counted."
+            text = f"Every {reference.column} is in {reference.source.name} or a declared exception, which are counted."
             checks[f"{reference.column}_is_known"] = (text, False)
     return checks
 

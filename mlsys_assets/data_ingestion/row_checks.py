@@ -91,9 +91,8 @@ def check_references(
     for reference in source.references:
         unknown = _unknown(reference, rows, known[reference.source.name])
         if pc.any(unknown).as_py():
-            rule = f"not in {reference.source.name}.{reference.key}"
             values = rows.column(reference.column)
-            rejections.add(np.asarray(unknown), rule=rule, column=reference.column, values=values)
+            rejections.add(np.asarray(unknown), rule=reference.rule, column=reference.column, values=values)
 
 
 def _unknown(reference: Reference, rows: pa.Table, there: pa.Table) -> pa.ChunkedArray:

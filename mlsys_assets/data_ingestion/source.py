@@ -103,6 +103,11 @@ class Reference:
     key: str
     allow: tuple[str, ...] = ()
 
+    @property
+    def rule(self) -> str:
+        """What a row with another value breaks."""
+        return f"not in {self.source.name}.{self.key}"
+
 
 @dataclass(frozen=True)
 class Rule:

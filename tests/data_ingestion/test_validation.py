@@ -231,6 +231,16 @@ def test_an_allowed_reference_is_counted() -> None:
     (finding,) = [f for f in found.findings if f.name == "code_is_known"]
     assert found.quarantined.num_rows == 0
     assert finding.evidence["rows"] == 1
+    assert finding.passed
+
+
+def test_a_reference_that_is_not_allowed_is_told_beside_those_that_are() -> None:
+    rows = [("b", "2013-01-08T00:00:00Z", "ZZ", "5", "1"), ("c", "2013-01-08T00:00:00Z", "QQ", "5", "1")]
+    found = ingest(make_source(), raw_of(*rows), window=WEEK, known=KNOWN)
+    (finding,) = [f for f in found.findings if f.name == "code_is_known"]
+    assert not finding.passed
+    assert finding.summary.startswith("1 rows in quarantine: code not in ")
+    assert finding.evidence["rows"] == 1
 
 
 def test_an_empty_window_gives_an_empty_typed_table() -> None:

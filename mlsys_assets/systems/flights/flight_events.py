@@ -55,17 +55,12 @@ ARRIVED = (
 )
 
 IDENTITY = (
-    Column(
-        "flight_id",
-        "string",
-        nullable=False,
-        description="local date / carrier and number / origin",
-    ),
-    Column("carrier", "string", nullable=False),
+    Column("flight_id", "string", nullable=False, description="local date / carrier and number / origin"),
+    Column("carrier", "string", nullable=False, description="airline, by its IATA code"),
     Column("flight", "int64", nullable=False, description="flight number"),
     Column("tailnum", "string", description="aircraft"),
-    Column("origin", "string", nullable=False),
-    Column("dest", "string", nullable=False),
+    Column("origin", "string", nullable=False, description="airport of departure, by its FAA code"),
+    Column("dest", "string", nullable=False, description="airport of destination, by its FAA code"),
     Column("sched_dep", "timestamp", nullable=False, description="planned departure"),
 )
 
@@ -118,34 +113,16 @@ class FlightEvents:
     def schedule(self) -> Source:
         """Every planned flight."""
         columns = (
-            Column("distance", "float64", nullable=False, unit="miles"),
+            Column("distance", "float64", nullable=False, unit="miles", description="from origin to destination"),
             Column("sched_arr", "timestamp", nullable=False, description="planned arrival"),
             Column(
-                "sched_hour",
-                "float64",
-                nullable=False,
-                unit="h",
-                description="planned departure, local time of day",
+                "sched_hour", "float64", nullable=False, unit="h", description="planned departure, local time of day"
             ),
             Column(
-                "sched_arr_hour",
-                "float64",
-                nullable=False,
-                unit="h",
-                description="planned arrival, local time of day",
+                "sched_arr_hour", "float64", nullable=False, unit="h", description="planned arrival, local time of day"
             ),
-            Column(
-                "weekday",
-                "int64",
-                nullable=False,
-                description="local day of the week, 0 = Monday",
-            ),
-            Column(
-                "predict_at",
-                "timestamp",
-                nullable=False,
-                description="when a prediction is asked for",
-            ),
+            Column("weekday", "int64", nullable=False, description="local day of the week, 0 = Monday"),
+            Column("predict_at", "timestamp", nullable=False, description="when a prediction is asked for"),
         )
         return self._source(
             "schedule",

@@ -19,61 +19,30 @@ def build_airports(files: FlightsFiles) -> Source:
         Column("alt", "float64", unit="ft"),
         Column("tzone", "string", description="IANA time zone"),
     )
-    return _snapshot(
-        files,
-        "airports",
-        key="faa",
-        columns=columns,
-        description="Airports, with their time zones.",
-    )
+    return _snapshot(files, "airports", key="faa", columns=columns, description="Airports, with their time zones.")
 
 
 def build_airlines(files: FlightsFiles) -> Source:
     """Return the airlines, by carrier code."""
     columns = (Column("carrier", "string", nullable=False), Column("name", "string"))
-    return _snapshot(
-        files,
-        "airlines",
-        key="carrier",
-        columns=columns,
-        description="Carrier codes and names.",
-    )
+    return _snapshot(files, "airlines", key="carrier", columns=columns, description="Carrier codes and names.")
 
 
 def build_planes(files: FlightsFiles) -> Source:
     """Return the aircraft, by tail number."""
     columns = (
         Column("tailnum", "string", nullable=False),
-        Column(
-            "year",
-            "int64",
-            minimum=1900,
-            maximum=2100,
-            description="year of manufacture",
-        ),
+        Column("year", "int64", minimum=1900, maximum=2100, description="year of manufacture"),
         Column("manufacturer", "string"),
         Column("model", "string"),
         Column("engines", "int64", minimum=1, maximum=8),
         Column("seats", "int64", minimum=1, maximum=900),
         Column("engine", "string"),
     )
-    return _snapshot(
-        files,
-        "planes",
-        key="tailnum",
-        columns=columns,
-        description="Aircraft by tail number.",
-    )
+    return _snapshot(files, "planes", key="tailnum", columns=columns, description="Aircraft by tail number.")
 
 
-def _snapshot(
-    files: FlightsFiles,
-    name: str,
-    *,
-    key: str,
-    columns: tuple[Column, ...],
-    description: str,
-) -> Source:
+def _snapshot(files: FlightsFiles, name: str, *, key: str, columns: tuple[Column, ...], description: str) -> Source:
     def derive(raw: pa.Table) -> pa.Table:
         since = pa.repeat(pa.scalar(REFERENCE_SINCE, pa.timestamp("us", tz="UTC")), raw.num_rows)
         return raw.append_column(EVENT_TIME, since).append_column(KNOWN_AT, since)
