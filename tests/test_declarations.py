@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 
+import pandas as pd  # noqa: F401 - a declared function is tried where this is loaded, as it is in a notebook
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
