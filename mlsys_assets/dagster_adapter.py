@@ -20,8 +20,7 @@ from mlsys_assets.features.feature import PREDICT_AT
 from mlsys_assets.models.passport import code_hash, source_files
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import Finding, Scalar, Severity, TimeWindow, days, hours
-from mlsys_resources.operations_rows import Alias, Decision
-from mlsys_resources.operations_rows import TestRead as StoredRead
+from mlsys_resources.operations_rows import Alias, Decision, TestRead as StoredRead
 from mlsys_resources.resources import Resources
 
 if TYPE_CHECKING:

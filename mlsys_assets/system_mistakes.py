@@ -14,8 +14,7 @@ from mlsys_assets.data_ingestion.source_mistakes import RESERVED
 from mlsys_assets.data_labeling.label import label_schema
 from mlsys_assets.data_labeling.natural_labels import NaturalLabel
 from mlsys_assets.data_sampling.splits import TimeSplit
-from mlsys_assets.features.feature import KINDS as FEATURES
-from mlsys_assets.features.feature import PREDICT_AT, Feature
+from mlsys_assets.features.feature import KINDS as FEATURES, PREDICT_AT, Feature
 from mlsys_assets.measures.intervals import Support
 from mlsys_assets.measures.metrics import Metric
 from mlsys_assets.mistakes import alike, misnamed, none_of, not_all, not_one, out_of_range, sound

@@ -8,8 +8,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from mlsys_resources.canonical import canonical_json
-from mlsys_resources.canonical import content_hash as hash_of
+from mlsys_resources.canonical import canonical_json, content_hash as hash_of
 from mlsys_resources.database import Database
 from mlsys_resources.names import identifier
 from mlsys_resources.operations_rows import LOST, REFUSED, WON, Alias, AliasAttempt, Decision, ModelVersion, TestRead

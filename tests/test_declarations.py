@@ -50,8 +50,7 @@ from mlsys_assets import (
 from mlsys_assets.data_ingestion.source_mistakes import OWN_TABLES, RESERVED
 from mlsys_assets.data_labeling.natural_labels import natural_labels
 from mlsys_assets.mistakes import LONGEST_NAME, NAME
-from mlsys_assets.offline_evaluation.assets import CHAMPION as SERVING
-from mlsys_assets.offline_evaluation.assets import SCORES
+from mlsys_assets.offline_evaluation.assets import CHAMPION as SERVING, SCORES
 from mlsys_assets.system_mistakes import CHAMPION
 from mlsys_assets.systems.flights.system import flights
 from mlsys_resources.names import IDENTIFIER

@@ -3,8 +3,7 @@
 import zipfile
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from mlsys_assets.data_ingestion.files import CsvFile, parse_csv
 from mlsys_assets.types import TimeWindow

@@ -5,8 +5,7 @@ from itertools import count
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from mlsys_assets import CsvFile, Daily, TimeWindow, Weekly, days, hours, utc
 from mlsys_assets.data_ingestion.files import parse_csv

@@ -8,8 +8,7 @@ from datetime import timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from mlsys_assets.data_ingestion.accounting import EMPTY_TICKS
 from mlsys_assets.data_ingestion.files import parse_csv

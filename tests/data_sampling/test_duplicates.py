@@ -1,7 +1,6 @@
 import numpy as np
 import pyarrow as pa
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from mlsys_assets.data_sampling.duplicates import content_across, duplicate_content, duplicate_keys, keys_across
 from mlsys_assets.data_sampling.identity import row_hashes

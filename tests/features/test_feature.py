@@ -5,8 +5,7 @@ import pyarrow as pa
 import pytest
 
 from mlsys_assets.data_ingestion.source import Column, Source
-from mlsys_assets.features.aggregate import age, count, last, mean, rate
-from mlsys_assets.features.aggregate import sum as total
+from mlsys_assets.features.aggregate import age, count, last, mean, rate, sum as total
 from mlsys_assets.features.feature import Feature, mistakes, outputs
 from mlsys_assets.features.key import Key
 from mlsys_assets.features.lookup import Lookup

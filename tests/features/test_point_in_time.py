@@ -6,13 +6,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from mlsys_assets.data_ingestion.source import Column, Source
 from mlsys_assets.features import grouping
-from mlsys_assets.features.aggregate import age, count, last, mean, rate
-from mlsys_assets.features.aggregate import sum as total
+from mlsys_assets.features.aggregate import age, count, last, mean, rate, sum as total
 from mlsys_assets.features.feature import Feature
 from mlsys_assets.features.key import Key
 from mlsys_assets.features.lookup import Lookup

@@ -12,8 +12,7 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from mlsys_resources.content_hash import content_hash
 from mlsys_resources.lake import ATTEMPTS, LONGEST_WAIT, Lake

@@ -3,8 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from mlsys_resources.canonical import sha256
 from mlsys_resources.manifest import Manifest, TamperedArtifact, check_listing, verify

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from mlsys_resources.operations_rows import Alias, AliasAttempt, Decision, ModelVersion, TestRead
 from mlsys_resources.operations_store import Conflict, OperationsStore, UnknownModel

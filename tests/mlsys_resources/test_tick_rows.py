@@ -5,8 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from mlsys_resources.content_hash import content_hash
 from mlsys_resources.tick_rows import block_of, by_tick, combined_hash, merged, of_ticks, sorted_by_tick, tick_hashes

@@ -1,0 +1,72 @@
+"""The public names, and where each is defined; ``__init__.py`` reads this file to load them on first use."""
+
+from mlsys_assets.data_ingestion.casting import read_moments as read_moments
+from mlsys_assets.data_ingestion.files import CsvFile as CsvFile
+from mlsys_assets.data_ingestion.source import (
+    DELIVERED_AT as DELIVERED_AT,
+    EVENT_TIME as EVENT_TIME,
+    KNOWN_AT as KNOWN_AT,
+    MALFORMED as MALFORMED,
+    SOURCE_FILE as SOURCE_FILE,
+    SOURCE_LINE as SOURCE_LINE,
+    Column as Column,
+    Reader as Reader,
+    Reference as Reference,
+    Rule as Rule,
+    Source as Source,
+    SourceKind as SourceKind,
+)
+from mlsys_assets.data_labeling.natural_labels import NaturalLabel as NaturalLabel
+from mlsys_assets.data_sampling.splits import TimeSplit as TimeSplit
+from mlsys_assets.definitions import build_definitions as build_definitions
+from mlsys_assets.features.aggregate import (
+    age as age,
+    count as count,
+    last as last,
+    mean as mean,
+    rate as rate,
+    sum as sum,
+)
+from mlsys_assets.features.key import Key as Key
+from mlsys_assets.features.lookup import Lookup as Lookup
+from mlsys_assets.features.request import Request as Request
+from mlsys_assets.features.scheduled import Scheduled as Scheduled
+from mlsys_assets.features.trailing import Trailing as Trailing
+from mlsys_assets.measures.intervals import Support as Support
+from mlsys_assets.measures.metrics import (
+    Accuracy as Accuracy,
+    Brier as Brier,
+    Ece as Ece,
+    LogLoss as LogLoss,
+    PrAuc as PrAuc,
+    RocAuc as RocAuc,
+)
+from mlsys_assets.models.baselines import (
+    GroupRate as GroupRate,
+    ZeroRule as ZeroRule,
+)
+from mlsys_assets.models.gradient_boosting import LightGBM as LightGBM
+from mlsys_assets.models.linear import LogisticRegression as LogisticRegression
+from mlsys_assets.offline_evaluation.gates import Gates as Gates
+from mlsys_assets.offline_evaluation.slices import Slice as Slice
+from mlsys_assets.system import (
+    MLSystem as MLSystem,
+    Requests as Requests,
+)
+from mlsys_assets.types import (
+    Calendar as Calendar,
+    Clock as Clock,
+    Daily as Daily,
+    DeclarationError as DeclarationError,
+    Finding as Finding,
+    FixedClock as FixedClock,
+    Hourly as Hourly,
+    Severity as Severity,
+    SystemClock as SystemClock,
+    TimeWindow as TimeWindow,
+    Weekly as Weekly,
+    days as days,
+    hours as hours,
+    minutes as minutes,
+    utc as utc,
+)
