@@ -48,7 +48,7 @@ def curves_plot(scores: Mapping[str, Floats], label: Floats, *, title: str) -> b
     for name, score in scores.items():
         curve = calibration_curve(label, score)
         calibration.plot(curve.predicted, curve.observed, marker="o", markersize=3, label=name)
-        false, true, precise = _rates(label, score)
+        false, true, precise = rates(label, score)
         roc.plot(false, true, label=name)
         precision.plot(true, precise, label=name)
     calibration.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":")
@@ -64,7 +64,7 @@ def curves_plot(scores: Mapping[str, Floats], label: Floats, *, title: str) -> b
     return page.getvalue()
 
 
-def _rates(label: Floats, score: Floats) -> tuple[Floats, Floats, Floats]:
+def rates(label: Floats, score: Floats) -> tuple[Floats, Floats, Floats]:
     """Return false positive rate, recall and precision at each distinct score, falling."""
     order = np.argsort(-score, kind="stable")
     ends = np.flatnonzero(np.diff(score[order], append=np.nan))

@@ -1,11 +1,14 @@
 """A gate passes what was shown, names what was not, and refuses evidence about something else."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from mlsys_assets.measures.intervals import Support
+from mlsys_assets.measures.intervals import Estimate, Support
 from mlsys_assets.measures.metrics import Accuracy, Ece, LogLoss, PrAuc
 from mlsys_assets.offline_evaluation.comparison import Scored, compare
+from mlsys_assets.offline_evaluation.evaluation import Evaluation
 from mlsys_assets.offline_evaluation.gates import RECENT, STATIC, Case, Gates, Verdict, WrongEvidence, decide
 from mlsys_assets.offline_evaluation.slices import Slice
 from mlsys_assets.types import utc
@@ -74,6 +77,45 @@ def test_too_little_against_the_champion_is_a_verdict_of_its_own(rule: str, expe
     thin = compare(few, ("model", "champion"), [LogLoss(), PrAuc()])
     mixed = Case("model", [], found.baselines, [thin, found.champion[1]])
     assert ask(Gates(without_recent=rule), mixed).verdict is expected
+
+
+def sliced(model: str, value: float, *, rows: int = 900, **more: Estimate) -> Evaluation:
+    """An evaluation on recent rows with an ECE of ``value`` and a log loss of it at EWR."""
+    believed = Estimate(value, value - 0.01, value + 0.01, rows, rows // 3, 30, sufficient=rows > 100)
+    parts = {"origin=EWR": {"log_loss": believed}} | {f"origin={n}": {"log_loss": e} for n, e in more.items()}
+    return Evaluation(model, model[0], RECENT, HASHES[RECENT], {"ece": believed}, parts)
+
+
+def test_a_model_that_is_not_calibrated_does_not_pass() -> None:
+    found = replace(case(), evaluations=[sliced("model", 0.06)])
+    verdict = ask(Gates(most_ece=0.05), found)
+    assert verdict.verdict is Verdict.FAIL
+    assert verdict.reason == "ece on recent_test is 0.0600 [0.0500, 0.0700], at most 0.05 is allowed"
+    assert ask(Gates(most_ece=0.06), found).passed
+    assert ask(Gates(), found).passed
+
+
+def test_a_model_that_is_worse_in_one_slice_does_not_replace_a_champion() -> None:
+    found = replace(case(champion=True), evaluations=[sliced("model", 0.5), sliced("champion", 0.4)])
+    verdict = ask(Gates(slice_margin=0.09), found)
+    assert verdict.verdict is Verdict.FAIL
+    assert verdict.reason == "log_loss for origin=EWR is worse than the champion's by 0.1000, allowed is 0.09"
+    assert ask(Gates(slice_margin=0.11), found).passed
+    assert ask(Gates(), found).passed
+
+
+def test_a_slice_that_cannot_tell_or_that_the_champion_lacks_decides_nothing() -> None:
+    thin = [sliced("model", 0.9, rows=50), sliced("champion", 0.4)]
+    new = [sliced("model", 0.4, LGA=Estimate(2.0, 1.9, 2.1, 900, 300, 30)), sliced("champion", 0.4)]
+    for evaluations in (thin, new):
+        assert ask(Gates(slice_margin=0.01), replace(case(champion=True), evaluations=evaluations)).passed
+
+
+def test_too_little_to_beat_a_baseline_is_a_verdict_of_its_own() -> None:
+    few = compare(scored(RECENT, days=3), ("model", "prior"), [LogLoss(), PrAuc()])
+    verdict = ask(Gates(), Case("model", [], [few]))
+    assert verdict.verdict is Verdict.INSUFFICIENT_DATA
+    assert "recent_test" in verdict.reason
 
 
 def test_evidence_about_another_model_or_other_rows_is_refused() -> None:

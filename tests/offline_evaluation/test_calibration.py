@@ -1,0 +1,55 @@
+"""The curves agree with scikit-learn's."""
+
+import numpy as np
+import pytest
+from sklearn import calibration, metrics
+
+from mlsys_assets.offline_evaluation.calibration import calibration_curve, curves_plot, rates
+
+PNG = b"\x89PNG\r\n"
+
+
+def drawn(n: int, *, grid: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(3)
+    score = random.beta(2, 4, size=n)
+    label = (random.uniform(size=n) < score**1.5).astype(float)
+    return label, score if grid is None else np.round(score * grid) / grid
+
+
+def test_the_calibration_curve_is_scikit_learns() -> None:
+    label, score = drawn(2_004)  # so that no row lies on an edge, which the two deal to different sides
+    observed, predicted = calibration.calibration_curve(label, score, n_bins=10, strategy="quantile")
+    found = calibration_curve(label, score)
+    np.testing.assert_allclose(found.observed, observed)
+    np.testing.assert_allclose(found.predicted, predicted)
+    assert found.rows.sum() == len(score)
+    assert found.rows.max() - found.rows.min() <= 1
+
+
+@pytest.mark.parametrize("score", [[], [0.2], [0.2] * 9, [0.2] * 8 + [0.9]], ids=len)
+def test_few_or_equal_scores_make_fewer_bins(score: list[float]) -> None:
+    label = np.arange(len(score)) % 2.0
+    found = calibration_curve(label, np.array(score))
+    assert found.rows.sum() == len(score)
+    assert (found.predicted * found.rows).sum() == pytest.approx(sum(score))
+    assert (found.observed * found.rows).sum() == pytest.approx(label.sum())
+
+
+@pytest.mark.parametrize("grid", [None, 20], ids=["no ties", "ties"])
+def test_the_other_curves_are_scikit_learns(grid: int | None) -> None:
+    label, score = drawn(500, grid=grid)
+    false, true, precise = rates(label, score)
+    their_false, their_true, _ = metrics.roc_curve(label, score, drop_intermediate=False)
+    np.testing.assert_allclose(false, their_false[1:])
+    np.testing.assert_allclose(true, their_true[1:])
+    their_precise, their_recall, _ = metrics.precision_recall_curve(label, score)
+    np.testing.assert_allclose(precise, their_precise[:-1][::-1])
+    np.testing.assert_allclose(true, their_recall[:-1][::-1])
+
+
+def test_the_picture_is_a_picture_and_the_same_each_time() -> None:
+    label, score = drawn(300)
+    page = curves_plot({"m": score, "prior": np.full(300, label.mean())}, label, title="recent")
+    assert page.startswith(PNG)
+    assert page == curves_plot({"m": score, "prior": np.full(300, label.mean())}, label, title="recent")
+    assert page != curves_plot({"m": 1 - score, "prior": np.full(300, label.mean())}, label, title="recent")
