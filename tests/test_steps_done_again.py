@@ -191,3 +191,18 @@ def test_requests_that_nobody_knew_of_in_time_are_refused(home: Home) -> None:
     early = Requests(asked, key="observation", predict_at="event_time")
     with pytest.raises(RunFailed, match="became known after their prediction time"):
         home.of(replace(home.system, requests=early)).run("rain_ingest", TimeWindow.of("2013-03-20", "2013-03-21"))
+
+
+def test_a_tick_is_predicted_by_the_champion_of_its_time(later: Home) -> None:
+    """Whatever was promoted since; and a tick that had none is refused."""
+    later.run("rain_ingest", TimeWindow.of("2013-03-25", "2013-03-26"))
+    for window in (TimeWindow.of("2013-03-05", "2013-03-06"), TimeWindow.of("2013-03-24", "2013-03-26")):
+        later.run("rain_predict", window)
+    found = later.stores.lake.read("rain", "predictions", columns=["tick", "model_hash"]).to_pylist()
+    first, second = (m.content_hash for m in later.stores.operations.models("rain"))
+    assert first != second
+    assert {(f"{row['tick']:%m-%d}", row["model_hash"]) for row in found} == {
+        ("03-05", first), ("03-24", first), ("03-25", second)
+    }  # fmt: skip
+    with pytest.raises(RunFailed, match="rain had no champion at 2013-03-04"):
+        later.run("rain_predict", TimeWindow.of("2013-03-04", "2013-03-05"))
