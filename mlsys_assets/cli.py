@@ -4,7 +4,6 @@ import argparse
 import gc
 import os
 import sys
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -46,8 +45,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
-    # Dagster says this of backfill policies and partition mappings, on which the graph is built.
-    warnings.filterwarnings("ignore", message=".*is currently in beta, and may have breaking changes.*")
     prepare(os.environ)
     if options.home is not None:
         os.environ[HOME] = str(options.home.absolute())

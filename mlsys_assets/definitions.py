@@ -1,5 +1,6 @@
 """From declarations to Dagster: the stages in order, a line each."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -45,12 +46,11 @@ def build_definitions(
     if mistakes := [*_system_mistakes(systems), *_stage_mistakes(replaced)]:
         raise DeclarationError("build_definitions", mistakes)
     builders = BUILDERS | replaced
-    return dg.Definitions(
-        assets=[asset for system in systems for build in builders.values() for asset in build(system)],
-        jobs=[job for system in systems for job in _jobs(system)],
-        resources=resources.for_dagster(),
-        executor=dg.in_process_executor,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)  # of what the graph is built on: no news to who declares one
+        assets = [asset for system in systems for build in builders.values() for asset in build(system)]
+        jobs = [job for system in systems for job in _jobs(system)]
+    return dg.Definitions(assets=assets, jobs=jobs, resources=resources.for_dagster(), executor=dg.in_process_executor)
 
 
 BUILDERS: dict[str, Callable[[MLSystem], list[dg.AssetsDefinition]]] = {

@@ -99,9 +99,7 @@ def process(*command: str) -> Cost:
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mlsys-bench-") as folder:
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLSYS_", "DAGSTER_", "PYTHONDONT"))}
-        done = subprocess.run(
-            [sys.executable, "-W", "ignore", *command], cwd=folder, env=environment, capture_output=True, check=False
-        )
+        done = subprocess.run([sys.executable, *command], cwd=folder, env=environment, capture_output=True, check=False)
         wall, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
         sys.exit(f"{' '.join(command)} failed:\n{done.stderr.decode()}")

@@ -1,5 +1,6 @@
 """The event log written in batches says what Dagster's own, written event by event, says."""
 
+import warnings
 from pathlib import Path
 
 import dagster as dg
@@ -16,14 +17,17 @@ OURS = f"{PooledSqliteEventLogStorage.__module__}\n  class: {PooledSqliteEventLo
 THEIRS = f"dagster._core.storage.event_log\n  class: {SqliteEventLogStorage.__name__}"
 
 
-@dg.asset(
-    partitions_def=DAYS, backfill_policy=dg.BackfillPolicy.single_run(), code_version="1",
-    check_specs=[dg.AssetCheckSpec("sound", asset="table")],
-)  # fmt: skip
-def table(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-    for key in context.partition_keys:
-        context.add_asset_metadata({"rows": int(key[-1])}, partition_key=key)
-    return dg.MaterializeResult(check_results=[dg.AssetCheckResult(passed=True, check_name="sound")])
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", dg.BetaWarning)  # as build_definitions does, for backfill policies
+
+    @dg.asset(
+        partitions_def=DAYS, backfill_policy=dg.BackfillPolicy.single_run(), code_version="1",
+        check_specs=[dg.AssetCheckSpec("sound", asset="table")],
+    )  # fmt: skip
+    def table(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        for key in context.partition_keys:
+            context.add_asset_metadata({"rows": int(key[-1])}, partition_key=key)
+        return dg.MaterializeResult(check_results=[dg.AssetCheckResult(passed=True, check_name="sound")])
 
 
 def _told(home: Path, instance_yaml: str) -> dict[str, object]:

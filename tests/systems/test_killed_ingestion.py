@@ -37,7 +37,7 @@ Content = dict[tuple[str, datetime], str]
 
 
 def _start(home: Path) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-W", "ignore", "-c", INGEST, str(home)]
+    command = [sys.executable, "-c", INGEST, str(home)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
