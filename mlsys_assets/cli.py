@@ -49,13 +49,12 @@ def _run(options: argparse.Namespace) -> int:
     if options.home is not None:
         os.environ[HOME] = str(options.home.absolute())
     # Only now, when the environment is settled, and not for --help: this loads Dagster.
-    from mlsys_assets.first_run import Progress, first_run, report, warm_up
+    from mlsys_assets.first_run import Progress, first_run, report
     from mlsys_assets.runs import Runner
     from mlsys_assets.state_folder import open_instance
     from mlsys_assets.workspace import SYSTEMS, defs, resources
 
     system, as_of, home = SYSTEMS[0], utc(options.as_of), state_folder(os.environ)
-    warm_up(resources)
     with open_instance(home) as instance:
         say = Progress(sys.stdout)
         first_run(Runner(system, defs, instance, say.step), as_of, stores=resources, say=say)

@@ -2,10 +2,9 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from threading import Thread
 from typing import TextIO
 
 import numpy as np
@@ -48,20 +47,6 @@ class Progress:
         if self._step:
             print(f"    {self._step:<20} {now - self._last:6.1f} s", file=self.out, flush=True)
         self._last, self._step = now, name
-
-
-def warm_up(stores: Resources) -> None:
-    """Begin to load what training will need, while data comes in: seconds that need not be waited for."""
-
-    def load() -> None:
-        with suppress(Exception):  # whoever needs it next will be told what is wrong
-            import lightgbm  # noqa: F401
-            import matplotlib.figure  # noqa: F401
-            import sklearn.linear_model  # noqa: F401
-
-            stores.models.warm_up()
-
-    Thread(target=load, name="warm-up", daemon=True).start()
 
 
 def first_run(runner: Runner, as_of: datetime, *, stores: Resources, say: Progress) -> None:

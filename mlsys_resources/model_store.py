@@ -85,10 +85,6 @@ class ModelStore:
     def __repr__(self) -> str:
         return f"ModelStore({shown(self._uri)!r})"
 
-    def warm_up(self) -> None:
-        """Load MLflow and open its store, which takes seconds, before either is needed; raises ModelStoreError."""
-        _ = self._client
-
     def log_run(self, run: RunLog) -> str:
         """Write a whole run to MLflow and return its id: FINISHED, or FAILED if writing it failed.
 
