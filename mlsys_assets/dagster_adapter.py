@@ -270,7 +270,7 @@ class AsOf:
 
     def standing(self, kind: str) -> list[Decision]:
         """Return what was decided as of then, which may be nothing yet."""
-        return [d for d in self.stores.operations.decisions(self.system.name, kind) if d.as_of == self.as_of]
+        return list(self.stores.operations.decisions(self.system.name, kind, since=self.as_of, until=self.as_of))
 
     def decisions(self, kind: str) -> list[Decision]:
         """Return what was decided as of then; raises if there is nothing."""

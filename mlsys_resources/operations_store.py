@@ -204,14 +204,41 @@ class OperationsStore:
             " for what made two runs of the same step differ"
         )
 
-    def decisions(self, system: str, kind: str | None = None) -> tuple[Decision, ...]:
-        """Return a system's decisions in the order of as-of, kind and name."""
+    def decisions(
+        self,
+        system: str,
+        kind: str | None = None,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> tuple[Decision, ...]:
+        """Return a system's decisions as of ``since`` to ``until``, both included, by as-of, kind and name."""
         conditions = [DECISIONS.c.system == identifier(system)]
         if kind is not None:
             conditions.append(DECISIONS.c.kind == kind)
+        if since is not None:
+            conditions.append(DECISIONS.c.as_of >= since)
+        if until is not None:
+            conditions.append(DECISIONS.c.as_of <= until)
         found = [_decision(row) for row in self._rows(DECISIONS, *conditions)]
         # Sorted here: databases order text by their own collations.
         return tuple(sorted(found, key=lambda decision: (decision.as_of, decision.kind, decision.name)))
+
+    def decision(self, system: str, kind: str, name: str, *, until: datetime | None = None) -> Decision | None:
+        """Return the last decision of that kind and name, as of ``until`` or before; None if there is none."""
+        query = (
+            sa.select(DECISIONS)
+            .where(DECISIONS.c.system == identifier(system), DECISIONS.c.kind == kind, DECISIONS.c.name == name)
+            .order_by(DECISIONS.c.as_of.desc())
+            .limit(1)
+        )
+        with self._database.read() as connection:
+            row = (
+                connection.execute(query if until is None else query.where(DECISIONS.c.as_of <= until))
+                .mappings()
+                .first()
+            )
+        return None if row is None else _decision(row)
 
     def ledger_hash(self, system: str) -> str:
         """Return one hash over all decisions of a system, recomputed from what they say."""
