@@ -167,11 +167,12 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> d
     return dg.MetadataValue.md("\n".join(lines))
 
 
-def image(png: bytes, title: str) -> dg.MarkdownMetadataValue:
-    """Return a picture as metadata that the Dagster UI shows inline."""
+def image(picture: bytes | str, title: str) -> dg.MarkdownMetadataValue:
+    """Return a picture, PNG bytes or SVG text, as metadata that the Dagster UI shows inline."""
     import base64
 
-    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
+    kind, data = ("svg+xml", picture.encode()) if isinstance(picture, str) else ("png", picture)
+    return dg.MetadataValue.md(f"![{title}](data:image/{kind};base64,{base64.b64encode(data).decode()})")
 
 
 def _cell(value: object) -> str:

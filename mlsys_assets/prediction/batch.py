@@ -10,6 +10,8 @@ from mlsys_assets.data_ingestion.source import KNOWN_AT, TIMESTAMP
 
 SCORE = "score"
 """The predicted probability."""
+MODEL = "model"
+"""The name of the baseline that said so."""
 MODEL_HASH = "model_hash"
 """The content hash of the model that made the prediction."""
 
@@ -25,6 +27,11 @@ def prediction_schema(key: str, at: str) -> pa.Schema:
             pa.field(KNOWN_AT, TIMESTAMP, nullable=False),
         ]
     )
+
+
+def baseline_schema(key: str, at: str) -> pa.Schema:
+    """Return the schema of the table of what baselines say: a prediction table with the baseline's name first."""
+    return prediction_schema(key, at).insert(0, pa.field(MODEL, pa.string(), nullable=False))
 
 
 def predict_batch(
