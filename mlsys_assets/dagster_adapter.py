@@ -43,11 +43,36 @@ STAGES = (
 
 def partitions(system: MLSystem) -> dg.TimeWindowPartitionsDefinition:
     """Return the system's ticks as Dagster partitions."""
-    start = system.calendar.start
-    cron = CRON[system.calendar.step].format(minute=start.minute, hour=start.hour, weekday=start.isoweekday() % 7)
+    calendar = system.calendar
     return dg.TimeWindowPartitionsDefinition(
-        start=start, end=system.calendar.end, fmt=system.calendar.key_format, cron_schedule=cron
+        start=calendar.start, end=calendar.end, fmt=calendar.key_format, cron_schedule=cron(system)
     )
+
+
+def cron(system: MLSystem) -> str:
+    """Return the schedule of the system's ticks."""
+    start = system.calendar.start
+    return CRON[system.calendar.step].format(minute=start.minute, hour=start.hour, weekday=start.isoweekday() % 7)
+
+
+def data_job(system: MLSystem) -> str:
+    """Return the name of the job that brings a tick's data in, up to its features."""
+    return f"{system.name}_ingest"
+
+
+def tick_job(system: MLSystem) -> str:
+    """Return the name of the job that brings a tick in, predicts it and monitors it."""
+    return f"{system.name}_tick"
+
+
+def training_job(system: MLSystem) -> str:
+    """Return the name of the job that trains, compares and perhaps promotes as of a tick's start."""
+    return f"{system.name}_train"
+
+
+def prediction_job(system: MLSystem) -> str:
+    """Return the name of the job that predicts for a tick's requests."""
+    return f"{system.name}_predict"
 
 
 def group(system: MLSystem, stage: str) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 import pyarrow as pa
 
@@ -120,6 +121,7 @@ class MLSystem:
     slices: tuple[Slice, ...] = ()
     triggers: tuple[Trigger, ...] = ()
     retraining: Retraining = Retraining()
+    costs: Any = None
     simulated_from: datetime | None = None
     owner: str = ""
     description: str = ""
