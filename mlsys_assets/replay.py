@@ -10,8 +10,10 @@ import dagster as dg
 
 from mlsys_assets.clocks import StoredClock, clock_of
 from mlsys_assets.dagster_adapter import tick_job, training_job
+from mlsys_assets.retraining.ledger import ARBITER, MONITORING, PERFORMANCE, RETRAINING
 from mlsys_assets.retraining.sensors import Desk, build_schedules, build_sensors
 from mlsys_assets.retraining.timetable import Due, first_as_of, next_due
+from mlsys_assets.rollout.promotion import CHAMPION
 from mlsys_assets.runs import RunFailed, Runner
 from mlsys_assets.system import MLSystem
 from mlsys_resources.resources import Resources
@@ -48,11 +50,6 @@ class Replay:
 
         Raises ValueError for a system on the wall clock, RunFailed if a run fails; started again, it goes on there.
         """
-        if not isinstance(self._clock, StoredClock):
-            raise ValueError(
-                f"{self.system.name} lives on the wall clock, and only what has a simulated one can be replayed; "
-                "declare simulated_from"
-            )
         if self._desk.training_wanted():
             yield self._settled()
         while (due := self._next()) is not None and due.as_of <= until:
@@ -64,8 +61,14 @@ class Replay:
         return Desk(self.system, self.stores, self.runner.instance)
 
     @cached_property
-    def _clock(self) -> object:
-        return clock_of(self.system, self.stores)
+    def _clock(self) -> StoredClock:
+        clock = clock_of(self.system, self.stores)
+        if isinstance(clock, StoredClock):
+            return clock
+        raise ValueError(
+            f"{self.system.name} lives on the wall clock, and only what has a simulated one can be replayed; "
+            "declare simulated_from"
+        )
 
     def _next(self) -> Due | None:
         decided, calendar = self._desk.decided, self.system.calendar
@@ -76,13 +79,11 @@ class Replay:
         """Ask schedule and sensors, and run what they request, until the decision that is due is taken and done."""
         for _ in range(MOST_ROUNDS):
             self._round()
-            if self._desk.due() is None and not self._desk.training_wanted():
-                break
-        else:
-            raise RunFailed(
-                f"{self.system.name}: what is due at {self._clock.now()} is not done after {MOST_ROUNDS} rounds"
-            )
-        return self._desk.decided.as_of
+            decided = self._desk.decided
+            if decided is not None and self._desk.due() is None and not self._desk.training_wanted():
+                return decided.as_of
+        now = f"{self._clock.now():%Y-%m-%d %H:%M}"
+        raise RunFailed(f"{self.system.name}: what is due at {now} is not done after {MOST_ROUNDS} rounds")
 
     def _round(self) -> None:
         said = self._schedule.evaluate_tick(
@@ -128,3 +129,12 @@ class Replay:
                     # What the ledger knows of, such as too few labels, is an outcome; all else is the caller's to mend.
                     if request.job_name == tick_job(self.system) or self._desk.training_wanted():
                         raise
+
+
+def tick_told(system: MLSystem, stores: Resources, as_of: datetime) -> str:
+    """Return in a line what was decided as of a time, and how the tick before it was predicted."""
+    found = {(d.kind, d.name): d for d in stores.operations.decisions(system.name, since=as_of, until=as_of)}
+    parts = [f"{d.verdict}: {d.reason}" for d in [found.get((RETRAINING, ARBITER))] if d is not None]
+    parts += [f"gate {d.verdict}" for d in [found.get(("gate", CHAMPION))] if d is not None]
+    monitored = found.get((MONITORING, PERFORMANCE))
+    return "; ".join(parts) + (f" | {monitored.reason.split('; ')[-1]}" if monitored is not None else "")

@@ -12,7 +12,14 @@ from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.features.feature import PREDICT_AT
 from mlsys_assets.models.bundle import from_files
 from mlsys_assets.models.predictor import Predictor
-from mlsys_assets.prediction.batch import SCORE, baseline_schema, predict_batch, prediction_schema
+from mlsys_assets.prediction.batch import (
+    BASELINES,
+    PREDICTIONS,
+    SCORE,
+    baseline_schema,
+    predict_batch,
+    prediction_schema,
+)
 from mlsys_assets.rollout.promotion import CHAMPION
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import Finding, Severity, TimeWindow
@@ -24,7 +31,6 @@ if TYPE_CHECKING:
     from mlsys_resources.operations_store import OperationsStore
 
 STAGE = "prediction"
-TABLE, BASELINES = "predictions", "baseline_predictions"
 HAS_CHAMPION = "a_champion_predicts"
 CHECKS = {HAS_CHAMPION: ("Each tick had a champion when it began; where it had none, nothing is predicted.", False)}
 
@@ -41,7 +47,7 @@ class _Serving:
 
 def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
     """Return the prediction table of the system."""
-    key, asset = system.requests.key, adapter.key(system, TABLE)
+    key, asset = system.requests.key, adapter.key(system, PREDICTIONS)
 
     @dg.asset(
         key=asset,
@@ -68,7 +74,7 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
                     shadows.append(said.add_column(0, beside.field(0), pa.repeat(name, len(said))))
         ticks = adapter.TickWriter(context, system, stores.lake)
         ticks.write(BASELINES, pa.concat_tables(shadows), schema=beside, by=PREDICT_AT, record=False)
-        ticks.write(TABLE, pa.concat_tables(made), schema=schema, by=PREDICT_AT)
+        ticks.write(PREDICTIONS, pa.concat_tables(made), schema=schema, by=PREDICT_AT)
         mean = pc.mean(pa.concat_tables(made)[SCORE]).as_py()
         context.add_asset_metadata(
             {

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from mlsys_assets.data_ingestion.source import KNOWN_AT, TIMESTAMP
 
+PREDICTIONS, BASELINES = "predictions", "baseline_predictions"
+"""The tables: of what champions said, and of what baselines would have."""
 SCORE = "score"
 """The predicted probability."""
 MODEL = "model"

@@ -1,6 +1,7 @@
 """What each tick taught of the model in service: how it does as labels mature, and what shifted."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
@@ -13,10 +14,15 @@ from mlsys_assets.charts import bars, lines
 from mlsys_assets.data_ingestion.source import EVENT_TIME, KNOWN_AT
 from mlsys_assets.data_labeling.label import LABEL
 from mlsys_assets.features.feature import PREDICT_AT
-from mlsys_assets.prediction.assets import BASELINES, TABLE as PREDICTIONS
-from mlsys_assets.prediction.batch import MODEL, SCORE
+from mlsys_assets.prediction.batch import BASELINES, MODEL, PREDICTIONS, SCORE
 from mlsys_assets.production_monitoring import findings
-from mlsys_assets.production_monitoring.drift import DRIFT_SCHEMA, drift as drift_of, psi_of_scores
+from mlsys_assets.production_monitoring.drift import (
+    DRIFT_SCHEMA,
+    LARGE,
+    beyond_chance,
+    drift as drift_of,
+    psi_of_scores,
+)
 from mlsys_assets.production_monitoring.performance import affected, matured
 from mlsys_assets.production_monitoring.profile import PROFILE_SCHEMA, profile
 from mlsys_assets.production_monitoring.revisions import (
@@ -89,26 +95,18 @@ def _performance(system: MLSystem) -> dg.AssetsDefinition:
     )
     def performance(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
         schema, first = revised_schema(system.metrics), adapter.tick_window(context).start
-        said = _said_before(system, stores, first)
-        parts, told = [schema.empty_table()], _Labels(system, stores)
-        for tick in system.calendar.ticks(adapter.tick_window(context)):
-            rows = revised(
-                _matured(system, stores, tick), pa.concat_tables([said, *parts]).select([PREDICTED, MODEL]),
-                as_of=tick.end, metrics=system.metrics,
-            )  # fmt: skip
-            parts.append(rows)
-            found = {**told.evidence(tick), "served": served(rows, CHAMPION, system.metrics)}
-            _record(
-                context, system, stores, tick, PERFORMANCE, found, findings.measured(found["served"], system.metrics)
-            )
-            placed = adapter.in_tick(rows, tick.start)
-            stores.lake.write_ticks(
-                system.name, PERFORMANCE, placed, schema=schema, ticks=[tick.start], run_id=context.run.run_id
-            )
-        everything = latest(pa.concat_tables([said, *parts]))
+        said, labels = _said_before(system, stores, first), _Labels(system, stores)
+        for tick in _ticks(context, system, stores):
+            models = _matured(system, stores, tick.window)
+            rows = revised(models, said.select([PREDICTED, MODEL]), as_of=tick.window.end, metrics=system.metrics)
+            said = pa.concat_tables([said, rows])
+            found = {**labels.evidence(tick.window), "served": served(rows, CHAMPION, system.metrics)}
+            tick.write(PERFORMANCE, rows, schema)
+            tick.record(PERFORMANCE, found, findings.measured(found["served"], system.metrics))
+        everything = latest(said)
         checks = [
             findings.label_rate(found),
-            findings.labels_arrive(everything, as_of=tick.end - system.label.window),
+            findings.labels_arrive(everything, as_of=tick.window.end - system.label.window),
             findings.beats_baselines(everything, system.metrics[0]),
         ]
         return dg.MaterializeResult(
@@ -137,20 +135,13 @@ def _drift(system: MLSystem) -> dg.AssetsDefinition:
         **adapter.common(system, STAGE, kinds=("numpy", "deltalake")),
     )
     def drift(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
-        for tick in system.calendar.ticks(adapter.tick_window(context)):
-            shifts = _shifts(system, stores, tick)
-            scores = _score_shift(system, stores, tick)
-            stores.lake.write_ticks(
-                system.name, DRIFT, adapter.in_tick(shifts, tick.start), schema=DRIFT_SCHEMA, ticks=[tick.start],
-                run_id=context.run.run_id,
-            )  # fmt: skip
-            columns = dict(zip(shifts["column"].to_pylist(), shifts["psi"].to_pylist(), strict=True))
-            _record(
-                context, system, stores, tick, DRIFT, {"columns": columns, "scores": scores},
-                findings.shifted(columns, scores),
-            )  # fmt: skip
+        for tick in _ticks(context, system, stores):
+            shifts, scores = _shifts(system, stores, tick.window), _score_shift(system, stores, tick.window)
+            columns = beyond_chance(shifts)
+            tick.write(DRIFT, shifts, DRIFT_SCHEMA)
+            tick.record(DRIFT, {"columns": columns, "scores": scores}, findings.shifted(columns, scores))
         worst = dict(sorted(columns.items(), key=lambda item: (-item[1], item[0]))[:SHOWN_COLUMNS])
-        plot = bars(worst, title="population stability index", marks={"large": findings.LARGE}) if worst else None
+        plot = bars(worst, title="population stability index", marks={"large": LARGE}) if worst else None
         return dg.MaterializeResult(
             metadata={"largest shifts": adapter.image(plot, "largest shifts")}
             if plot
@@ -161,23 +152,32 @@ def _drift(system: MLSystem) -> dg.AssetsDefinition:
     return drift
 
 
-def _record(  # noqa: PLR0913 - a decision says all it rests on
-    context: dg.AssetExecutionContext,
-    system: MLSystem,
-    stores: Resources,
-    tick: TimeWindow,
-    name: str,
-    evidence: Mapping[str, Any],
-    said: tuple[str, str],
-) -> None:
-    """Put on the ledger what was found as of the tick's end."""
-    verdict, reason = said
-    stores.operations.record(
-        Decision(
-            system.name, tick.end, MONITORING, name, verdict, reason, dict(evidence),
-            {"dagster_run": context.run.run_id},
+@dataclass(frozen=True)
+class _Tick:
+    """One tick that is monitored: what is found goes to the lake, and as of its end to the ledger."""
+
+    context: dg.AssetExecutionContext
+    system: MLSystem
+    stores: Resources
+    window: TimeWindow
+
+    def write(self, table: str, rows: pa.Table, schema: pa.Schema) -> None:
+        """Replace the tick's rows of a table."""
+        placed, ticks = adapter.in_tick(rows, self.window.start), [self.window.start]
+        self.stores.lake.write_ticks(
+            self.system.name, table, placed, schema=schema, ticks=ticks, run_id=self.context.run.run_id
         )
-    )  # fmt: skip
+
+    def record(self, name: str, evidence: Mapping[str, Any], said: tuple[str, str]) -> None:
+        """Put on the ledger what was found: evidence, and verdict with reason."""
+        run = {"dagster_run": self.context.run.run_id}
+        self.stores.operations.record(
+            Decision(self.system.name, self.window.end, MONITORING, name, *said, dict(evidence), run)
+        )
+
+
+def _ticks(context: dg.AssetExecutionContext, system: MLSystem, stores: Resources) -> list[_Tick]:
+    return [_Tick(context, system, stores, w) for w in system.calendar.ticks(adapter.tick_window(context))]
 
 
 class _Labels:

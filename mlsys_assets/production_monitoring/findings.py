@@ -7,11 +7,10 @@ from typing import Any
 
 from mlsys_assets.measures.metrics import Metric
 from mlsys_assets.prediction.batch import MODEL
+from mlsys_assets.production_monitoring.drift import LARGE
 from mlsys_assets.production_monitoring.revisions import PREDICTED
 from mlsys_assets.types import Finding, Severity
 
-LARGE = 0.25
-"""The population stability index from which a shift is called large (Siddiqi 2006)."""
 MOST_SHIFTED = 0.2
 """The share of feature columns with a large shift that is called unfamiliar."""
 SMALL_EFFECT = 0.2

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 
 from mlsys_assets.mistakes import misnamed, out_of_range
+from mlsys_assets.production_monitoring.drift import LARGE
 from mlsys_assets.retraining.history import History, Monitored
 from mlsys_assets.retraining.trigger import TriggerVerdict, said, unknown
 
-LARGE = 0.25
-"""The population stability index from which a shift is called large (Siddiqi 2006)."""
 SHOWN = 3
 
 
