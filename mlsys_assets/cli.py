@@ -7,15 +7,19 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlsys_assets.process_environment import prepare
 from mlsys_assets.types import utc
-from mlsys_resources.resources import HOME, state_folder
+from mlsys_resources.resources import HOME, WORKSPACE, state_folder
 
 if TYPE_CHECKING:
+    import dagster as dg
+
     from mlsys_assets.system import MLSystem
+    from mlsys_resources.resources import Resources
 
 LEDGER_COLUMNS = ("system", "as_of", "kind", "name", "verdict", "reason", "evidence", "context", "content_hash")
 
@@ -75,26 +79,27 @@ def _command(
     return command
 
 
-def _system(options: argparse.Namespace) -> "MLSystem":
-    from mlsys_assets.workspace import SYSTEMS
-
-    named = {system.name: system for system in SYSTEMS}
-    if options.system is not None and options.system not in named:
-        raise LookupError(f"there is no system {options.system!r}; there are: {', '.join(named)}")
-    return named[options.system] if options.system else SYSTEMS[0]
+def _workspace(options: argparse.Namespace) -> "tuple[MLSystem, dg.Definitions, Resources]":
+    """Return the system asked for, and the definitions and stores of its workspace."""
+    # Only now, when the environment is settled, and not for --help: this loads Dagster.
+    workspace = import_module(os.environ.get(WORKSPACE) or "mlsys_assets.workspace")
+    named: dict[str, MLSystem] = {system.name: system for system in workspace.SYSTEMS}
+    name = next(iter(named)) if options.system is None else options.system
+    if name not in named:
+        raise LookupError(f"{workspace.__name__} has no system {name!r}; it has: {', '.join(named)}")
+    return named[name], workspace.defs, workspace.resources
 
 
 def _run(options: argparse.Namespace) -> int:
-    # Only now, when the environment is settled, and not for --help: this loads Dagster.
     from mlsys_assets.history_page import history_page
     from mlsys_assets.progress import Progress
     from mlsys_assets.replay import Replay, tick_told
     from mlsys_assets.report import report, summary
     from mlsys_assets.runs import Runner
     from mlsys_assets.state_folder import clear, open_instance
-    from mlsys_assets.workspace import defs, resources
 
-    system, home, say = _system(options), state_folder(os.environ), Progress(sys.stdout)
+    system, defs, resources = _workspace(options)
+    home, say = state_folder(os.environ), Progress(sys.stdout)
     if options.fresh:
         clear(home)
     with open_instance(home) as instance:
@@ -128,9 +133,8 @@ def _until(options: argparse.Namespace, system: "MLSystem") -> datetime:
 def _report(options: argparse.Namespace) -> int:
     from mlsys_assets.history_page import history_page
     from mlsys_assets.report import report, summary
-    from mlsys_assets.workspace import resources
 
-    system = _system(options)
+    system, _, resources = _workspace(options)
     told = report(system, resources)
     if options.html is not None:
         options.html.write_text(history_page(told), encoding="utf-8")
@@ -139,9 +143,8 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _ledger(options: argparse.Namespace) -> int:
-    from mlsys_assets.workspace import resources
-
-    name, store = _system(options).name, resources.operations
+    system, _, resources = _workspace(options)
+    name, store = system.name, resources.operations
     if options.hash:
         print(store.ledger_hash(name))
         return 0

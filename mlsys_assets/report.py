@@ -114,10 +114,7 @@ def _months(system: MLSystem, stores: Resources, versions: Mapping[str, int]) ->
             {
                 "month": str(at),
                 "champion": of(champion),
-                "versions": {
-                    str(versions.get(h, h)): of(champion & (rows.content == h))
-                    for h in np.unique(rows.content[champion])
-                },
+                "versions": {str(versions.get(h, h)): of(champion & (rows.content == h)) for h in contents},
                 "baselines": {n: of(here & (rows.model == n)) for n in np.unique(rows.model[here]) if n != CHAMPION},
                 "costs": {cost.model: cost.as_dict() for cost in costs if cost.month == str(at)},
             }

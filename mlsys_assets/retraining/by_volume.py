@@ -1,6 +1,7 @@
 """Retrain when enough new labels are there."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 from mlsys_assets.mistakes import misnamed, out_of_range
 from mlsys_assets.retraining.history import History
@@ -41,7 +42,7 @@ class LabelVolume:
         if history.now is None:
             return unknown(f"labels were not counted as of {history.as_of:%Y-%m-%d %H:%M}")
         before, now = history.trained.labelled, history.now.labelled
-        wanted = before * (1 + self.grows)
+        wanted = before * (1 + Fraction(str(self.grows)))  # a tenth more is a tenth more, to the label
         reason = (
             f"{now:,} labels, {before:,} at the last training ({_grown(now, before)}); asked for: +{self.grows:.1%}"
         )

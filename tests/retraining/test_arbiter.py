@@ -1,0 +1,92 @@
+"""One decision from many verdicts, and no more trainings than are allowed."""
+
+from itertools import product
+
+import pytest
+
+from mlsys_assets.retraining.arbiter import AllOf, AnyOf, Retraining, decide
+from mlsys_assets.retraining.by_drift import Drift
+from mlsys_assets.retraining.by_time import Every
+from mlsys_assets.retraining.by_volume import LabelVolume
+from mlsys_assets.retraining.history import History, Training
+from mlsys_assets.retraining.trigger import Answer, TriggerVerdict
+from mlsys_assets.types import days, utc
+
+NOW = utc("2013-10-01")
+EVERY, VOLUME, DRIFT = Every(days(28)), LabelVolume(grows=0.1), Drift(share=0.5)
+THREE = (EVERY, VOLUME, DRIFT)
+
+
+def history(*ago: int) -> History:
+    at = tuple(sorted(NOW - days(n) for n in ago))
+    return History(NOW, tuple(Training(t, 100) for t in at), at)
+
+
+def verdicts(*answers: bool | Answer) -> dict[str, TriggerVerdict]:
+    said = [a if isinstance(a, Answer) else (Answer.YES if a else Answer.NO) for a in answers]
+    return {t.name: TriggerVerdict(a, "because") for t, a in zip(THREE, said, strict=True)}
+
+
+@pytest.mark.parametrize("answers", list(product([False, True], repeat=3)))
+def test_a_condition_means_what_it_says(answers) -> None:
+    every, volume, drift = answers
+    said = verdicts(*answers)
+    for when, wanted in (
+        (None, every or volume or drift),
+        (AnyOf(VOLUME, AllOf(EVERY, DRIFT)), volume or (every and drift)),
+        (AllOf(AnyOf(EVERY, VOLUME), DRIFT), (every or volume) and drift),
+    ):
+        assert decide(Retraining(when), said, history(60)).train is wanted
+
+
+def test_what_was_never_trained_is_trained() -> None:
+    found = decide(Retraining(cooldown=days(99)), verdicts(*[Answer.INSUFFICIENT_DATA] * 3), History(NOW))
+    assert (found.verdict, found.reason) == ("train", "nothing was trained yet")
+
+
+def test_a_training_without_enough_data_is_tried_again_after_the_cooldown() -> None:
+    tried = History(NOW, (), (NOW - days(7),))
+    assert decide(Retraining(), verdicts(False, False, False), tried).train
+    assert not decide(Retraining(cooldown=days(14)), verdicts(False, False, False), tried).train
+
+
+@pytest.mark.parametrize(("ago", "train"), [(13, False), (14, True)])
+def test_the_cooldown_holds_to_the_day(ago, train) -> None:
+    found = decide(Retraining(cooldown=days(14)), verdicts(True, False, False), history(ago))
+    assert found.train is train
+    assert "every said yes" in found.reason
+
+
+def test_drift_that_always_fires_trains_no_more_often_than_the_cap() -> None:
+    policy, trained = Retraining(at_most=3, within=days(91)), [NOW - days(200)]
+    for week in range(52):
+        at = NOW + days(7 * week)
+        before = History(at, tuple(Training(t, 100) for t in trained), tuple(trained))
+        if decide(policy, verdicts(False, False, True), before).train:
+            trained.append(at)
+    for at in trained:
+        assert sum(at - days(91) < other <= at for other in trained) <= 3
+    assert len(trained) - 1 == 12  # three in each of the four quarters
+
+
+def test_an_error_is_no_yes_and_is_told() -> None:
+    found = decide(Retraining(), verdicts(Answer.ERROR, False, Answer.INSUFFICIENT_DATA), history(60))
+    assert found.verdict == "hold"
+    assert found.reason == "no trigger said yes (every: error, drift: insufficient data)"
+    assert found.evidence == {"every": "error", "label_volume": "no", "drift": "insufficient data"}
+
+
+@pytest.mark.parametrize(
+    ("policy", "told"),
+    [
+        (Retraining(cooldown=days(-1)), "cooldown must not be negative"),
+        (Retraining(at_most=3), "at_most and within belong together"),
+        (Retraining(at_most=0, within=days(7)), "at_most is 0"),
+        (Retraining(AnyOf()), "when has no parts"),
+        (Retraining(AnyOf(Every(days(1)))), "names the trigger 'every', which is none of the system's"),
+        (Retraining(AnyOf(VOLUME, AllOf("drift"))), "when[0] is 'drift'"),
+        (Retraining("any"), "when is 'any'"),
+    ],
+)
+def test_mistakes_are_told(policy, told) -> None:
+    assert any(told in mistake for mistake in policy.mistakes(THREE)), policy.mistakes(THREE)

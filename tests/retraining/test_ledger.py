@@ -1,0 +1,99 @@
+"""The history that a trigger sees is what the ledger held then, whatever was recorded later."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies as st
+
+from mlsys_assets.retraining.by_drift import Drift
+from mlsys_assets.retraining.by_performance import PerformanceDrop
+from mlsys_assets.retraining.by_time import Every
+from mlsys_assets.retraining.by_volume import LabelVolume
+from mlsys_assets.retraining.ledger import history
+from mlsys_assets.retraining.trigger import ask
+from mlsys_assets.types import days, utc
+
+START = utc("2013-07-01")
+TRIGGERS = (Every(days(28)), LabelVolume(grows=0.1), PerformanceDrop(by=0.05), Drift(share=0.5))
+
+
+@dataclass(frozen=True)
+class Recorded:
+    as_of: datetime
+    kind: str
+    name: str
+    verdict: str
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+
+def week(n: int) -> datetime:
+    return START + days(7 * n)
+
+
+def trained(n: int, labelled: int = 100, verdict: str = "adequate") -> Recorded:
+    return Recorded(week(n), "training_set", "training_set", verdict, {"labelled": labelled})
+
+
+def gate(n: int, auc: float = 0.8) -> Recorded:
+    found = {"challenger": "lightgbm", "recent_test lightgbm roc_auc": auc, "static_test lightgbm roc_auc": 0.9}
+    return Recorded(week(n), "gate", "champion", "pass", found | {"recent_test champion roc_auc": 0.1})
+
+
+def monitored(n: int, labelled: int = 100, auc: float | None = 0.8, psi: float = 0.0) -> list[Recorded]:
+    served = {week(n - 1).isoformat(): {"labelled": 50, "metrics": {"roc_auc": auc}}}
+    return [
+        Recorded(week(n), "monitoring", "performance", "measured", {"labelled": labelled, "served": served}),
+        Recorded(week(n), "monitoring", "drift", "measured", {"columns": {"a": psi, "b": psi}, "scores": None}),
+    ]
+
+
+def told(at: datetime, records: list[Recorded]):
+    of = {kind: [r for r in records if r.kind == kind] for kind in ("training_set", "gate", "monitoring")}
+    return history(at, training_sets=of["training_set"], gates=of["gate"], monitoring=of["monitoring"])
+
+
+def test_what_is_read() -> None:
+    records = [trained(0, 90), gate(0), *monitored(1, 95), *monitored(2, 99, auc=None, psi=0.4)]
+    found = told(week(2), records)
+    assert found.trained.labelled == 90
+    assert found.trained.reference == {"roc_auc": 0.8}
+    assert found.now.labelled == 99
+    assert [dict(s.metrics) for s in found.served(5)] == [{"roc_auc": 0.8}, {}]
+    assert found.now.drift == {"a": 0.4, "b": 0.4}
+
+
+def test_a_training_without_enough_data_is_an_attempt_only() -> None:
+    found = told(week(3), [trained(0), trained(2, verdict="insufficient data")])
+    assert [t.as_of for t in found.trainings] == [week(0)]
+    assert found.attempts == (week(0), week(2))
+
+
+ANY = st.tuples(st.integers(0, 8), st.integers(80, 200), st.floats(0.4, 0.9), st.floats(0, 1), st.booleans())
+
+
+@given(st.lists(ANY, max_size=9, unique_by=lambda x: x[0]), st.lists(ANY, max_size=9, unique_by=lambda x: x[0]))
+@pytest.mark.parametrize("trigger", TRIGGERS, ids=lambda t: t.name)
+def test_no_verdict_sees_the_future(trigger, before, after) -> None:
+    """Whatever is on record as of later, a verdict as of now is the same."""
+
+    def records(drawn, first: int) -> list[Recorded]:
+        found = []
+        for n, labelled, auc, psi, train in drawn:
+            found += monitored(first + n, labelled, auc, psi)
+            found += [trained(first + n, labelled), gate(first + n, auc)] if train else []
+        return found
+
+    past = [r for r in records(before, 0) if r.as_of <= week(8)]
+    later = [r for r in records(after, 8) if r.as_of > week(8) or r.kind in {"training_set", "gate"}]
+    shuffled = sorted([*past, *later], key=repr)
+    assert ask(trigger, told(week(8), shuffled)) == ask(trigger, told(week(8), past))
+
+
+def test_a_verdict_changes_with_the_past() -> None:
+    """Or the test above would pass with triggers that look at nothing."""
+    records = [trained(0, 100), gate(0), *monitored(1), *monitored(2, labelled=109)]
+    assert not ask(TRIGGERS[1], told(week(2), records)).fires
+    more = [replace(r, evidence=r.evidence | {"labelled": 110}) if r.name == "performance" else r for r in records]
+    assert ask(TRIGGERS[1], told(week(2), more)).fires

@@ -1,0 +1,176 @@
+"""What every trigger must do: answer from the history alone, say why, and never stop the others."""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from fractions import Fraction
+
+import pytest
+from hypothesis import given, strategies as st
+
+from mlsys_assets.retraining.by_drift import Drift
+from mlsys_assets.retraining.by_performance import PerformanceDrop
+from mlsys_assets.retraining.by_time import Every
+from mlsys_assets.retraining.by_volume import LabelVolume
+from mlsys_assets.retraining.history import History, Monitored, Served, Training
+from mlsys_assets.retraining.trigger import Answer, Trigger, TriggerVerdict, ask, said
+from mlsys_assets.types import days, utc
+
+NOW, WEEK = utc("2013-07-29"), days(7)
+TRIGGERS = (Every(days(28)), LabelVolume(grows=0.1), PerformanceDrop(by=0.05), Drift(share=0.5))
+
+
+def lived(*, labelled: int = 105, auc: float = 0.8, psi: float = 0.0, since: timedelta | None = None) -> History:
+    """A training, and two monitored ticks since."""
+    then = NOW - (since or days(14))
+    served = [Served(NOW - n * WEEK, 100, {"roc_auc": auc}) for n in (2, 1)]
+    found = [Monitored(NOW - (1 - n) * WEEK, labelled, (served[n],), {"a": psi, "b": psi, "c": 0.0}) for n in (0, 1)]
+    return History(NOW, (Training(then, 100, {"roc_auc": 0.8}),), (then,), tuple(found))
+
+
+@pytest.mark.parametrize("trigger", TRIGGERS, ids=lambda t: t.name)
+def test_it_is_a_trigger_and_sound(trigger) -> None:
+    assert isinstance(trigger, Trigger)
+    assert trigger.mistakes() == []
+
+
+@pytest.mark.parametrize("trigger", TRIGGERS, ids=lambda t: t.name)
+def test_before_any_training_it_cannot_tell(trigger) -> None:
+    found = trigger.verdict(History(NOW))
+    assert (found.answer, found.reason) == (Answer.INSUFFICIENT_DATA, "nothing was trained yet")
+
+
+@pytest.mark.parametrize("trigger", TRIGGERS, ids=lambda t: t.name)
+def test_it_is_quiet_where_nothing_happened(trigger) -> None:
+    assert ask(trigger, lived()).answer is Answer.NO
+
+
+@pytest.mark.parametrize(
+    ("trigger", "history"),
+    [
+        (TRIGGERS[0], lived(since=days(28))),
+        (TRIGGERS[1], lived(labelled=110)),
+        (TRIGGERS[2], lived(auc=0.74)),
+        (TRIGGERS[3], lived(psi=0.3)),
+    ],
+    ids=[t.name for t in TRIGGERS],
+)
+def test_it_fires_for_its_own_cause_alone_and_says_why(trigger, history) -> None:
+    fired = {t.name: ask(t, history) for t in TRIGGERS if ask(t, history).fires}
+    assert list(fired) == [trigger.name]
+    assert fired[trigger.name].evidence
+    assert "asked for" in fired[trigger.name].reason
+
+
+@pytest.mark.parametrize(("passed", "fires"), [(days(27), False), (days(28), True)])
+def test_every_counts_time_and_nothing_else(passed, fires) -> None:
+    history = lived(since=passed)
+    assert Every(days(28)).verdict(history).fires is fires
+    assert Every(days(28)).verdict(replace(history, monitored=())).fires is fires
+
+
+@pytest.mark.parametrize(("labelled", "fires"), [(109, False), (110, True)])
+def test_volume_counts_exactly(labelled, fires) -> None:
+    assert LabelVolume(grows=0.1).verdict(lived(labelled=labelled)).fires is fires
+
+
+def test_volume_waits_for_the_count_as_of_now() -> None:
+    history = lived(labelled=200)
+    late = replace(history, monitored=history.monitored[:1])
+    assert LabelVolume(grows=0.1).verdict(late).answer is Answer.INSUFFICIENT_DATA
+
+
+def test_performance_waits_for_labels() -> None:
+    history = lived(auc=0.5)
+    unlabelled = tuple(replace(m, served=tuple(replace(s, labelled=0) for s in m.served)) for m in history.monitored)
+    assert PerformanceDrop(by=0.05).verdict(history).fires
+    assert PerformanceDrop(by=0.05).verdict(replace(history, monitored=unlabelled)).answer is Answer.INSUFFICIENT_DATA
+
+
+def test_performance_looks_at_the_latest_revision_and_weighs_by_labels() -> None:
+    then, first, second = NOW - 3 * WEEK, NOW - 2 * WEEK, NOW - WEEK
+    found = (
+        Monitored(second, 0, (Served(first, 10, {"roc_auc": 0.1}),)),
+        Monitored(NOW, 0, (Served(first, 300, {"roc_auc": 0.8}), Served(second, 100, {"roc_auc": 0.6}))),
+    )
+    history = History(NOW, (Training(then, 100, {"roc_auc": 0.8}),), (then,), found)
+    assert PerformanceDrop(by=0.04).verdict(history).evidence["now"] == pytest.approx(0.75)
+
+
+def test_performance_does_not_blame_a_new_model_for_the_old_ones_ticks() -> None:
+    assert PerformanceDrop(by=0.05).verdict(lived(auc=0.5, since=days(10))).answer is Answer.INSUFFICIENT_DATA
+
+
+def test_drift_must_last() -> None:
+    history = lived(psi=0.3)
+    calm = replace(history.monitored[0], drift={"a": 0.0, "b": 0.0, "c": 0.0})
+    assert Drift(share=0.5).verdict(history).fires
+    assert not Drift(share=0.5).verdict(replace(history, monitored=(calm, history.monitored[1]))).fires
+    assert Drift(share=0.5, over=1).verdict(replace(history, monitored=(calm, history.monitored[1]))).fires
+
+
+@dataclass(frozen=True)
+class Strange:
+    """A trigger that does something else than answer."""
+
+    what: object
+    name: str = "strange"
+    by_clock: bool = False
+
+    def mistakes(self) -> list[str]:
+        return []
+
+    def verdict(self, history: History) -> TriggerVerdict:
+        if isinstance(self.what, Exception):
+            raise self.what
+        return self.what
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        (ZeroDivisionError("division by zero"), "it raised ZeroDivisionError: division by zero"),
+        (None, "it answered None; it must answer a TriggerVerdict"),
+        (True, "it answered True"),
+        ("yes", "it answered 'yes'"),
+        (TriggerVerdict("yes", "because"), "it answered 'yes' for 'because'; allowed: yes, no"),
+        (TriggerVerdict(Answer.YES, 1), "for 1"),
+        (said(True, "because", share=float("nan")), "its evidence cannot be recorded: share"),
+        (TriggerVerdict(Answer.YES, "because", {"rows": [1]}), "its evidence cannot be recorded: rows"),
+        (ValueError("x" * 10_000), "it raised ValueError: xxx"),
+    ],
+)
+def test_one_that_raises_or_answers_nonsense_is_a_verdict_and_never_fires(what, told) -> None:
+    found = ask(Strange(what), lived())
+    assert found.answer is Answer.ERROR
+    assert not found.fires
+    assert told in found.reason
+    assert len(found.reason) <= 500
+
+
+def test_a_history_holds_nothing_later() -> None:
+    with pytest.raises(ValueError, match="leave it out"):
+        History(NOW, monitored=(Monitored(NOW + WEEK, 1),))
+    with pytest.raises(ValueError, match="leave it out"):
+        History(NOW, attempts=(NOW,))
+
+
+@pytest.mark.parametrize(
+    ("trigger", "told"),
+    [
+        (Every(days(0)), "period must be longer than nothing"),
+        (LabelVolume(grows=0), "grows is 0; it must be a number, above 0"),
+        (PerformanceDrop(by=-1), "by is -1"),
+        (PerformanceDrop(by=0.1, metric="auc"), "metric is 'auc'; it must be Metric"),
+        (PerformanceDrop(by=0.1, over=0), "over is 0"),
+        (Drift(share=1.5), "share is 1.5"),
+        (Drift(share=0.5, name="my drift"), "'my drift'"),
+    ],
+)
+def test_mistakes_are_told(trigger, told) -> None:
+    assert any(told in mistake for mistake in trigger.mistakes()), trigger.mistakes()
+
+
+@given(st.integers(0, 400), st.integers(1, 300), st.floats(0.01, 2))
+def test_volume_equals_its_definition(now, then, grows) -> None:
+    history = History(NOW, (Training(NOW - WEEK, then),), (NOW - WEEK,), (Monitored(NOW, now),))
+    assert LabelVolume(grows=grows).verdict(history).fires == (Fraction(now, then) - 1 >= Fraction(str(grows)))
