@@ -1,0 +1,112 @@
+"""The same life, however often it is lived, interrupted or asked again."""
+
+import os
+import random
+import signal
+import time
+from dataclasses import replace
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlsys_assets import Drift, Every, LabelVolume, PerformanceDrop, Retraining, build_definitions, days, utc
+from mlsys_assets.replay import Replay
+from mlsys_assets.runs import Runner
+from mlsys_assets.state_folder import open_instance
+
+UNTIL = "2013-04-16"
+KILLS = 3
+
+
+def test_two_fresh_lives_and_one_killed_three_times_have_one_ledger(six_weeks, mlsys, tmp_path) -> None:
+    draw, killed = random.Random(20130416), 0
+    while killed < KILLS:
+        process = mlsys(tmp_path, "run", "rain", "--until", UNTIL)
+        try:
+            process.wait(timeout=draw.uniform(6, 14))
+        except Exception:  # noqa: BLE001 - it is at work: this is the moment
+            os.killpg(process.pid, signal.SIGKILL)
+        killed += process.wait() == -signal.SIGKILL
+        process.communicate()
+        assert process.returncode in {0, -signal.SIGKILL}
+        if process.returncode == 0:
+            break
+    with mlsys(tmp_path, "run", "rain", "--until", UNTIL) as process:
+        said, wrong = process.communicate()
+    assert process.returncode == 0, said + wrong
+    with mlsys(tmp_path, "ledger", "rain", "--hash") as process:
+        assert process.communicate()[0].strip() == six_weeks.hash
+    assert killed == KILLS, f"it was over after {killed}"
+
+
+def test_a_life_in_another_process_and_in_one_go_is_the_same(six_weeks, grown, rain) -> None:
+    assert grown(rain).live().hash == six_weeks.hash
+
+
+def test_what_was_lived_through(six_weeks) -> None:
+    """Trained, passed, short of data: what the tests below rest on has happened here."""
+    assert len(six_weeks.said("retraining", "arbiter")) == 7
+    assert {"train", "hold"} == set(six_weeks.said("retraining", "arbiter").values())
+    assert {"pass", "insufficient data"} <= set(six_weeks.said("gate", "champion").values())
+    assert [len(six_weeks.said("trigger", t.name)) for t in six_weeks.system.triggers] == [7] * 4
+    told = (six_weeks.folder / "said.txt").read_text()
+    assert "label_volume" in told
+    assert "2013-03" in told
+    assert (six_weeks.folder / "rain.html").read_text().count("<svg") >= 3
+
+
+def test_one_label_that_is_another_changes_the_ledger(six_weeks, grown, rain, change) -> None:
+    def wet(raw: pa.Table) -> pa.Table:
+        mine = pc.and_(pc.equal(raw["origin"], "JFK"), pc.equal(raw["time_hour"], "2013-03-20T12:00:00Z"))
+        assert pc.sum(mine).as_py() <= 1
+        at = raw.schema.get_field_index("precip_1")
+        return raw.set_column(at, "precip_1", pc.if_else(mine, "0.5", raw["precip_1"]))
+
+    other = grown(change(rain, wet, "outcomes", "unobserved")).live()
+    assert other.hash != six_weeks.hash
+    first = utc("2013-03-26")
+    assert other.decisions(until=utc("2013-03-19")) == six_weeks.decisions(until=utc("2013-03-19"))
+    assert other.decisions(since=first, until=first) != six_weeks.decisions(since=first, until=first)
+
+
+def test_no_verdict_sees_the_future(six_weeks, grown, rain, change) -> None:
+    """Altering and removing all that became known from an as-of on changes nothing that was decided up to it."""
+    at = utc("2013-03-26")
+
+    def gone(raw: pa.Table) -> pa.Table:
+        known = pc.add(pc.cast(raw["time_hour"], pa.timestamp("s", tz="UTC")), pa.scalar(14_400, pa.duration("s")))
+        return raw.filter(pc.less(known, pa.scalar(at, pa.timestamp("s", tz="UTC"))))
+
+    other = grown(change(rain, gone, "outcomes", "unobserved")).live(at)
+    assert other.decisions(until=at) == six_weeks.decisions(until=at)
+    later = utc("2013-04-02")
+    assert other.live(later).decisions(until=later) != six_weeks.decisions(until=later)
+
+
+def test_four_true_triggers_make_one_training_and_ten_replays_add_nothing(grown, rain) -> None:
+    four = (Every(days(7)), LabelVolume(grows=0.001), PerformanceDrop(by=1e-9, over=1), Drift(share=1e-9, over=1))
+    at = utc("2013-03-12")
+    life = grown(replace(rain, triggers=four, retraining=Retraining())).live(at)
+    assert {d.name: d.verdict for d in life.decisions("trigger", since=at)} == dict.fromkeys(
+        (t.name for t in four), "yes"
+    )
+    before, stores = (life.hash, len(life.decisions())), life.stores
+    with open_instance(life.folder) as instance:
+        trainings = instance.get_runs(dg.RunsFilter(job_name="rain_train", tags={"mlsys/as_of": "2013-03-12"}))
+        runs = instance.get_runs_count()
+        runner = Runner(life.system, build_definitions(life.system, resources=stores), instance)
+        replay = Replay(runner, stores, lambda what: open(os.devnull))  # noqa: PTH123, SIM115
+        for _ in range(10):
+            replay._round()
+        assert instance.get_runs_count() == runs
+    assert len(trainings) == 1
+    assert (life.hash, len(life.decisions())) == before
+
+
+def test_started_again_after_the_end_it_does_nothing(six_weeks) -> None:
+    began, before = time.monotonic(), six_weeks.hash
+    told = []
+    six_weeks.live(told=told.append)
+    assert (told, six_weeks.hash) == ([], before)
+    assert time.monotonic() - began < 60
