@@ -54,10 +54,10 @@ class LabelledRows:
         The label table holds ``key``, ``label``, ``state`` and ``known_at``. Raises ValueError if a
         column is missing, or if a key is null or stands twice in either table.
         """
-        _require(features, (key, at), what="features")
-        _require(labels, (key, "label", "state", "known_at"), what="labels")
+        require_columns(features, (key, at), what="features")
+        require_columns(labels, (key, "label", "state", "known_at"), what="labels")
         for what, table in (("features", features), ("labels", labels)):
-            _require_unique(table[key], what=what)
+            require_unique(table[key], what=what)
         order = pc.sort_indices(features, sort_keys=[(at, "ascending"), (key, "ascending")])
         if not np.array_equal(order, np.arange(len(features))):  # taking costs more than all else here
             features = features.take(order)
@@ -104,13 +104,15 @@ def moments(column: pa.ChunkedArray) -> NDArray[np.datetime64]:
     return found
 
 
-def _require(table: pa.Table, names: tuple[str, ...], *, what: str) -> None:
+def require_columns(table: pa.Table, names: tuple[str, ...], *, what: str) -> None:
+    """Raise ValueError unless the table, called ``what``, has every column."""
     missing = [n for n in names if n not in table.schema.names]
     if missing:
         raise ValueError(f"the {what} lack the columns {missing}; there are {table.schema.names}")
 
 
-def _require_unique(keys: pa.ChunkedArray, *, what: str) -> None:
+def require_unique(keys: pa.ChunkedArray, *, what: str) -> None:
+    """Raise ValueError if a key of the table, called ``what``, is null or stands twice."""
     if keys.null_count:
         raise ValueError(f"{keys.null_count} rows of the {what} have no key")
     repeated = len(keys) - pc.count_distinct(keys).as_py()
