@@ -49,6 +49,20 @@ from mlsys_assets.models.gradient_boosting import LightGBM as LightGBM
 from mlsys_assets.models.linear import LogisticRegression as LogisticRegression
 from mlsys_assets.offline_evaluation.gates import Gates as Gates
 from mlsys_assets.offline_evaluation.slices import Slice as Slice
+from mlsys_assets.retraining.arbiter import (
+    AllOf as AllOf,
+    AnyOf as AnyOf,
+    Retraining as Retraining,
+)
+from mlsys_assets.retraining.by_drift import Drift as Drift
+from mlsys_assets.retraining.by_performance import PerformanceDrop as PerformanceDrop
+from mlsys_assets.retraining.by_time import Every as Every
+from mlsys_assets.retraining.by_volume import LabelVolume as LabelVolume
+from mlsys_assets.retraining.history import History as History
+from mlsys_assets.retraining.trigger import (
+    Answer as Answer,
+    TriggerVerdict as TriggerVerdict,
+)
 from mlsys_assets.system import (
     MLSystem as MLSystem,
     Requests as Requests,

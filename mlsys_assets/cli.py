@@ -2,17 +2,22 @@
 
 import argparse
 import gc
+import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlsys_assets.process_environment import prepare
 from mlsys_assets.types import utc
 from mlsys_resources.resources import HOME, state_folder
 
-FIRST_CHAMPION = "2013-07-01"
-"""As of when the first champion of the flights system is trained: half the year is known."""
+if TYPE_CHECKING:
+    from mlsys_assets.system import MLSystem
+
+LEDGER_COLUMNS = ("system", "as_of", "kind", "name", "verdict", "reason", "evidence", "context", "content_hash")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,6 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
+        prepare(os.environ)
+        if options.home is not None:
+            os.environ[HOME] = str(options.home.absolute())
         return int(options.command(options))
     except (ValueError, LookupError, OSError, RuntimeError) as error:
         print(f"mlsys: {error}", file=sys.stderr)
@@ -31,43 +39,118 @@ def _parser() -> argparse.ArgumentParser:
         prog="mlsys", description="The production life of a machine-learning model as a Dagster asset graph."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    run = commands.add_parser(
-        "run",
-        help="raw files in, a gated champion and a tick's predictions out",
-        description="Brings in all data known by AS_OF, trains, compares and perhaps promotes as of then, predicts for "
-        "the tick that follows, and says what was found and where to look. What stands already is done again, "
-        "with the same result.",
-    )
-    run.add_argument("--as-of", default=FIRST_CHAMPION, metavar="DATE", help="a tick's start (default: %(default)s)")
-    run.add_argument("--home", type=Path, help="the folder of all state (default: $MLSYS_HOME, else .mlsys)")
-    run.set_defaults(command=_run)
+    run = _command(
+        commands, "run", _run, "live through a system's data: every tick, verdict, training and decision",
+        "Lives a system's past from where its simulated clock stands: trains the first champion, then goes through "
+        "the ticks by the system's own schedule, sensors and jobs. Killed, it goes on where it was.",
+    )  # fmt: skip
+    run.add_argument("--until", metavar="DATE", help="the last decision's as-of (default: the calendar's last tick)")
+    run.add_argument("--fresh", action="store_true", help="delete the state folder's contents first")
+    report = _command(
+        commands, "report", _report, "what a system lived through, and what it cost",
+        "Each tick's and month's metrics by model version, the trainings, the verdicts and the cost.",
+    )  # fmt: skip
+    report.add_argument("--json", action="store_true", help="for programs")
+    report.add_argument("--html", type=Path, metavar="FILE", help="write it as one self-contained page")
+    ledger = _command(
+        commands, "ledger", _ledger, "every decision on record, and the evidence it rests on",
+        "Lists the decisions in order of as-of, kind and name.",
+    )  # fmt: skip
+    ledger.add_argument("--hash", action="store_true", help="one hash over everything that was decided")
+    ledger.add_argument("--json", action="store_true", help="with evidence, one decision a line")
     return parser
 
 
-def _run(options: argparse.Namespace) -> int:
-    prepare(os.environ)
-    if options.home is not None:
-        os.environ[HOME] = str(options.home.absolute())
-    # Only now, when the environment is settled, and not for --help: this loads Dagster.
-    from mlsys_assets.first_run import Progress, first_run, report
-    from mlsys_assets.runs import Runner
-    from mlsys_assets.state_folder import open_instance
-    from mlsys_assets.workspace import SYSTEMS, defs, resources
+def _command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    handler: Callable[[argparse.Namespace], int],
+    help_text: str,
+    description: str,
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=help_text, description=description)
+    command.add_argument("system", nargs="?", metavar="SYSTEM", help="its name (default: the first)")
+    command.add_argument("--home", type=Path, help="the folder of all state (default: $MLSYS_HOME, else .mlsys)")
+    command.set_defaults(command=handler)
+    return command
 
-    system, as_of, home = SYSTEMS[0], utc(options.as_of), state_folder(os.environ)
+
+def _system(options: argparse.Namespace) -> "MLSystem":
+    from mlsys_assets.workspace import SYSTEMS
+
+    named = {system.name: system for system in SYSTEMS}
+    if options.system is not None and options.system not in named:
+        raise LookupError(f"there is no system {options.system!r}; there are: {', '.join(named)}")
+    return named[options.system] if options.system else SYSTEMS[0]
+
+
+def _run(options: argparse.Namespace) -> int:
+    # Only now, when the environment is settled, and not for --help: this loads Dagster.
+    from mlsys_assets.history_page import history_page
+    from mlsys_assets.progress import Progress
+    from mlsys_assets.replay import Replay, tick_told
+    from mlsys_assets.report import report, summary
+    from mlsys_assets.runs import Runner
+    from mlsys_assets.state_folder import clear, open_instance
+    from mlsys_assets.workspace import defs, resources
+
+    system, home, say = _system(options), state_folder(os.environ), Progress(sys.stdout)
+    if options.fresh:
+        clear(home)
     with open_instance(home) as instance:
-        say = Progress(sys.stdout)
-        first_run(Runner(system, defs, instance, say.step), as_of, stores=resources, say=say)
-    print("\n".join(report(system, as_of, resources)))
+        replay = Replay(Runner(system, defs, instance, say.step), resources, say.doing)
+        for as_of in replay.run(_until(options, system)):
+            say.settled(system.calendar.key(as_of), tick_told(system, resources, as_of))
+    told, page = report(system, resources), home / f"{system.name}.html"
+    page.write_text(history_page(told), encoding="utf-8")
+    print("\n".join(summary(system, told)))
     print(
         f"""
 Where to look
-  make up                                     the asset graph, checks, plots and runs in the Dagster UI
-  .venv/bin/mlflow ui --backend-store-uri sqlite:///{_shown(home)}/mlflow.db
-                                              the models compared in the MLflow UI
-  {_shown(home)}/lake                                 every table, in every version (Delta Lake)"""
+  {_shown(page)}                    this history, with pictures
+  mlsys ledger {system.name} --hash         {told["ledger"][:16]}…, the same for the same data and code
+  make up                            the asset graph, checks, plots and runs in the Dagster UI, models in the MLflow UI
+  {_shown(home)}/lake                        every table, in every version (Delta Lake)"""
     )
     gc.freeze()  # else a million objects are looked through once more, for a second, while the process ends
+    return 0
+
+
+def _until(options: argparse.Namespace, system: "MLSystem") -> datetime:
+    if options.until is not None:
+        return utc(options.until)
+    end = system.calendar.end
+    if end is None:
+        raise ValueError(f"the calendar of {system.name} has no end; say --until DATE")
+    return end - system.calendar.step
+
+
+def _report(options: argparse.Namespace) -> int:
+    from mlsys_assets.history_page import history_page
+    from mlsys_assets.report import report, summary
+    from mlsys_assets.workspace import resources
+
+    system = _system(options)
+    told = report(system, resources)
+    if options.html is not None:
+        options.html.write_text(history_page(told), encoding="utf-8")
+    print(json.dumps(told, indent=1) if options.json else "\n".join(summary(system, told)))
+    return 0
+
+
+def _ledger(options: argparse.Namespace) -> int:
+    from mlsys_assets.workspace import resources
+
+    name, store = _system(options).name, resources.operations
+    if options.hash:
+        print(store.ledger_hash(name))
+        return 0
+    for d in store.decisions(name):
+        if options.json:
+            row = {name: getattr(d, name) for name in LEDGER_COLUMNS} | {"as_of": d.as_of.isoformat()}
+            print(json.dumps(row))
+        else:
+            print(f"{d.as_of:%Y-%m-%d %H:%M}  {d.kind:<13}{d.name:<22}{d.verdict}: {d.reason}")
     return 0
 
 

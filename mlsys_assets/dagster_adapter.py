@@ -43,11 +43,36 @@ STAGES = (
 
 def partitions(system: MLSystem) -> dg.TimeWindowPartitionsDefinition:
     """Return the system's ticks as Dagster partitions."""
-    start = system.calendar.start
-    cron = CRON[system.calendar.step].format(minute=start.minute, hour=start.hour, weekday=start.isoweekday() % 7)
+    calendar = system.calendar
     return dg.TimeWindowPartitionsDefinition(
-        start=start, end=system.calendar.end, fmt=system.calendar.key_format, cron_schedule=cron
+        start=calendar.start, end=calendar.end, fmt=calendar.key_format, cron_schedule=cron(system)
     )
+
+
+def cron(system: MLSystem) -> str:
+    """Return the schedule of the system's ticks."""
+    start = system.calendar.start
+    return CRON[system.calendar.step].format(minute=start.minute, hour=start.hour, weekday=start.isoweekday() % 7)
+
+
+def data_job(system: MLSystem) -> str:
+    """Return the name of the job that brings a tick's data in, up to its features."""
+    return f"{system.name}_ingest"
+
+
+def tick_job(system: MLSystem) -> str:
+    """Return the name of the job that brings a tick in, predicts it and monitors it."""
+    return f"{system.name}_tick"
+
+
+def training_job(system: MLSystem) -> str:
+    """Return the name of the job that trains, compares and perhaps promotes as of a tick's start."""
+    return f"{system.name}_train"
+
+
+def prediction_job(system: MLSystem) -> str:
+    """Return the name of the job that predicts for a tick's requests."""
+    return f"{system.name}_predict"
 
 
 def group(system: MLSystem, stage: str) -> str:
@@ -167,11 +192,12 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> d
     return dg.MetadataValue.md("\n".join(lines))
 
 
-def image(png: bytes, title: str) -> dg.MarkdownMetadataValue:
-    """Return a picture as metadata that the Dagster UI shows inline."""
+def image(picture: bytes | str, title: str) -> dg.MarkdownMetadataValue:
+    """Return a picture, PNG bytes or SVG text, as metadata that the Dagster UI shows inline."""
     import base64
 
-    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
+    kind, data = ("svg+xml", picture.encode()) if isinstance(picture, str) else ("png", picture)
+    return dg.MetadataValue.md(f"![{title}](data:image/{kind};base64,{base64.b64encode(data).decode()})")
 
 
 def _cell(value: object) -> str:
@@ -270,7 +296,7 @@ class AsOf:
 
     def standing(self, kind: str) -> list[Decision]:
         """Return what was decided as of then, which may be nothing yet."""
-        return [d for d in self.stores.operations.decisions(self.system.name, kind) if d.as_of == self.as_of]
+        return list(self.stores.operations.decisions(self.system.name, kind, since=self.as_of, until=self.as_of))
 
     def decisions(self, kind: str) -> list[Decision]:
         """Return what was decided as of then; raises if there is nothing."""

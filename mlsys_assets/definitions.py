@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from mlsys_assets.dagster_adapter import group
+from mlsys_assets.dagster_adapter import data_job, group, key, prediction_job, tick_job, training_job
 from mlsys_assets.data_ingestion import assets as data_ingestion
 from mlsys_assets.data_labeling import assets as data_labeling
 from mlsys_assets.data_sampling import assets as data_sampling
@@ -15,6 +15,8 @@ from mlsys_assets.mistakes import alike, none_of, not_all, sound
 from mlsys_assets.models import assets as models
 from mlsys_assets.offline_evaluation import assets as offline_evaluation
 from mlsys_assets.prediction import assets as prediction
+from mlsys_assets.production_monitoring import assets as production_monitoring
+from mlsys_assets.retraining import sensors as retraining
 from mlsys_assets.rollout import assets as rollout
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import DeclarationError
@@ -23,6 +25,8 @@ from mlsys_resources.resources import Resources
 DATA = ("data_ingestion", "data_labeling", "features")
 TRAINING = ("data_sampling", "models", "offline_evaluation", "rollout")
 PREDICTION = ("prediction",)
+MONITORED_TRAINING = "training_profile"
+"""The one asset of monitoring that belongs to a training."""
 
 
 def build_definitions(
@@ -50,7 +54,14 @@ def build_definitions(
         warnings.simplefilter("ignore", dg.BetaWarning)  # of what the graph is built on: no news to who declares one
         assets = [asset for system in systems for build in builders.values() for asset in build(system)]
         jobs = [job for system in systems for job in _jobs(system)]
-    return dg.Definitions(assets=assets, jobs=jobs, resources=resources.for_dagster(), executor=dg.in_process_executor)
+    return dg.Definitions(
+        assets=assets,
+        jobs=jobs,
+        schedules=[schedule for system in systems for schedule in retraining.build_schedules(system)],
+        sensors=[sensor for system in systems for sensor in retraining.build_sensors(system)],
+        resources=resources.for_dagster(),
+        executor=dg.in_process_executor,
+    )
 
 
 BUILDERS: dict[str, Callable[[MLSystem], list[dg.AssetsDefinition]]] = {
@@ -61,42 +72,32 @@ BUILDERS: dict[str, Callable[[MLSystem], list[dg.AssetsDefinition]]] = {
     "models": models.build_assets,
     "offline_evaluation": offline_evaluation.build_assets,
     "prediction": prediction.build_assets,
+    "production_monitoring": production_monitoring.build_assets,
     "rollout": rollout.build_assets,
 }
 
 
-def data_job(system: MLSystem) -> str:
-    """Return the name of the job that brings a tick's data in, up to its features."""
-    return f"{system.name}_ingest"
-
-
-def training_job(system: MLSystem) -> str:
-    """Return the name of the job that trains, compares and perhaps promotes as of a tick's start."""
-    return f"{system.name}_train"
-
-
-def prediction_job(system: MLSystem) -> str:
-    """Return the name of the job that predicts for a tick's requests."""
-    return f"{system.name}_predict"
-
-
 def _jobs(system: MLSystem) -> list[Any]:
+    data, training, prediction, monitoring = (
+        dg.AssetSelection.groups(*(group(system, stage) for stage in stages))
+        for stages in (DATA, TRAINING, PREDICTION, ("production_monitoring",))
+    )
+    profile = dg.AssetSelection.assets(key(system, MONITORED_TRAINING))
     told = {
-        data_job(system): (DATA, "Bring in a tick's data: sources, labels, features."),
+        data_job(system): (data, "Bring in a tick's data: sources, labels, features."),
+        tick_job(system): (
+            data | prediction | (monitoring - profile),
+            "Bring in a tick's data, predict its requests with the champion of its start, and see how that went.",
+        ),
         training_job(system): (
-            TRAINING,
+            training | profile,
             "Train as of a tick's start, compare with the champion, promote if the gates say so.",
         ),
-        prediction_job(system): (PREDICTION, "Predict for a tick's requests with the champion of its start."),
+        prediction_job(system): (prediction, "Predict for a tick's requests with the champion of its start."),
     }
     return [
-        dg.define_asset_job(
-            name,
-            selection=dg.AssetSelection.groups(*(group(system, stage) for stage in stages)),
-            description=text,
-            tags={"system": system.name},
-        )
-        for name, (stages, text) in told.items()
+        dg.define_asset_job(name, selection=selection, description=text, tags={"system": system.name})
+        for name, (selection, text) in told.items()
     ]
 
 

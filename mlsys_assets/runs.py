@@ -52,6 +52,10 @@ class Runner:
         """Run ``job`` as of a tick's start; raises RunFailed."""
         self._run(job, partition=self.system.calendar.key(moment))
 
+    def request(self, request: dg.RunRequest) -> None:
+        """Run what a schedule or a sensor asks for; raises RunFailed."""
+        self._run(str(request.job_name), partition=request.partition_key, tags=dict(request.tags))
+
     def _run(self, name: str, *, partition: str | None = None, tags: dict[str, str] | None = None) -> None:
         job = self.definitions.resolve_job_def(name)
         run_id = str(uuid4())  # named here so that its events can be followed

@@ -1,6 +1,7 @@
 """The folder that holds all state, and the Dagster instance in it."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +38,19 @@ compute_logs:
 telemetry:
   enabled: false
 """
+
+
+OWN = ("lake", "dagster", "mlartifacts", "logs", "operations.db", "mlflow.db", "dagster.yaml")
+"""What mlsys puts into a state folder, and what a fresh start takes out of it; a database with its journals."""
+
+
+def clear(home: Path) -> None:
+    """Delete what mlsys keeps in a state folder, and nothing else that may lie there."""
+    for name in OWN:
+        if (home / name).is_dir():
+            shutil.rmtree(home / name)
+        for file in (home / name, home / f"{name}-wal", home / f"{name}-shm"):
+            file.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -1,7 +1,9 @@
 """A system: everything that one model in production chooses, in one frozen declaration."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 import pyarrow as pa
 
@@ -14,6 +16,8 @@ from mlsys_assets.mistakes import not_one, sound
 from mlsys_assets.models.candidate import Candidate
 from mlsys_assets.offline_evaluation.gates import Gates
 from mlsys_assets.offline_evaluation.slices import Slice
+from mlsys_assets.retraining.arbiter import Retraining
+from mlsys_assets.retraining.trigger import Trigger
 from mlsys_assets.types import Calendar, DeclarationError
 
 
@@ -94,6 +98,12 @@ class MLSystem:
         What is measured, and within which groups.
     gates
         What a challenger must show to become champion.
+    triggers, retraining
+        What is asked at every tick, and how the answers become a decision; without triggers, models are
+        trained by hand only.
+    simulated_from
+        For data of the past: where the system's own clock begins, a tick's start, as of which the first
+        champion is trained. None: the wall clock.
     seed, threads
         Part of the record: the same of both, on the same kind of machine, gives the same bytes.
     """
@@ -109,6 +119,10 @@ class MLSystem:
     metrics: tuple[Metric, ...]
     gates: Gates
     slices: tuple[Slice, ...] = ()
+    triggers: tuple[Trigger, ...] = ()
+    retraining: Retraining = Retraining()
+    costs: Any = None
+    simulated_from: datetime | None = None
     owner: str = ""
     description: str = ""
     seed: int = 0

@@ -6,14 +6,14 @@ One mistake must not hide another: what is of the wrong kind is told, and left o
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from mlsys_assets.data_ingestion.source import Column, Source
 from mlsys_assets.data_ingestion.source_mistakes import RESERVED
 from mlsys_assets.data_labeling.label import label_schema
 from mlsys_assets.data_labeling.natural_labels import NaturalLabel
-from mlsys_assets.data_sampling.splits import TimeSplit
+from mlsys_assets.data_sampling.splits import TimeSplit, reach
 from mlsys_assets.features.feature import KINDS as FEATURES, PREDICT_AT, Feature
 from mlsys_assets.measures.intervals import Support
 from mlsys_assets.measures.metrics import Metric
@@ -24,8 +24,10 @@ from mlsys_assets.offline_evaluation.evaluation import score_schema
 from mlsys_assets.offline_evaluation.gates import Gates
 from mlsys_assets.offline_evaluation.slices import Slice
 from mlsys_assets.prediction.batch import prediction_schema
+from mlsys_assets.retraining.arbiter import Retraining
+from mlsys_assets.retraining.trigger import Trigger
 from mlsys_assets.system import MLSystem, Requests
-from mlsys_assets.types import Calendar, days
+from mlsys_assets.types import Calendar, TimeWindow, days
 
 LONGEST_SYSTEM_NAME = 40
 """A system's name becomes part of table, job and group names."""
@@ -46,9 +48,11 @@ PARTS: dict[str, type] = {
     "label": NaturalLabel,
     "split": TimeSplit,
     "gates": Gates,
+    "retraining": Retraining,
 }
 LISTS: dict[str, type | tuple[type, ...]] = {
     "sources": Source, "features": FEATURES, "candidates": Candidate, "metrics": Metric, "slices": Slice,
+    "triggers": Trigger,
 }  # fmt: skip
 
 
@@ -61,11 +65,13 @@ class _Declared:
     candidates: tuple[Candidate, ...]
     metrics: tuple[Metric, ...]
     slices: tuple[Slice, ...]
+    triggers: tuple[Trigger, ...]
     calendar: Calendar | None
     requests: Requests | None
     label: NaturalLabel | None
     split: TimeSplit | None
     gates: Gates | None
+    retraining: Retraining | None
 
     @classmethod
     def of(cls, system: MLSystem) -> "_Declared":
@@ -89,7 +95,7 @@ def system_mistakes(system: MLSystem) -> Iterator[str]:
         yield from not_one(name, getattr(system, name), kind)
     for name, kinds in LISTS.items():
         yield from not_all(name, getattr(system, name), kinds)
-        if getattr(system, name) in ((), []) and name != "slices":
+        if getattr(system, name) in ((), []) and name not in {"slices", "triggers"}:
             yield f"it has no {name}"
     yield from _name_mistakes(declared)
     if declared.calendar is not None:
@@ -104,6 +110,32 @@ def system_mistakes(system: MLSystem) -> Iterator[str]:
     if declared.gates is not None:
         static = declared.split is None or bool(declared.split.static_test)
         yield from declared.gates.mistakes(metrics=declared.metrics, slices=declared.slices, static=static)
+    yield from _retraining_mistakes(declared)
+    if declared.calendar is not None and _is_zoned(declared.calendar):
+        yield from _clock_mistakes(system.simulated_from, declared.calendar)
+
+
+def _retraining_mistakes(declared: _Declared) -> Iterator[str]:
+    measured = [m.name for m in declared.metrics]
+    for trigger in declared.triggers:
+        yield from trigger.mistakes()
+        watched = getattr(trigger, "metric", None)
+        if isinstance(watched, Metric) and watched.name not in measured:
+            yield f"trigger {trigger.name!r}: metric {watched.name!r} is none of the system's: {', '.join(measured)}"
+    yield from alike("trigger", [t.name for t in declared.triggers])
+    if declared.retraining is not None:
+        yield from declared.retraining.mistakes(declared.triggers)
+
+
+def _clock_mistakes(start: object, calendar: Calendar) -> Iterator[str]:
+    if start is None:
+        return
+    if not isinstance(start, datetime) or start.utcoffset() is None:
+        yield f"simulated_from is {start!r}; it must be a moment with a time zone, such as utc('2013-07-01')"
+    elif not calendar.holds(TimeWindow(start, start)) or calendar.tick_of(start).start != start:
+        yield f"simulated_from {start:%Y-%m-%d %H:%M} is not the start of a tick; the calendar {reach(calendar)}"
+    elif start == calendar.start:
+        yield f"simulated_from is the calendar's start {start:%Y-%m-%d %H:%M}, with no data before it to train on"
 
 
 def _split_mistakes(declared: _Declared) -> Iterator[str]:

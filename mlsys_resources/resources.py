@@ -20,6 +20,8 @@ OPERATIONS_URL = "MLSYS_OPERATIONS_URL"
 """Environment: the operations store's database URL; a SQLite file below the home if not set."""
 TRACKING_URI = "MLSYS_TRACKING_URI"
 """Environment: the MLflow tracking server or database; a SQLite file below the home if not set."""
+FENCE = "MLSYS_FENCE"
+"""Environment: the fence token of the state folder's owner, for it and its child processes."""
 MLFLOW_UI = "MLSYS_MLFLOW_UI"
 """Environment: where people open the MLflow UI, for links."""
 
@@ -43,6 +45,11 @@ class Resources:
     def home(self) -> Path:
         """The folder that holds all state."""
         return state_folder(self.env)
+
+    @property
+    def owner(self) -> str:
+        """Which owner of the state folder these stores work for; 0 for none."""
+        return self.env.get(FENCE) or "0"
 
     @cached_property
     def lake(self) -> "Lake":

@@ -48,7 +48,12 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
             ASSET,
             verdict="adequate" if findings[0].passed else "insufficient data",
             reason=findings[0].summary,
-            evidence={"rows": rows.content_hash, **_hashes(split), **split.fates},
+            evidence={
+                "rows": rows.content_hash,
+                "labelled": int(rows.labelled(step.as_of).sum()),
+                **_hashes(split),
+                **split.fates,
+            },
             context={"versions": versions},
         )
         return dg.MaterializeResult(

@@ -89,7 +89,7 @@ class TimeSplit:
         found += [f"the time split: static windows {a} and {b} overlap" for a, b in pairwise(windows) if a.overlaps(b)]
         found += [f"the time split: static window {w} is empty" for w in windows if w.length == timedelta(0)]
         return found + [
-            f"the time split: static window {w} is not within the calendar, which {_reach(calendar)}"
+            f"the time split: static window {w} is not within the calendar, which {reach(calendar)}"
             for w in windows
             if calendar is not None and not calendar.holds(w)
         ]
@@ -232,7 +232,8 @@ def _hull(windows: tuple[TimeWindow, ...], as_of: datetime) -> TimeWindow:
     return TimeWindow(min(w.start for w in past), max(w.end for w in past)) if past else TimeWindow(as_of, as_of)
 
 
-def _reach(calendar: Calendar) -> str:
+def reach(calendar: Calendar) -> str:
+    """Return in words when a calendar begins and ends."""
     return f"begins {calendar.start:%Y-%m-%d %H:%M}" + (
         f" and ends {calendar.end:%Y-%m-%d %H:%M}" if calendar.end else ""
     )

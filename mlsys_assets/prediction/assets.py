@@ -1,4 +1,8 @@
-"""A tick's predictions, by the champion of its start."""
+"""A tick's predictions, by the champion of its start, and what the baselines of its training would have said."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import pyarrow as pa
@@ -7,62 +11,113 @@ import pyarrow.compute as pc
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.features.feature import PREDICT_AT
 from mlsys_assets.models.bundle import from_files
-from mlsys_assets.prediction.batch import SCORE, predict_batch, prediction_schema
+from mlsys_assets.models.predictor import Predictor
+from mlsys_assets.prediction.batch import (
+    BASELINES,
+    PREDICTIONS,
+    SCORE,
+    baseline_schema,
+    predict_batch,
+    prediction_schema,
+)
 from mlsys_assets.rollout.promotion import CHAMPION
 from mlsys_assets.system import MLSystem
-from mlsys_assets.types import TimeWindow
-from mlsys_resources.operations_rows import Alias
+from mlsys_assets.types import Finding, Severity, TimeWindow
+from mlsys_resources.artifact_files import SavedArtifacts
 from mlsys_resources.resources import Resources
 
+if TYPE_CHECKING:
+    from mlsys_resources.model_store import ModelStore
+    from mlsys_resources.operations_store import OperationsStore
+
 STAGE = "prediction"
-TABLE = "predictions"
+HAS_CHAMPION = "a_champion_predicts"
+CHECKS = {HAS_CHAMPION: ("Each tick had a champion when it began; where it had none, nothing is predicted.", False)}
+
+
+@dataclass(frozen=True)
+class _Serving:
+    """What predicts a tick: the champion, and the baselines fitted as of its training, by name."""
+
+    version: int
+    content_hash: str
+    champion: Predictor
+    baselines: tuple[tuple[str, str, Predictor], ...]
 
 
 def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
     """Return the prediction table of the system."""
-    key = system.requests.key
+    key, asset = system.requests.key, adapter.key(system, PREDICTIONS)
 
     @dg.asset(
-        key=adapter.key(system, TABLE),
+        key=asset,
         deps=[adapter.key(system, "features")],
         partitions_def=adapter.partitions(system),
         backfill_policy=adapter.SINGLE_RUN,
-        description="A prediction for each request of the tick, by the model that was champion when the tick began.",
+        check_specs=adapter.check_specs(asset, CHECKS),
+        description="A prediction for each request of the tick, by the model that was champion when the tick began; "
+        f"beside it, in `{BASELINES}`, what the baselines fitted with that model say.",
         metadata={"dagster/column_schema": adapter.arrow_schema(prediction_schema(key, PREDICT_AT))},
         **adapter.common(system, STAGE, kinds=("python", "deltalake")),
     )
-    def predictions(
-        context: dg.AssetExecutionContext,
-        stores: dg.ResourceParam[Resources],
-    ) -> None:
-        parts, champions = [], {}
+    def predictions(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
+        schema, beside = prediction_schema(key, PREDICT_AT), baseline_schema(key, PREDICT_AT)
+        made, shadows, champions = [schema.empty_table()], [beside.empty_table()], {}
         for tick in system.calendar.ticks(adapter.tick_window(context)):
-            champion = _champion(system, stores, tick)
-            champions[system.calendar.key(tick.start)] = champion.version
-            rows = stores.lake.read(system.name, "features", window=(PREDICT_AT, tick.start, tick.end))
-            predictor = from_files(stores.models.load(system.name, champion.version).content)
-            parts.append(
-                predict_batch(rows, predictor.predict, key=key, at=PREDICT_AT, model_hash=champion.content_hash)
-            )
-        made = pa.concat_tables(parts)
-        adapter.TickWriter(context, system, stores.lake).write(
-            TABLE, made, schema=prediction_schema(key, PREDICT_AT), by=PREDICT_AT
-        )
+            serving = _serving(system, stores, tick)
+            champions[system.calendar.key(tick.start)] = f"version {serving.version}" if serving else "none yet"
+            if serving is not None:
+                rows = stores.lake.read(system.name, "features", window=(PREDICT_AT, tick.start, tick.end))
+                made.append(_predicted(system, rows, serving.champion, serving.content_hash))
+                for name, content_hash, predictor in serving.baselines:
+                    said = _predicted(system, rows, predictor, content_hash)
+                    shadows.append(said.add_column(0, beside.field(0), pa.repeat(name, len(said))))
+        ticks = adapter.TickWriter(context, system, stores.lake)
+        ticks.write(BASELINES, pa.concat_tables(shadows), schema=beside, by=PREDICT_AT, record=False)
+        ticks.write(PREDICTIONS, pa.concat_tables(made), schema=schema, by=PREDICT_AT)
+        mean = pc.mean(pa.concat_tables(made)[SCORE]).as_py()
         context.add_asset_metadata(
             {
-                "champion": adapter.markdown_table(("tick", "version"), champions.items()),
-                **adapter.evidence({"mean_score": pc.mean(made[SCORE]).as_py()}),
+                "champion": adapter.markdown_table(("tick", "champion"), champions.items()),
+                **adapter.evidence({"mean_score": mean}),
             }
         )
+        return dg.MaterializeResult(check_results=[adapter.check_result(_served(system, champions), asset)])
 
     return [predictions]
 
 
-def _champion(system: MLSystem, stores: Resources, tick: TimeWindow) -> Alias:
-    champion = stores.operations.alias_at(system.name, CHAMPION, tick.start)
-    if champion is None:
-        raise dg.Failure(
-            f"{system.name} had no champion at {tick.start:%Y-%m-%d %H:%M}: train as of that time or earlier "
-            f"(job {system.name}_train) before predicting for it"
+def _predicted(system: MLSystem, rows: pa.Table, predictor: Predictor, content_hash: str) -> pa.Table:
+    return predict_batch(rows, predictor.predict, key=system.requests.key, at=PREDICT_AT, model_hash=content_hash)
+
+
+def _served(system: MLSystem, champions: dict[str, str]) -> Finding:
+    without = [tick for tick, champion in champions.items() if champion == "none yet"]
+    told = f"{len(champions) - len(without)} of {len(champions)} ticks had a champion when they began"
+    if without:
+        told += (
+            f"; not predicted: {without[0]}{' …' if len(without) > 1 else ''}. Train as of its start or earlier "
+            f"(job {system.name}_train), and bring it in again"
         )
-    return champion
+    return Finding(HAS_CHAMPION, not without, told, Severity.WARN, {"ticks without": len(without)})
+
+
+def _serving(system: MLSystem, stores: Resources, tick: TimeWindow) -> _Serving | None:
+    champion = stores.operations.alias_at(system.name, CHAMPION, tick.start)
+    return None if champion is None else _loaded(system, stores.models, stores.operations, champion.version)
+
+
+@lru_cache(maxsize=2)
+def _loaded(system: MLSystem, models: "ModelStore", operations: "OperationsStore", version: int) -> _Serving:
+    """Return a version with its baselines, each verified when it is first asked for in this process."""
+    model = models.load(system.name, version)
+    as_of, names = model.version.as_of, [c.name for c in system.candidates if c.baseline]
+    fitted = operations.decisions(system.name, "candidate", since=as_of, until=as_of)
+    baselines = []
+    for record in fitted:
+        if record.name in names:
+            saved = SavedArtifacts(
+                record.context["source"], record.context["manifest_sha256"], record.evidence["model"]
+            )
+            baselines.append((record.name, saved.content_hash, from_files(models.read(saved))))
+    return _Serving(version, model.version.content_hash, from_files(model.content), tuple(baselines))

@@ -8,8 +8,12 @@ from numpy.typing import NDArray
 
 from mlsys_assets.data_ingestion.source import KNOWN_AT, TIMESTAMP
 
+PREDICTIONS, BASELINES = "predictions", "baseline_predictions"
+"""The tables: of what champions said, and of what baselines would have."""
 SCORE = "score"
 """The predicted probability."""
+MODEL = "model"
+"""The name of the baseline that said so."""
 MODEL_HASH = "model_hash"
 """The content hash of the model that made the prediction."""
 
@@ -25,6 +29,11 @@ def prediction_schema(key: str, at: str) -> pa.Schema:
             pa.field(KNOWN_AT, TIMESTAMP, nullable=False),
         ]
     )
+
+
+def baseline_schema(key: str, at: str) -> pa.Schema:
+    """Return the schema of the table of what baselines say: a prediction table with the baseline's name first."""
+    return prediction_schema(key, at).insert(0, pa.field(MODEL, pa.string(), nullable=False))
 
 
 def predict_batch(

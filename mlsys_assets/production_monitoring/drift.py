@@ -73,6 +73,11 @@ def drift(profile: pa.Table, table: pa.Table) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=DRIFT_SCHEMA)
 
 
+def beyond_chance(shifts: pa.Table) -> dict[str, float]:
+    """Return each column's index by name, 0 where chance alone gives as much in so few rows."""
+    return {row["column"]: row["psi"] if row["psi"] > row["chance_psi"] else 0.0 for row in shifts.to_pylist()}
+
+
 def psi_of_scores(before: Floats, now: Floats) -> float:
     """Return the PSI of (n,) scores now against (m,) before, in bins at the deciles before.
 

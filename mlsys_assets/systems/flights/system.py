@@ -6,15 +6,20 @@ from zoneinfo import ZoneInfo
 from mlsys_assets import (
     Accuracy,
     Brier,
+    Drift,
     Ece,
+    Every,
     Gates,
     GroupRate,
+    LabelVolume,
     LightGBM,
     LogisticRegression,
     LogLoss,
     MLSystem,
+    PerformanceDrop,
     PrAuc,
     Requests,
+    Retraining,
     RocAuc,
     Slice,
     TimeSplit,
@@ -22,6 +27,7 @@ from mlsys_assets import (
     Weekly,
     ZeroRule,
     days,
+    utc,
 )
 from mlsys_assets.systems.flights.features import build_features
 from mlsys_assets.systems.flights.files import FlightsFiles
@@ -55,11 +61,19 @@ def build_system(files: FlightsFiles) -> MLSystem:
         requests=Requests(sources.schedule, key="flight_id"),
         label=build_label(sources),
         features=build_features(sources),
-        split=TimeSplit(validation=days(30), test=days(30), static_test=static_test()),
-        candidates=(ZeroRule(), GroupRate(by=("carrier", "sched_hour")), LogisticRegression(), LightGBM()),
+        split=TimeSplit(validation=days(14), test=days(14), static_test=static_test()),
+        candidates=(
+            ZeroRule(),
+            GroupRate(by=("carrier", "sched_hour")),
+            LogisticRegression(),
+            LightGBM(column_share=0.3, more={"max_bin": 63}),
+        ),
         metrics=(LogLoss(), RocAuc(), PrAuc(), Brier(), Ece(), Accuracy()),
         slices=(Slice("origin"), Slice("carrier")),
-        gates=Gates(),
+        gates=Gates(recent_margin=0.01, static_margin=0.01),
+        triggers=(Every(days(56)), LabelVolume(grows=0.1), PerformanceDrop(by=0.05), Drift(share=0.5)),
+        retraining=Retraining(cooldown=days(14), at_most=6, within=days(91)),
+        simulated_from=utc("2013-07-01"),
     )
 
 

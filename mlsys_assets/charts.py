@@ -1,0 +1,98 @@
+"""Small pictures as SVG text: for pages that must open in a moment, anywhere, and for metadata at every tick."""
+
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+
+WIDTH, ROW, LEFT = 640, 18, 230
+HEIGHT, MARGIN = 260, 42
+COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b")
+STYLE = 'font-family="sans-serif" font-size="11"'
+
+
+def bars(values: Mapping[str, float], *, title: str, marks: Mapping[str, float] | None = None) -> str:
+    """Return one horizontal bar a value, in the order given; ``marks`` are named limits drawn across."""
+    most = max([*values.values(), *(marks or {}).values(), 1e-9])
+    room = WIDTH - LEFT - 60
+    parts = [_text(LEFT, 14, title, weight="bold")]
+    for n, (name, value) in enumerate(values.items()):
+        y = 24 + n * ROW
+        parts.append(_text(LEFT - 6, y + 12, name, anchor="end"))
+        parts.append(
+            f'<rect x="{LEFT}" y="{y}" width="{room * value / most:.1f}" height="{ROW - 5}" fill="{COLOURS[0]}"/>'
+        )
+        parts.append(_text(LEFT + room * value / most + 4, y + 11, f"{value:.3g}"))
+    bottom = 26 + len(values) * ROW
+    for name, value in (marks or {}).items():
+        x = LEFT + room * value / most
+        parts.append(f'<line x1="{x:.1f}" y1="20" x2="{x:.1f}" y2="{bottom}" stroke="#d62728" stroke-dasharray="3 3"/>')
+        parts.append(_text(x, bottom + 12, name, anchor="middle"))
+    return _svg(WIDTH, bottom + 20, parts)
+
+
+def lines(
+    labels: Sequence[str],
+    series: Mapping[str, Sequence[float | None]],
+    *,
+    title: str,
+    unit: str = "",
+    events: Mapping[int, str] | None = None,
+    width: int = 900,
+) -> str:
+    """Return one line a series over equally spaced labels; None leaves a gap, ``events`` are marked."""
+    known = [v for values in series.values() for v in values if v is not None]
+    if not known:
+        return _svg(width, 40, [_text(MARGIN, 20, f"{title}: insufficient data")])
+    low, high = min(known), max(known)
+    pad = (high - low or abs(high) or 1.0) * 0.08
+    low, high = low - pad, high + pad
+    step = (width - MARGIN - 130) / max(len(labels) - 1, 1)
+    parts = [_text(MARGIN, 14, title + (f" [{unit}]" if unit else ""), weight="bold")]
+    for share in (0.0, 0.5, 1.0):
+        value, y = low + (high - low) * share, _y(low + (high - low) * share, low, high)
+        parts.append(f'<line x1="{MARGIN}" y1="{y:.1f}" x2="{width - 130}" y2="{y:.1f}" stroke="#ddd"/>')
+        parts.append(_text(MARGIN - 4, y + 4, f"{value:.3g}", anchor="end"))
+    every = max(1, len(labels) // 9)
+    parts += [
+        _text(MARGIN + n * step, HEIGHT - 8, label, anchor="middle") for n, label in enumerate(labels) if n % every == 0
+    ]
+    for n, what in (events or {}).items():
+        x = MARGIN + n * step
+        parts.append(f'<line x1="{x:.1f}" y1="24" x2="{x:.1f}" y2="{HEIGHT - 24}" stroke="#aaa" stroke-dasharray="2 3">'
+                     f"<title>{escape(what)}</title></line>")  # fmt: skip
+    for k, (name, values) in enumerate(series.items()):
+        colour = COLOURS[k % len(COLOURS)]
+        parts += _drawn(values, colour, lambda n: MARGIN + n * step, lambda v: _y(v, low, high))
+        parts.append(_text(width - 122, 34 + 16 * k, name, colour=colour))
+    return _svg(width, HEIGHT, parts)
+
+
+def _drawn(
+    values: Sequence[float | None], colour: str, x: Callable[[float], float], y: Callable[[float], float]
+) -> list[str]:
+    parts, run = [], list[str]()
+    for n, value in enumerate([*values, None]):
+        if value is not None:
+            run.append(f"{x(n):.1f},{y(value):.1f}")
+            parts.append(f'<circle cx="{x(n):.1f}" cy="{y(value):.1f}" r="2" fill="{colour}"/>')
+        elif run:
+            parts.append(f'<polyline points="{" ".join(run)}" fill="none" stroke="{colour}" stroke-width="1.6"/>')
+            run = []
+    return parts
+
+
+def _y(value: float, low: float, high: float) -> float:
+    return 24 + (HEIGHT - 48) * (1 - (value - low) / (high - low))
+
+
+def _text(x: float, y: float, text: str, *, anchor: str = "start", weight: str = "normal", colour: str = "#222") -> str:
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-weight="{weight}" fill="{colour}" {STYLE}>'
+        f"{escape(text)}</text>"
+    )
+
+
+def _svg(width: float, height: float, parts: Sequence[str]) -> str:
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
+        f'viewBox="0 0 {width:.0f} {height:.0f}">{"".join(parts)}</svg>'
+    )

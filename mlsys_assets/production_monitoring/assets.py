@@ -1,0 +1,264 @@
+"""What each tick taught of the model in service: how it does as labels mature, and what shifted."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlsys_assets import dagster_adapter as adapter
+from mlsys_assets.charts import bars, lines
+from mlsys_assets.data_ingestion.source import EVENT_TIME, KNOWN_AT
+from mlsys_assets.data_labeling.label import LABEL
+from mlsys_assets.features.feature import PREDICT_AT
+from mlsys_assets.prediction.batch import BASELINES, MODEL, PREDICTIONS, SCORE
+from mlsys_assets.production_monitoring import findings
+from mlsys_assets.production_monitoring.drift import (
+    DRIFT_SCHEMA,
+    LARGE,
+    beyond_chance,
+    drift as drift_of,
+    psi_of_scores,
+)
+from mlsys_assets.production_monitoring.performance import affected, matured
+from mlsys_assets.production_monitoring.profile import PROFILE_SCHEMA, profile
+from mlsys_assets.production_monitoring.revisions import (
+    PREDICTED,
+    latest,
+    revised,
+    revised_schema,
+    served,
+)
+from mlsys_assets.retraining.ledger import DRIFT, MONITORING, PERFORMANCE
+from mlsys_assets.rollout.promotion import CHAMPION
+from mlsys_assets.system import MLSystem
+from mlsys_assets.types import TimeWindow
+from mlsys_resources.operations_rows import Decision
+from mlsys_resources.resources import Resources
+
+STAGE = "production_monitoring"
+PROFILE = "training_profile"
+SHOWN_COLUMNS = 20
+SHOWN_TICKS = 26
+EARLIER_TICKS = 4
+"""Scores are held against those of so many ticks before."""
+
+
+def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
+    """Return performance and drift of each tick, and the profile that drift is measured against."""
+    return [_profile(system), _performance(system), _drift(system)]
+
+
+def _profile(system: MLSystem) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=adapter.key(system, PROFILE),
+        deps=[adapter.key(system, name) for name in ("refitted_model", "training_set")],
+        partitions_def=adapter.partitions(system),
+        description="How each feature was distributed in the rows that the refitted model learned from.",
+        metadata={"dagster/column_schema": adapter.arrow_schema(PROFILE_SCHEMA)},
+        **adapter.common(system, STAGE, kinds=("numpy", "deltalake")),
+    )
+    def training_profile(
+        context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]
+    ) -> dg.MaterializeResult:
+        step = adapter.AsOf(context, system, stores)
+        (gate,) = step.decisions("gate")
+        if gate.verdict != "pass":
+            return dg.MaterializeResult(metadata={"profile": "none", "why": gate.reason})
+        train = system.time_split.refit_view(step.training_rows(), as_of=step.as_of)
+        table = profile(train.features)
+        written = stores.lake.write_ticks(
+            system.name, PROFILE, adapter.in_tick(table, step.as_of), schema=PROFILE_SCHEMA, ticks=[step.as_of],
+            run_id=context.run.run_id,
+        )  # fmt: skip
+        return dg.MaterializeResult(metadata={"dagster/row_count": table.num_rows, "lake_version": written.version})
+
+    return training_profile
+
+
+def _performance(system: MLSystem) -> dg.AssetsDefinition:
+    asset = adapter.key(system, PERFORMANCE)
+
+    @dg.asset(
+        key=asset,
+        deps=[adapter.key(system, "labels"), adapter.key(system, PREDICTIONS)],
+        partitions_def=adapter.partitions(system),
+        backfill_policy=adapter.SINGLE_RUN,
+        check_specs=adapter.check_specs(asset, findings.PERFORMANCE_CHECKS),
+        description="Champion and baselines on every tick of which labels became known: what was said of it before "
+        "stays, as an earlier revision.",
+        metadata={"dagster/column_schema": adapter.arrow_schema(revised_schema(system.metrics))},
+        **adapter.common(system, STAGE, kinds=("numpy", "deltalake")),
+    )
+    def performance(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
+        schema, first = revised_schema(system.metrics), adapter.tick_window(context).start
+        said, labels = _said_before(system, stores, first), _Labels(system, stores)
+        for tick in _ticks(context, system, stores):
+            models = _matured(system, stores, tick.window)
+            rows = revised(models, said.select([PREDICTED, MODEL]), as_of=tick.window.end, metrics=system.metrics)
+            said = pa.concat_tables([said, rows])
+            found = {**labels.evidence(tick.window), "served": served(rows, CHAMPION, system.metrics)}
+            tick.write(PERFORMANCE, rows, schema)
+            tick.record(PERFORMANCE, found, findings.measured(found["served"], system.metrics))
+        everything = latest(said)
+        checks = [
+            findings.label_rate(found),
+            findings.labels_arrive(everything, as_of=tick.window.end - system.label.window),
+            findings.beats_baselines(everything, system.metrics[0]),
+        ]
+        return dg.MaterializeResult(
+            metadata={
+                "performance": adapter.image(_history_plot(system, everything), "performance"),
+                **adapter.evidence({"labels known": found["labelled"], "label rate": found["label_rate"]}),
+            },
+            check_results=[adapter.check_result(f, asset) for f in checks],
+        )
+
+    return performance
+
+
+def _drift(system: MLSystem) -> dg.AssetsDefinition:
+    asset = adapter.key(system, DRIFT)
+
+    @dg.asset(
+        key=asset,
+        deps=[adapter.key(system, "features"), adapter.key(system, PREDICTIONS)],
+        partitions_def=adapter.partitions(system),
+        backfill_policy=adapter.SINGLE_RUN,
+        check_specs=adapter.check_specs(asset, findings.DRIFT_CHECKS),
+        description="How far each feature lies from what the champion was trained on, and its scores from those of "
+        "the ticks before, as population stability indices. Whether a shift costs anything, performance says.",
+        metadata={"dagster/column_schema": adapter.arrow_schema(DRIFT_SCHEMA)},
+        **adapter.common(system, STAGE, kinds=("numpy", "deltalake")),
+    )
+    def drift(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
+        for tick in _ticks(context, system, stores):
+            shifts, scores = _shifts(system, stores, tick.window), _score_shift(system, stores, tick.window)
+            columns = beyond_chance(shifts)
+            tick.write(DRIFT, shifts, DRIFT_SCHEMA)
+            tick.record(DRIFT, {"columns": columns, "scores": scores}, findings.shifted(columns, scores))
+        worst = dict(sorted(columns.items(), key=lambda item: (-item[1], item[0]))[:SHOWN_COLUMNS])
+        plot = bars(worst, title="population stability index", marks={"large": LARGE}) if worst else None
+        return dg.MaterializeResult(
+            metadata={"largest shifts": adapter.image(plot, "largest shifts")}
+            if plot
+            else {"drift": "no champion yet"},
+            check_results=[adapter.check_result(f, asset) for f in findings.drift_findings(columns, scores)],
+        )
+
+    return drift
+
+
+@dataclass(frozen=True)
+class _Tick:
+    """One tick that is monitored: what is found goes to the lake, and as of its end to the ledger."""
+
+    context: dg.AssetExecutionContext
+    system: MLSystem
+    stores: Resources
+    window: TimeWindow
+
+    def write(self, table: str, rows: pa.Table, schema: pa.Schema) -> None:
+        """Replace the tick's rows of a table."""
+        placed, ticks = adapter.in_tick(rows, self.window.start), [self.window.start]
+        self.stores.lake.write_ticks(
+            self.system.name, table, placed, schema=schema, ticks=ticks, run_id=self.context.run.run_id
+        )
+
+    def record(self, name: str, evidence: Mapping[str, Any], said: tuple[str, str]) -> None:
+        """Put on the ledger what was found: evidence, and verdict with reason."""
+        run = {"dagster_run": self.context.run.run_id}
+        self.stores.operations.record(
+            Decision(self.system.name, self.window.end, MONITORING, name, *said, dict(evidence), run)
+        )
+
+
+def _ticks(context: dg.AssetExecutionContext, system: MLSystem, stores: Resources) -> list[_Tick]:
+    return [_Tick(context, system, stores, w) for w in system.calendar.ticks(adapter.tick_window(context))]
+
+
+class _Labels:
+    """How many labels are known, and how many of them are positive, as of one tick's end after another."""
+
+    def __init__(self, system: MLSystem, stores: Resources) -> None:
+        self.system, self.lake = system, stores.lake
+
+    def evidence(self, tick: TimeWindow) -> dict[str, Any]:
+        """Return what the ledger keeps of a tick's labels."""
+        start, name = self.system.calendar.start, self.system.name
+        known = self.lake.read(name, "labels", columns=[LABEL, KNOWN_AT], window=(KNOWN_AT, start, tick.end))
+        new = pc.greater_equal(known[KNOWN_AT], pa.scalar(tick.start, known.schema.field(KNOWN_AT).type))
+        before, now = known.filter(pc.invert(new))[LABEL], known.filter(new)[LABEL]
+        return {
+            "labelled": len(known) - known[LABEL].null_count,
+            "label_rate": pc.mean(now).as_py(),
+            "label_rate_before": pc.mean(before).as_py(),
+            "labels_now": len(now) - now.null_count,
+            "labels": self.lake.tick_hashes(name, "labels", ticks=[tick.start])[tick.start],
+        }
+
+
+def _said_before(system: MLSystem, stores: Resources, start: Any) -> pa.Table:
+    """Return all that was said of performance in the ticks before."""
+    schema = revised_schema(system.metrics)
+    if PERFORMANCE not in stores.lake.tables(system.name):
+        return schema.empty_table()
+    return stores.lake.read(
+        system.name, PERFORMANCE, columns=schema.names, window=("tick", system.calendar.start, start)
+    ).cast(schema)
+
+
+def _matured(system: MLSystem, stores: Resources, tick: TimeWindow) -> dict[str, pa.Table]:
+    """Return how champion and baselines did on the ticks of which something became known in this one."""
+    key, lake, calendar = system.requests.key, stores.lake, system.calendar
+    new = lake.read(system.name, "labels", columns=[key, EVENT_TIME], window=(KNOWN_AT, tick.start, tick.end))
+    oldest = min([tick.start, *([pc.min(new[EVENT_TIME]).as_py()] if len(new) else [])]) - system.label.window
+    reach = TimeWindow(calendar.tick_of(max(oldest, calendar.start)).start, tick.end)
+    made = lake.read(system.name, PREDICTIONS, window=(PREDICT_AT, reach.start, reach.end))
+    if not len(made):
+        return {}
+    ticks = {t.start for t in affected(made, new, key=key, calendar=calendar)} | {tick.start}
+    span = (PREDICT_AT, min(ticks), tick.end)
+    known = lake.read(system.name, "labels", columns=[key, LABEL], window=(KNOWN_AT, min(ticks), tick.end))
+    beside = lake.read(system.name, BASELINES, window=span, ticks=sorted(ticks))
+    models = {CHAMPION: lake.read(system.name, PREDICTIONS, window=span, ticks=sorted(ticks))}
+    models |= {name: beside.filter(pc.equal(beside[MODEL], name)) for name in beside[MODEL].unique().to_pylist()}
+    cost = system.costs.realised if system.costs is not None else None
+    return {
+        name: matured(rows, known, key=key, calendar=calendar, metrics=system.metrics, cost=cost).rows
+        for name, rows in models.items()
+    }
+
+
+def _shifts(system: MLSystem, stores: Resources, tick: TimeWindow) -> pa.Table:
+    """Return the shift of each feature column against the training of the tick's champion; no rows without one."""
+    champion = stores.operations.alias_at(system.name, CHAMPION, tick.start)
+    model = None if champion is None else stores.operations.model(system.name, champion.version)
+    rows = stores.lake.read(system.name, "features", window=(PREDICT_AT, tick.start, tick.end))
+    if model is None or not len(rows):
+        return DRIFT_SCHEMA.empty_table()
+    then = stores.lake.read(system.name, PROFILE, ticks=[model.as_of])
+    return drift_of(then, rows.drop_columns([system.requests.key, PREDICT_AT]))
+
+
+def _score_shift(system: MLSystem, stores: Resources, tick: TimeWindow) -> float | None:
+    """Return the shift of the tick's scores against those of the ticks before; None without either."""
+    start = max(system.calendar.start, tick.start - EARLIER_TICKS * system.calendar.step)
+    made = stores.lake.read(system.name, PREDICTIONS, columns=[PREDICT_AT, SCORE], window=(PREDICT_AT, start, tick.end))
+    now = np.asarray(pc.greater_equal(made[PREDICT_AT], pa.scalar(tick.start, made.schema.field(PREDICT_AT).type)))
+    score = made[SCORE].to_numpy()
+    return psi_of_scores(score[~now], score[now]) if now.any() and not now.all() else None
+
+
+def _history_plot(system: MLSystem, rows: list[dict[str, Any]]) -> str:
+    """Draw the first metric of every model over the last ticks."""
+    metric = system.metrics[0].name
+    ticks = sorted({row[PREDICTED] for row in rows})[-SHOWN_TICKS:]
+    series = {
+        model: [next((r[metric] for r in rows if r[PREDICTED] == t and r[MODEL] == model), None) for t in ticks]
+        for model in sorted({row[MODEL] for row in rows})
+    }
+    return lines([system.calendar.key(t)[5:] for t in ticks], series, title=f"{metric} of each predicted tick")

@@ -1,0 +1,140 @@
+"""The time machine: a system's own schedule, sensors and jobs, driven through history by its simulated clock."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+import dagster as dg
+
+from mlsys_assets.clocks import StoredClock, clock_of
+from mlsys_assets.dagster_adapter import tick_job, training_job
+from mlsys_assets.retraining.ledger import ARBITER, MONITORING, PERFORMANCE, RETRAINING
+from mlsys_assets.retraining.sensors import Desk, build_schedules, build_sensors
+from mlsys_assets.retraining.timetable import Due, first_as_of, next_due
+from mlsys_assets.rollout.promotion import CHAMPION
+from mlsys_assets.runs import RunFailed, Runner
+from mlsys_assets.system import MLSystem
+from mlsys_resources.resources import Resources
+
+MOST_ROUNDS = 6
+"""Rounds of schedule and sensors that one tick may take: a run for its data, one for its training, and repeats."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Lives a system's past as its daemon would have, on the persistent instance, one run after the other.
+
+    Parameters
+    ----------
+    runner
+        Runs the jobs.
+    stores
+        The system's stores, which hold its clock.
+    doing
+        Given the work that begins, in words; the context lasts as long as it does.
+    """
+
+    runner: Runner
+    stores: Resources
+    doing: Callable[[str], AbstractContextManager[None]]
+
+    @property
+    def system(self) -> MLSystem:
+        """The system that is replayed."""
+        return self.runner.system
+
+    def run(self, until: datetime) -> Iterator[datetime]:
+        """Live on, from where the clock stands, up to decisions as of ``until``; yield each as-of when it is settled.
+
+        Raises ValueError for a system on the wall clock, RunFailed if a run fails; started again, it goes on there.
+        """
+        if self._desk.training_wanted():
+            yield self._settled()
+        while (due := self._next()) is not None and due.as_of <= until:
+            self._clock.advance(max(due.as_of, self._clock.now()))
+            yield self._settled()
+
+    @cached_property
+    def _desk(self) -> Desk:
+        return Desk(self.system, self.stores, self.runner.instance)
+
+    @cached_property
+    def _clock(self) -> StoredClock:
+        clock = clock_of(self.system, self.stores)
+        if isinstance(clock, StoredClock):
+            return clock
+        raise ValueError(
+            f"{self.system.name} lives on the wall clock, and only what has a simulated one can be replayed; "
+            "declare simulated_from"
+        )
+
+    def _next(self) -> Due | None:
+        decided, calendar = self._desk.decided, self.system.calendar
+        first = first_as_of(calendar, self.system.simulated_from or calendar.start)
+        return next_due(calendar, first=first, decided=None if decided is None else decided.as_of)
+
+    def _settled(self) -> datetime:
+        """Ask schedule and sensors, and run what they request, until the decision that is due is taken and done."""
+        for _ in range(MOST_ROUNDS):
+            self._round()
+            decided = self._desk.decided
+            if decided is not None and self._desk.due() is None and not self._desk.training_wanted():
+                return decided.as_of
+        now = f"{self._clock.now():%Y-%m-%d %H:%M}"
+        raise RunFailed(f"{self.system.name}: what is due at {now} is not done after {MOST_ROUNDS} rounds")
+
+    def _round(self) -> None:
+        said = self._schedule.evaluate_tick(
+            dg.build_schedule_context(
+                self.runner.instance,
+                scheduled_execution_time=self._clock.now(),
+                resources=self.stores.for_dagster(),
+                repository_def=self._repository,
+            )
+        )
+        self._run(said.run_requests or ())
+        for sensor in self._sensors:
+            context = dg.build_sensor_context(
+                self.runner.instance,
+                sensor_name=sensor.name,
+                resources=self.stores.for_dagster(),
+                repository_def=self._repository,
+            )
+            self._run(sensor.evaluate_tick(context).run_requests or ())
+
+    @cached_property
+    def _schedule(self) -> dg.ScheduleDefinition:
+        return next(s for s in build_schedules(self.system) if s.name == f"{self.system.name}_tick")
+
+    @cached_property
+    def _sensors(self) -> list[dg.SensorDefinition]:
+        return build_sensors(self.system)
+
+    @cached_property
+    def _repository(self) -> object:
+        return self.runner.definitions.get_repository_def()
+
+    def _run(self, requests: "tuple[dg.RunRequest, ...]") -> None:
+        words = {
+            tick_job(self.system): "bring in, predict, monitor",
+            training_job(self.system): "train, compare, decide",
+        }
+        for request in requests:
+            with self.doing(words[request.job_name]):
+                try:
+                    self.runner.request(request)
+                except RunFailed:
+                    # What the ledger knows of, such as too few labels, is an outcome; all else is the caller's to mend.
+                    if request.job_name == tick_job(self.system) or self._desk.training_wanted():
+                        raise
+
+
+def tick_told(system: MLSystem, stores: Resources, as_of: datetime) -> str:
+    """Return in a line what was decided as of a time, and how the tick before it was predicted."""
+    found = {(d.kind, d.name): d for d in stores.operations.decisions(system.name, since=as_of, until=as_of)}
+    parts = [f"{d.verdict}: {d.reason}" for d in [found.get((RETRAINING, ARBITER))] if d is not None]
+    parts += [f"gate {d.verdict}" for d in [found.get(("gate", CHAMPION))] if d is not None]
+    monitored = found.get((MONITORING, PERFORMANCE))
+    return "; ".join(parts) + (f" | {monitored.reason.split('; ')[-1]}" if monitored is not None else "")

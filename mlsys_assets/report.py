@@ -1,0 +1,183 @@
+"""What a system lived through, told from its ledger and its tables: for people, for programs, as one page."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlsys_assets.data_labeling.label import LABEL
+from mlsys_assets.data_sampling.rows import moments
+from mlsys_assets.features.feature import PREDICT_AT
+from mlsys_assets.measures.metrics import value
+from mlsys_assets.prediction.batch import BASELINES, MODEL, MODEL_HASH, PREDICTIONS, SCORE
+from mlsys_assets.production_monitoring.performance import LEAST_LABELLED, MEAN_COST
+from mlsys_assets.production_monitoring.revisions import PREDICTED, latest
+from mlsys_assets.retraining.arbiter import TRAIN
+from mlsys_assets.retraining.ledger import ADEQUATE, ARBITER, PERFORMANCE, RETRAINING, TRAINING_SET, TRIGGER
+from mlsys_assets.rollout.promotion import CHAMPION
+from mlsys_assets.system import MLSystem
+from mlsys_resources.operations_rows import Decision
+from mlsys_resources.resources import Resources
+
+Told = dict[str, Any]
+
+
+def report(system: MLSystem, stores: Resources) -> Told:
+    """Return each tick's and month's metrics by model version, trainings, verdicts and cost, as JSON holds them."""
+    ledger = stores.operations.decisions(system.name)
+    champion = stores.operations.alias(system.name, CHAMPION)
+    versions = {m.content_hash: m.version for m in stores.operations.models(system.name)}
+    by_time: dict[datetime, list[Decision]] = {}
+    for decision in ledger:
+        by_time.setdefault(decision.as_of, []).append(decision)
+    done = _performance(system, stores)
+    ticks = [_tick(system, at, by_time[at], done, versions) for at in sorted(by_time)]
+    return {
+        "system": system.name,
+        "ledger": stores.operations.ledger_hash(system.name),
+        "champion": None if champion is None else {
+            "version": champion.version, "content_hash": champion.content_hash, "as_of": champion.as_of.isoformat(),
+        },
+        "cost_unit": system.costs.unit if system.costs else None,
+        "ticks": [tick for tick in ticks if tick is not None],
+        "months": _months(system, stores, versions),
+        "models": [
+            {"version": m.version, "candidate": m.name, "as_of": m.as_of.isoformat(), "content_hash": m.content_hash}
+            for m in stores.operations.models(system.name)
+        ],
+    }  # fmt: skip
+
+
+def _performance(system: MLSystem, stores: Resources) -> dict[datetime, dict[str, Told]]:
+    """Return the last revision of each model's performance, by the tick predicted."""
+    if PERFORMANCE not in stores.lake.tables(system.name):
+        return {}
+    found: dict[datetime, dict[str, Told]] = {}
+    for row in latest(stores.lake.read(system.name, PERFORMANCE)):
+        found.setdefault(row[PREDICTED], {})[row[MODEL]] = row
+    return found
+
+
+def _tick(
+    system: MLSystem, as_of: datetime, decisions: Sequence[Decision], done: Mapping[datetime, dict[str, Told]],
+    versions: Mapping[str, int],
+) -> Told | None:  # fmt: skip
+    decided = {(d.kind, d.name): d for d in decisions}
+    retraining, gate = decided.get((RETRAINING, ARBITER)), decided.get(("gate", CHAMPION))
+    sets, promotion = decided.get((TRAINING_SET, TRAINING_SET)), decided.get(("promotion", CHAMPION))
+    if retraining is None and gate is None:
+        return None
+    tick = as_of - system.calendar.step
+    models = done.get(tick, {})
+    short = sets is not None and sets.verdict != ADEQUATE
+    return {
+        "as_of": as_of.isoformat(),
+        "tick": system.calendar.key(tick),
+        "verdicts": {d.name: {"verdict": d.verdict, "reason": d.reason} for d in decisions if d.kind == TRIGGER},
+        "retraining": _said(retraining),
+        "trained": sets is not None,
+        "gate": {"verdict": sets.verdict, "reason": sets.reason} if short and sets else _said(gate),
+        "promotion": _said(promotion),
+        "version": versions.get(models[CHAMPION][MODEL_HASH]) if CHAMPION in models else None,
+        "models": {name: _numbers(system, row) for name, row in models.items()},
+        "rollbacks": [_said(d) for d in decisions if d.kind == "rollback"],
+    }
+
+
+def _said(decision: Decision | None) -> Told | None:
+    return None if decision is None else {"verdict": decision.verdict, "reason": decision.reason}
+
+
+def _numbers(system: MLSystem, row: Told) -> Told:
+    names = ("revision", "requests", "labelled", "positives", *(m.name for m in system.metrics), MEAN_COST)
+    return {name: row[name] for name in names}
+
+
+def _months(system: MLSystem, stores: Resources, versions: Mapping[str, int]) -> list[Told]:
+    """Return how each month's requests were predicted, by champion version and by baseline."""
+    if PREDICTIONS not in stores.lake.tables(system.name):
+        return []
+    key = system.requests.key
+    labels = stores.lake.read(system.name, "labels", columns=[key, LABEL])
+    columns = [key, PREDICT_AT, SCORE, MODEL_HASH]
+    made = stores.lake.read(system.name, PREDICTIONS, columns=columns)
+    beside = stores.lake.read(system.name, BASELINES, columns=[*columns, MODEL])
+    named = pa.concat_tables(
+        [made.append_column(MODEL, pa.repeat(CHAMPION, len(made))), beside.select([*columns, MODEL])]
+    )
+    named = named.sort_by([(PREDICT_AT, "ascending"), (key, "ascending"), (MODEL, "ascending")])
+    label = labels[LABEL].take(pc.index_in(named[key], value_set=labels[key].combine_chunks())).to_numpy()
+    month, score = moments(named[PREDICT_AT]).astype("datetime64[M]"), named[SCORE].to_numpy()
+    model, content = (named[name].to_numpy().astype(str) for name in (MODEL, MODEL_HASH))
+    found = []
+    for at in np.unique(month):
+        here = (month == at) & ~np.isnan(label)
+
+        def of(rows: Any) -> Told:
+            return _measured(system, label[rows], score[rows])
+
+        champion = here & (model == CHAMPION)
+        contents, names = np.unique(content[champion]), np.unique(model[here])
+        found.append(
+            {
+                "month": str(at),
+                "champion": of(champion),
+                "versions": {str(versions.get(h, h)): of(champion & (content == h)) for h in contents},
+                "baselines": {name: of(here & (model == name)) for name in names if name != CHAMPION},
+            }
+        )
+    return found
+
+
+def _measured(system: MLSystem, label: Any, score: Any) -> Told:
+    """Return the metrics of labelled rows, and their cost; null where there are too few."""
+    enough = len(label) >= LEAST_LABELLED and 0 < label.sum() < len(label)
+    numbers = {m.name: value(m, label, score) if enough else None for m in system.metrics}
+    cost = float(system.costs.realised(label, score)) if system.costs is not None and enough else None
+    total = None if cost is None else cost * len(label)
+    return {"labelled": len(label), "positives": int(label.sum()), **numbers, MEAN_COST: cost, "total_cost": total}
+
+
+def summary(system: MLSystem, told: Told) -> list[str]:
+    """Return a report in lines for people: a table of the ticks, and of the months."""
+    first = system.metrics[0].name
+    second = next((m.name for m in system.metrics if m.name == "roc_auc"), first)
+    head = f"  {'as of':<12}{'said yes':<34}{'decision':<10}{'gate':<8}{'model':>6}{first:>10}{second:>10}{'cost':>9}"
+    lines = ["", f"{system.name}: {len(told['ticks'])} decisions", "", head]
+    for tick in told["ticks"]:
+        yes = ", ".join(name for name, v in tick["verdicts"].items() if v["verdict"] == "yes")
+        mine = tick["models"].get(CHAMPION, {})
+        decision, gate = tick["retraining"] or {"verdict": "by hand"}, tick["gate"] or {"verdict": ""}
+        version = f"v{tick['version']}" if tick["version"] else ""
+        numbers = _cell(mine.get(first), 10) + _cell(mine.get(second), 10) + _cell(mine.get(MEAN_COST), 9, 2)
+        lines.append(
+            f"  {tick['as_of'][:10]:<12}{yes:<34}{decision['verdict']:<10}{gate['verdict'][:7]:<8}{version:>6}{numbers}"
+        )
+    return [*lines, "", *_month_lines(told, first, second)]
+
+
+def _month_lines(told: Told, first: str, second: str) -> list[str]:
+    unit = f" [{told['cost_unit']}]" if told["cost_unit"] else ""
+    others = sorted({name for month in told["months"] for name in month["baselines"]})
+    head = f"  {'month':<12}{'labelled':>9}{first:>10}{second:>10}{'cost':>12}" + "".join(f"{n:>14}" for n in others)
+    lines = [head + f"   (cost of the month's decisions{unit}, by champion and baseline)"] if told["months"] else []
+    for month in told["months"]:
+        mine = month["champion"]
+        costs = [mine["total_cost"], *(month["baselines"].get(name, {}).get("total_cost") for name in others)]
+        numbers = _cell(mine[first], 10) + _cell(mine[second], 10) + _cell(costs[0], 12, 0)
+        lines.append(
+            f"  {month['month']:<12}{mine['labelled']:>9,}{numbers}" + "".join(_cell(c, 14, 0) for c in costs[1:])
+        )
+    return lines
+
+
+def _cell(number: float | None, width: int, digits: int = 4) -> str:
+    return f"{'—' if number is None else format(number, f',.{digits}f'):>{width}}"
+
+
+def trainings(told: Told) -> list[Told]:
+    """Return the ticks after which a training was decided on."""
+    return [t for t in told["ticks"] if (t["retraining"] or {}).get("verdict") == TRAIN]

@@ -1,0 +1,115 @@
+"""What was known as of a time about trainings, data and performance: all that a trigger may look at."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training that had enough data.
+
+    Parameters
+    ----------
+    as_of
+        What was known by then could be trained on.
+    labelled
+        The entities whose label was known by then.
+    reference
+        How its model did on the recent test, by metric; nothing where it could not be told.
+    """
+
+    as_of: datetime
+    labelled: int
+    reference: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Served:
+    """How the predictions of one tick did, as far as their labels were known.
+
+    Parameters
+    ----------
+    tick
+        The start of the tick that was predicted.
+    labelled
+        The predictions whose label was known.
+    metrics
+        By name; a metric that could not be told is not there.
+    """
+
+    tick: datetime
+    labelled: int
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Monitored:
+    """What monitoring found as of a tick's end.
+
+    Parameters
+    ----------
+    as_of
+        The tick's end.
+    labelled
+        The entities whose label was known by then.
+    served
+        Ticks that were predicted, with what was newly known of them; a later finding replaces an earlier one.
+    drift
+        Population stability index of each feature column against the champion's training window; empty where
+        there was no champion.
+    score_drift
+        That of the scores against the ticks before; None where there were none.
+    """
+
+    as_of: datetime
+    labelled: int
+    served: tuple[Served, ...] = ()
+    drift: Mapping[str, float] = field(default_factory=dict)
+    score_drift: float | None = None
+
+
+@dataclass(frozen=True)
+class History:
+    """What was known as of a tick's end, and nothing later.
+
+    Parameters
+    ----------
+    as_of
+        The time of the verdict.
+    trainings
+        Those before it that had enough data, oldest first.
+    attempts
+        The as-ofs of all trainings before it, also of those without enough data, oldest first.
+    monitored
+        One for each of the last ticks, oldest first; the last of them as of now.
+
+    Raises ValueError if anything in it is later than ``as_of``.
+    """
+
+    as_of: datetime
+    trainings: tuple[Training, ...] = ()
+    attempts: tuple[datetime, ...] = ()
+    monitored: tuple[Monitored, ...] = ()
+
+    def __post_init__(self) -> None:
+        later = [t.as_of for t in self.trainings if t.as_of >= self.as_of]
+        later += [at for at in self.attempts if at >= self.as_of]
+        later += [m.as_of for m in self.monitored if m.as_of > self.as_of]
+        if later:
+            raise ValueError(f"a history as of {self.as_of} holds what was known at {min(later)}; leave it out")
+
+    @property
+    def trained(self) -> Training | None:
+        """The last training that had enough data."""
+        return self.trainings[-1] if self.trainings else None
+
+    @property
+    def now(self) -> Monitored | None:
+        """What monitoring found as of now."""
+        return self.monitored[-1] if self.monitored and self.monitored[-1].as_of == self.as_of else None
+
+    def served(self, last: int) -> tuple[Served, ...]:
+        """Return the last ``last`` predicted ticks that have labels, each as it is known now."""
+        latest = {served.tick: served for found in self.monitored for served in found.served if served.labelled}
+        return tuple(latest[tick] for tick in sorted(latest)[-last:])

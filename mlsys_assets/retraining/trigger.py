@@ -1,0 +1,95 @@
+"""A trigger: a pure function of what was known, that says whether to retrain, and why."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
+
+from mlsys_assets.retraining.history import History
+from mlsys_assets.types import Scalar
+
+LONGEST_REASON = 500
+"""Characters of a reason that stand in the record."""
+
+
+class Answer(StrEnum):
+    """What a trigger says."""
+
+    YES = "yes"
+    NO = "no"
+    INSUFFICIENT_DATA = "insufficient data"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class TriggerVerdict:
+    """An answer, its reason in a sentence, and the numbers it rests on."""
+
+    answer: Answer
+    reason: str
+    evidence: Mapping[str, Scalar] = field(default_factory=dict)
+
+    @property
+    def fires(self) -> bool:
+        """Whether it asks for a training."""
+        return self.answer is Answer.YES
+
+
+@runtime_checkable
+class Trigger(Protocol):
+    """Says whether to retrain, from a history and from nothing else: no clock, no data, no chance."""
+
+    @property
+    def name(self) -> str:
+        """A name, unique in its system."""
+        ...
+
+    @property
+    def by_clock(self) -> bool:
+        """Whether it looks at nothing but the time, so that it can be asked before a tick's data is there."""
+        ...
+
+    def mistakes(self) -> list[str]:
+        """Return what is wrong with its declaration."""
+        ...
+
+    def verdict(self, history: History) -> TriggerVerdict:
+        """Return the verdict as of ``history.as_of``."""
+        ...
+
+
+def said(fires: bool, reason: str, **evidence: Scalar) -> TriggerVerdict:
+    """Return yes or no."""
+    return TriggerVerdict(Answer.YES if fires else Answer.NO, reason, evidence)
+
+
+def unknown(reason: str, **evidence: Scalar) -> TriggerVerdict:
+    """Return that the data cannot tell."""
+    return TriggerVerdict(Answer.INSUFFICIENT_DATA, reason, evidence)
+
+
+def ask(trigger: Trigger, history: History) -> TriggerVerdict:
+    """Return a trigger's verdict; one that raises or answers nonsense has the verdict ``error``, which never fires."""
+    try:
+        found: object = trigger.verdict(history)
+    except Exception as error:  # noqa: BLE001 - anybody's code; that it failed is what goes on record
+        return _error(f"it raised {type(error).__name__}: {error}")
+    if not isinstance(found, TriggerVerdict):
+        return _error(f"it answered {found!r:.80}; it must answer a TriggerVerdict")
+    answer, reason = vars(found)["answer"], vars(found)["reason"]
+    if not isinstance(answer, Answer) or not isinstance(reason, str):
+        return _error(f"it answered {answer!r:.40} for {reason!r:.40}; allowed: {', '.join(Answer)}, in words")
+    if nonsense := [name for name, value in dict(found.evidence).items() if not _recordable(name, value)]:
+        return _error(f"its evidence cannot be recorded: {', '.join(map(str, nonsense))}; give finite numbers and text")
+    return found
+
+
+def _recordable(name: object, value: object) -> bool:
+    if not isinstance(name, str) or not isinstance(value, str | int | float | None):
+        return False
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def _error(reason: str) -> TriggerVerdict:
+    return TriggerVerdict(Answer.ERROR, " ".join(reason.split())[:LONGEST_REASON])
