@@ -84,3 +84,4 @@ from mlsys_assets.types import (
     minutes as minutes,
     utc as utc,
 )
+from mlsys_assets.value_analysis.costs import CostMatrix as CostMatrix

@@ -20,11 +20,13 @@ from mlsys_assets.retraining import sensors as retraining
 from mlsys_assets.rollout import assets as rollout
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import DeclarationError
+from mlsys_assets.value_analysis import assets as value_analysis
 from mlsys_resources.resources import Resources
 
 DATA = ("data_ingestion", "data_labeling", "features")
 TRAINING = ("data_sampling", "models", "offline_evaluation", "rollout")
 PREDICTION = ("prediction",)
+WATCHING = ("production_monitoring", "value_analysis")
 MONITORED_TRAINING = "training_profile"
 """The one asset of monitoring that belongs to a training."""
 
@@ -74,19 +76,20 @@ BUILDERS: dict[str, Callable[[MLSystem], list[dg.AssetsDefinition]]] = {
     "prediction": prediction.build_assets,
     "production_monitoring": production_monitoring.build_assets,
     "rollout": rollout.build_assets,
+    "value_analysis": value_analysis.build_assets,
 }
 
 
 def _jobs(system: MLSystem) -> list[Any]:
-    data, training, prediction, monitoring = (
+    data, training, prediction, watching = (
         dg.AssetSelection.groups(*(group(system, stage) for stage in stages))
-        for stages in (DATA, TRAINING, PREDICTION, ("production_monitoring",))
+        for stages in (DATA, TRAINING, PREDICTION, WATCHING)
     )
     profile = dg.AssetSelection.assets(key(system, MONITORED_TRAINING))
     told = {
         data_job(system): (data, "Bring in a tick's data: sources, labels, features."),
         tick_job(system): (
-            data | prediction | (monitoring - profile),
+            data | prediction | (watching - profile),
             "Bring in a tick's data, predict its requests with the champion of its start, and see how that went.",
         ),
         training_job(system): (

@@ -83,7 +83,7 @@ def _month_table(months: Sequence[Told], unit: str | None) -> str:
     rows = []
     for month in months:
         mine = month["champion"]
-        costs = [mine["total_cost"], *(month["baselines"].get(n, {}).get("total_cost") for n in others)]
+        costs = [month["costs"].get(n, {}).get("total") for n in (CHAMPION, *others)]
         cells = [
             month["month"],
             _number(mine["labelled"], 0),

@@ -36,5 +36,5 @@ class Progress:
         """Tell that a tick is settled, how long its jobs took, and what came of it."""
         if self.out.isatty():
             self.out.write("\r\033[K")
-        print(f"{tick}  {', '.join(self._parts):<30}  {told}", file=self.out, flush=True)
+        print(f"{tick}  {', '.join(self._parts):<28}  {told}", file=self.out, flush=True)
         self._parts.clear()

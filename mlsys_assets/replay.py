@@ -118,8 +118,8 @@ class Replay:
 
     def _run(self, requests: "tuple[dg.RunRequest, ...]") -> None:
         words = {
-            tick_job(self.system): "bring in, predict, monitor",
-            training_job(self.system): "train, compare, decide",
+            tick_job(self.system): "tick",
+            training_job(self.system): "training",
         }
         for request in requests:
             with self.doing(words[request.job_name]):

@@ -5,20 +5,17 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from mlsys_assets.data_labeling.label import LABEL
-from mlsys_assets.data_sampling.rows import moments
-from mlsys_assets.features.feature import PREDICT_AT
 from mlsys_assets.measures.metrics import value
-from mlsys_assets.prediction.batch import BASELINES, MODEL, MODEL_HASH, PREDICTIONS, SCORE
+from mlsys_assets.prediction.batch import BASELINES, MODEL, MODEL_HASH, PREDICTIONS
 from mlsys_assets.production_monitoring.performance import LEAST_LABELLED, MEAN_COST
 from mlsys_assets.production_monitoring.revisions import PREDICTED, latest
 from mlsys_assets.retraining.arbiter import TRAIN
 from mlsys_assets.retraining.ledger import ADEQUATE, ARBITER, PERFORMANCE, RETRAINING, TRAINING_SET, TRIGGER
 from mlsys_assets.rollout.promotion import CHAMPION
 from mlsys_assets.system import MLSystem
+from mlsys_assets.value_analysis.decided import decided
+from mlsys_assets.value_analysis.monthly import monthly
 from mlsys_resources.operations_rows import Decision
 from mlsys_resources.resources import Resources
 
@@ -100,45 +97,39 @@ def _months(system: MLSystem, stores: Resources, versions: Mapping[str, int]) ->
     """Return how each month's requests were predicted, by champion version and by baseline."""
     if PREDICTIONS not in stores.lake.tables(system.name):
         return []
-    key = system.requests.key
-    labels = stores.lake.read(system.name, "labels", columns=[key, LABEL])
-    columns = [key, PREDICT_AT, SCORE, MODEL_HASH]
-    made = stores.lake.read(system.name, PREDICTIONS, columns=columns)
-    beside = stores.lake.read(system.name, BASELINES, columns=[*columns, MODEL])
-    named = pa.concat_tables(
-        [made.append_column(MODEL, pa.repeat(CHAMPION, len(made))), beside.select([*columns, MODEL])]
-    )
-    named = named.sort_by([(PREDICT_AT, "ascending"), (key, "ascending"), (MODEL, "ascending")])
-    label = labels[LABEL].take(pc.index_in(named[key], value_set=labels[key].combine_chunks())).to_numpy()
-    month, score = moments(named[PREDICT_AT]).astype("datetime64[M]"), named[SCORE].to_numpy()
-    model, content = (named[name].to_numpy().astype(str) for name in (MODEL, MODEL_HASH))
+    key, read = system.requests.key, stores.lake.read
+    rows = decided(read(system.name, PREDICTIONS), read(system.name, BASELINES), read(system.name, "labels"), key=key)
+    month, known = rows.at.astype("datetime64[M]"), ~np.isnan(rows.label)
+    costs = [] if system.costs is None else monthly(rows.at, rows.label, rows.score, rows.model, cost=system.costs)
+
+    def of(chosen: Any) -> Told:
+        return _measured(system, rows.label[chosen], rows.score[chosen])
+
     found = []
     for at in np.unique(month):
-        here = (month == at) & ~np.isnan(label)
-
-        def of(rows: Any) -> Told:
-            return _measured(system, label[rows], score[rows])
-
-        champion = here & (model == CHAMPION)
-        contents, names = np.unique(content[champion]), np.unique(model[here])
+        here = (month == at) & known
+        champion = here & (rows.model == CHAMPION)
+        contents = np.unique(rows.content[champion])
         found.append(
             {
                 "month": str(at),
                 "champion": of(champion),
-                "versions": {str(versions.get(h, h)): of(champion & (content == h)) for h in contents},
-                "baselines": {name: of(here & (model == name)) for name in names if name != CHAMPION},
+                "versions": {
+                    str(versions.get(h, h)): of(champion & (rows.content == h))
+                    for h in np.unique(rows.content[champion])
+                },
+                "baselines": {n: of(here & (rows.model == n)) for n in np.unique(rows.model[here]) if n != CHAMPION},
+                "costs": {cost.model: cost.as_dict() for cost in costs if cost.month == str(at)},
             }
         )
     return found
 
 
 def _measured(system: MLSystem, label: Any, score: Any) -> Told:
-    """Return the metrics of labelled rows, and their cost; null where there are too few."""
+    """Return the metrics of labelled rows; null where there are too few."""
     enough = len(label) >= LEAST_LABELLED and 0 < label.sum() < len(label)
     numbers = {m.name: value(m, label, score) if enough else None for m in system.metrics}
-    cost = float(system.costs.realised(label, score)) if system.costs is not None and enough else None
-    total = None if cost is None else cost * len(label)
-    return {"labelled": len(label), "positives": int(label.sum()), **numbers, MEAN_COST: cost, "total_cost": total}
+    return {"labelled": len(label), "positives": int(label.sum()), **numbers}
 
 
 def summary(system: MLSystem, told: Told) -> list[str]:
@@ -166,7 +157,7 @@ def _month_lines(told: Told, first: str, second: str) -> list[str]:
     lines = [head + f"   (cost of the month's decisions{unit}, by champion and baseline)"] if told["months"] else []
     for month in told["months"]:
         mine = month["champion"]
-        costs = [mine["total_cost"], *(month["baselines"].get(name, {}).get("total_cost") for name in others)]
+        costs = [month["costs"].get(name, {}).get("total") for name in (CHAMPION, *others)]
         numbers = _cell(mine[first], 10) + _cell(mine[second], 10) + _cell(costs[0], 12, 0)
         lines.append(
             f"  {month['month']:<12}{mine['labelled']:>9,}{numbers}" + "".join(_cell(c, 14, 0) for c in costs[1:])

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any
 
 import pyarrow as pa
 
@@ -19,6 +18,7 @@ from mlsys_assets.offline_evaluation.slices import Slice
 from mlsys_assets.retraining.arbiter import Retraining
 from mlsys_assets.retraining.trigger import Trigger
 from mlsys_assets.types import Calendar, DeclarationError
+from mlsys_assets.value_analysis.costs import CostMatrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +101,8 @@ class MLSystem:
     triggers, retraining
         What is asked at every tick, and how the answers become a decision; without triggers, models are
         trained by hand only.
+    costs
+        What its decisions cost, right and wrong; without it, no cost is told.
     simulated_from
         For data of the past: where the system's own clock begins, a tick's start, as of which the first
         champion is trained. None: the wall clock.
@@ -121,7 +123,7 @@ class MLSystem:
     slices: tuple[Slice, ...] = ()
     triggers: tuple[Trigger, ...] = ()
     retraining: Retraining = Retraining()
-    costs: Any = None
+    costs: CostMatrix | None = None
     simulated_from: datetime | None = None
     owner: str = ""
     description: str = ""

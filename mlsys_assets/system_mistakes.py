@@ -28,6 +28,7 @@ from mlsys_assets.retraining.arbiter import Retraining
 from mlsys_assets.retraining.trigger import Trigger
 from mlsys_assets.system import MLSystem, Requests
 from mlsys_assets.types import Calendar, TimeWindow, days
+from mlsys_assets.value_analysis.costs import CostMatrix
 
 LONGEST_SYSTEM_NAME = 40
 """A system's name becomes part of table, job and group names."""
@@ -111,6 +112,8 @@ def system_mistakes(system: MLSystem) -> Iterator[str]:
         static = declared.split is None or bool(declared.split.static_test)
         yield from declared.gates.mistakes(metrics=declared.metrics, slices=declared.slices, static=static)
     yield from _retraining_mistakes(declared)
+    if system.costs is not None:
+        yield from not_one("costs", system.costs, CostMatrix) or system.costs.mistakes()
     if declared.calendar is not None and _is_zoned(declared.calendar):
         yield from _clock_mistakes(system.simulated_from, declared.calendar)
 

@@ -7,7 +7,11 @@ from typing import Any
 
 import dagster as dg
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
-from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+    PARTITION_NAME_TAG,
+)
 
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.clocks import StoredClock, clock_of
@@ -87,9 +91,18 @@ class Desk:
         return f"the next tick has not ended at {now:%Y-%m-%d %H:%M}"
 
     def is_monitored(self, as_of: datetime) -> bool:
-        """Return whether the tick that ends then is brought in, predicted and monitored."""
+        """Return whether the tick that ends then is on record, and the run that brought it in has ended well."""
         found = self.stores.operations.decisions(self.system.name, MONITORING, since=as_of, until=as_of)
-        return {PERFORMANCE, DRIFT} <= {d.name for d in found}
+        return {PERFORMANCE, DRIFT} <= {d.name for d in found} and self._brought_in(as_of)
+
+    def _brought_in(self, as_of: datetime) -> bool:
+        """Return whether a run of the tick succeeded, be it asked for here or started by hand."""
+        last = self.system.calendar.key(as_of - self.system.calendar.step)
+        marks = {AS_OF_TAG: self.system.calendar.key(as_of)}, {PARTITION_NAME_TAG: last}
+        job, done = adapter.tick_job(self.system), [dg.DagsterRunStatus.SUCCESS]
+        return any(
+            self.instance.get_runs(dg.RunsFilter(job_name=job, tags=tags, statuses=done), limit=1) for tags in marks
+        )
 
     def history(self, as_of: datetime) -> History:
         """Return what the ledger knew as of then."""

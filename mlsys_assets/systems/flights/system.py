@@ -5,7 +5,10 @@ from zoneinfo import ZoneInfo
 
 from mlsys_assets import (
     Accuracy,
+    AllOf,
+    AnyOf,
     Brier,
+    CostMatrix,
     Drift,
     Ece,
     Every,
@@ -52,6 +55,8 @@ def static_test() -> tuple[TimeWindow, ...]:
 def build_system(files: FlightsFiles) -> MLSystem:
     """Return the system on the raw files of a folder."""
     sources = build_sources(files)
+    monthly, labels = Every(days(28)), LabelVolume(grows=0.1)
+    worse, shifted = PerformanceDrop(by=0.05), Drift(share=0.5)
     return MLSystem(
         name="flights",
         owner="ops-analytics",
@@ -71,8 +76,11 @@ def build_system(files: FlightsFiles) -> MLSystem:
         metrics=(LogLoss(), RocAuc(), PrAuc(), Brier(), Ece(), Accuracy()),
         slices=(Slice("origin"), Slice("carrier")),
         gates=Gates(recent_margin=0.01, static_margin=0.01),
-        triggers=(Every(days(56)), LabelVolume(grows=0.1), PerformanceDrop(by=0.05), Drift(share=0.5)),
-        retraining=Retraining(cooldown=days(14), at_most=6, within=days(91)),
+        triggers=(monthly, labels, worse, shifted),
+        retraining=Retraining(
+            AnyOf(labels, worse, AllOf(monthly, shifted)), cooldown=days(14), at_most=6, within=days(91)
+        ),
+        costs=CostMatrix(false_positive=20, false_negative=100, true_positive=40),
         simulated_from=utc("2013-07-01"),
     )
 

@@ -1,0 +1,74 @@
+"""What decisions cost, by month: the champion's, and what the baselines' would have."""
+
+import dagster as dg
+import pyarrow as pa
+
+from mlsys_assets import dagster_adapter as adapter
+from mlsys_assets.data_ingestion.source import KNOWN_AT
+from mlsys_assets.data_labeling.label import LABEL
+from mlsys_assets.features.feature import PREDICT_AT
+from mlsys_assets.prediction.batch import BASELINES, PREDICTIONS
+from mlsys_assets.system import MLSystem
+from mlsys_assets.types import TimeWindow
+from mlsys_assets.value_analysis.costs import CostMatrix
+from mlsys_assets.value_analysis.decided import decided
+from mlsys_assets.value_analysis.monthly import MonthlyCost, monthly
+from mlsys_resources.resources import Resources
+
+STAGE = "value_analysis"
+TABLE = "monthly_cost"
+SCHEMA = pa.schema(
+    [
+        pa.field("month", pa.string(), nullable=False),
+        pa.field("model", pa.string(), nullable=False),
+        pa.field("labelled", pa.int64(), nullable=False),
+        pa.field("mean", pa.float64()),
+        pa.field("total", pa.float64()),
+        pa.field("verdict", pa.string(), nullable=False),
+    ]
+)
+
+
+def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
+    """Return the monthly cost of a system that says what its decisions cost."""
+    return [] if system.costs is None else [_monthly_cost(system, system.costs)]
+
+
+def _monthly_cost(system: MLSystem, costs: CostMatrix) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=adapter.key(system, TABLE),
+        deps=[adapter.key(system, "labels"), adapter.key(system, PREDICTIONS)],
+        partitions_def=adapter.partitions(system),
+        backfill_policy=adapter.SINGLE_RUN,
+        description=f"What the decisions of a month cost [{costs.unit}], as far as labels are known at the tick's end: "
+        f"acting on {costs.threshold:.0%} or more, by the champion and by each baseline.",
+        metadata={"dagster/column_schema": adapter.arrow_schema(SCHEMA)},
+        **adapter.common(system, STAGE, kinds=("numpy", "deltalake")),
+    )
+    def monthly_cost(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
+        found: tuple[MonthlyCost, ...] = ()
+        for tick in system.calendar.ticks(adapter.tick_window(context)):
+            found = _costs(system, costs, stores, tick)
+            rows = [{name: getattr(one, name) for name in SCHEMA.names} for one in found]
+            placed = adapter.in_tick(pa.Table.from_pylist(rows, schema=SCHEMA), tick.start)
+            stores.lake.write_ticks(
+                system.name, TABLE, placed, schema=SCHEMA, ticks=[tick.start], run_id=context.run.run_id
+            )
+        told = [(one.month, one.model, one.labelled, "—" if one.total is None else one.total) for one in found]
+        header = ("month", "model", "labelled", f"total cost [{costs.unit}]")
+        return dg.MaterializeResult(metadata={"months": adapter.markdown_table(header, told)})
+
+    return monthly_cost
+
+
+def _costs(system: MLSystem, costs: CostMatrix, stores: Resources, tick: TimeWindow) -> tuple[MonthlyCost, ...]:
+    """Return the cost of the months of which something could become known in the tick."""
+    first = (tick.start - system.label.window).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    span = (PREDICT_AT, max(first, system.calendar.start), tick.end)
+    read, key = stores.lake.read, system.requests.key
+    made, beside = (read(system.name, table, window=span) for table in (PREDICTIONS, BASELINES))
+    if not len(made):
+        return ()
+    known = read(system.name, "labels", columns=[key, LABEL], window=(KNOWN_AT, span[1], tick.end))
+    rows = decided(made, beside, known, key=key)
+    return monthly(rows.at, rows.label, rows.score, rows.model, cost=costs)
