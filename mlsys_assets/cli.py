@@ -62,6 +62,13 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     ledger.add_argument("--hash", action="store_true", help="one hash over everything that was decided")
     ledger.add_argument("--json", action="store_true", help="with evidence, one decision a line")
+    rollback = _command(
+        commands, "rollback", _rollback, "put an earlier champion in the place of the current one",
+        "Verifies that the earlier champion still loads, moves the alias as of the system's clock, and puts who went "
+        "back where, and why, on record.",
+    )  # fmt: skip
+    rollback.add_argument("--reason", required=True, metavar="TEXT", help="what is wrong with the champion")
+    rollback.add_argument("--to", type=int, metavar="VERSION", help="a former champion (default: the one before)")
     return parser
 
 
@@ -155,6 +162,22 @@ def _ledger(options: argparse.Namespace) -> int:
         else:
             print(f"{d.as_of:%Y-%m-%d %H:%M}  {d.kind:<13}{d.name:<22}{d.verdict}: {d.reason}")
     return 0
+
+
+def _rollback(options: argparse.Namespace) -> int:
+    if options.system is None:
+        raise ValueError("say whose champion: mlsys rollback SYSTEM --reason TEXT")
+    from mlsys_assets.clocks import clock_of
+    from mlsys_assets.manual_rollback import roll_back
+    from mlsys_assets.workspace import resources
+
+    system = _system(options)
+    now = clock_of(system, resources).now
+    outcome = roll_back(
+        system.name, resources.operations, resources.models, reason=options.reason, now=now, to=options.to
+    )
+    print("\n".join(outcome.lines))
+    return 0 if outcome.done else 1
 
 
 def _shown(folder: Path) -> Path:

@@ -12,10 +12,14 @@ import pytest
 
 from mlsys_assets import FixedClock, LightGBM, MLSystem, Requests, TimeSplit, TimeWindow, build_definitions, days, utc
 from mlsys_assets.data_labeling.label import label_schema
+from mlsys_assets.manual_rollback import roll_back
+from mlsys_assets.models.baselines import ZeroRulePredictor
+from mlsys_assets.models.bundle import to_files
 from mlsys_assets.runs import RunFailed, Runner
 from mlsys_assets.state_folder import open_instance
 from mlsys_resources.operations_store import OperationsStore
 from mlsys_resources.resources import Resources, build_resources
+from mlsys_resources.run_log import RunLog
 
 TRAIN = "rain_train"
 FIRST, SECOND = utc("2013-03-05"), utc("2013-03-25")
@@ -117,6 +121,31 @@ def test_a_decision_that_comes_too_late_is_held_and_on_record(later: Home) -> No
         "too late: version 2 as of 2013-03-25 00:00 stands by a later decision",
     )
     assert later.stores.operations.alias("rain", "champion") == champion
+
+
+def test_a_rollback_holds_what_is_decided_as_of_the_same_time(home: Home) -> None:
+    """A person went back as of the very moment that a training was due: that came first, and stands."""
+    operations, models = home.stores.operations, home.stores.models
+    for revision, rate in enumerate((0.1, 0.9)):
+        run = models.log_run(RunLog("rain", "zero_rule"))
+        made = models.register(
+            "rain", "zero_rule", run_id=run, content=to_files(ZeroRulePredictor(rate)), record={}, as_of=FIRST
+        )
+        operations.set_alias(
+            "rain", "champion", version=made.version, content_hash=made.content_hash, as_of=FIRST,
+            expected_revision=revision, reason="by hand",
+        )  # fmt: skip
+    assert roll_back("rain", operations, models, reason="it always rains", now=FixedClock(SECOND).now).done
+    back = operations.alias("rain", "champion")
+    assert (back.version, back.revision) == (1, 3)
+    home.run(TRAIN, SECOND)
+    assert home.said("gate", SECOND)[0][0] == "pass"
+    ((verdict, reason),) = home.said("promotion", SECOND)
+    assert (verdict, reason.split(",")[0]) == (
+        "held",
+        "too late: version 1 as of 2013-03-25 00:00 stands by a later decision",
+    )
+    assert operations.alias("rain", "champion") == back
 
 
 def test_a_death_between_the_move_and_its_record_is_mended(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

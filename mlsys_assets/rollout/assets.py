@@ -61,8 +61,9 @@ def _moved(step: adapter.AsOf, refit: Decision | None) -> bool:
 
 
 def _later(step: adapter.AsOf) -> str | None:
+    """Return what was made champion later, or as of then too, which only a rollback can have done by now."""
     now = step.stores.operations.alias(step.system.name, CHAMPION)
-    return None if now is None or now.as_of <= step.as_of else f"version {now.version} as of {now.as_of:%Y-%m-%d %H:%M}"
+    return None if now is None or now.as_of < step.as_of else f"version {now.version} as of {now.as_of:%Y-%m-%d %H:%M}"
 
 
 def _promote(step: adapter.AsOf, refit: Decision, gate: Decision) -> None:
