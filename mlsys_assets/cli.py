@@ -169,9 +169,8 @@ def _rollback(options: argparse.Namespace) -> int:
         raise ValueError("say whose champion: mlsys rollback SYSTEM --reason TEXT")
     from mlsys_assets.clocks import clock_of
     from mlsys_assets.manual_rollback import roll_back
-    from mlsys_assets.workspace import resources
 
-    system = _system(options)
+    system, _, resources = _workspace(options)
     now = clock_of(system, resources).now
     outcome = roll_back(
         system.name, resources.operations, resources.models, reason=options.reason, now=now, to=options.to

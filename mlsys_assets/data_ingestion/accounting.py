@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from mlsys_assets.data_ingestion.keys import REPEATED
 from mlsys_assets.data_ingestion.quarantine import Rejections
 from mlsys_assets.data_ingestion.source import READERS_OWN, Reference, Source
 from mlsys_assets.data_ingestion.source_changed import SourceChanged
@@ -75,7 +76,7 @@ class Ticks:
 
 def refuse_if_too_many(source: Source, rejections: Rejections, ticks: Ticks) -> None:
     """Raise SourceChanged if one of the ticks has more broken records than its source may have."""
-    broken = rejections.mask & ticks.counted
+    broken = rejections.mask & ticks.counted & ~rejections.of_rule(REPEATED)
     bad, records = ticks.count(broken), np.maximum(ticks.count(ticks.counted), ticks.delivered)
     share = source.allowed_share
     allowed = np.maximum(ALLOWED_ROWS, share * records) if share else np.zeros(len(records))

@@ -3,6 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from mlsys_assets.data_ingestion.filing import micros
 from mlsys_assets.data_ingestion.quarantine import Rejections
@@ -11,6 +12,8 @@ from mlsys_assets.data_ingestion.source import KNOWN_AT, Source
 RANK = "rank"
 """A row's place in the order in which the rows became known, ties in the order of the file."""
 STANDING_RANK = -1
+REPEATED = "repeated record"
+"""The rule of a row that was delivered again and says the same: it is put aside and counted, and breaks nothing."""
 
 
 def check_keys(source: Source, rows: pa.Table, rejections: Rejections, standing: pa.Table | None) -> None:
@@ -37,8 +40,25 @@ def check_keys(source: Source, rows: pa.Table, rejections: Rejections, standing:
     again[sound[order[first[first != STANDING_RANK]]]] = False
     again &= ~rejections.mask
     if again.any():
-        names = ", ".join(source.key)
-        rejections.add(again, rule="duplicate key", column=names, values=rows.column(source.key[0]))
+        names, values = ", ".join(source.key), rows.column(source.key[0])
+        rejections.add(
+            _told_twice(rows, again, rejections.mask, source.key), rule=REPEATED, column=names, values=values
+        )
+        rejections.add(again, rule="duplicate key", column=names, values=values)
+
+
+def _told_twice(
+    rows: pa.Table, again: NDArray[np.bool_], broken: NDArray[np.bool_], key: tuple[str, ...]
+) -> NDArray[np.bool_]:
+    """Return which of the rows whose key stands already say just what the row says that stays."""
+    later = np.flatnonzero(again)
+    said_again = rows.take(pa.array(later)).to_pylist()
+    named = pc.is_in(rows[key[0]], value_set=rows[key[0]].take(pa.array(later)).combine_chunks())
+    kept = np.flatnonzero(np.asarray(named) & ~again & ~broken)
+    said = {tuple(row.items()) for row in rows.take(pa.array(kept)).to_pylist()}
+    same = np.zeros(len(again), dtype=bool)
+    same[later] = [tuple(row.items()) in said for row in said_again]
+    return same
 
 
 def _shared(standing: pa.Table, keys: pa.Table, key: tuple[str, ...]) -> pa.Table:

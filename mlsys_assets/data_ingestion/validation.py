@@ -20,7 +20,7 @@ from mlsys_assets.data_ingestion.filing import (
 from mlsys_assets.data_ingestion.keys import check_keys
 from mlsys_assets.data_ingestion.quarantine import FILED_AT, QUARANTINE, Rejections
 from mlsys_assets.data_ingestion.row_checks import check_column, check_references, check_rules, check_times
-from mlsys_assets.data_ingestion.source import DELIVERED_AT, READERS_OWN, TIMESTAMP, Source
+from mlsys_assets.data_ingestion.source import DELIVERED_AT, KNOWN_AT, READERS_OWN, TIMESTAMP, Source
 from mlsys_assets.data_ingestion.source_changed import SourceChanged
 from mlsys_assets.types import Calendar, TimeWindow
 
@@ -139,6 +139,8 @@ def _settled(source: Source, raw: pa.Table, batch: Batch, when: Micros, ticks: T
     broken = batch.rejections.mask
     sound = (~broken)[batch.positions]
     accepted = (batch.rows if sound.all() else batch.rows.filter(pa.array(sound))).cast(source.schema)
+    if not source.snapshot:  # the order of delivery says nothing, and would decide how floats are summed
+        accepted = accepted.sort_by([(KNOWN_AT, "ascending"), *((name, "ascending") for name in source.key)])
     quarantined = QUARANTINE.empty_table()
     if broken.any():
         moments = pa.array(when[broken]).cast(pa.timestamp("us")).cast(TIMESTAMP)

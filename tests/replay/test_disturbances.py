@@ -70,7 +70,7 @@ def test_flipped_labels_promote_no_worse_model(grown, rain, change) -> None:
 def test_labels_that_stop_are_insufficient_data_and_train_nothing(grown, rain, change) -> None:
     stopped = change(rain, lambda raw: raw.filter(pc.invert(since(raw, "2013-03-12"))), "outcomes", "unobserved")
     life = grown(stopped).live("2013-04-16")
-    assert [d.verdict for d in life.decisions("monitoring") if d.name == "performance"][3:] == ["insufficient data"] * 4
+    assert list(life.said("monitoring", "performance").values())[-4:] == ["insufficient data"] * 4
     assert list(life.said("trigger", "label_volume").values())[2:] == ["no"] * 5
     gates = life.said("gate", "champion")
     assert all(verdict == "insufficient data" for day, verdict in gates.items() if day > "03-26"), gates
@@ -89,7 +89,7 @@ def test_labels_told_twice_and_in_any_order_are_the_same(six_weeks, grown, rain,
         life = grown(change(rain, disturbed, "outcomes", "unobserved")).live(until)
         assert life.decisions(until=until) == before, disturbed
         lakes = (life.stores.lake, six_weeks.stores.lake)
-        labels, wanted = (lake.read("rain", "labels", known_by=until) for lake in lakes)
+        labels, wanted = (lake.read("rain", "labels", window=("known_at", utc("2013-01-01"), until)) for lake in lakes)
         assert labels.equals(wanted)
 
 
