@@ -51,13 +51,15 @@ def _run(options: argparse.Namespace) -> int:
     # Only now, when the environment is settled, and not for --help: this loads Dagster.
     from mlsys_assets.first_run import Progress, first_run, report
     from mlsys_assets.runs import Runner
-    from mlsys_assets.state_folder import open_instance
-    from mlsys_assets.workspace import SYSTEMS, defs, resources
+    from mlsys_assets.state_folder import own
 
-    system, as_of, home = SYSTEMS[0], utc(options.as_of), state_folder(os.environ)
-    with open_instance(home) as instance:
-        say = Progress(sys.stdout)
-        first_run(Runner(system, defs, instance, say.step), as_of, stores=resources, say=say)
+    as_of, home = utc(options.as_of), state_folder(os.environ)
+    with own(home, command="mlsys run", environment=os.environ) as owned:
+        # Only now, when the environment says that this process may write.
+        from mlsys_assets.workspace import SYSTEMS, defs, resources
+
+        system, say = SYSTEMS[0], Progress(sys.stdout)
+        first_run(Runner(system, defs, owned.instance, say.step), as_of, stores=resources, say=say)
     print("\n".join(report(system, as_of, resources)))
     print(
         f"""
