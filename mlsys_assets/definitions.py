@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.tags import MAX_RUNTIME_SECONDS_TAG
 
 from mlsys_assets.dagster_adapter import group
 from mlsys_assets.data_ingestion import assets as data_ingestion
@@ -23,6 +24,9 @@ from mlsys_resources.resources import Resources
 DATA = ("data_ingestion", "data_labeling", "features")
 TRAINING = ("data_sampling", "models", "offline_evaluation", "rollout")
 PREDICTION = ("prediction",)
+
+LONGEST_RUN_S = 3600
+"""Seconds a job's run may take before the daemon ends it: several times what the slowest takes."""
 
 
 def build_definitions(
@@ -94,7 +98,7 @@ def _jobs(system: MLSystem) -> list[Any]:
             name,
             selection=dg.AssetSelection.groups(*(group(system, stage) for stage in stages)),
             description=text,
-            tags={"system": system.name},
+            tags={"system": system.name, MAX_RUNTIME_SECONDS_TAG: str(LONGEST_RUN_S)},
         )
         for name, (stages, text) in told.items()
     ]
