@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlsys_assets.process_environment import prepare
-from mlsys_assets.types import utc
-from mlsys_resources.resources import HOME, state_folder
+from mlsys_assets.types import SystemClock, utc
+from mlsys_resources.resources import HOME, build_resources, state_folder
 
 FIRST_CHAMPION = "2013-07-01"
 """As of when the first champion of the flights system is trained: half the year is known."""
@@ -41,6 +41,15 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--as-of", default=FIRST_CHAMPION, metavar="DATE", help="a tick's start (default: %(default)s)")
     run.add_argument("--home", type=Path, help="the folder of all state (default: $MLSYS_HOME, else .mlsys)")
     run.set_defaults(command=_run)
+    doctor = commands.add_parser(
+        "doctor",
+        help="what is wrong with the state folder, if anything",
+        description="Looks at the folder of all state, and says of each part whether it is as it was written. Repairs "
+        "nothing, changes nothing. Exits 1 if there is a problem.",
+    )
+    doctor.add_argument("system", nargs="?", metavar="SYSTEM", help="look at the tables and models of this one only")
+    doctor.add_argument("--home", type=Path, help="the folder of all state (default: $MLSYS_HOME, else .mlsys)")
+    doctor.set_defaults(command=_doctor)
     return parser
 
 
@@ -71,6 +80,19 @@ Where to look
     )
     gc.freeze()  # else a million objects are looked through once more, for a second, while the process ends
     return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    prepare(os.environ)
+    if options.home is not None:
+        os.environ[HOME] = str(options.home.absolute())
+    from mlsys_assets.doctor import examine
+
+    healthy = True
+    for found in examine(build_resources(os.environ, clock=SystemClock().now), system=options.system):
+        healthy &= found.passed
+        print(f"{'ok' if found.passed else 'problem':<9}{found.name}: {found.summary}", flush=True)
+    return 0 if healthy else 1
 
 
 def _shown(folder: Path) -> Path:
