@@ -96,6 +96,7 @@ def own(home: Path, *, command: str, environment: MutableMapping[str, str]) -> I
 
     Raises StateFolderBusy, naming who owns it; DatabaseUnavailable if the operations store cannot be opened.
     """
+    home = home.absolute()  # where the children are may be elsewhere
     home.mkdir(parents=True, exist_ok=True)
     holder = Holder.this(command, since=SystemClock().now())
     with (
@@ -129,7 +130,7 @@ def fail_orphans(instance: dg.DagsterInstance, holder: Holder) -> tuple[str, ...
 def _taken_over(home: Path, holder: Holder, environment: MutableMapping[str, str]) -> Iterator[int]:
     """Raise the fence, and keep the token in the environment while the folder is owned."""
     before = {name: environment.get(name) for name in (HOME, FENCE)}
-    environment[HOME] = str(home.absolute())
+    environment[HOME] = str(home)
     environment.pop(FENCE, None)  # of an owner before: the new one is above it
     try:
         operations = build_resources(environment, clock=SystemClock().now).operations
