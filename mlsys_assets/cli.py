@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlsys_assets.process_environment import prepare
-from mlsys_assets.types import utc
-from mlsys_resources.resources import HOME, WORKSPACE, state_folder
+from mlsys_assets.types import SystemClock, utc
+from mlsys_resources.resources import HOME, WORKSPACE, build_resources, state_folder
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -62,6 +62,11 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     ledger.add_argument("--hash", action="store_true", help="one hash over everything that was decided")
     ledger.add_argument("--json", action="store_true", help="with evidence, one decision a line")
+    _command(
+        commands, "doctor", _doctor, "what is wrong with the state folder, if anything",
+        "Looks at the folder of all state, and says of each part whether it is as it was written. Repairs nothing, "
+        "changes nothing. Exits 1 if there is a problem.",
+    )  # fmt: skip
     rollback = _command(
         commands, "rollback", _rollback, "put an earlier champion in the place of the current one",
         "Verifies that the earlier champion still loads, moves the alias as of the system's clock, and puts who went "
@@ -103,14 +108,14 @@ def _run(options: argparse.Namespace) -> int:
     from mlsys_assets.replay import Replay, tick_told
     from mlsys_assets.report import report, summary
     from mlsys_assets.runs import Runner
-    from mlsys_assets.state_folder import clear, open_instance
+    from mlsys_assets.state_folder import clear, own
 
-    system, defs, resources = _workspace(options)
     home, say = state_folder(os.environ), Progress(sys.stdout)
     if options.fresh:
-        clear(home)
-    with open_instance(home) as instance:
-        replay = Replay(Runner(system, defs, instance, say.step), resources, say.doing)
+        clear(home, command="mlsys run --fresh")
+    with own(home, command="mlsys run", environment=os.environ) as owned:
+        system, defs, resources = _workspace(options)  # now that the environment says that this process may write
+        replay = Replay(Runner(system, defs, owned.instance, say.step), resources, say.doing)
         for as_of in replay.run(_until(options, system)):
             say.settled(system.calendar.key(as_of), tick_told(system, resources, as_of))
     told, page = report(system, resources), home / f"{system.name}.html"
@@ -177,6 +182,16 @@ def _rollback(options: argparse.Namespace) -> int:
     )
     print("\n".join(outcome.lines))
     return 0 if outcome.done else 1
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from mlsys_assets.doctor import examine
+
+    healthy = True
+    for found in examine(build_resources(os.environ, clock=SystemClock().now), system=options.system):
+        healthy &= found.passed
+        print(f"{'ok' if found.passed else 'problem':<9}{found.name}: {found.summary}", flush=True)
+    return 0 if healthy else 1
 
 
 def _shown(folder: Path) -> Path:

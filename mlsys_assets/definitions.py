@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.tags import MAX_RUNTIME_SECONDS_TAG
 
 from mlsys_assets.dagster_adapter import data_job, group, key, prediction_job, tick_job, training_job
 from mlsys_assets.data_ingestion import assets as data_ingestion
@@ -29,6 +30,9 @@ PREDICTION = ("prediction",)
 WATCHING = ("production_monitoring", "value_analysis")
 MONITORED_TRAINING = "training_profile"
 """The one asset of monitoring that belongs to a training."""
+
+LONGEST_RUN_S = 3600
+"""Seconds a job's run may take before the daemon ends it: several times what the slowest takes."""
 
 
 def build_definitions(
@@ -99,7 +103,12 @@ def _jobs(system: MLSystem) -> list[Any]:
         prediction_job(system): (prediction, "Predict for a tick's requests with the champion of its start."),
     }
     return [
-        dg.define_asset_job(name, selection=selection, description=text, tags={"system": system.name})
+        dg.define_asset_job(
+            name,
+            selection=selection,
+            description=text,
+            tags={"system": system.name, MAX_RUNTIME_SECONDS_TAG: str(LONGEST_RUN_S)},
+        )
         for name, (selection, text) in told.items()
     ]
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -55,12 +55,14 @@ class UtcTime(sa.types.TypeDecorator[datetime]):
 class Database:
     """Opens a URL on first use, creates the tables it is given, and hands out transactions.
 
+    ``guard`` is called first in each write transaction; what it raises ends it with nothing written.
     Raises ValueError for a URL that is neither SQLite nor PostgreSQL.
     """
 
-    def __init__(self, url: str, tables: sa.MetaData) -> None:
+    def __init__(self, url: str, tables: sa.MetaData, *, guard: Callable[[sa.Connection], None] | None = None) -> None:
         self._url = _supported(url)
         self._tables = tables
+        self._guard = guard
 
     def __repr__(self) -> str:
         return f"Database({self._url.render_as_string(hide_password=True)!r})"
@@ -75,6 +77,8 @@ class Database:
     def write(self) -> Iterator[sa.Connection]:
         """Hold one write transaction: committed on leaving, rolled back on an error."""
         with _write(self._engine) as connection:
+            if self._guard is not None:
+                self._guard(connection)
             yield connection
 
     def insert_if_absent(self, connection: sa.Connection, table: sa.Table, values: dict[str, Any]) -> bool:
@@ -96,11 +100,12 @@ class Database:
         engine = self._sqlite_engine() if self._is_sqlite else self._postgresql_engine()
         try:
             self._create_tables(engine)
-        except sa.exc.OperationalError as error:
+        except sa.exc.DatabaseError as error:
             engine.dispose()
             raise DatabaseUnavailable(
                 f"{self!r} cannot be opened ({str(error.orig).strip()}); check that the server runs, that the"
-                " address and the password are right, and that the folder can be written"
+                " address and the password are right, that the folder can be written, that the file is whole"
+                " (mlsys doctor), and that no process stopped in the midst of a write"
             ) from error
         return engine
 

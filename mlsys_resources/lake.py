@@ -218,6 +218,18 @@ class Lake:
         """Return the names of a system's tables, sorted; none for a system that has none."""
         return self._store.names(system)
 
+    def systems(self) -> tuple[str, ...]:
+        """Return the names of all systems that have tables, sorted."""
+        return self._store.systems()
+
+    def damages(self, system: str, table: str) -> list[str]:
+        """Return what is wrong with the files of a table's latest version, by their sizes and footers."""
+        return self._store.open(system, table).damages()
+
+    def lost(self, system: str) -> tuple[str, ...]:
+        """Return the names of what was a table of a system once, and has rows but no log."""
+        return self._store.lost(system)
+
     def relation(
         self, connection: "DuckDBPyConnection", system: str, table: str, *, version: int | None = None
     ) -> "DuckDBPyRelation":

@@ -39,6 +39,9 @@ FOLDER_DIGITS = 16
 MIRROR_ATTEMPTS = 5
 """How often an alias is copied again because it moved meanwhile."""
 
+NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+"""What MLflow calls a model, or an alias of one, that it does not have."""
+
 LOGGER = logging.getLogger(__name__)
 
 
@@ -192,6 +195,18 @@ class ModelStore:
                 self._client.set_registered_model_alias(system, alias, str(decided.version))
                 if self._operations.alias(system, alias) == decided:
                     return
+
+    def mirrored_alias(self, system: str, alias: str) -> int | None:
+        """Return the version that MLflow shows under an alias, or None; raises ModelStoreError."""
+        from mlflow.exceptions import MlflowException
+
+        with failing_clearly(self._uri, f"{system}@{alias} could not be looked up in MLflow"):
+            try:
+                return int(self._client.get_model_version_by_alias(system, alias).version)
+            except MlflowException as error:
+                if error.error_code not in NOT_THERE:
+                    raise
+                return None
 
     def run_url(self, run_id: str) -> str:
         """Return the address of a run in MLflow's web pages."""

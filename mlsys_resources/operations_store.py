@@ -4,10 +4,12 @@ import json
 from collections.abc import Callable
 from dataclasses import fields
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from mlsys_resources import fence
 from mlsys_resources.canonical import canonical_json, content_hash as hash_of
 from mlsys_resources.database import Database
 from mlsys_resources.names import identifier
@@ -48,12 +50,15 @@ class OperationsStore:
     Opens its database on first use and creates its tables, safely against other processes doing the
     same. ``clock`` stamps what is written; as-of times are always the caller's. System and alias names
     are identifiers; every value is bound. Raises ValueError for a URL or a name that is not allowed,
-    DatabaseUnavailable where the server or the file cannot be reached.
+    DatabaseUnavailable where the server or the file cannot be reached, and, if it was given a ``token``,
+    Fenced for any write once there is a newer one.
     """
 
-    def __init__(self, url: str, *, clock: Callable[[], datetime]) -> None:
-        self._database = Database(url, METADATA)
+    def __init__(self, url: str, *, clock: Callable[[], datetime], token: int | None = None) -> None:
+        guard = None if token is None else partial(fence.check, token=token)
+        self._database = Database(url, METADATA, guard=guard)
         self._clock = clock
+        self._guard = guard
 
     def __repr__(self) -> str:
         return f"OperationsStore({self._database!r})"
@@ -61,6 +66,17 @@ class OperationsStore:
     def close(self) -> None:
         """Close the connections held; the store can be used again."""
         self._database.close()
+
+    def take_over(self, holder: str) -> int:
+        """Return a token greater than all before it, so that whoever shows one of those can write no more."""
+        _check_text(LONGEST_TEXT, holder=holder)
+        return fence.take_over(self._database, holder=holder, at=self._clock())
+
+    def check_fence(self) -> None:
+        """Raise Fenced if there is a newer token than this store's: for writes to other stores."""
+        if self._guard is not None:
+            with self._database.read() as connection:
+                self._guard(connection)
 
     # -- models ---------------------------------------------------------------------------------
 

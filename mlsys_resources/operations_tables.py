@@ -6,6 +6,15 @@ from mlsys_resources.database import UtcTime
 
 METADATA = sa.MetaData()
 
+FENCE = sa.Table(
+    "mlsys_fence",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("token", sa.BigInteger, nullable=False),
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("taken_at", UtcTime, nullable=False),
+)
+
 MODELS = sa.Table(
     "mlsys_models",
     METADATA,

@@ -93,6 +93,23 @@ def read(
     return rows.to_table(columns=list(columns), filter=where)
 
 
+def damage(files: fs.FileSystem, path: str, *, size: int, rows: int | None) -> str | None:
+    """Return what is wrong with a file by its size and its footer, or None if both are as they were written."""
+    from pyarrow import parquet
+
+    info = files.get_file_info(path)
+    if info.type != fs.FileType.File:
+        return f"{path} is not there"
+    if info.size != size:
+        return f"{path} has {info.size} bytes, and was written with {size}"
+    try:
+        with files.open_input_file(path) as file:
+            found = parquet.read_metadata(file).num_rows
+    except (OSError, pa.ArrowException) as error:
+        return f"{path} cannot be read: {error}"
+    return None if rows in (None, found) else f"{path} has {found} rows, and was written with {rows}"
+
+
 def _moments(schema: pa.Schema) -> list[str]:
     return [f.name for f in schema if f.type == TIMESTAMP]
 

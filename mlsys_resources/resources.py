@@ -22,10 +22,11 @@ TRACKING_URI = "MLSYS_TRACKING_URI"
 """Environment: the MLflow tracking server or database; a SQLite file below the home if not set."""
 WORKSPACE = "MLSYS_WORKSPACE"
 """Environment: the module that names the SYSTEMS, resources and defs of a deployment, if not the one of mlsys."""
-FENCE = "MLSYS_FENCE"
-"""Environment: the fence token of the state folder's owner, for it and its child processes."""
 MLFLOW_UI = "MLSYS_MLFLOW_UI"
 """Environment: where people open the MLflow UI, for links."""
+FENCE = "MLSYS_FENCE"
+"""Environment: the token of the process that owns the state folder, for it and its children; a process without one is
+not fenced: it only reads, or nobody owns the folder."""
 
 
 @dataclass(frozen=True)
@@ -49,24 +50,44 @@ class Resources:
         return state_folder(self.env)
 
     @property
-    def owner(self) -> str:
-        """Which owner of the state folder these stores work for; 0 for none."""
-        return self.env.get(FENCE) or "0"
+    def operations_url(self) -> str:
+        """The operations store's database."""
+        return self.env.get(OPERATIONS_URL) or f"sqlite:///{self.home / 'operations.db'}"
+
+    @property
+    def tracking_uri(self) -> str:
+        """The MLflow server or database."""
+        return self.env.get(TRACKING_URI) or f"sqlite:///{self.home / 'mlflow.db'}"
+
+    @property
+    def artifact_root(self) -> Path:
+        """Where models' files lie, if no MLflow server keeps them."""
+        return self.home / "mlartifacts"
+
+    @property
+    def token(self) -> int | None:
+        """The fence token that this process was given; raises ValueError for what is none."""
+        given = self.env.get(FENCE) or None
+        if given is not None and not given.isdecimal():
+            raise ValueError(
+                f"{FENCE} is {given!r}; it is the number that the owner of a state folder gives its children: unset it"
+            )
+        return None if given is None else int(given)
 
     @cached_property
     def lake(self) -> "Lake":
         """The tables."""
         from mlsys_resources.lake import Lake
 
-        return Lake(self.env.get(LAKE) or str(self.home / "lake"))
+        fence = None if self.token is None else self._check_fence
+        return Lake(self.env.get(LAKE) or str(self.home / "lake"), fence=fence)
 
     @cached_property
     def operations(self) -> "OperationsStore":
         """The ledger, the aliases, the trusted records."""
         from mlsys_resources.operations_store import OperationsStore
 
-        url = self.env.get(OPERATIONS_URL) or f"sqlite:///{self.home / 'operations.db'}"
-        return OperationsStore(url, clock=self.clock)
+        return OperationsStore(self.operations_url, clock=self.clock, token=self.token)
 
     @cached_property
     def models(self) -> "ModelStore":
@@ -74,12 +95,15 @@ class Resources:
         from mlsys_resources.model_store import ModelStore
 
         return ModelStore(
-            self.env.get(TRACKING_URI) or f"sqlite:///{self.home / 'mlflow.db'}",
+            self.tracking_uri,
             operations=self.operations,
-            artifact_root=self.home / "mlartifacts",
+            artifact_root=self.artifact_root,
             clock=self.clock,
             ui=self.env.get(MLFLOW_UI),
         )
+
+    def _check_fence(self) -> None:
+        self.operations.check_fence()
 
     def for_dagster(self) -> dict[str, object]:
         """Return them under the name by which assets ask for them."""

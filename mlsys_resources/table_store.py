@@ -38,17 +38,27 @@ class TableStore:
     storage_options: Mapping[str, str] | None = None
     fence: Callable[[], None] | None = None
 
+    def systems(self) -> tuple[str, ...]:
+        """Return the names of the systems that have a folder, sorted."""
+        return tuple(self._folders())
+
     def names(self, system: str) -> tuple[str, ...]:
         """Return the names of a system's tables, sorted; none for a system that has none."""
         from deltalake import DeltaTable
-        from deltalake.exceptions import TableNotFoundError
 
-        try:
-            folders = self._files(system).get_file_info(fs.FileSelector("", allow_not_found=True))
-        except TableNotFoundError:  # what delta-rs calls any folder that is not there
-            return ()
-        names = sorted(f.base_name for f in folders if f.type == fs.FileType.Directory and f.base_name.isidentifier())
-        return tuple(n for n in names if DeltaTable.is_deltatable(self._place(system, n), self._options))
+        return tuple(
+            n for n in self._folders(system) if DeltaTable.is_deltatable(self._place(system, n), self._options)
+        )
+
+    def lost(self, system: str) -> tuple[str, ...]:
+        """Return the names of folders that hold rows and no table: its log is gone."""
+        tables = self.names(system)
+        rows = fs.FileSelector("", recursive=True)
+        return tuple(
+            n
+            for n in self._folders(system)
+            if n not in tables and any(f.extension == "parquet" for f in self._files(system, n).get_file_info(rows))
+        )
 
     def open(self, system: str, table: str, version: int | None = None) -> TableVersion:
         """Return a version of a table, the latest if not given; raises NoSuchTable, naming what there is."""
@@ -95,6 +105,15 @@ class TableStore:
     def _loaded(self, delta: "DeltaTable", system: str, table: str) -> TableVersion:
         place, files = self._place(system, table), self._files(system, table)
         return TableVersion(f"{system}.{table}", place, delta, files, self._check_fence)
+
+    def _folders(self, *names: str) -> list[str]:
+        from deltalake.exceptions import TableNotFoundError
+
+        try:
+            found = self._files(*names).get_file_info(fs.FileSelector("", allow_not_found=True))
+        except TableNotFoundError:  # what delta-rs calls any folder that is not there
+            return []
+        return sorted(f.base_name for f in found if f.type == fs.FileType.Directory and f.base_name.isidentifier())
 
     def _place(self, *names: str) -> str:
         """Return the folder or URL of a system or a table."""

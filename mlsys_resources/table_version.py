@@ -147,6 +147,14 @@ class TableVersion:
         kept = [f for f in found if all(b.may_hold_in(f) for b in bounds)]
         return [f["path"] for f in sorted(kept, key=lambda f: (f.get(f"partition.{BLOCK}", ""), f["path"]))]
 
+    def damages(self) -> list[str]:
+        """Return what is wrong with the files of this version, by their sizes and footers."""
+        listed = pa.table(self.delta.get_add_actions(flatten=True)).to_pylist()
+        found = [
+            parquet_files.damage(self.files, f["path"], size=f["size_bytes"], rows=f["num_records"]) for f in listed
+        ]
+        return [each for each in found if each is not None]
+
     def require(self, columns: Collection[str]) -> None:
         """Raise NoSuchColumn unless the table has all of ``columns``."""
         have = self.stored_schema.names

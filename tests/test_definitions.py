@@ -50,6 +50,12 @@ def test_the_graph_is_whole(tmp_path, clock) -> None:
     assert all(key.path[0] == "flights" for key in graph.get_all_asset_keys())
 
 
+def test_no_run_of_a_job_may_take_for_ever(tmp_path, clock) -> None:
+    defs = build_definitions(flights, resources=build_resources({"MLSYS_HOME": str(tmp_path)}, clock=clock))
+    jobs = [defs.resolve_job_def(f"flights_{name}") for name in ("ingest", "train", "predict")]
+    assert {job.tags["dagster/max_runtime"] for job in jobs} == {"3600"}
+
+
 def test_mistakes_are_all_listed_at_declaration() -> None:
     late = flights.label
     with pytest.raises(DeclarationError) as error:

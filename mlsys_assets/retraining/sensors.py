@@ -149,7 +149,7 @@ class Desk:
     def request(self, job: str, as_of: datetime, *, window: Any = None) -> dg.RunRequest | dg.SkipReason:
         """Return the request of a run, unless one is under way or too many have failed."""
         key = self.system.calendar.key(as_of)
-        tags = {"system": self.system.name, AS_OF_TAG: key, OWNER_TAG: self.stores.owner}
+        tags = {"system": self.system.name, AS_OF_TAG: key, OWNER_TAG: str(self.stores.token or 0)}
         runs = self.instance.get_runs(dg.RunsFilter(job_name=job, tags={AS_OF_TAG: key}))
         if any(run.status in NOT_FINISHED_STATUSES for run in runs):
             return dg.SkipReason(f"{job} as of {key} is under way")

@@ -616,3 +616,50 @@ class TestFence:
             fenced.write_snapshot("flights", "s", pa.table([[1]], schema=kind), schema=kind, run_id="r")
         assert lake.version(*RECORDS) == 1
         assert fenced.read(*RECORDS).num_rows == 36
+
+
+class TestDamage:
+    @pytest.fixture
+    def file(self, lake: Lake, root: Path) -> Path:
+        put(lake, WEEKS)
+        return min((root / "flights" / "arrivals").rglob("part-*.parquet"))
+
+    def test_of_a_whole_table_is_none(self, lake: Lake, file: Path) -> None:
+        put(lake, WEEKS[:1], salt=1)
+        assert lake.damages(*RECORDS) == []
+        assert lake.lost("flights") == ()
+        assert lake.systems() == ("flights",)
+
+    def test_to_a_file_of_an_older_version_is_none_of_the_latest(self, lake: Lake, file: Path) -> None:
+        put(lake, WEEKS[:1], salt=1)
+        file.unlink()
+        assert lake.damages(*RECORDS) == []
+
+    def test_is_a_missing_file(self, lake: Lake, file: Path) -> None:
+        file.unlink()
+        assert lake.damages(*RECORDS) == [f"block=2012-12/{file.name} is not there"]
+
+    def test_is_a_file_of_another_length(self, lake: Lake, file: Path) -> None:
+        size = file.stat().st_size
+        os.truncate(file, size - 1)
+        assert lake.damages(*RECORDS) == [
+            f"block=2012-12/{file.name} has {size - 1} bytes, and was written with {size}"
+        ]
+
+    @pytest.mark.parametrize("place", [-1, -6])
+    def test_is_a_footer_that_cannot_be_read(self, lake: Lake, file: Path, place: int) -> None:
+        data = bytearray(file.read_bytes())
+        data[place] ^= 0xFF
+        file.write_bytes(data)
+        (said,) = lake.damages(*RECORDS)
+        assert said.startswith(f"block=2012-12/{file.name} cannot be read: ")
+
+    def test_is_a_log_that_is_gone(self, lake: Lake, file: Path, root: Path) -> None:
+        (root / "flights" / "planned" / "_delta_log").mkdir(parents=True)  # as one whose first write was killed
+        assert lake.lost("flights") == ()
+        for entry in (root / "flights" / "arrivals" / "_delta_log").iterdir():
+            entry.unlink()
+        assert lake.lost("flights") == ("arrivals",)
+
+    def test_of_a_lake_that_is_not_there_is_none(self, lake: Lake) -> None:
+        assert lake.systems() == lake.lost("flights") == ()

@@ -486,8 +486,10 @@ def test_what_the_disk_lost_is_noticed_before_anything_is_registered(
 
 
 def test_mlflow_shows_the_alias_that_was_decided(world: World) -> None:
+    assert world.models.mirrored_alias(world.system, "champion") is None  # nor a model that could have one
     first, second = world.register(), world.register(content={"model.txt": b"other"})
     world.models.mirror_alias(world.system, "champion")  # nothing decided yet: nothing shown
+    assert world.models.mirrored_alias(world.system, "champion") is None
     for revision, version in enumerate((first, second)):
         world.operations.set_alias(
             world.system, "champion", version=version.version, content_hash=version.content_hash, as_of=JULY,
@@ -495,7 +497,7 @@ def test_mlflow_shows_the_alias_that_was_decided(world: World) -> None:
         )  # fmt: skip
         world.models.mirror_alias(world.system, "champion")
         shown = world.client.get_model_version_by_alias(world.system, "champion")
-        assert int(shown.version) == version.version
+        assert int(shown.version) == version.version == world.models.mirrored_alias(world.system, "champion")
 
 
 def test_an_alias_that_moves_while_it_is_copied_is_copied_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

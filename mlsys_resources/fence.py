@@ -1,0 +1,63 @@
+"""The fence: of all processes that ever owned the state, the last one may write and no other.
+
+A lock keeps two processes apart that both look at it. It does not stop what a dead owner left behind: a
+child that slept while somebody else took over still believes that it may write (Burrows 2006, "sequencers").
+So each owner is given a number greater than all before, and every write is refused that shows another one.
+"""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from mlsys_resources.database import Database, DatabaseUnavailable
+from mlsys_resources.operations_tables import FENCE
+
+ONLY = 1
+"""The key of the one row: an operations store belongs to one state folder."""
+
+PATIENCE_S = 30
+"""Seconds a takeover waits on PostgreSQL for a write that has begun; SQLite has its own."""
+
+
+class Fenced(RuntimeError):
+    """Another process took the state over: this one may not write any more."""
+
+
+def take_over(database: Database, *, holder: str, at: datetime) -> int:
+    """Raise the token, note who holds it, and return it; waits for writes that have begun.
+
+    Raises DatabaseUnavailable if such a write does not end.
+    """
+    noted = {"holder": holder, "taken_at": at}
+    here = FENCE.c.id == ONLY
+    try:
+        with database.write() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{PATIENCE_S}s'")
+            database.insert_if_absent(connection, FENCE, {"id": ONLY, "token": 0, **noted})
+            connection.execute(sa.update(FENCE).where(here).values(token=FENCE.c.token + 1, **noted))
+            return int(connection.execute(sa.select(FENCE.c.token).where(here)).scalar_one())
+    except sa.exc.OperationalError as error:
+        said = " ".join(str(error.orig).split())
+        raise DatabaseUnavailable(
+            f"{database!r} cannot be taken over ({said}); if it is locked, a process that the owner"
+            " before left behind stopped in the midst of a write: find it (fuser, lsof, pg_stat_activity) and end it"
+        ) from error
+
+
+def check(connection: sa.Connection, token: int) -> None:
+    """Raise Fenced if another token is on record, or none is; until this transaction ends, none can be put there."""
+    # PostgreSQL holds the row for us by "FOR SHARE"; in SQLite a write transaction is alone anyway.
+    query = sa.select(FENCE).where(FENCE.c.id == ONLY).with_for_update(read=True)
+    found = connection.execute(query).first()
+    if found is None:
+        raise Fenced(
+            f"the operations store was cleared since this process was given token {token}; nothing was written, and"
+            " this process must end"
+        )
+    if found.token != token:
+        raise Fenced(
+            f"another process took over the state folder: {found.holder} has token {found.token} since"
+            f" {found.taken_at:%Y-%m-%d %H:%M:%S} UTC, this process has {token}; nothing was written, and this process"
+            " must end: what it was asked for is to be asked for again"
+        )
