@@ -100,9 +100,13 @@ def test_who_has_no_token_is_not_fenced(store: Open) -> None:
     assert reader.record(GATE)
 
 
-def test_a_store_that_nobody_ever_took_over_takes_writes_of_any_token(store: Open) -> None:
-    """As one that was restored, or begun anew, while its owner lives."""
-    assert store(5).record(GATE)
+def test_a_store_that_was_cleared_takes_no_write_of_an_earlier_owner(store: Open) -> None:
+    """Its successor's tokens begin at 1 again, and are no greater than those of before."""
+    with pytest.raises(Fenced, match="cleared since this process was given token 5"):
+        store(5).record(GATE)
+    assert store().take_over("anew") == 1
+    with pytest.raises(Fenced, match="anew has token 1"):
+        store(5).record(GATE)
 
 
 def test_a_takeover_waits_for_a_write_that_has_begun(store: Open) -> None:
