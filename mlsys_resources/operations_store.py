@@ -1,4 +1,4 @@
-"""Operational state: trusted models, aliases moved by compare-and-set, the ledger, the read ledger."""
+"""Operational state: trusted models, aliases moved by compare-and-set, the ledger, the read ledger, the clocks."""
 
 import json
 from collections.abc import Callable
@@ -12,7 +12,15 @@ from mlsys_resources.canonical import canonical_json, content_hash as hash_of
 from mlsys_resources.database import Database
 from mlsys_resources.names import identifier
 from mlsys_resources.operations_rows import LOST, REFUSED, WON, Alias, AliasAttempt, Decision, ModelVersion, TestRead
-from mlsys_resources.operations_tables import ALIAS_ATTEMPTS, ALIASES, DECISIONS, METADATA, MODELS, TEST_READS
+from mlsys_resources.operations_tables import (
+    ALIAS_ATTEMPTS,
+    ALIASES,
+    CLOCKS,
+    DECISIONS,
+    METADATA,
+    MODELS,
+    TEST_READS,
+)
 
 LONGEST_NAME = 200
 """Characters of a candidate, a decision's kind or name: short enough for any index."""
@@ -235,6 +243,33 @@ class OperationsStore:
             conditions.append(TEST_READS.c.content_hash == content_hash)
         found = [_row(TestRead, row) for row in self._rows(TEST_READS, *conditions)]
         return tuple(sorted(found, key=lambda read: (read.as_of, read.split, read.key)))
+
+    # -- simulated clocks -----------------------------------------------------------------------
+
+    def clock(self, system: str) -> datetime | None:
+        """Return where the simulated clock of a system stands, or None if it was never moved."""
+        found = self._rows(CLOCKS, CLOCKS.c.system == identifier(system))
+        return found[0]["now"] if found else None
+
+    def advance_clock(self, system: str, *, to: datetime) -> datetime:
+        """Move the simulated clock of a system to ``to`` and return it; where it stands there already, nothing changes.
+
+        Raises ValueError if it stands later: a clock never goes back, whoever moves it at the same time.
+        """
+        if to.tzinfo is None:
+            raise ValueError(f"{to!r} has no time zone; give an aware UTC datetime")
+        row = {"system": identifier(system), "now": to}
+        with self._database.write() as connection:
+            if self._database.insert_if_absent(connection, CLOCKS, row):
+                return to
+            here = CLOCKS.c.system == system
+            if connection.execute(sa.update(CLOCKS).where(here, CLOCKS.c.now <= to).values(now=to)).rowcount == 1:
+                return to
+            stands: datetime = connection.execute(sa.select(CLOCKS.c.now).where(here)).scalar_one()
+        raise ValueError(
+            f"the clock of {system} stands at {stands.isoformat()} and never goes back, so that it cannot be moved to"
+            f" {to.isoformat()}; move it to a later time, or start anew with a fresh operations store"
+        )
 
     # -------------------------------------------------------------------------------------------
 

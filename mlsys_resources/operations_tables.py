@@ -80,3 +80,10 @@ TEST_READS = sa.Table(
     sa.Column("as_of", UtcTime, nullable=False),
     sa.Column("at", UtcTime, nullable=False),
 )
+
+CLOCKS = sa.Table(
+    "mlsys_clocks",
+    METADATA,
+    sa.Column("system", sa.Text, primary_key=True),
+    sa.Column("now", UtcTime, nullable=False),
+)
