@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mlsys_assets.process_environment import prepare
 from mlsys_assets.types import utc
@@ -13,6 +14,8 @@ from mlsys_resources.resources import HOME, state_folder
 
 FIRST_CHAMPION = "2013-07-01"
 """As of when the first champion of the flights system is trained: half the year is known."""
+
+HOME_HELP = "the folder of all state (default: $MLSYS_HOME, else .mlsys)"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,15 +42,29 @@ def _parser() -> argparse.ArgumentParser:
         "with the same result.",
     )
     run.add_argument("--as-of", default=FIRST_CHAMPION, metavar="DATE", help="a tick's start (default: %(default)s)")
-    run.add_argument("--home", type=Path, help="the folder of all state (default: $MLSYS_HOME, else .mlsys)")
+    run.add_argument("--home", type=Path, help=HOME_HELP)
     run.set_defaults(command=_run)
+    _add_clock(commands)
     return parser
 
 
+def _add_clock(commands: Any) -> None:
+    clock = commands.add_parser(
+        "clock",
+        help="where the clock of a system stands, and how to move it",
+        description="Says where the clock of a system stands. The clock of one that lives on data of the past stands "
+        "still until it is moved, never back and never beyond the end of the data; also while `mlsys up` runs.",
+    )
+    clock.add_argument("system", metavar="SYSTEM", help="its name")
+    move = clock.add_mutually_exclusive_group()
+    move.add_argument("--advance", metavar="DURATION", help="move it by so much: 7d, 12h or 90m")
+    move.add_argument("--to", metavar="DATE", help="move it to then")
+    clock.add_argument("--home", type=Path, help=HOME_HELP)
+    clock.set_defaults(command=_clock)
+
+
 def _run(options: argparse.Namespace) -> int:
-    prepare(os.environ)
-    if options.home is not None:
-        os.environ[HOME] = str(options.home.absolute())
+    _settle(options.home)
     # Only now, when the environment is settled, and not for --help: this loads Dagster.
     from mlsys_assets.first_run import Progress, first_run, report
     from mlsys_assets.runs import Runner
@@ -69,6 +86,33 @@ Where to look
     )
     gc.freeze()  # else a million objects are looked through once more, for a second, while the process ends
     return 0
+
+
+def _clock(options: argparse.Namespace) -> int:
+    _settle(options.home)
+    from mlsys_assets.clocks import StoredClock, clock_of, moved
+    from mlsys_assets.workspace import SYSTEMS, resources
+
+    found = {system.name: system for system in SYSTEMS}
+    if options.system not in found:
+        raise LookupError(f"no system is named {options.system!r}; there are: {', '.join(found)}")
+    system = found[options.system]
+    clock, end = clock_of(system, resources), system.calendar.end
+    now = moved(clock, by=options.advance, to=options.to, end=end)
+    if not isinstance(clock, StoredClock):
+        told = ", the wall clock, which cannot be moved"
+    elif end is None:
+        told = ""
+    else:
+        told = ": end of data" if now >= end else f"; its data ends at {end:%Y-%m-%d %H:%M} UTC"
+    print(f"{system.name}: {now:%Y-%m-%d %H:%M} UTC{told}")
+    return 0
+
+
+def _settle(home: Path | None) -> None:
+    prepare(os.environ)
+    if home is not None:
+        os.environ[HOME] = str(home.absolute())
 
 
 def _shown(folder: Path) -> Path:
