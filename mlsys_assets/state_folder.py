@@ -36,6 +36,15 @@ compute_logs:
     base_dir: {home}/dagster/compute_logs
 telemetry:
   enabled: false
+concurrency:
+  runs:
+    max_concurrent_runs: 2    # a run trains with all cores: more at once only share them
+  pools:
+    default_limit: 1          # one writer a table, one promotion at a time
+run_monitoring:
+  enabled: true               # a run that never starts, or never ends, is failed, not waited for
+  start_timeout_seconds: 300
+  max_runtime_seconds: 14400
 """
 
 
