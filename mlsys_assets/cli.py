@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlsys_assets.process_environment import prepare
-from mlsys_assets.types import utc
+from mlsys_assets.types import SystemClock, utc
 from mlsys_resources.resources import HOME, state_folder
 
 FIRST_CHAMPION = "2013-07-01"
@@ -44,8 +44,23 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--as-of", default=FIRST_CHAMPION, metavar="DATE", help="a tick's start (default: %(default)s)")
     run.add_argument("--home", type=Path, help=HOME_HELP)
     run.set_defaults(command=_run)
+    _add_up(commands)
     _add_clock(commands)
     return parser
+
+
+def _add_up(commands: Any) -> None:
+    up = commands.add_parser(
+        "up",
+        help="the asset graph, its schedules and runs, and the models compared, in the browser",
+        description="Runs Dagster's web pages and daemon and MLflow's web pages on this machine, says where they are, "
+        "and stops them all on Ctrl-C. What they say is kept in service_logs in the folder of all state.",
+    )
+    up.add_argument("--host", default="127.0.0.1", help="this machine, by its loopback address (default: %(default)s)")
+    up.add_argument("--port", type=int, default=3000, help="Dagster's pages; 0: a free port (default: %(default)s)")
+    up.add_argument("--mlflow-port", type=int, default=5000, metavar="PORT", help="MLflow's (default: %(default)s)")
+    up.add_argument("--home", type=Path, help=HOME_HELP)
+    up.set_defaults(command=_up)
 
 
 def _add_clock(commands: Any) -> None:
@@ -88,6 +103,25 @@ Where to look
     return 0
 
 
+def _up(options: argparse.Namespace) -> int:
+    _settle(options.home)
+    from mlsys_assets.clocks import StoredClock, clock_of
+    from mlsys_assets.up import places, told_when_running, up
+    from mlsys_assets.workspace import SYSTEMS, resources
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+
+    at = places(resources, host=options.host, port=options.port, mlflow_port=options.mlflow_port)
+    simulated = [s.name for s in SYSTEMS if isinstance(clock_of(s, resources), StoredClock)]
+    home = "" if options.home is None else f" --home {_shown(resources.home)}"
+    moves = [f"{_program()} clock {name} --advance 7d{home}" for name in simulated]
+    where = told_when_running(at, logs=_shown(at.logs), moves=moves)
+    up(at, since=SystemClock().now(), told=say, running=lambda: say("\n".join(where)))
+    gc.freeze()  # as above
+    return 0
+
+
 def _clock(options: argparse.Namespace) -> int:
     _settle(options.home)
     from mlsys_assets.clocks import StoredClock, clock_of, moved
@@ -113,6 +147,11 @@ def _settle(home: Path | None) -> None:
     prepare(os.environ)
     if home is not None:
         os.environ[HOME] = str(home.absolute())
+
+
+def _program() -> str:
+    called = Path(sys.argv[0]).absolute()
+    return str(_shown(called)) if called.name == "mlsys" else "mlsys"
 
 
 def _shown(folder: Path) -> Path:

@@ -59,15 +59,25 @@ class Resources:
         url = self.env.get(OPERATIONS_URL) or f"sqlite:///{self.home / 'operations.db'}"
         return OperationsStore(url, clock=self.clock)
 
+    @property
+    def tracking_uri(self) -> str:
+        """Where MLflow keeps runs and models: a server or a database."""
+        return self.env.get(TRACKING_URI) or f"sqlite:///{self.home / 'mlflow.db'}"
+
+    @property
+    def artifact_root(self) -> Path:
+        """Where the files of runs lie, unless a tracking server keeps them."""
+        return self.home / "mlartifacts"
+
     @cached_property
     def models(self) -> "ModelStore":
         """Runs and models."""
         from mlsys_resources.model_store import ModelStore
 
         return ModelStore(
-            self.env.get(TRACKING_URI) or f"sqlite:///{self.home / 'mlflow.db'}",
+            self.tracking_uri,
             operations=self.operations,
-            artifact_root=self.home / "mlartifacts",
+            artifact_root=self.artifact_root,
             clock=self.clock,
             ui=self.env.get(MLFLOW_UI),
         )
