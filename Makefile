@@ -17,8 +17,8 @@ help: ## Show this list
 run: $(VENV)/.installed ## Raw files in, a gated champion and its predictions out
 	@$(BIN)/mlsys run
 
-up: $(VENV)/.installed ## Open the asset graph in the browser (HOST, PORT)
-	@env -u DAGSTER_HOME $(BIN)/python -W 'ignore:Function `dev_command`' -m dagster dev --workspace workspace.yaml --host $(HOST) --port $(PORT)
+up: $(VENV)/.installed ## The asset graph and the models in the browser (HOST, PORT)
+	@$(BIN)/mlsys up --host $(HOST) --port $(PORT)
 
 test: lint ## Lint, then every test but the long proofs (WORKERS)
 	@$(BIN)/python -m pytest -m "not prove" -n $(WORKERS) --dist loadfile

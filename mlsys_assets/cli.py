@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlsys_assets.process_environment import prepare
 from mlsys_assets.types import SystemClock, utc
-from mlsys_resources.resources import HOME, WORKSPACE, build_resources, state_folder
+from mlsys_resources.resources import HOME, build_resources, state_folder, workspace_module
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -67,6 +67,23 @@ def _parser() -> argparse.ArgumentParser:
         "Looks at the folder of all state, and says of each part whether it is as it was written. Repairs nothing, "
         "changes nothing. Exits 1 if there is a problem.",
     )  # fmt: skip
+    up = _command(
+        commands, "up", _up, "the asset graph, its schedules and runs, and the models compared, in the browser",
+        "Runs Dagster's web pages and daemon and MLflow's web pages on this machine, says where they are, and stops "
+        "them all on Ctrl-C. What they say is kept in service_logs in the folder of all state.",
+        system=False,
+    )  # fmt: skip
+    up.add_argument("--host", default="127.0.0.1", help="this machine, by its loopback address (default: %(default)s)")
+    up.add_argument("--port", type=int, default=3000, help="Dagster's pages; 0: a free port (default: %(default)s)")
+    up.add_argument("--mlflow-port", type=int, default=5000, metavar="PORT", help="MLflow's (default: %(default)s)")
+    clock = _command(
+        commands, "clock", _clock, "where the clock of a system stands, and how to move it",
+        "Says where the clock of a system stands. The clock of one that lives on data of the past stands still until "
+        "it is moved, never back and never beyond the end of the data; also while `mlsys up` runs.",
+    )  # fmt: skip
+    move = clock.add_mutually_exclusive_group()
+    move.add_argument("--advance", metavar="DURATION", help="move it by so much: 7d, 12h or 90m")
+    move.add_argument("--to", metavar="DATE", help="move it to then")
     rollback = _command(
         commands, "rollback", _rollback, "put an earlier champion in the place of the current one",
         "Verifies that the earlier champion still loads, moves the alias as of the system's clock, and puts who went "
@@ -83,18 +100,25 @@ def _command(
     handler: Callable[[argparse.Namespace], int],
     help_text: str,
     description: str,
+    *,
+    system: bool = True,
 ) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=help_text, description=description)
-    command.add_argument("system", nargs="?", metavar="SYSTEM", help="its name (default: the first)")
+    if system:
+        command.add_argument("system", nargs="?", metavar="SYSTEM", help="its name (default: the first)")
     command.add_argument("--home", type=Path, help="the folder of all state (default: $MLSYS_HOME, else .mlsys)")
     command.set_defaults(command=handler)
     return command
 
 
+def _module() -> Any:
+    """Return the workspace, which loads Dagster: only now, when the environment is settled, and not for --help."""
+    return import_module(workspace_module(os.environ))
+
+
 def _workspace(options: argparse.Namespace) -> "tuple[MLSystem, dg.Definitions, Resources]":
     """Return the system asked for, and the definitions and stores of its workspace."""
-    # Only now, when the environment is settled, and not for --help: this loads Dagster.
-    workspace = import_module(os.environ.get(WORKSPACE) or "mlsys_assets.workspace")
+    workspace = _module()
     named: dict[str, MLSystem] = {system.name: system for system in workspace.SYSTEMS}
     name = next(iter(named)) if options.system is None else options.system
     if name not in named:
@@ -192,6 +216,46 @@ def _doctor(options: argparse.Namespace) -> int:
         healthy &= found.passed
         print(f"{'ok' if found.passed else 'problem':<9}{found.name}: {found.summary}", flush=True)
     return 0 if healthy else 1
+
+
+def _up(options: argparse.Namespace) -> int:
+    from mlsys_assets.state_folder import own
+    from mlsys_assets.up import places, told_when_running, up
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+
+    with own(state_folder(os.environ), command="mlsys up", environment=os.environ):
+        workspace = _module()  # now that the environment says that this process and its children may write
+        at = places(workspace.resources, host=options.host, port=options.port, mlflow_port=options.mlflow_port)
+        home = "" if options.home is None else f" --home {_shown(workspace.resources.home)}"
+        simulated = [system.name for system in workspace.SYSTEMS if system.simulated_from is not None]
+        moves = [f"{_program()} clock {name} --advance 7d{home}" for name in simulated]
+        where = told_when_running(at, logs=_shown(at.logs), moves=moves)
+        up(at, since=SystemClock().now(), told=say, running=lambda: say("\n".join(where)))
+    gc.freeze()  # as above
+    return 0
+
+
+def _clock(options: argparse.Namespace) -> int:
+    from mlsys_assets.clocks import StoredClock, clock_of, moved
+
+    system, _, resources = _workspace(options)
+    clock, end = clock_of(system, resources), system.calendar.end
+    now = moved(clock, by=options.advance, to=options.to, end=end)
+    if not isinstance(clock, StoredClock):
+        told = ", the wall clock, which cannot be moved"
+    elif end is None:
+        told = ""
+    else:
+        told = ": end of data" if now >= end else f"; its data ends at {end:%Y-%m-%d %H:%M} UTC"
+    print(f"{system.name}: {now:%Y-%m-%d %H:%M} UTC{told}")
+    return 0
+
+
+def _program() -> str:
+    called = Path(sys.argv[0]).absolute()
+    return str(_shown(called)) if called.name == "mlsys" else "mlsys"
 
 
 def _shown(folder: Path) -> Path:

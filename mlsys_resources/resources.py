@@ -115,6 +115,11 @@ def state_folder(env: Mapping[str, str]) -> Path:
     return Path(env.get(HOME) or ".mlsys").absolute()
 
 
+def workspace_module(env: Mapping[str, str]) -> str:
+    """Return the module that names a deployment's systems."""
+    return env.get(WORKSPACE) or "mlsys_assets.workspace"
+
+
 def build_resources(env: Mapping[str, str], *, clock: Callable[[], datetime]) -> Resources:
     """Return the stores that the environment names, as it stands now."""
     return Resources(dict(env), clock)
