@@ -112,11 +112,18 @@ class ModelStore:
         return run_id
 
     def add_to_run(
-        self, run_id: str, *, metrics: Mapping[str, float], artifacts: Mapping[str, bytes] | None = None
+        self,
+        run_id: str,
+        *,
+        metrics: Mapping[str, float] | None = None,
+        tags: Mapping[str, str] | None = None,
+        artifacts: Mapping[str, bytes] | None = None,
     ) -> None:
-        """Add metrics and files to a run that was logged before; raises ModelStoreError."""
+        """Add metrics, tags and files to a run that was logged before; raises ModelStoreError."""
         with failing_clearly(self._uri, f"nothing could be added to run {run_id}"):
-            log_metrics(self._client, run_id, metrics, at=self._clock())
+            log_metrics(self._client, run_id, metrics or {}, at=self._clock())
+            for name, value in (tags or {}).items():
+                self._client.set_tag(run_id, name, value)
             if artifacts:
                 self._files.save(self._place(self._client.get_run(run_id)), "", artifacts)
 

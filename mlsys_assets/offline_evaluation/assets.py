@@ -152,6 +152,9 @@ def _decision(system: MLSystem) -> dg.AssetsDefinition:
             evidence={"challenger": challenger, **verdict.evidence},
             context={"champion_revision": champion.revision if champion else 0},
         )
+        (fit,) = [d for d in step.fitted() if d.name == challenger]
+        role = {"role": "challenger", "gate": verdict.verdict.value}
+        stores.models.add_to_run(fit.context["mlflow_run"], tags=role)
         return dg.MaterializeResult(
             metadata={
                 "verdict": verdict.verdict.value,

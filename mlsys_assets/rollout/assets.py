@@ -37,6 +37,7 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
             if not moved:
                 _promote(step, refit, gate)
             stores.models.mirror_alias(system.name, CHAMPION)
+            stores.models.add_to_run(str(refit.context["mlflow_run"]), tags={"role": CHAMPION})
         step.record(
             "promotion", CHAMPION, verdict=outcome.verdict, reason=outcome.reason,
             evidence={"gate": gate.content_hash, "model": refit.evidence["model"] if refit else None},
