@@ -1,0 +1,25 @@
+"""The flights system as a workspace, on other raw files or with another policy, as the environment says."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from mlsys_assets import Every, Gates, Retraining, SystemClock, build_definitions, days
+from mlsys_assets.systems.flights.files import FlightsFiles
+from mlsys_assets.systems.flights.system import build_system
+from mlsys_resources.resources import build_resources
+
+folder = os.environ.get("FLIGHTS_FOLDER")
+flights = build_system(FlightsFiles(Path(folder)) if folder else FlightsFiles.installed())
+if os.environ.get("FLIGHTS_POLICY") == "weekly":
+    # Retrained and promoted every week: margins so wide that no model is held back against the champion.
+    flights = replace(
+        flights,
+        triggers=(Every(days(7)),),
+        retraining=Retraining(),
+        gates=Gates(recent_margin=1.0, static_margin=1.0),
+    )
+
+SYSTEMS = (flights,)
+resources = build_resources(os.environ, clock=SystemClock().now)
+defs = build_definitions(*SYSTEMS, resources=resources)
