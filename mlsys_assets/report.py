@@ -11,7 +11,7 @@ from mlsys_assets.prediction.batch import BASELINES, MODEL, MODEL_HASH, PREDICTI
 from mlsys_assets.production_monitoring.performance import LEAST_LABELLED, MEAN_COST
 from mlsys_assets.production_monitoring.revisions import PREDICTED, latest
 from mlsys_assets.retraining.arbiter import TRAIN
-from mlsys_assets.retraining.ledger import ADEQUATE, ARBITER, PERFORMANCE, RETRAINING, TRAINING_SET, TRIGGER
+from mlsys_assets.retraining.ledger import ADEQUATE, ARBITER, MANUAL, PERFORMANCE, RETRAINING, TRAINING_SET, TRIGGER
 from mlsys_assets.rollout.promotion import CHAMPION
 from mlsys_assets.system import MLSystem
 from mlsys_assets.value_analysis.decided import decided
@@ -63,7 +63,8 @@ def _tick(
     versions: Mapping[str, int],
 ) -> Told | None:  # fmt: skip
     decided = {(d.kind, d.name): d for d in decisions}
-    retraining, gate = decided.get((RETRAINING, ARBITER)), decided.get(("gate", CHAMPION))
+    retraining = decided.get((RETRAINING, ARBITER)) or decided.get((RETRAINING, MANUAL))
+    gate = decided.get(("gate", CHAMPION))
     sets, promotion = decided.get((TRAINING_SET, TRAINING_SET)), decided.get(("promotion", CHAMPION))
     if retraining is None and gate is None:
         return None

@@ -7,6 +7,8 @@ from mlsys_assets.data_sampling.duplicates import content_across, duplicate_cont
 from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.data_sampling.splits import PARTS, Split
 from mlsys_assets.data_sampling.views import Test, View
+from mlsys_assets.retraining.arbiter import TRAIN
+from mlsys_assets.retraining.ledger import MANUAL, RETRAINING
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import Finding
 from mlsys_resources.resources import Resources
@@ -39,6 +41,7 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
     )
     def training_set(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
         step = adapter.AsOf(context, system, stores)
+        _decided(step)
         versions = _versions(step)
         rows = step.rows(versions)
         split = step.split(rows)
@@ -66,6 +69,12 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         )
 
     return [training_set]
+
+
+def _decided(step: adapter.AsOf) -> None:
+    """Put on record that a person started the training, where no decision did."""
+    if not any(d.verdict == TRAIN for d in step.standing(RETRAINING)):
+        step.record(RETRAINING, MANUAL, verdict=TRAIN, reason="started by hand", evidence={})
 
 
 def _versions(step: adapter.AsOf) -> dict[str, int]:

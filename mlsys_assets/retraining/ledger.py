@@ -7,8 +7,10 @@ from typing import Any, Protocol
 from mlsys_assets.retraining.history import History, Monitored, Served, Training
 from mlsys_assets.types import utc
 
-TRIGGER, RETRAINING, ARBITER = "trigger", "retraining", "arbiter"
-"""The kinds of a trigger's verdict and of the decision, and the name under which the arbiter decides."""
+TRIGGER, RETRAINING = "trigger", "retraining"
+"""The kinds of a trigger's verdict and of the decision to train, or not."""
+ARBITER, MANUAL = "arbiter", "manual"
+"""The names under which the arbiter decides, and a person."""
 MONITORING, PERFORMANCE, DRIFT = "monitoring", "performance", "drift"
 """The kind of what monitoring found, and the names of its two records."""
 TRAINING_SET, GATE = "training_set", "gate"

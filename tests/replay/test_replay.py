@@ -14,6 +14,7 @@ import pytest
 
 from mlsys_assets import Drift, Every, LabelVolume, PerformanceDrop, PrAuc, Retraining, build_definitions, days, utc
 from mlsys_assets.replay import Replay
+from mlsys_assets.retraining.sensors import Desk
 from mlsys_assets.runs import Runner
 from mlsys_assets.state_folder import open_instance
 
@@ -111,3 +112,22 @@ def test_started_again_after_the_end_it_does_nothing(six_weeks) -> None:
     six_weeks.live(told=told.append)
     assert (told, six_weeks.hash) == ([], before)
     assert time.monotonic() - began < 60
+
+
+def test_at_the_end_of_the_data_it_says_so(grown, rain) -> None:
+    """And trains on nothing, however far the clock is asked to go."""
+    end = utc("2013-03-12")
+    life = grown(replace(rain, calendar=replace(rain.calendar, end=end))).live("2013-12-31")
+    assert list(life.said("retraining", "arbiter")) == ["03-05", "03-12"]
+    with open_instance(life.folder) as instance:
+        desk = Desk(life.system, life.stores, instance)
+        assert desk.due() is None
+        assert desk.waits(None) == "end of data: the calendar of rain ends at 2013-03-12 00:00"
+
+
+def test_a_training_started_by_hand_is_recorded_as_such(grown, rain) -> None:
+    life, at = grown(rain).live("2013-03-12"), utc("2013-03-12")
+    with open_instance(life.folder) as instance:
+        Runner(rain, build_definitions(rain, resources=life.stores), instance).as_of("rain_train", at)
+    said = {d.name: d.verdict for d in life.decisions("retraining", since=at)}
+    assert said == {"arbiter": "hold", "manual": "train"}
