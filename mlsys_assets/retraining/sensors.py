@@ -42,7 +42,7 @@ AS_OF_TAG, OWNER_TAG = "mlsys/as_of", "mlsys/owner"
 """Run tags: as of when the run's decision is taken, and which owner of the state folder asked for it."""
 EVERY_MINUTE = "* * * * *"
 SECONDS_BETWEEN = 30
-SECONDS_BETWEEN_SIMULATED = 2
+SECONDS_BETWEEN_SIMULATED = 5
 """How often a sensor looks: a simulated clock may be moved by a person who watches."""
 
 
