@@ -1,4 +1,4 @@
-"""Draw and tell two lived years side by side, for the README: python policies.py DECLARED_HOME WEEKLY_HOME PICTURE.svg."""
+"""Draw two lived years side by side, for the README: python policies.py DECLARED_HOME WEEKLY_HOME PICTURE.svg."""
 
 import json
 import subprocess
