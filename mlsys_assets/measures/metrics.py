@@ -1,5 +1,6 @@
 """Metrics of probability scores, each also for many reweightings of the same rows at once."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -11,7 +12,7 @@ Floats = NDArray[np.float64]
 SMALLEST = 1e-15
 """Log loss clips probabilities here, so that one certain error costs much, not everything."""
 CHUNK = 2_000_000
-"""Row weights held at once by the metrics that need every row of every draw: 16 MB."""
+"""Counts held at once by the metrics that need every threshold of every draw: 16 MB."""
 
 
 @runtime_checkable
@@ -129,12 +130,18 @@ class RocAuc:
 
     def draws(self, label: Floats, score: Floats, weights: Weights) -> Floats:
         """Return (b,) areas; NaN in a draw of one class."""
-        found = []
-        for true, false in _ranked(label, score, weights):
-            gained = np.diff(false, axis=1, prepend=0)
-            above = true - np.diff(true, axis=1, prepend=0) / 2
-            found.append(_divide((gained * above).sum(axis=1), true[:, -1] * false[:, -1]))
-        return np.concatenate(found) if found else np.full(len(weights.counts), np.nan)
+        # Which pairs of rows are in order does not depend on the draw: it is counted once for each pair of blocks.
+        blocks = weights.counts.shape[1]
+        positive = label > 0
+        rising = np.argsort(score[positive])
+        above, of = score[positive][rising], weights.block[positive][rising]
+        ordered = np.empty((blocks, blocks))
+        for block in range(blocks):
+            below = np.sort(score[~positive & (weights.block == block)])
+            pairs = (np.searchsorted(below, above, "left") + np.searchsorted(below, above, "right")) / 2
+            ordered[:, block] = np.bincount(of, weights=pairs, minlength=blocks)
+        won = ((weights.counts @ ordered) * weights.counts).sum(axis=1)
+        return _divide(won, weights.totals(label) * weights.totals(1 - label))
 
 
 @dataclass(frozen=True)
@@ -146,12 +153,12 @@ class PrAuc:
 
     def draws(self, label: Floats, score: Floats, weights: Weights) -> Floats:
         """Return (b,) average precisions; NaN in a draw without positives."""
-        found = []
-        for true, false in _ranked(label, score, weights):
-            precision = _divide(true, true + false)
-            steps = np.diff(true, axis=1, prepend=0)
-            found.append(_divide(np.nansum(steps * precision, axis=1), true[:, -1]))
-        return np.concatenate(found) if found else np.full(len(weights.counts), np.nan)
+        area, found = np.zeros((2, len(weights.counts)))
+        for true, both in _ranked(label, score, weights):
+            steps = np.diff(true, axis=1, prepend=found[:, None])
+            area += (steps * _divide(true, both, otherwise=0.0)).sum(axis=1)
+            found = true[:, -1]
+        return _divide(area, found)
 
 
 @dataclass(frozen=True)
@@ -176,23 +183,28 @@ def _means(values: Floats, weights: Weights) -> Floats:
     return _divide(weights.totals(values), weights.totals(np.ones(len(values))))
 
 
-def _divide(above: Floats, below: Floats) -> Floats:
-    shares: Floats = np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below != 0)
+def _divide(above: Floats, below: Floats, *, otherwise: float = np.nan) -> Floats:
+    shares: Floats = np.divide(above, below, out=np.full(np.shape(above), otherwise), where=below != 0)
     return shares
 
 
-def _ranked(label: Floats, score: Floats, weights: Weights) -> "list[tuple[Floats, Floats]]":
-    """Return (draws, thresholds) cumulative true and false positives, thresholds falling, a chunk of draws each."""
-    if len(label) == 0:
-        return []
+def _ranked(label: Floats, score: Floats, weights: Weights) -> Iterator[tuple[Floats, Floats]]:
+    """Yield (draws, thresholds) positives and rows at or above each threshold that a positive stands at, falling."""
     order = np.argsort(-score, kind="stable")
-    ends = np.flatnonzero(np.diff(score[order], append=np.nan))  # rows of one score stand or fall together
-    block, positive = weights.block[order], label[order]
-    size = max(1, CHUNK // len(label))
-    parts = []
-    for first in range(0, len(weights.counts), size):
-        rows = weights.counts[first : first + size, block]
-        true = np.cumsum(rows * positive, axis=1)[:, ends]
-        both = np.cumsum(rows, axis=1)[:, ends]
-        parts.append((true, both - true))
-    return parts
+    block, positive = weights.block[order], label[order] > 0
+    starts = np.diff(score[order], prepend=np.nan) != 0  # rows of one score stand or fall together
+    step = np.cumsum(starts) - 1
+    at = np.bincount(step, weights=positive) > 0
+    # A row counts from the first such threshold that is not above it.
+    entered: NDArray[np.intp] = (np.cumsum(at) - at)[step]
+    most, blocks = int(at.sum()), weights.counts.shape[1]
+    size = max(1, CHUNK // max(weights.counts.shape))
+    reached = np.zeros((2, blocks))
+    for first in range(0, most, size):
+        length = min(size, most - first)
+        rows = slice(*np.searchsorted(entered, (first, first + length)))
+        cell = (entered[rows] - first) * blocks + block[rows]
+        counted = [np.bincount(cell, weights=w, minlength=length * blocks) for w in (positive[rows], None)]
+        held = np.cumsum(np.reshape(counted, (2, length, blocks)), axis=1) + reached[:, None]
+        reached = held[:, -1]
+        yield weights.counts @ held[0].T, weights.counts @ held[1].T

