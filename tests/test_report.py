@@ -323,5 +323,5 @@ def test_the_command_tells_the_ledger(life: Life, said: Callable[..., str]) -> N
     lines = said("ledger").splitlines()
     assert len(lines) == len(decisions)
     for line, decision in zip(lines, decisions, strict=True):
-        assert re.match(rf"2013-03-\d\d 00:00  {decision.kind} +{decision.name} +", line), line
+        assert re.match(rf"{decision.as_of:%Y-%m-%d} 00:00  {decision.kind} +{decision.name} +", line), line
         assert line.endswith(f"{decision.verdict}: {decision.reason}")
