@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlsys_assets.process_environment import prepare
-from mlsys_assets.types import SystemClock, utc
+from mlsys_assets.types import SystemClock
 from mlsys_resources.resources import HOME, build_resources, state_folder, workspace_module
 
 if TYPE_CHECKING:
@@ -127,6 +127,7 @@ def _workspace(options: argparse.Namespace) -> "tuple[MLSystem, dg.Definitions, 
 
 
 def _run(options: argparse.Namespace) -> int:
+    from mlsys_assets.clocks import moment
     from mlsys_assets.history_page import history_page
     from mlsys_assets.progress import Progress
     from mlsys_assets.replay import Replay, tick_told
@@ -135,12 +136,13 @@ def _run(options: argparse.Namespace) -> int:
     from mlsys_assets.state_folder import clear, own
 
     home, say = state_folder(os.environ), Progress(sys.stdout)
+    until = None if options.until is None else moment(options.until)  # before anything is deleted
     if options.fresh:
         clear(home, command="mlsys run --fresh")
     with own(home, command="mlsys run", environment=os.environ) as owned:
         system, defs, resources = _workspace(options)  # now that the environment says that this process may write
         replay = Replay(Runner(system, defs, owned.instance, say.step), resources, say.doing)
-        for as_of in replay.run(_until(options, system)):
+        for as_of in replay.run(until or _last(system)):
             say.settled(system.calendar.key(as_of), tick_told(system, resources, as_of))
     told, page = report(system, resources), home / f"{system.name}.html"
     page.write_text(history_page(told), encoding="utf-8")
@@ -157,9 +159,7 @@ Where to look
     return 0
 
 
-def _until(options: argparse.Namespace, system: "MLSystem") -> datetime:
-    if options.until is not None:
-        return utc(options.until)
+def _last(system: "MLSystem") -> datetime:
     end = system.calendar.end
     if end is None:
         raise ValueError(f"the calendar of {system.name} has no end; say --until DATE")

@@ -1,6 +1,7 @@
 """A connection to MLflow that answers or fails in bounded time, and starts a new store safely."""
 
 import contextlib
+import logging
 import os
 import sqlite3
 import warnings
@@ -38,6 +39,8 @@ def connect(tracking_uri: str, bounds: HttpBounds) -> Any:
     Raises ModelStoreError where the store cannot be opened.
     """
     _configure(bounds)
+    # Each first start would be told twice, on everybody's terminal.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
     uri = driver_uri(tracking_uri)
     with warnings.catch_warnings():
         # MLflow 3.17 maps some tables with an option that SQLAlchemy 2.1 wants gone.

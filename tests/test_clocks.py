@@ -1,7 +1,6 @@
 """The clock that a system lives by, and the command that moves it."""
 
-from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -40,15 +39,12 @@ class Stores:
 
 def past(system: MLSystem) -> MLSystem:
     """The same system on data of the past."""
-    found = copy(system)
-    object.__setattr__(found, "simulated_from", START)  # it is frozen
-    return found
+    return replace(system, simulated_from=START)
 
 
 def test_a_system_lives_by_the_wall_clock_unless_it_says_where_its_own_begins() -> None:
     stores = Stores(Memory())
-    today = copy(flights)
-    object.__setattr__(today, "simulated_from", None)
+    today = replace(flights, simulated_from=None)
     assert isinstance(clock_of(today, stores), SystemClock)
     assert clock_of(past(flights), stores) == StoredClock(stores.operations, "flights", START)
 
@@ -143,7 +139,7 @@ def test_the_command_says_where_the_clock_stands_and_moves_it(home: Path, capsys
         (["flights", "--advance", "soon"], "mlsys: 'soon' is no duration"),
         (["flights", "--to", "soon"], "mlsys: 'soon' is no date"),
         (["flights", "--to", "2013-06-30"], "mlsys: the clock of flights begins at 2013-07-01"),
-        (["trains"], "no system is named 'trains'; there are: flights"),
+        (["trains"], "mlsys: mlsys_assets.workspace has no system 'trains'; it has: flights"),
     ],
 )
 def test_the_command_says_what_is_wrong(
@@ -160,9 +156,7 @@ def test_the_command_says_of_the_wall_clock_that_it_cannot_be_moved(
 ) -> None:
     from mlsys_assets import workspace
 
-    today = copy(flights)
-    object.__setattr__(today, "simulated_from", None)
-    monkeypatch.setattr(workspace, "SYSTEMS", (today,))
+    monkeypatch.setattr(workspace, "SYSTEMS", (replace(flights, simulated_from=None),))
     code, told = said(capsys, "flights")
     assert code == 0
     assert told.endswith("UTC, the wall clock, which cannot be moved\n")

@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,24 +16,32 @@ import pytest
 
 import mlsys_assets
 from mlsys_assets import (
+    AllOf,
+    AnyOf,
     Calendar,
     Column,
+    CostMatrix,
     Daily,
     DeclarationError,
+    Drift,
     Ece,
+    Every,
     Gates,
     GroupRate,
     Key,
+    LabelVolume,
     LightGBM,
     LogisticRegression,
     LogLoss,
     Lookup,
     MLSystem,
     NaturalLabel,
+    PerformanceDrop,
     PrAuc,
     Reference,
     Request,
     Requests,
+    Retraining,
     Rule,
     Scheduled,
     Slice,
@@ -46,11 +54,13 @@ from mlsys_assets import (
     count,
     days,
     hours,
+    utc,
 )
 from mlsys_assets.data_ingestion.source_mistakes import OWN_TABLES, RESERVED
 from mlsys_assets.data_labeling.natural_labels import natural_labels
 from mlsys_assets.mistakes import LONGEST_NAME, NAME
 from mlsys_assets.offline_evaluation.assets import CHAMPION as SERVING, SCORES
+from mlsys_assets.prediction.batch import BASELINES
 from mlsys_assets.system_mistakes import CHAMPION
 from mlsys_assets.systems.flights.system import flights
 from mlsys_resources.names import IDENTIFIER
@@ -100,6 +110,20 @@ def split(*windows: TimeWindow, **changes) -> MLSystem:
     return rain(split=replace(SYSTEM.split, **({"static_test": windows} if windows else {}), **changes))
 
 
+def trigger(*ones) -> MLSystem:
+    return rain(triggers=ones)
+
+
+def policy(*parts, **changes) -> MLSystem:
+    """The system with two triggers and a policy over these parts, if any."""
+    when = {"when": AnyOf(*parts)} if parts else {}
+    return rain(triggers=(MONTHLY, LABELS), retraining=Retraining(**(when | changes)))
+
+
+def costs(false_positive=1, false_negative=5, **changes) -> MLSystem:
+    return rain(costs=CostMatrix(false_positive, false_negative, **changes))
+
+
 def positive(rows: pa.Table) -> pa.ChunkedArray:
     return pc.greater(rows["precip"], 0)
 
@@ -138,6 +162,18 @@ class Stranger(ZeroRule):
         return "lightgdm"
 
 
+@dataclass(frozen=True)
+class Deaf:
+    """What asks for no history is no trigger."""
+
+    name: str = "deaf"
+    by_clock: bool = True
+
+    def mistakes(self) -> list[str]:
+        return []
+
+
+MONTHLY, LABELS = Every(days(28)), LabelVolume(grows=0.1)
 EARLY = TimeWindow.of("2003-01-01", "2003-01-05")
 CLASH = (TimeWindow.of("2013-01-08", "2013-01-11"), TimeWindow.of("2013-01-10", "2013-01-12"))
 
@@ -172,6 +208,8 @@ MISTAKES = {
     "a source twice": (lambda: more(name="weather"), "2 sources are named 'weather'; rename all but one"),
     "a source in capitals": (lambda: more(name="Weather"), "named 'weather' and 'Weather'; rename all but one (upper"),
     "a column with a space": (lambda: column(Column("wind speed", "float64")), "a column is called 'wind speed'"),
+    "a source called as what baselines say": (lambda: more(name="baseline_predictions"), "of a table every system has"),
+    "a source called Drift": (lambda: more(name="Drift"), "its name is that of a table every system has"),
     "a column called tick": (lambda: column(Column("tick", "string")), "column 'tick' has a reserved name"),
     "a column called Block": (lambda: column(Column("Block", "string")), "column 'Block' has a reserved name"),
     "a column called known_at": (lambda: column(Column("known_at", "timestamp")), "'known_at' has a reserved name"),
@@ -319,6 +357,86 @@ MISTAKES = {
     "a negative strength": (lambda: candidate(GroupRate(by=("origin",), strength=-1, name="other")), "strength is -1"),
     "groups by no feature": (lambda: candidate(GroupRate(by=("carrier",), name="other")), "needs 'carrier', which is"),
     "a model no bundle can hold": (lambda: candidate(Stranger()), "is 'lightgdm'; allowed: zero_rule, group_rate,"),
+    # triggers
+    "a trigger without a comma": (lambda: rain(triggers=(MONTHLY)), "triggers is a Every; it must be a tuple"),
+    "a trigger's class": (lambda: trigger(Every), "triggers[0] is the class Every; write Every(...)"),
+    "a trigger by name": (lambda: trigger(MONTHLY, "drift"), "triggers[1] is 'drift'; it must be Trigger, and lacks"),
+    "a trigger that cannot be asked": (lambda: trigger(Deaf()), "triggers[0] is a Deaf; it must be Trigger, and lacks"),
+    "a trigger twice": (lambda: trigger(MONTHLY, Every(days(7))), "2 triggers are named 'every'; rename all but one"),
+    "a trigger in capitals": (lambda: trigger(MONTHLY, Every(days(7), name="Every")), "named 'every' and 'Every'"),
+    "a trigger by time with a space": (lambda: trigger(Every(days(7), name="each week")), "is called 'each week'"),
+    "a trigger by volume with a dash": (lambda: trigger(LabelVolume(0.1, name="label-volume")), "called"),
+    "a trigger by performance with a dot": (lambda: trigger(PerformanceDrop(0.1, name="auc.05")), "is called 'auc.05'"),
+    "a trigger by drift without a name": (lambda: trigger(Drift(0.5, name="")), "a trigger is called ''; a name must"),
+    "a period in days": (lambda: trigger(Every(28)), "trigger 'every': period is 28; it must be a duration"),
+    "no period": (lambda: trigger(Every(days(0))), "trigger 'every': period must be longer than nothing"),
+    "a period backwards": (lambda: trigger(Every(days(-7))), "trigger 'every': period must be longer than nothing"),
+    "no growth": (lambda: trigger(LabelVolume(grows=0)), "trigger 'label_volume': grows is 0; it must be a number,"),
+    "growth in words": (lambda: trigger(LabelVolume(grows="10%")), "trigger 'label_volume': grows is '10%'; it must"),
+    "no drop": (lambda: trigger(PerformanceDrop(by=0)), "trigger 'performance_drop': by is 0; it must be a number,"),
+    "a drop over no ticks": (lambda: trigger(PerformanceDrop(0.1, over=0)), "'performance_drop': over is 0; it must"),
+    "a drop over half a tick": (lambda: trigger(PerformanceDrop(0.1, over=1.5)), "over is 1.5; it must be a whole"),
+    "a drop in a metric by name": (
+        lambda: trigger(PerformanceDrop(0.1, metric="roc_auc")), "trigger 'performance_drop': metric is 'roc_auc'",
+    ),
+    "a drop in what is not measured": (
+        lambda: trigger(PerformanceDrop(0.1, metric=Ece())), "metric 'ece' is none of the system's: log_loss, roc_auc,",
+    ),
+    "no share": (lambda: trigger(Drift(share=0)), "trigger 'drift': share is 0; it must be a number, above 0, at"),
+    "more than all columns": (lambda: trigger(Drift(share=1.1)), "trigger 'drift': share is 1.1; it must be a number"),
+    "no shift": (lambda: trigger(Drift(0.5, psi=0)), "trigger 'drift': psi is 0; it must be a number, above 0"),
+    "drift over no ticks": (lambda: trigger(Drift(0.5, over=0)), "trigger 'drift': over is 0; it must be a whole"),
+    # retraining
+    "a policy's class": (lambda: rain(retraining=Retraining), "retraining is the class Retraining; write Retraining("),
+    "a policy that is a trigger": (lambda: rain(retraining=MONTHLY), "retraining is a Every; it must be Retraining"),
+    "a cooldown in days": (lambda: policy(cooldown=14), "retraining: cooldown is 14; it must be a duration"),
+    "a cooldown backwards": (lambda: policy(cooldown=days(-1)), "retraining: cooldown must not be negative"),
+    "a limit without a time": (lambda: policy(at_most=3), "at_most and within belong together; give both, or neither"),
+    "a time without a limit": (lambda: policy(within=days(91)), "at_most and within belong together; give both, or"),
+    "no training ever": (lambda: policy(at_most=0, within=days(7)), "at_most is 0; it must be a whole number, at"),
+    "trainings in halves": (lambda: policy(at_most=1.5, within=days(7)), "retraining: at_most is 1.5; it must be a"),
+    "a limit in days": (lambda: policy(at_most=3, within=91), "retraining: within is 91; it must be a duration"),
+    "a limit in no time": (lambda: policy(at_most=3, within=days(0)), "retraining: within must be longer than nothing"),
+    "a trigger as condition": (lambda: policy(when=MONTHLY), "retraining: when is a Every; it must be AnyOf or AllOf"),
+    "a condition of nothing": (lambda: policy(when=AllOf()), "when has no parts; name at least one trigger"),
+    "a condition by name": (lambda: policy(MONTHLY, "drift"), "retraining: when[1] is 'drift'; it must be Trigger or"),
+    "a trigger of another system": (
+        lambda: policy(MONTHLY, AllOf(LABELS, Drift(0.5))), "names the trigger 'drift', which is none of the",
+    ),
+    "a trigger's double with other numbers": (
+        lambda: policy(AllOf(Every(days(7)), LABELS)), "names the trigger 'every', which is none of the system's",
+    ),
+    "a condition over no triggers": (
+        lambda: rain(retraining=Retraining(AnyOf(MONTHLY))), "trigger 'every', which is none of the system's: none",
+    ),
+    "a condition of nothing within another": (lambda: policy(LABELS, AllOf()), "when has no parts; name at least one"),
+    # costs
+    "costs in a mapping": (lambda: rain(costs={"false_positive": 1}), "costs is a dict; it must be CostMatrix"),
+    "costs of a class": (lambda: rain(costs=CostMatrix), "costs is the class CostMatrix; write CostMatrix(...)"),
+    "a cost in words": (lambda: costs(false_positive="20 USD"), "costs: false_positive is '20 USD'; it must be a"),
+    "a cost that is none": (lambda: costs(false_negative=None), "costs: false_negative is None; it must be a number"),
+    "an endless cost": (lambda: costs(true_positive=float("inf")), "costs: true_positive is inf; it must be a number"),
+    "a cost beyond all sums": (lambda: costs(true_negative=-1e13), "costs: true_negative is -10000000000000.0; it"),
+    "acting that never pays": (lambda: costs(true_positive=5), "acting must cost less, else it never pays"),
+    "acting that always pays": (lambda: costs(true_negative=1), "not acting must cost less, else acting always pays"),
+    "no unit": (lambda: costs(unit=" "), "costs: unit is ' '; it must be text of 1 to 20 characters, as 'USD'"),
+    "a unit that is a number": (lambda: costs(unit=5), "costs: unit is 5; it must be text of 1 to 20 characters"),
+    "a unit in a sentence": (lambda: costs(unit="thousands of US dollars"), "it must be text of 1 to 20 characters"),
+    # the simulated clock
+    "a clock that begins on a date in text": (lambda: rain(simulated_from="2013-03-05"), "is '2013-03-05'; it must"),
+    "a clock without a zone": (
+        lambda: rain(simulated_from=datetime(2013, 3, 5)), "it must be a moment with a time zone",  # noqa: DTZ001
+    ),
+    "a clock that begins within a tick": (
+        lambda: rain(simulated_from=utc("2013-03-05T12:00")), "2013-03-05 12:00 is not the start of a tick; the",
+    ),
+    "a clock that begins a second late": (
+        lambda: rain(simulated_from=utc("2013-03-05") + timedelta(seconds=1)), "is not the start of a tick",
+    ),
+    "a clock before the calendar": (lambda: rain(simulated_from=utc("2012-12-31")), "is not the start of a tick; the"),
+    "a clock past the calendar": (lambda: rain(simulated_from=utc("2013-04-02")), "is not the start of a tick; the"),
+    "a clock before any data": (lambda: rain(simulated_from=utc("2013-01-01")), "with no data before it to train on"),
+    # what is part of the record
     "a negative seed": (lambda: rain(seed=-1), "seed is -1; it must be a whole number, at least 0"),
     "no threads": (lambda: rain(threads=0), "threads is 0; it must be a whole number, at least 1"),
 }  # fmt: skip
@@ -332,7 +450,7 @@ def test_a_mistake_is_told_at_declaration(name: str) -> None:
     assert any(words in mistake for mistake in error.value.mistakes), error.value
 
 
-def test_eight_mistakes_are_listed_at_once() -> None:
+def test_nineteen_mistakes_are_listed_at_once() -> None:
     with pytest.raises(DeclarationError, match=r"system 'rain' has \d+ mistake") as error:
         rain(
             sources=(*SYSTEM.sources, replace(W, name="labels", tolerance=5)),
@@ -341,15 +459,21 @@ def test_eight_mistakes_are_listed_at_once() -> None:
             candidates=(LightGBM(rounds=0), LightGBM(name="champion")),
             gates=Gates(beats_baselines=(), most_ece=0.01),
             slices=(Slice("nowhere")),
+            triggers=(Every(28), Drift(share=2)),
+            retraining=Retraining(AnyOf(LABELS), at_most=3),
+            costs=CostMatrix(false_positive=0, false_negative=5),
+            simulated_from=utc("2013-01-01"),
             threads=0,
         )
     for words in (
         "a table every system has", "tolerance", "shorter than its delay", "values of type string", "overlap",
         "rounds is 0", "named as the serving model is", "none of its candidates is a baseline", "any model would pass",
         "most_ece", "slices is a Slice", "'nowhere', which is no feature column", "threads is 0",
+        "period is 28", "share is 2", "belong together", "'label_volume', which is none", "else acting always pays",
+        "no data before it",
     ):  # fmt: skip
         assert [m for m in error.value.mistakes if words in m], f"{words} is not told by\n{error.value}"
-    assert len(error.value.mistakes) == 13, error.value
+    assert len(error.value.mistakes) == 19, error.value
 
 
 def test_what_does_not_concern_a_mistake_stays_sound() -> None:
@@ -381,6 +505,15 @@ def test_no_declaration_stops_before_it_is_whole() -> None:
             candidates=(GroupRate(by=None), LightGBM(more=None, rounds=None), LogisticRegression(c="1")),
             gates=Gates(None, None, None, None, "1", "1", None, None),
             slices=(Slice(None),),
+            triggers=(
+                Every(None),
+                LabelVolume(None, None),
+                PerformanceDrop(None, metric=None),
+                Drift(None, None, None),
+            ),
+            retraining=Retraining(AllOf(None, AnyOf(None)), cooldown=None, at_most="3", within=91),
+            costs=CostMatrix(None, "5", unit=None),
+            simulated_from=5,
             tags=None,
         )
     told = str(error.value)
@@ -392,6 +525,10 @@ def test_no_declaration_stops_before_it_is_whole() -> None:
         "'lightgbm'",
         "'logistic",
         "gates:",
+        "trigger 'drift'",
+        "retraining: when[0] is None",
+        "costs: unit is None",
+        "simulated_from is 5",
         "tags",
     ):
         assert part in told, told
@@ -406,7 +543,7 @@ def test_the_name_rule_is_the_stores() -> None:
 def test_what_is_reserved_is_what_is_used(tmp_path, clock) -> None:
     defs = build_definitions(flights, resources=build_resources({"MLSYS_HOME": str(tmp_path)}, clock=clock))
     tables = {key.path[1] for key in defs.resolve_asset_graph().get_all_asset_keys()}
-    assert tables - {s.name for s in flights.sources} | {SCORES} == OWN_TABLES
+    assert tables - {s.name for s in flights.sources} | {SCORES, BASELINES} == OWN_TABLES
     assert {TICK, BLOCK} < RESERVED
     assert CHAMPION == SERVING
 

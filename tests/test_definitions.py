@@ -11,7 +11,17 @@ import dagster as dg
 import pyarrow.compute as pc
 import pytest
 
-from mlsys_assets import DeclarationError, NaturalLabel, TimeSplit, TimeWindow, build_definitions, days, hours, utc
+from mlsys_assets import (
+    DeclarationError,
+    NaturalLabel,
+    Retraining,
+    TimeSplit,
+    TimeWindow,
+    build_definitions,
+    days,
+    hours,
+    utc,
+)
 from mlsys_assets.dagster_adapter import partitions
 from mlsys_assets.runs import Runner
 from mlsys_assets.state_folder import open_instance
@@ -45,14 +55,72 @@ def test_the_graph_is_whole(tmp_path, clock) -> None:
     stages = {g.removeprefix("flights_") for g in groups}
     assert stages == {
         "data_ingestion", "data_labeling", "data_sampling", "features", "models", "offline_evaluation", "prediction",
-        "rollout",
+        "production_monitoring", "rollout", "value_analysis",
     }  # fmt: skip
     assert all(key.path[0] == "flights" for key in graph.get_all_asset_keys())
 
 
+def test_each_asset_is_made_by_the_jobs_that_should_make_it(tmp_path, clock) -> None:
+    """A tick brings data in, predicts and watches; a training makes all else; between them they make everything."""
+    defs = build_definitions(flights, resources=build_resources({"MLSYS_HOME": str(tmp_path)}, clock=clock))
+    made = {
+        name: {key.path[1] for key in defs.resolve_job_def(f"flights_{name}").asset_layer.executable_asset_keys}
+        for name in ("ingest", "tick", "train", "predict")
+    }
+    watched = {"performance", "drift", "monthly_cost"}
+    assert made["ingest"] == {s.name for s in flights.sources} | {"labels", "features"}
+    assert made["predict"] == {"predictions"}
+    assert made["tick"] == made["ingest"] | made["predict"] | watched
+    assert "training_profile" in made["train"]
+    assert not made["train"] & made["tick"]
+    assert made["train"] | made["tick"] == {key.path[1] for key in defs.resolve_asset_graph().get_all_asset_keys()}
+
+
+def test_schedules_and_sensors_are_there_and_the_clock_of_a_simulation_is_moved_only_when_asked(
+    tmp_path, clock
+) -> None:
+    defs = build_definitions(flights, resources=build_resources({"MLSYS_HOME": str(tmp_path)}, clock=clock))
+    assert {s.name: (s.cron_schedule, s.default_status.value) for s in defs.schedules} == {
+        "flights_tick": ("* * * * *", "RUNNING"),
+        "flights_clock": ("* * * * *", "STOPPED"),
+    }
+    assert {s.name: s.default_status.value for s in defs.sensors} == dict.fromkeys(
+        (
+            "flights_retrain_by_label_volume",
+            "flights_retrain_by_performance_drop",
+            "flights_retrain_by_drift",
+            "flights_arbiter",
+            "flights_catch_up",
+        ),
+        "RUNNING",
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "schedules"),
+    [
+        ({"simulated_from": None}, {"flights_tick": "0 0 * * 1"}),  # by the wall clock: when a week ends, a Monday
+        ({"triggers": (), "retraining": Retraining()}, {}),
+    ],
+)
+def test_what_a_system_does_not_declare_has_no_schedule(tmp_path, clock, changes, schedules) -> None:
+    other = replace(flights, **changes)
+    defs = build_definitions(other, resources=build_resources({"MLSYS_HOME": str(tmp_path)}, clock=clock))
+    dg.Definitions.validate_loadable(defs)
+    assert {s.name: s.cron_schedule for s in defs.schedules} == schedules
+    assert bool(list(defs.sensors)) == bool(schedules)
+
+
+def test_a_system_that_tells_no_costs_has_no_asset_of_them(tmp_path, clock) -> None:
+    silent = replace(flights, costs=None)
+    defs = build_definitions(silent, resources=build_resources({"MLSYS_HOME": str(tmp_path)}, clock=clock))
+    dg.Definitions.validate_loadable(defs)
+    assert dg.AssetKey(["flights", "monthly_cost"]) not in defs.resolve_asset_graph().get_all_asset_keys()
+
+
 def test_no_run_of_a_job_may_take_for_ever(tmp_path, clock) -> None:
     defs = build_definitions(flights, resources=build_resources({"MLSYS_HOME": str(tmp_path)}, clock=clock))
-    jobs = [defs.resolve_job_def(f"flights_{name}") for name in ("ingest", "train", "predict")]
+    jobs = [defs.resolve_job_def(f"flights_{name}") for name in ("ingest", "tick", "train", "predict")]
     assert {job.tags["dagster/max_runtime"] for job in jobs} == {"3600"}
 
 

@@ -1,17 +1,25 @@
-"""The whole first half of the life cycle on real flights, in two fresh homes side by side."""
+"""The first champion of real flights and the tick after it, in two fresh homes side by side."""
 
 import json
 import os
+import random
+import re
+import resource
+import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import dagster as dg
+import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -25,23 +33,55 @@ from mlsys_assets.systems.flights.system import build_system, flights
 from mlsys_resources.manifest import TamperedArtifact
 from mlsys_resources.resources import Resources, build_resources
 
-AS_OF = utc("2013-07-01")
+AS_OF, UNTIL = utc("2013-07-01"), utc("2013-07-08")
 ROOT = Path(__file__).parents[1]
+SEED = 20130708
 
 
 @pytest.fixture(scope="module")
 def homes(tmp_path_factory) -> list[Path]:
-    """Two state folders, each made by ``mlsys run`` in a process of its own."""
-    folders = [tmp_path_factory.mktemp(name) for name in ("first", "second")]
-    command = [sys.executable, "-m", "mlsys_assets.cli", "run", "--as-of", f"{AS_OF:%Y-%m-%d}", "--home"]
-    environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
-    for folder in folders:
-        done = subprocess.run(
-            [*command, str(folder)], capture_output=True, text=True, env=environment, cwd=folder, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        (folder / "said.txt").write_text(done.stdout)
-    return folders
+    """Two state folders, each lived in by ``mlsys run`` in processes of its own; the second was killed on the way."""
+    first, second = (tmp_path_factory.mktemp(name) for name in ("first", "second"))
+    before = _spent()
+    _finished(_started(first), first)
+    # A share of its work, not of its time: how busy the machine is then and now says nothing.
+    share = random.Random(SEED).uniform(0.1, 0.9)
+    with _started(second) as process:
+        _killed_after(process, share * (_spent() - before))
+    _finished(_started(second), second)
+    return [first, second]
+
+
+def _started(home: Path) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "mlsys_assets.cli", "run", "--until", f"{UNTIL:%Y-%m-%d}", "--home", str(home)]
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"} | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        command, text=True, env=environment, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        start_new_session=True,
+    )  # fmt: skip
+
+
+def _finished(process: "subprocess.Popen[str]", home: Path) -> None:
+    said, wrong = process.communicate()
+    assert process.returncode == 0, said + wrong
+    (home / "said.txt").write_text(said)
+    (home / "wrong.txt").write_text(wrong)
+
+
+def _spent() -> float:
+    """Return the seconds of work of all processes that were started here and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _killed_after(process: "subprocess.Popen[str]", work: float) -> None:
+    watched = psutil.Process(process.pid)
+    while sum(watched.cpu_times()[:2]) < work:
+        assert process.poll() is None, "it was over too soon to be killed"
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
 
 
 @pytest.fixture(scope="module")
@@ -50,19 +90,46 @@ def stores(homes) -> list[Resources]:
 
 
 def test_two_fresh_runs_give_the_same_champion_and_the_same_predictions(stores) -> None:
+    """Though the second was killed on the way, and went on."""
     first, second = (s.operations.alias("flights", "champion") for s in stores)
     assert first is not None
     assert first.content_hash == second.content_hash
-    scores = [s.lake.read("flights", "predictions") for s in stores]
-    assert scores[0].num_rows > 5_000
-    assert scores[0].equals(scores[1])
+    for table, rows in (("predictions", 5_000), ("baseline_predictions", 10_000), ("performance", 3), ("drift", 20)):
+        found = [s.lake.read("flights", table) for s in stores]
+        assert found[0].num_rows >= rows
+        assert found[0].equals(found[1]), table
     assert stores[0].operations.ledger_hash("flights") == stores[1].operations.ledger_hash("flights")
 
 
-def test_what_was_found_is_told(homes) -> None:
+def test_each_step_of_the_life_is_on_record_once(homes, stores) -> None:
+    """One decision a tick, one attempt at a promotion, and no run that was left unfinished."""
+    for home, store in zip(homes, stores, strict=True):
+        decided = [(d.as_of, d.verdict) for d in store.operations.decisions("flights", "retraining")]
+        assert decided == [(AS_OF, "train"), (UNTIL, "hold")]
+        assert len(store.operations.attempts("flights")) == 1
+        with open_instance(home) as instance:
+            runs = instance.get_runs()
+        succeeded = Counter(run.job_name for run in runs if run.status is dg.DagsterRunStatus.SUCCESS)
+        assert succeeded == {"flights_tick": 2, "flights_train": 1}
+        assert all(run.is_finished for run in runs)
+        assert len(runs) - succeeded.total() <= (home == homes[1])  # at most the one that was under way
+
+
+def test_what_was_found_is_told(homes, stores) -> None:
+    for home in homes:
+        said = (home / "said.txt").read_text()
+        for part in (
+            "2013-07-08", "hold: no trigger said yes", "flights: 2 decisions", "as of       said yes", "v1",
+            "  2013-07 ", "[USD]", "Where to look", "mlsys ledger flights --hash", "flights.html", "make up",
+            stores[0].operations.ledger_hash("flights")[:16],
+        ):  # fmt: skip
+            assert part in said, said
+        assert "INFO" not in (home / "wrong.txt").read_text()
+        assert (home / "flights.html").read_text(encoding="utf-8").count("<svg") == 3
     said = (homes[0] / "said.txt").read_text()
-    for part in ("schedule", "lightgbm", "recent_test", "pass: beats every baseline", "predictions for", "make up"):
-        assert part in said, said
+    assert re.search(
+        r"^2013-07-01  tick \d+\.\d s, training \d+\.\d s +train: nothing was trained yet; gate pass", said
+    )
 
 
 def test_the_champion_predicts_what_was_logged(stores) -> None:
@@ -111,7 +178,11 @@ def test_the_models_can_be_compared_in_mlflow(homes) -> None:
     assert champion.tags["candidate"] == "lightgbm"
 
 
-GRAPH = """{assetNodes {assetKey {path} groupName
+GRAPH = """{
+  repositoriesOrError {... on RepositoryConnection {nodes {
+    schedules {name scheduleState {status}} sensors {name sensorState {status}} pipelines {name}
+  }}}
+  assetNodes {assetKey {path} groupName
   assetChecksOrError {... on AssetChecks {checks {name executionForLatestMaterialization {status}}}}
   assetMaterializations(limit: 1) {metadataEntries {
     label ... on MarkdownMetadataEntry {mdStr} ... on UrlMetadataEntry {url} ... on IntMetadataEntry {intValue}}}
@@ -119,7 +190,7 @@ GRAPH = """{assetNodes {assetKey {path} groupName
 PATIENCE = 90.0
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def web(homes) -> Iterator[str]:
     """The address of a real Dagster web server on the workspace and the first home."""
     with socket.socket() as probe:
@@ -142,16 +213,52 @@ def web(homes) -> Iterator[str]:
             process.terminate()
 
 
-def test_the_browser_shows_the_graph_by_stage_with_what_was_found(web) -> None:
+def _asked(web: str) -> dict[str, Any]:
     body = json.dumps({"query": GRAPH}).encode()
     asked = urllib.request.Request(f"{web}/graphql", data=body, headers={"content-type": "application/json"})
     with urllib.request.urlopen(asked, timeout=PATIENCE) as answer:
-        nodes = {"/".join(n["assetKey"]["path"]): n for n in json.load(answer)["data"]["assetNodes"]}
-    assert len(nodes) == 18
-    groups = {name: node["groupName"].removeprefix("flights_") for name, node in nodes.items()}
-    assert {groups[f"flights/{n}"] for n in ("schedule", "labels", "training_set", "features")} == {
-        "data_ingestion", "data_labeling", "data_sampling", "features",
+        return json.load(answer)["data"]
+
+
+@pytest.fixture(scope="module")
+def shown(web) -> dict[str, Any]:
+    return _asked(web)
+
+
+def test_the_browser_shows_schedules_sensors_and_jobs_by_name(shown) -> None:
+    (repository,) = shown["repositoriesOrError"]["nodes"]
+    assert {s["name"]: s["scheduleState"]["status"] for s in repository["schedules"]} == {
+        "flights_tick": "RUNNING", "flights_clock": "STOPPED",
     }  # fmt: skip
+    assert {s["name"]: s["sensorState"]["status"] for s in repository["sensors"]} == {
+        f"flights_{name}": "RUNNING"
+        for name in (
+            "retrain_by_label_volume", "retrain_by_performance_drop", "retrain_by_drift", "arbiter", "catch_up",
+        )
+    }  # fmt: skip
+    assert {f"flights_{name}" for name in ("ingest", "tick", "train", "predict")} <= {
+        job["name"] for job in repository["pipelines"]
+    }
+
+
+def test_the_browser_shows_the_graph_by_stage_with_what_was_found(shown) -> None:
+    nodes = {"/".join(n["assetKey"]["path"]): n for n in shown["assetNodes"]}
+    assert len(nodes) == 22
+    groups: dict[str, set[str]] = {}
+    for name, node in nodes.items():
+        groups.setdefault(node["groupName"].removeprefix("flights_"), set()).add(name.removeprefix("flights/"))
+    assert groups == {
+        "data_ingestion": {s.name for s in flights.sources},
+        "data_labeling": {"labels"},
+        "data_sampling": {"training_set"},
+        "features": {"features"},
+        "models": {"candidates", "refitted_model"},
+        "offline_evaluation": {"evaluation", "champion_decision"},
+        "prediction": {"predictions"},
+        "production_monitoring": {"training_profile", "performance", "drift"},
+        "rollout": {"promotion"},
+        "value_analysis": {"monthly_cost"},
+    }
     told = {
         name: {e["label"]: e.get("mdStr") or e.get("url") or e.get("intValue") for e in last["metadataEntries"]}
         for name, node in nodes.items()
@@ -164,8 +271,23 @@ def test_the_browser_shows_the_graph_by_stage_with_what_was_found(web) -> None:
     assert "/#/experiments/" in told["flights/refitted_model"]["MLflow run"]
     schemas = [e["schema"]["columns"] for e in nodes["flights/features"]["metadataEntries"] if "schema" in e]
     assert len(schemas[0]) == len(flights.feature_columns)
-    checks = {c["name"]: c for c in nodes["flights/evaluation"]["assetChecksOrError"]["checks"]}
-    assert checks["test_read_once"]["executionForLatestMaterialization"]["status"] == "SUCCEEDED"
+    for plot in (told["flights/performance"]["performance"], told["flights/drift"]["largest shifts"]):
+        assert "](data:image/svg+xml;base64," in plot
+    assert "| 2013-07 | champion | 5" in told["flights/monthly_cost"]["months"]
+    assert "| 2013-07-01 | version 1 |" in told["flights/predictions"]["champion"]
+    checks = {
+        (name.removeprefix("flights/"), check["name"]): (check["executionForLatestMaterialization"] or {}).get("status")
+        for name, node in nodes.items()
+        for check in node["assetChecksOrError"].get("checks", ())
+    }
+    assert {checks[s.name, "every_row_accounted_for"] for s in flights.sources} == {"SUCCEEDED"}
+    for check in (
+        ("evaluation", "test_read_once"), ("predictions", "a_champion_predicts"), ("performance", "labels_arrive"),
+        ("performance", "beats_baselines"),
+    ):  # fmt: skip
+        assert checks[check] == "SUCCEEDED", check
+    assert {("performance", "label_rate_is_familiar"), ("drift", "features_are_familiar")} <= checks.keys()
+    assert None not in checks.values(), checks
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate"])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from mlsys_assets import FixedClock, LightGBM, MLSystem, Requests, TimeSplit, TimeWindow, build_definitions, days, utc
@@ -49,6 +50,14 @@ class Home:
         with open_instance(self.folder) as instance:
             runner = Runner(self.system, definitions, instance)
             runner.ticks(what, when) if isinstance(when, TimeWindow) else runner.as_of(what, when)
+
+    def checks(self, job: str, tick: str) -> list[dg.AssetCheckEvaluation]:
+        """Run a job on a tick and return what its checks said."""
+        definition = build_definitions(self.system, resources=self.stores).resolve_job_def(job)
+        with open_instance(self.folder) as instance:
+            done = definition.execute_in_process(instance=instance, partition_key=tick)
+        assert done.success
+        return done.get_asset_check_evaluations()
 
     @property
     def ledger(self) -> str:
@@ -223,7 +232,7 @@ def test_requests_that_nobody_knew_of_in_time_are_refused(home: Home) -> None:
 
 
 def test_a_tick_is_predicted_by_the_champion_of_its_time(later: Home) -> None:
-    """Whatever was promoted since; and a tick that had none is refused."""
+    """Whatever was promoted since; for a tick that had none, nothing is predicted, and a check says so."""
     later.run("rain_ingest", TimeWindow.of("2013-03-25", "2013-03-26"))
     for window in (TimeWindow.of("2013-03-05", "2013-03-06"), TimeWindow.of("2013-03-24", "2013-03-26")):
         later.run("rain_predict", window)
@@ -233,5 +242,28 @@ def test_a_tick_is_predicted_by_the_champion_of_its_time(later: Home) -> None:
     assert {(f"{row['tick']:%m-%d}", row["model_hash"]) for row in found} == {
         ("03-05", first), ("03-24", first), ("03-25", second)
     }  # fmt: skip
-    with pytest.raises(RunFailed, match="rain had no champion at 2013-03-04"):
-        later.run("rain_predict", TimeWindow.of("2013-03-04", "2013-03-05"))
+    assert all(check.passed for check in later.checks("rain_predict", "2013-03-05"))
+    (check,) = later.checks("rain_predict", "2013-03-04")
+    assert (check.check_name, check.passed, check.severity) == (
+        "a_champion_predicts", False, dg.AssetCheckSeverity.WARN,
+    )  # fmt: skip
+    assert "0 of 1 ticks had a champion when they began; not predicted: 2013-03-04" in check.description
+    for table in ("predictions", "baseline_predictions"):
+        assert later.stores.lake.read("rain", table, ticks=[utc("2013-03-04")]).num_rows == 0
+    again = later.stores.lake.read("rain", "predictions", columns=["tick", "model_hash"]).to_pylist()
+    assert sorted(map(str, again)) == sorted(map(str, found))
+
+
+def test_baselines_of_the_champions_training_predict_beside_it(later: Home) -> None:
+    """Those fitted with it, on the same requests, whatever was trained since."""
+    tick = utc("2013-03-06")
+    later.run("rain_predict", TimeWindow.of("2013-03-06", "2013-03-07"))
+    read = later.stores.lake.read
+    asked = read("rain", "features", columns=["observation"], window=("predict_at", tick, utc("2013-03-07")))
+    fitted = {d.name: d.evidence["model"] for d in later.stores.operations.decisions("rain", "candidate", until=FIRST)}
+    beside = read("rain", "baseline_predictions", ticks=[tick])
+    for name in ("zero_rule", "group_rate"):
+        mine = beside.filter(pc.equal(beside["model"], name))
+        assert mine["observation"].equals(asked["observation"])
+        assert set(mine["model_hash"].to_pylist()) == {fitted[name]}
+    assert set(beside["model"].to_pylist()) == {"zero_rule", "group_rate"}

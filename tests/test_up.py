@@ -101,25 +101,47 @@ def test_a_taken_port_is_told_before_anything_is_started(tmp_path: Path) -> None
         )  # fmt: skip
     assert done.returncode == 1
     assert done.stderr.startswith(f"mlsys: --mlflow-port {port} cannot be listened on at 127.0.0.1")
-    assert not (tmp_path / "home").exists()
+    assert not {"service_logs", "mlflow.db"} & {p.name for p in (tmp_path / "home").iterdir()}
 
 
 # -- the whole ------------------------------------------------------------------------------------
 
 GRAPH = """{
   assetNodes {assetKey {path}}
-  repositoriesOrError {... on RepositoryConnection {nodes {location {name} schedules {name} sensors {name}}}}
-  runsOrError {... on Runs {results {runId status}}}
+  repositoriesOrError {... on RepositoryConnection {nodes {
+    location {name}
+    schedules {name scheduleState {status}}
+    sensors {name sensorState {status}}
+  }}}
+  runsOrError {... on Runs {results {runId status pipelineName}}}
   instance {daemonHealth {allDaemonStatuses {daemonType healthy required}}}
 }"""
+
+
+SENSORS = (
+    "flights_retrain_by_label_volume", "flights_retrain_by_performance_drop", "flights_retrain_by_drift",
+    "flights_arbiter", "flights_catch_up",
+)  # fmt: skip
 
 
 @dataclass
 class Up:
     process: "subprocess.Popen[str]"
     home: Path
+    said: Path
     dagster: str
     mlflow: str
+
+    @property
+    def family(self) -> list[psutil.Process]:
+        """The services, what they started, and what these left behind: all that works on the folder."""
+        return [p for p in psutil.process_iter() if self._works_here(p)]
+
+    def _works_here(self, process: psutil.Process) -> bool:
+        try:
+            return process.status() != psutil.STATUS_ZOMBIE and process.environ().get("MLSYS_HOME") == str(self.home)
+        except psutil.Error:
+            return False
 
 
 @pytest.fixture
@@ -143,7 +165,7 @@ def up(tmp_path: Path) -> Iterator[Up]:
             time.sleep(0.2)
         urls = re.findall(r"^ +(http://127\.0\.0\.1:\d+) +(Dagster|MLflow):", said.read_text(), flags=re.MULTILINE)
         found = {name: url for url, name in urls}
-        yield Up(process, home, found["Dagster"], found["MLflow"])
+        yield Up(process, home, said, found["Dagster"], found["MLflow"])
     finally:
         if process.poll() is None:
             process.terminate()
@@ -157,11 +179,31 @@ def ask(url: str, question: dict[str, Any] | None = None, **headers: str) -> Any
         return json.load(answer)
 
 
+def refused_by_name(up: Up) -> None:
+    """Hold that nobody else runs on the folder, or deletes it, while the services do."""
+    before = sorted(p.name for p in up.home.iterdir())
+    for more in ([], ["--fresh"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "mlsys_assets.cli", "run", "--until", "2013-07-08", *more, "--home", str(up.home)],
+            capture_output=True, text=True, check=False, cwd=up.said.parent,
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+        )  # fmt: skip
+        assert (done.returncode, done.stdout) == (1, "")
+        assert re.match(rf"mlsys: .*{up.home}.* mlsys up \(?.*{up.process.pid}", done.stderr), done.stderr
+    assert set(before) <= {p.name for p in up.home.iterdir()}
+
+
 def test_the_services_work_together_and_nothing_of_them_is_left(up: Up) -> None:
     told = ask(f"{up.dagster}/graphql", {"query": GRAPH})["data"]
     assert {"schedule", "labels", "features", "predictions"} <= {n["assetKey"]["path"][-1] for n in told["assetNodes"]}
-    assert len(told["repositoriesOrError"]["nodes"]) == 1
-    assert told["runsOrError"]["results"] == []
+    (repository,) = told["repositoriesOrError"]["nodes"]
+    assert {s["name"]: s["scheduleState"]["status"] for s in repository["schedules"]} == {
+        "flights_tick": "RUNNING", "flights_clock": "STOPPED",
+    }  # fmt: skip
+    assert {s["name"]: s["sensorState"]["status"] for s in repository["sensors"]} == dict.fromkeys(SENSORS, "RUNNING")
+    # What is due on a fresh folder is asked for at once: the ticks before the first champion, and nothing else.
+    assert {run["pipelineName"] for run in told["runsOrError"]["results"]} <= {"flights_tick"}
+    assert len(told["runsOrError"]["results"]) <= 1
     daemons = {d["daemonType"]: d["healthy"] for d in told["instance"]["daemonHealth"]["allDaemonStatuses"]}
     assert {"SENSOR", "SCHEDULER", "QUEUED_RUN_COORDINATOR", "BACKFILL", "ASSET", "MONITORING"} <= daemons.keys()
     assert all(daemons.values()), daemons
@@ -178,11 +220,14 @@ def test_the_services_work_together_and_nothing_of_them_is_left(up: Up) -> None:
     assert logs.keys() == {"dagster-webserver.log", "dagster-daemon.log", "mlflow.log"}
     assert not any("Traceback" in log for log in logs.values()), logs
 
+    refused_by_name(up)
+
+    assert "INFO mlflow" not in up.said.read_text()
     family = psutil.Process(up.process.pid).children(recursive=True)
     assert len(family) >= 6  # three services, two code servers, one worker
     up.process.send_signal(signal.SIGINT)
     assert up.process.wait(PATIENCE_S) == 0
     left = [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
-    assert left == []
+    assert left == up.family == []  # a run that was under way among them
     for url in (up.dagster, up.mlflow):
         socket.create_server(("127.0.0.1", urlsplit(url).port)).close()

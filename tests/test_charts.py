@@ -1,0 +1,118 @@
+"""Small pictures are whole XML, draw what they are given in its place, and leave out what is not known."""
+
+from math import isfinite
+from xml.etree import ElementTree as ET
+
+import pytest
+from hypothesis import given, strategies as st
+
+from mlsys_assets.charts import HEIGHT, LEFT, bars, lines
+
+SVG = "{http://www.w3.org/2000/svg}"
+NASTY = "<b>&\"'</b> \u2014 carrier = 'AA'"
+
+
+def parsed(picture: str) -> ET.Element:
+    root = ET.fromstring(picture)
+    assert root.tag == f"{SVG}svg"
+    return root
+
+
+def texts(root: ET.Element) -> list[str]:
+    return [found.text or "" for found in root.iter(f"{SVG}text")]
+
+
+def curves(root: ET.Element) -> list[list[tuple[float, float]]]:
+    """Return the points of each unbroken piece of a line."""
+    pieces = [found.attrib["points"].split() for found in root.iter(f"{SVG}polyline")]
+    return [[tuple(map(float, point.split(","))) for point in points] for points in pieces]
+
+
+def test_a_line_goes_through_its_values_in_order() -> None:
+    root = parsed(lines(["one", "two", "three"], {"auc": [0.5, 0.7, 0.6]}, title="quality", unit="share"))
+    ((first, second, third),) = curves(root)
+    assert first[0] < second[0] < third[0]
+    assert second[0] - first[0] == pytest.approx(third[0] - second[0], abs=0.2)
+    assert second[1] < third[1] < first[1]  # higher is further up
+    assert third[1] == pytest.approx((first[1] + second[1]) / 2, abs=0.1)
+    assert {"quality [share]", "auc", "one", "two", "three"} <= set(texts(root))
+
+
+def test_what_is_not_known_leaves_a_gap() -> None:
+    root = parsed(lines(list("abcdef"), {"auc": [1.0, 2.0, None, None, 3.0, 4.0]}, title="t"))
+    before, after = curves(root)
+    assert [len(before), len(after)] == [2, 2]
+    assert len(list(root.iter(f"{SVG}circle"))) == 4
+    step = before[1][0] - before[0][0]
+    assert after[0][0] == pytest.approx(before[0][0] + 4 * step, abs=0.2)  # the gap takes its place
+
+
+def test_a_value_between_gaps_is_still_seen() -> None:
+    root = parsed(lines(list("abc"), {"auc": [None, 0.5, None]}, title="t"))
+    assert len(list(root.iter(f"{SVG}circle"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("labels", "series"), [([], {}), ([], {"auc": []}), (["a"], {"auc": [None]}), (["a"], {"x": [None], "y": [None]})]
+)
+def test_without_a_value_it_says_so(labels: list[str], series: dict[str, list[float | None]]) -> None:
+    root = parsed(lines(labels, series, title="quality"))
+    assert texts(root) == ["quality: insufficient data"]
+    assert curves(root) == []
+
+
+def test_a_series_without_values_hides_no_other() -> None:
+    root = parsed(lines(["a", "b"], {"empty": [None, None], "full": [1.0, 2.0]}, title="t"))
+    assert len(curves(root)) == 1
+    assert {"empty", "full"} <= set(texts(root))
+
+
+@pytest.mark.parametrize("values", [[0.25, 0.25], [0.0, 0.0], [-3.0, -3.0], [1e-300, 1e300], [0.1]])
+def test_flat_tiny_and_huge_values_stay_in_the_picture(values: list[float]) -> None:
+    root = parsed(lines(["a", "b"][: len(values)], {"x": values}, title="t"))
+    drawn = [(float(c.attrib["cx"]), float(c.attrib["cy"])) for c in root.iter(f"{SVG}circle")]
+    assert len(drawn) == len(values)
+    assert all(0 <= x <= 900 and 0 <= y <= HEIGHT for x, y in drawn), drawn
+
+
+def test_events_are_marked_at_their_labels() -> None:
+    root = parsed(lines(["a", "b", "c"], {"x": [1.0, 2.0, 3.0]}, title="t", events={1: f"trained {NASTY}"}))
+    (mark,) = [line for line in root.iter(f"{SVG}line") if list(line)]
+    assert mark.attrib["x1"] == mark.attrib["x2"] == f"{curves(root)[0][1][0]:.1f}"
+    assert mark[0].text == f"trained {NASTY}"
+
+
+@given(
+    st.lists(st.one_of(st.none(), st.floats(-1e12, 1e12)), max_size=60),
+    st.lists(st.one_of(st.none(), st.floats(-1, 1)), max_size=60),
+)
+def test_every_known_value_is_drawn_once_whatever_the_gaps(one: list[float | None], other: list[float | None]) -> None:
+    size = max(len(one), len(other))
+    root = parsed(lines([str(n) for n in range(size)], {"one": one, "other": other}, title="t"))
+    known = [value for value in (*one, *other) if value is not None]
+    assert len(list(root.iter(f"{SVG}circle"))) == sum(map(len, curves(root))) == len(known)
+    assert all(isfinite(number) for piece in curves(root) for point in piece for number in point)
+
+
+def test_names_are_text_and_never_marks() -> None:
+    for root in (
+        parsed(lines([NASTY], {NASTY: [1.0]}, title=NASTY, unit=NASTY)),
+        parsed(bars({NASTY: 1.0}, title=NASTY, marks={NASTY: 0.5})),
+    ):
+        assert sum(NASTY in text for text in texts(root)) >= 3
+        assert root.find(f".//{SVG}b") is None
+
+
+def test_bars_are_as_long_as_their_values_in_the_order_given() -> None:
+    root = parsed(bars({"small": 0.1, "large": 0.4, "none": 0.0}, title="shift", marks={"limit": 0.2}))
+    widths = [float(bar.attrib["width"]) for bar in root.iter(f"{SVG}rect")]
+    assert widths[1] == pytest.approx(4 * widths[0], rel=0.01)
+    assert widths[2] == 0
+    (mark,) = root.iter(f"{SVG}line")
+    assert float(mark.attrib["x1"]) - LEFT == pytest.approx(widths[1] / 2, abs=0.1)
+    assert [t for t in texts(root) if t in {"small", "large", "none"}] == ["small", "large", "none"]
+
+
+def test_bars_of_nothing_are_a_picture_still() -> None:
+    assert texts(parsed(bars({}, title="shift"))) == ["shift"]
+    assert list(parsed(bars({"a": 0.0}, title="shift")).iter(f"{SVG}rect"))

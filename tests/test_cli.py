@@ -1,0 +1,129 @@
+"""The command explains itself, answers at once, and says in one line what is wrong."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlsys_assets.cli import main
+
+ROOT = Path(__file__).parents[1]
+COMMANDS = {
+    "run": ("SYSTEM", "--until", "--fresh", "--home", "Killed, it goes on where it was"),
+    "report": ("SYSTEM", "--json", "--html", "--home"),
+    "ledger": ("SYSTEM", "--hash", "--json", "--home"),
+    "doctor": ("SYSTEM", "--home", "changes nothing"),
+    "up": ("--host", "--port", "--mlflow-port", "--home"),
+    "clock": ("SYSTEM", "--advance", "--to", "--home"),
+    "rollback": ("SYSTEM", "--reason", "--to", "--home"),
+}
+OF_A_SYSTEM = ("run", "report", "ledger", "clock", "rollback")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A state folder of the flights system, with nothing in it."""
+    from mlsys_assets import workspace
+    from mlsys_assets.types import SystemClock
+    from mlsys_resources.resources import build_resources
+
+    found = tmp_path / "home"
+    monkeypatch.setenv("MLSYS_HOME", str(found))
+    monkeypatch.setattr(workspace, "resources", build_resources(os.environ.copy(), clock=SystemClock().now))
+    return found
+
+
+def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(arguments)
+    found = capsys.readouterr()
+    return code, found.out, found.err
+
+
+def test_help_lists_every_command_and_loads_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom mlsys_assets.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit as end:\n    assert end.code == 0\n"
+        "print([m for m in ('dagster', 'mlflow', 'pandas', 'sklearn', 'lightgbm', 'deltalake') if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    *helped, heavy = found.stdout.splitlines()
+    assert (heavy, found.stderr) == ("[]", "")
+    listed = {line.split()[0] for line in helped if line.startswith("    ") and line.strip()}
+    assert set(COMMANDS) <= listed
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([command, "--help"])
+    assert end.value.code == 0
+    helped = " ".join(capsys.readouterr().out.split())
+    assert helped.startswith(f"usage: mlsys {command}")
+    for part in COMMANDS[command]:
+        assert part in helped
+    assert ("SYSTEM" in helped) == (command != "up")
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["trian"], ["run", "--as-of", "2013-07-01"], ["rollback", "flights"], ["clock", "--to"]], ids=str
+)
+def test_what_it_does_not_know_is_refused_with_the_usage(arguments: list[str], capsys) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+    assert "usage: mlsys" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", OF_A_SYSTEM)
+def test_an_unknown_system_is_told_with_those_that_there_are(home: Path, capsys, command: str) -> None:
+    more = ["--reason", "none"] if command == "rollback" else []
+    code, out, wrong = told(capsys, command, "fligths", *more)
+    assert (code, out) == (1, "")
+    assert wrong == "mlsys: mlsys_assets.workspace has no system 'fligths'; it has: flights\n"
+
+
+@pytest.mark.parametrize("date", ["soon", "2013-13-01", ""])
+def test_no_date_is_told_before_anything_is_deleted(home: Path, capsys, date: str) -> None:
+    (home / "lake").mkdir(parents=True)
+    code, _, wrong = told(capsys, "run", "--fresh", "--until", date)
+    assert code == 1
+    assert wrong.startswith(f"mlsys: {date!r} is no date; write it as 2013-07-08")
+    assert [p.name for p in home.iterdir()] == ["lake"]
+
+
+def test_a_run_to_before_the_first_tick_does_nothing(home: Path, capsys) -> None:
+    code, out, wrong = told(capsys, "run", "--until", "2013-06-30")
+    assert (code, wrong) == (0, "")
+    assert "flights: 0 decisions" in out
+    assert (home / "flights.html").read_text().startswith("<!doctype html>")
+
+
+def test_a_fresh_start_deletes_what_mlsys_keeps_and_nothing_else(home: Path, capsys) -> None:
+    (home / "lake" / "flights").mkdir(parents=True)
+    (home / "notes.txt").write_text("mine")
+    assert told(capsys, "run", "--fresh", "--until", "2013-06-30")[0] == 0
+    assert (home / "notes.txt").read_text() == "mine"
+    assert not (home / "lake").exists()
+
+
+def test_the_home_may_be_named(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mlsys_assets.cli", "clock", "--advance", "7d", "--home", "other"]
+    env = os.environ | {"MLSYS_HOME": str(tmp_path / "elsewhere"), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("flights: 2013-07-08 00:00 UTC")
+    assert [p.name for p in tmp_path.iterdir()] == ["other"]
+
+
+def test_of_an_empty_folder_there_is_nothing_to_tell(home: Path, capsys) -> None:
+    assert told(capsys, "ledger")[:2] == (0, "")
+    code, out, _ = told(capsys, "report")
+    assert (code, out.strip().splitlines()[0]) == (0, "flights: 0 decisions")
+
+
+def test_a_page_that_cannot_be_written_is_told(home: Path, tmp_path: Path, capsys) -> None:
+    code, _, wrong = told(capsys, "report", "--html", str(tmp_path / "nowhere" / "page.html"))
+    assert code == 1
+    assert wrong.startswith("mlsys: ")
+    assert "nowhere" in wrong
