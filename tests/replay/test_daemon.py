@@ -5,16 +5,19 @@ import re
 import signal
 import time
 import urllib.request
+from pathlib import Path
 
 import psutil
 
 PATIENCE_S = 600
+README = Path(__file__).parents[2] / "README.md"
 
 
 def test_a_real_daemon_decides_as_the_replay_does(six_weeks, mlsys, tmp_path) -> None:
     with mlsys(tmp_path, "up", "--port", "0", "--mlflow-port", "0") as services:
         try:
-            (dagster,) = re.findall(r"(http://\S+)\s+Dagster", _until(services, "Ctrl-C"))
+            told = _until(services, "Ctrl-C")
+            (dagster,), (mlflow,) = (re.findall(rf"(http://\S+)\s+{name}", told) for name in ("Dagster", "MLflow"))
             with mlsys(tmp_path, "clock", "rain", "--to", "2013-04-16") as moved:
                 assert "2013-04-16 00:00" in moved.communicate()[0]
             end = time.monotonic() + PATIENCE_S
@@ -31,6 +34,7 @@ def test_a_real_daemon_decides_as_the_replay_does(six_weeks, mlsys, tmp_path) ->
                 "rain_retrain_by_performance_drop": "RUNNING",
                 "rain_tick": "RUNNING",
             }
+            _compared_in_mlflow(mlflow, six_weeks)
             with mlsys(tmp_path, "run", "rain") as second:
                 assert "mlsys up" in second.communicate()[1]
                 assert second.returncode == 1
@@ -55,15 +59,34 @@ def _ledger(mlsys, home) -> str:
         return process.communicate()[0].strip()
 
 
+def _compared_in_mlflow(mlflow: str, life) -> None:
+    """The README's filters find the champions and the challengers, with what the gate said."""
+    filters = re.findall(r"`(tags\.role = '\w+')`", README.read_text())
+    found = {text.split("'")[1]: _runs(mlflow, text) for text in filters}
+    promoted = list(life.said("promotion", "champion").values()).count("promoted")
+    assert len(found["champion"]) == promoted == 2
+    assert sorted(run["gate"] for run in found["challenger"]) == sorted(life.said("gate", "champion").values())
+
+
+def _runs(mlflow: str, text: str) -> list[dict[str, str]]:
+    (rain,) = [e for e in _asked(f"{mlflow}/api/2.0/mlflow/experiments/search", {"max_results": 10})["experiments"]
+               if e["name"] == "rain"]  # fmt: skip
+    query = {"experiment_ids": [rain["experiment_id"]], "filter": text}
+    runs = _asked(f"{mlflow}/api/2.0/mlflow/runs/search", query)["runs"]
+    return [{tag["key"]: tag["value"] for tag in run["data"]["tags"]} for run in runs]
+
+
+def _asked(address: str, question: dict) -> dict:
+    asked = urllib.request.Request(address, json.dumps(question).encode(), {"content-type": "application/json"})
+    with urllib.request.urlopen(asked, timeout=60) as answer:
+        return json.load(answer)
+
+
 GRAPH = """{repositoriesOrError {... on RepositoryConnection {nodes {
   schedules {name scheduleState {status}} sensors {name sensorState {status}}}}}}"""
 
 
 def _instigators(dagster: str) -> dict[str, str]:
-    asked = urllib.request.Request(
-        f"{dagster}/graphql", json.dumps({"query": GRAPH}).encode(), {"content-type": "application/json"}
-    )
-    with urllib.request.urlopen(asked, timeout=60) as answer:
-        (found,) = json.load(answer)["data"]["repositoriesOrError"]["nodes"]
+    (found,) = _asked(f"{dagster}/graphql", {"query": GRAPH})["data"]["repositoriesOrError"]["nodes"]
     states = {s["name"]: s["scheduleState"]["status"] for s in found["schedules"]}
     return dict(sorted((states | {s["name"]: s["sensorState"]["status"] for s in found["sensors"]}).items()))
