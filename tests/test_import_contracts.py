@@ -24,6 +24,16 @@ WRONG_IMPORTS = [
     pytest.param("stack", "models/new.py", LAZY.format("import mlsys_assets.rollout"), id="a lazy import counts"),
     pytest.param("stack", "unplaced.py", "", id="a new top-level module has no place"),
     pytest.param("dagster-side", "models/new.py", "import dagster as dg", id="pure file imports dagster"),
+    pytest.param(
+        "stack", "production_monitoring/new.py", "import mlsys_assets.retraining.trigger", id="monitoring asks triggers"
+    ),
+    pytest.param(
+        "stack", "retraining/new.py", "import mlsys_assets.value_analysis.costs", id="a trigger asks for costs"
+    ),
+    pytest.param("stack", "retraining/sensors.py", "import mlsys_assets.replay", id="sensors import what drives them"),
+    pytest.param("stack", "replay.py", "import mlsys_assets.report", id="the replay imports the report"),
+    pytest.param("dagster-side", "retraining/by_time.py", "import dagster", id="a trigger imports dagster"),
+    pytest.param("dagster-side", "history_page.py", "import dagster", id="the page imports dagster"),
     pytest.param("dagster-side", "system.py", "from dagster import AssetKey", id="the system imports dagster"),
     pytest.param("dagster-side", "../mlsys_resources/new.py", "import dagster", id="a store imports dagster"),
     pytest.param(
@@ -34,6 +44,13 @@ WRONG_IMPORTS = [
     ),
     pytest.param(
         "stage-assets", "dagster_adapter.py", "import mlsys_assets.data_ingestion.assets", id="adapter imports assets"
+    ),
+    pytest.param(
+        "stage-assets", "retraining/new.py", "import mlsys_assets.retraining.sensors", id="pure file imports sensors"
+    ),
+    pytest.param("stage-assets", "report.py", "import mlsys_assets.retraining.sensors", id="report imports sensors"),
+    pytest.param(
+        "handed-stores", "retraining/by_time.py", "import mlsys_resources.operations_rows", id="a trigger reads a store"
     ),
     pytest.param("handed-stores", "models/new.py", "import mlsys_resources.names", id="pure file imports a store"),
     pytest.param("pure-stores", "../mlsys_resources/new.py", "import mlsys_resources.resources", id="store up"),

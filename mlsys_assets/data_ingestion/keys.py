@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from mlsys_assets.data_ingestion.filing import micros
 from mlsys_assets.data_ingestion.quarantine import Rejections
-from mlsys_assets.data_ingestion.source import KNOWN_AT, Source
+from mlsys_assets.data_ingestion.source import KNOWN_AT, SOURCE_FILE, SOURCE_LINE, Source
 
 RANK = "rank"
 """A row's place in the order in which the rows became known, ties in the order of the file."""
@@ -50,7 +50,11 @@ def check_keys(source: Source, rows: pa.Table, rejections: Rejections, standing:
 def _told_twice(
     rows: pa.Table, again: NDArray[np.bool_], broken: NDArray[np.bool_], key: tuple[str, ...]
 ) -> NDArray[np.bool_]:
-    """Return which of the rows whose key stands already say just what the row says that stays."""
+    """Return which of the rows whose key stands already say just what the row says that stays.
+
+    Where each was read from, file and line, is nothing that it says.
+    """
+    rows = rows.drop_columns([SOURCE_FILE, SOURCE_LINE])
     later = np.flatnonzero(again)
     said_again = rows.take(pa.array(later)).to_pylist()
     named = pc.is_in(rows[key[0]], value_set=rows[key[0]].take(pa.array(later)).combine_chunks())

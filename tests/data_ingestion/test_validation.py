@@ -13,6 +13,7 @@ from hypothesis import given, strategies as st
 from mlsys_assets.data_ingestion.accounting import EMPTY_TICKS
 from mlsys_assets.data_ingestion.files import parse_csv
 from mlsys_assets.data_ingestion.filing import FAR_FROM_DELIVERY
+from mlsys_assets.data_ingestion.keys import REPEATED
 from mlsys_assets.data_ingestion.source import Column, Reference, Rule, Source, SourceKind
 from mlsys_assets.data_ingestion.source_changed import SourceChanged
 from mlsys_assets.data_ingestion.validation import ingest
@@ -215,6 +216,69 @@ def test_a_key_that_stands_is_not_accepted_again() -> None:
     assert found.accepted.num_rows == 18
     assert found.quarantined["value"].to_pylist() == ["a3", "a7"]
     assert set(found.quarantined["rule"].to_pylist()) == {"duplicate key"}
+
+
+STRICT = {"tolerance": None, "kind": SourceKind.SYSTEM_LOGS}
+"""A source that may have no broken row at all."""
+
+
+def test_a_row_told_twice_is_put_aside_and_breaks_nothing() -> None:
+    again = tuple(part.format(i=3) for part in GOOD)  # on another line of the file
+    found = ingest(make_source(**STRICT), raw_of(again, again), window=WEEK, known=KNOWN)
+    assert (found.read, found.accepted.num_rows) == (22, 20)
+    assert found.accepted.equals(ingest(make_source(**STRICT), raw_of(), window=WEEK, known=KNOWN).accepted)
+    kept = found.quarantined.select(["rule", "column", "value", "source_line"]).to_pylist()
+    assert kept == [{"rule": REPEATED, "column": "id", "value": "a3", "source_line": line} for line in (22, 23)]
+    (account,) = [f for f in found.findings if f.name == "every_row_accounted_for"]
+    assert account.passed
+    assert "22 rows read = 20 accepted + 2 quarantined (2 × repeated record in id, e.g. 'a3')" in account.summary
+
+
+@pytest.mark.parametrize("column", [1, 2, 3, 4], ids=["at", "code", "n", "x"])
+def test_a_row_that_says_otherwise_under_the_same_key_is_broken(column: int) -> None:
+    other = {1: "2013-01-08T00:00:01Z", 2: "BB", 3: "6", 4: ""}
+    row = tuple(other.get(i, part.format(i=3)) if i == column else part.format(i=3) for i, part in enumerate(GOOD))
+    found = ingest(make_source(), raw_of(row), window=WEEK, known=KNOWN)
+    assert found.quarantined.select(["rule", "value"]).to_pylist() == [{"rule": "duplicate key", "value": "a3"}]
+    (kept,) = found.accepted.filter(pc.equal(found.accepted["id"], "a3")).to_pylist()
+    assert kept["source_line"] == 5  # the one known first, of equals the first of the file
+    with pytest.raises(SourceChanged, match=r"1 of 21 rows are broken.*1 × duplicate key in id, e\.g\. 'a3'"):
+        ingest(make_source(**STRICT), raw_of(row), window=WEEK, known=KNOWN)
+
+
+def test_what_repeats_a_row_that_does_not_stay_is_broken_as_that_row_is() -> None:
+    later = ("k", "2013-01-10T00:00:00Z", "AA", "5", "1")
+    first = ("k", "2013-01-09T00:00:00Z", "AA", "5", "1")
+    found = ingest(make_source(), raw_of(later, later, first, first), window=WEEK, known=KNOWN)
+    rules = zip(found.quarantined["source_line"].to_pylist(), found.quarantined["rule"].to_pylist(), strict=True)
+    assert dict(rules) == {22: "duplicate key", 23: "duplicate key", 25: REPEATED}
+
+
+def test_a_broken_row_told_twice_is_broken_twice() -> None:
+    row = BROKEN["above its range"][0]
+    found = ingest(make_source(), raw_of(row, row), window=WEEK, known=KNOWN)
+    assert found.quarantined["rule"].to_pylist() == ["range", "range"]
+
+
+def test_a_file_delivered_twice_is_accepted_once() -> None:
+    once = ingest(make_source(**STRICT), raw_of(), window=WEEK, known=KNOWN)
+    resent = raw_of()
+    resent = resent.set_column(
+        resent.schema.get_field_index("source_file"), "source_file", pa.repeat("e" * 16, resent.num_rows)
+    )
+    found = ingest(make_source(**STRICT), pa.concat_tables([raw_of(), resent]), window=WEEK, known=KNOWN)
+    assert found.accepted.equals(once.accepted)
+    assert Counter(found.quarantined["rule"].to_pylist()) == {REPEATED: 20}
+    assert set(found.quarantined["source_file"].to_pylist()) == {"e" * 16}
+
+
+@given(st.permutations(range(20)))
+def test_rows_are_filed_by_when_they_became_known_and_by_key_whatever_the_order_of_delivery(order) -> None:
+    rows = [(f"c{i:02d}", f"2013-01-08T{i % 7:02d}:00:00Z", "AA", "5", f"{i / 10}") for i in range(20)]
+    found = ingest(make_source(), raw_of(*(rows[i] for i in order), good=0), window=WEEK, known=KNOWN).accepted
+    assert found["id"].to_pylist() == [row[0] for row in sorted(rows, key=lambda row: (row[1], row[0]))]
+    plain = ingest(make_source(), raw_of(*rows, good=0), window=WEEK, known=KNOWN).accepted
+    assert found.drop_columns(["source_line"]).equals(plain.drop_columns(["source_line"]))
 
 
 def test_a_reader_that_dates_no_record_is_told() -> None:

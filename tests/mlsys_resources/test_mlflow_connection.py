@@ -64,6 +64,14 @@ def test_the_disk_and_callers_mistakes_are_told_apart() -> None:
         raise ValueError("mine")
 
 
+def test_a_first_start_says_nothing_of_the_tables_it_makes(tmp_path: Path) -> None:
+    code = "import sys\nfrom mlsys_resources.mlflow_connection import *\nconnect(sys.argv[1], HttpBounds())"
+    uri = f"sqlite:///{tmp_path}/new/mlflow.db"
+    done = subprocess.run([sys.executable, "-c", code, uri], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
+    assert (tmp_path / "new" / "mlflow.db").exists()
+
+
 @pytest.mark.prove
 def test_two_processes_may_start_one_store_which_then_is_in_wal_mode(tmp_path: Path) -> None:
     code = (
