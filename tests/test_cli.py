@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from mlsys_assets import Weekly
 from mlsys_assets.cli import main
 
 ROOT = Path(__file__).parents[1]
@@ -98,6 +100,22 @@ def test_a_run_to_before_the_first_tick_does_nothing(home: Path, capsys) -> None
     assert (code, wrong) == (0, "")
     assert "flights: 0 decisions" in out
     assert (home / "flights.html").read_text().startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize(
+    ("changes", "arguments", "why"),
+    [
+        ({"simulated_from": None}, ["--until", "2013-07-08"], "flights lives on the wall clock, and only what has a"),
+        ({"calendar": Weekly("2012-12-31")}, [], "the calendar of flights has no end; say --until DATE"),
+    ],
+)
+def test_what_cannot_be_lived_through_is_told(home: Path, capsys, monkeypatch, changes, arguments, why) -> None:
+    from mlsys_assets import workspace
+
+    monkeypatch.setattr(workspace, "SYSTEMS", (replace(workspace.flights, **changes),))
+    code, out, wrong = told(capsys, "run", *arguments)
+    assert (code, out) == (1, "")
+    assert wrong.startswith(f"mlsys: {why}")
 
 
 def test_a_fresh_start_deletes_what_mlsys_keeps_and_nothing_else(home: Path, capsys) -> None:
