@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,11 +10,15 @@ import pyarrow as pa
 from pyarrow import fs
 
 from mlsys_resources.names import identifier, inside
+from mlsys_resources.opened_tables import OpenedTables
 from mlsys_resources.table_version import RUN_ID, TableVersion, WriteFailed, properties
 from mlsys_resources.tick_rows import BLOCK
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
+
+
+_OPENED = OpenedTables()
 
 
 class NoSuchTable(LookupError):
@@ -66,6 +71,8 @@ class TableStore:
         from deltalake.exceptions import DeltaError, TableNotFoundError
 
         place, what = self._place(system, table), f"{system}.{table}"
+        if not self._remote and (kept := _OPENED.find(place, version)) is not None:
+            return self._loaded(kept, system, table)
         try:
             delta = DeltaTable(place, version=version, storage_options=self._options)
         except TableNotFoundError as error:
@@ -76,6 +83,8 @@ class TableStore:
                 raise
             latest = self.open(system, table).number
             raise NoSuchTable(f"{what} has no version {version}; it has 0 to {latest}") from error
+        if version is None:
+            self._keep(place, delta)
         return self._loaded(delta, system, table)
 
     def open_or_create(self, system: str, table: str, schema: pa.Schema, run_id: str) -> TableVersion:
@@ -104,7 +113,13 @@ class TableStore:
 
     def _loaded(self, delta: "DeltaTable", system: str, table: str) -> TableVersion:
         place, files = self._place(system, table), self._files(system, table)
-        return TableVersion(f"{system}.{table}", place, delta, files, self._check_fence)
+        return TableVersion(
+            f"{system}.{table}", place, delta, files, self._check_fence, self._options, partial(self._keep, place)
+        )
+
+    def _keep(self, place: str, delta: "DeltaTable") -> None:
+        if not self._remote:
+            _OPENED.keep(place, delta)
 
     def _folders(self, *names: str) -> list[str]:
         from deltalake.exceptions import TableNotFoundError

@@ -102,6 +102,10 @@ class TableVersion:
         The files below that place.
     fence
         Called right before a commit; raises if the caller may not write any more.
+    options
+        What the object store asks for, under the names of delta-rs.
+    committed
+        Called with the table as it is after a commit.
     """
 
     what: str
@@ -109,6 +113,8 @@ class TableVersion:
     delta: "DeltaTable"
     files: fs.FileSystem
     fence: Callable[[], None]
+    options: dict[str, str] | None
+    committed: "Callable[[DeltaTable], None]"
 
     def __post_init__(self) -> None:
         protocol = self.delta.protocol()
@@ -206,17 +212,18 @@ class TableVersion:
         Raises CommitFailedError, and changes nothing, if there is a later version than this one;
         WriteFailed if the store refuses.
         """
-        from deltalake import CommitProperties
+        from deltalake import CommitProperties, DeltaTable
         from deltalake.exceptions import CommitFailedError, DeltaError
 
         before, one_table = self.number, not self.ticked or schema != self.stored_schema
         try:
+            own = DeltaTable(self.place, version=before, storage_options=self.options)  # others read from self.delta
             new = self._stored(parts)
-        except OSError as error:
+        except (DeltaError, OSError) as error:
             raise WriteFailed(self.what, error) from error
         self.fence()
         try:
-            self.delta.create_write_transaction(
+            own.create_write_transaction(
                 new,
                 "overwrite",
                 schema,
@@ -229,7 +236,7 @@ class TableVersion:
             raise
         except (DeltaError, OSError) as error:
             raise WriteFailed(self.what, error) from error
-        return self._version_of(run_id, after=before)
+        return self._version_of(run_id, own, after=before)
 
     def _stored(self, parts: Mapping[str, pa.Table]) -> "list[AddAction | RemoveAction]":
         """Return the new files, which nobody sees before they are committed."""
@@ -243,10 +250,11 @@ class TableVersion:
                 actions.append(AddAction(file.path, file.size, values, file.modified, True, file.statistics))
         return actions
 
-    def _version_of(self, run_id: str, *, after: int) -> int:
+    def _version_of(self, run_id: str, delta: "DeltaTable", *, after: int) -> int:
         """Return the run's version after another, which commits of others may have followed."""
-        self.delta.update_incremental()
-        for commit in self.delta.history(self.number - after):
+        delta.update_incremental()
+        self.committed(delta)
+        for commit in delta.history(delta.version() - after):
             if commit.get(RUN_ID) == run_id:
                 return int(commit["version"])
         raise RuntimeError(

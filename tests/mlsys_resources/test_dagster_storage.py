@@ -5,6 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+import sqlalchemy as sa
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
@@ -90,3 +91,34 @@ def test_a_batch_is_written_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(PooledSqliteEventLogStorage, "store_event", watched)
     _told(tmp_path / "ours", INSTANCE)
     assert not {"ASSET_MATERIALIZATION", "ASSET_MATERIALIZATION_PLANNED"} & set(single)
+
+
+def test_the_database_of_a_later_run_is_as_the_first_was_made(tmp_path) -> None:
+    storage = PooledSqliteEventLogStorage(str(tmp_path))
+    made = []
+    for run in ("first", "second"):
+        with storage.run_connection(run) as connection:
+            tables = connection.execute(sa.text("SELECT name, sql FROM sqlite_master ORDER BY name")).all()
+            revision = connection.execute(sa.text("SELECT version_num FROM alembic_version")).all()
+            mode = connection.execute(sa.text("PRAGMA journal_mode")).all()
+            events = connection.execute(sa.text("SELECT count(*) FROM event_logs")).scalar()
+        made.append((tables, revision, mode, events))
+    storage.dispose()
+    assert made[0] == made[1]
+    assert sorted(p.name for p in tmp_path.glob("*.db")) == ["first.db", "index.db", "second.db"]
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_database_that_another_process_made_is_not_copied_over(tmp_path, monkeypatch) -> None:
+    storage = PooledSqliteEventLogStorage(str(tmp_path))
+    with storage.run_connection("first"):
+        pass
+    other = PooledSqliteEventLogStorage(str(tmp_path))
+    with other.run_connection("second") as connection:
+        connection.execute(sa.text("CREATE TABLE own (x)"))
+    there = Path.exists  # as if it was made right after this process had looked
+    monkeypatch.setattr(Path, "exists", lambda path: path.name != "second.db" and there(path))
+    with storage.run_connection("second") as connection:
+        assert connection.execute(sa.text("SELECT count(*) FROM own")).scalar() == 0
+    for each in (storage, other):
+        each.dispose()
