@@ -248,20 +248,25 @@ class OperationsStore:
         # Sorted here: databases order text by their own collations.
         return tuple(sorted(found, key=lambda decision: (decision.as_of, decision.kind, decision.name)))
 
-    def decision(self, system: str, kind: str, name: str, *, until: datetime | None = None) -> Decision | None:
-        """Return the last decision of that kind and name, as of ``until`` or before; None if there is none."""
+    def decision(
+        self, system: str, kind: str, name: str, *, until: datetime | None = None, verdict: str | None = None
+    ) -> Decision | None:
+        """Return the last decision of that kind and name, as of ``until`` or before; None if there is none.
+
+        ``verdict``: the last that said so.
+        """
         query = (
             sa.select(DECISIONS)
             .where(DECISIONS.c.system == identifier(system), DECISIONS.c.kind == kind, DECISIONS.c.name == name)
             .order_by(DECISIONS.c.as_of.desc())
             .limit(1)
         )
+        if until is not None:
+            query = query.where(DECISIONS.c.as_of <= until)
+        if verdict is not None:
+            query = query.where(DECISIONS.c.verdict == verdict)
         with self._database.read() as connection:
-            row = (
-                connection.execute(query if until is None else query.where(DECISIONS.c.as_of <= until))
-                .mappings()
-                .first()
-            )
+            row = connection.execute(query).mappings().first()
         return None if row is None else _decision(row)
 
     def ledger_hash(self, system: str) -> str:

@@ -55,6 +55,11 @@ class Retraining:
     at_most: int | None = None
     within: timedelta | None = None
 
+    @property
+    def looks_back(self) -> timedelta:
+        """How long ago a training may be that still counts for a limit."""
+        return max(self.cooldown, self.within or timedelta(0))
+
     def mistakes(self, triggers: tuple[Trigger, ...]) -> list[str]:
         """Return what is wrong with the declaration, for a system with these triggers."""
         found = not_long("retraining: cooldown", self.cooldown, zero=True)

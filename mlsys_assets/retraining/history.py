@@ -78,9 +78,10 @@ class History:
     as_of
         The time of the verdict.
     trainings
-        Those before it that had enough data, oldest first.
+        Those before it that had enough data, oldest first: the last one, and those as far back as monitoring is
+        remembered and the arbiter's limits count.
     attempts
-        The as-ofs of all trainings before it, also of those without enough data, oldest first.
+        The as-ofs of the trainings as far back, also of those without enough data, oldest first.
     monitored
         One for each of the last ticks, oldest first; the last of them as of now.
 

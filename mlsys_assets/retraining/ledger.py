@@ -14,6 +14,7 @@ ARBITER, MANUAL = "arbiter", "manual"
 MONITORING, PERFORMANCE, DRIFT = "monitoring", "performance", "drift"
 """The kind of what monitoring found, and the names of its two records."""
 TRAINING_SET, GATE = "training_set", "gate"
+"""The kinds of a training's first record, whose only name is the same, and of its gate."""
 ADEQUATE = "adequate"
 REMEMBERED = 26
 """Ticks whose monitoring a trigger can look back on."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -105,15 +105,18 @@ class Desk:
         )
 
     def history(self, as_of: datetime) -> History:
-        """Return what the ledger knew as of then."""
-        name, read = self.system.name, self.stores.operations.decisions
-        sets = read(name, TRAINING_SET, until=as_of)
-        trained = [d.as_of for d in sets if d.verdict == ADEQUATE and d.as_of < as_of]
-        gates = read(name, GATE, since=trained[-1], until=trained[-1]) if trained else ()
+        """Return what the ledger knew as of then, as far back as anybody looks: not all that was ever trained."""
+        name, store = self.system.name, self.stores.operations
         since = as_of - REMEMBERED * self.system.calendar.step
-        return history(
-            as_of, training_sets=sets, gates=gates, monitoring=read(name, MONITORING, since=since, until=as_of)
-        )
+        limited = min(since, as_of - self.system.retraining.looks_back)
+        sets = store.decisions(name, TRAINING_SET, since=limited, until=as_of)
+        before = as_of - timedelta(microseconds=1)
+        trained = store.decision(name, TRAINING_SET, TRAINING_SET, until=before, verdict=ADEQUATE)
+        if trained is not None and trained.as_of < limited:
+            sets = (trained, *sets)
+        gates = () if trained is None else store.decisions(name, GATE, since=trained.as_of, until=trained.as_of)
+        monitoring = store.decisions(name, MONITORING, since=since, until=as_of)
+        return history(as_of, training_sets=sets, gates=gates, monitoring=monitoring)
 
     def verdicts(self, as_of: datetime) -> dict[str, Decision]:
         """Return the triggers' verdicts on record as of then, in declared order."""
@@ -256,7 +259,8 @@ def _arbiter_sensor(system: MLSystem) -> dg.SensorDefinition:
             due = desk.due()
             if due is None:
                 return dg.SkipReason(desk.waits(due))
-            missing = [t.name for t in system.triggers if t.name not in desk.verdicts(due.as_of)]
+            answered = desk.verdicts(due.as_of)
+            missing = [t.name for t in system.triggers if t.name not in answered]
             if missing or not desk.is_monitored(due.as_of):
                 return dg.SkipReason(f"as of {due.as_of:%Y-%m-%d %H:%M} waits for {', '.join(missing) or 'monitoring'}")
             desk.decide(due.as_of)

@@ -1,0 +1,182 @@
+"""What a sensor does in a tick does not grow with what happened before: counted in statements, rows and their steps."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import dagster as dg
+import pytest
+import sqlalchemy as sa
+
+from mlsys_assets import Calendar, Drift, Every, LabelVolume, PerformanceDrop, Retraining, days, hours, utc
+from mlsys_assets.dagster_adapter import tick_job, training_job
+from mlsys_assets.retraining.ledger import REMEMBERED
+from mlsys_assets.retraining.sensors import AS_OF_TAG, OWNER_TAG, Desk, build_sensors
+from mlsys_assets.state_folder import open_instance
+from mlsys_resources.operations_rows import Decision
+from mlsys_resources.operations_store import OperationsStore
+
+NOW = utc("2013-07-01")
+TRAINED_EVERY, REFUSED_EVERY = 8, 16
+LITTLE, MUCH = 56, 112
+"""Ticks that are past: more than are remembered, and twice as many."""
+
+
+@dataclass(frozen=True)
+class Lived:
+    """As much of a system as a sensor looks at."""
+
+    calendar: Calendar
+    name: str = "lived"
+    simulated_from: datetime = NOW
+    triggers: tuple[Any, ...] = (Every(days(1)), LabelVolume(grows=0.1), PerformanceDrop(by=0.05), Drift(share=0.5))
+    retraining: Retraining = Retraining(cooldown=hours(2), at_most=20, within=days(2))
+
+
+@dataclass(frozen=True)
+class Stores:
+    operations: OperationsStore
+    token: int | None = None
+
+
+@dataclass
+class Work:
+    """What was asked of all databases: statements, rows they gave, and steps they took for it."""
+
+    statements: int = 0
+    rows: int = 0
+    steps: int = 0
+
+
+@contextmanager
+def counted() -> Iterator[Work]:
+    """Count what every SQLite database is asked."""
+    work, asking = Work(), False
+
+    def step() -> None:
+        work.steps += asking
+
+    def before(connection, _cursor, statement, parameters, *_rest) -> None:
+        nonlocal asking
+        asking, driver = False, connection.connection.driver_connection
+        work.statements += 1
+        if statement.lstrip().upper().startswith("SELECT"):
+            work.rows += driver.execute(f"SELECT count(*) FROM ({statement})", parameters).fetchone()[0]
+        driver.set_progress_handler(step, 1)
+        asking = True
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", before)
+    try:
+        yield work
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", before)
+        asking = False
+
+
+def record(store: OperationsStore, as_of: datetime, kind: str, name: str, verdict: str, evidence: dict) -> None:
+    store.record(Decision("lived", as_of, kind, name, verdict, "so", evidence))
+
+
+def monitor(store: OperationsStore, as_of: datetime) -> None:
+    served = {as_of.isoformat(): {"labelled": 50, "metrics": {"roc_auc": 0.8}}}
+    record(store, as_of, "monitoring", "performance", "measured", {"labelled": 100, "served": served})
+    record(store, as_of, "monitoring", "drift", "measured", {"columns": {"a": 0.1}, "scores": None})
+
+
+def run(desk: Desk, job: str, as_of: datetime) -> None:
+    tags = {AS_OF_TAG: desk.system.calendar.key(as_of), OWNER_TAG: "0"}
+    found = dg.DagsterRun(job, tags=tags, status=dg.DagsterRunStatus.SUCCESS)
+    desk.instance.run_storage.add_run(found)
+
+
+def pass_tick(desk: Desk, as_of: datetime, *, trains: bool, enough: bool) -> None:
+    """Put on record what a tick that is past left behind."""
+    store = desk.stores.operations
+    monitor(store, as_of)
+    run(desk, tick_job(desk.system), as_of)
+    for trigger in desk.system.triggers:
+        record(store, as_of, "trigger", trigger.name, "no", {})
+    record(store, as_of, "retraining", "arbiter", "train" if trains else "hold", {})
+    if trains:
+        verdict = "adequate" if enough else "insufficient data"
+        record(store, as_of, "training_set", "training_set", verdict, {"labelled": 95})
+        record(store, as_of, "gate", "champion", "pass", {"challenger": "x", "recent_test x roc_auc": 0.8})
+        record(store, as_of, "promotion", "champion", "promoted", {})
+        run(desk, training_job(desk.system), as_of)
+
+
+@pytest.fixture
+def live(tmp_path) -> Iterator[Callable[[int], Desk]]:
+    """Let a system live so many hours up to now, with a training after some of them."""
+    opened = ExitStack()
+
+    def make(ticks: int) -> Desk:
+        store = OperationsStore(f"sqlite:///{tmp_path / f'{ticks}.db'}", clock=lambda: NOW)
+        instance = opened.enter_context(open_instance(tmp_path / f"{ticks}"))
+        opened.callback(store.close)
+        desk = Desk(Lived(Calendar(NOW - hours(ticks), hours(1))), Stores(store), instance)
+        store.advance_clock("lived", to=NOW)
+        for n in range(ticks, 0, -1):
+            pass_tick(desk, NOW - hours(n), trains=n % TRAINED_EVERY == 0, enough=n % REFUSED_EVERY != 0)
+        monitor(store, NOW)
+        run(desk, tick_job(desk.system), NOW)
+        return desk
+
+    with opened:
+        yield make
+
+
+def look(desk: Desk) -> list[str]:
+    """Let every sensor look once, and return what they say."""
+    said = []
+    for sensor in build_sensors(desk.system):
+        context = dg.build_sensor_context(desk.instance, sensor_name=sensor.name, resources={"stores": desk.stores})
+        said.append(sensor.evaluate_tick(context).skip_message)
+    return said
+
+
+def test_the_work_of_a_tick_does_not_grow_with_history(live) -> None:
+    """Every trigger is asked, the decision is taken, a run is looked for: what is read for it is the same."""
+    done, said = [], []
+    for ticks in (LITTLE, MUCH):
+        desk = live(ticks)
+        with counted() as work:
+            said.append(look(desk) + look(desk))  # the last to look asks a trigger for which another waits
+            desk.request(tick_job(desk.system), NOW)
+        done.append(work)
+        assert desk.decided.as_of == NOW
+    assert done[0] == done[1]
+    assert done[0].statements
+    assert done[0].rows
+    assert done[0].steps > done[0].rows
+    assert said[0] == said[1]
+
+
+def test_the_last_training_is_known_however_long_ago_it_was(live) -> None:
+    desk = live(1)
+    store, long_ago = desk.stores.operations, NOW - days(1000)
+    record(store, long_ago - days(1), "training_set", "training_set", "adequate", {"labelled": 50})
+    record(store, long_ago, "training_set", "training_set", "adequate", {"labelled": 70})
+    record(store, long_ago, "gate", "champion", "pass", {"challenger": "x", "recent_test x roc_auc": 0.7})
+    record(store, NOW - days(2), "training_set", "training_set", "insufficient data", {"labelled": 5})
+    found = desk.history(NOW)
+    assert (found.trained.as_of, found.trained.labelled, found.trained.reference) == (long_ago, 70, {"roc_auc": 0.7})
+    assert found.attempts == (long_ago, NOW - days(2))
+
+
+def test_every_attempt_that_a_limit_counts_is_known(live) -> None:
+    """The arbiter's limits may reach further back than what a trigger remembers."""
+    desk = live(1)
+    counted_still = NOW - hours(REMEMBERED + 1)
+    assert NOW - desk.system.retraining.within < counted_still
+    for as_of in (counted_still, NOW - hours(3)):
+        record(desk.stores.operations, as_of, "training_set", "training_set", "adequate", {"labelled": 50})
+    assert desk.history(NOW).attempts == (counted_still, NOW - hours(3))
+
+
+def test_a_training_as_of_now_is_not_history(live) -> None:
+    desk = live(1)
+    record(desk.stores.operations, NOW, "training_set", "training_set", "adequate", {"labelled": 5})
+    assert desk.history(NOW).trainings == ()
