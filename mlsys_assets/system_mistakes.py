@@ -11,6 +11,7 @@ from typing import Any
 
 from mlsys_assets.data_ingestion.source import Column, Source
 from mlsys_assets.data_ingestion.source_mistakes import RESERVED
+from mlsys_assets.data_ingestion.ticks import TICK
 from mlsys_assets.data_labeling.label import label_schema
 from mlsys_assets.data_labeling.natural_labels import NaturalLabel
 from mlsys_assets.data_sampling.splits import TimeSplit, reach
@@ -24,6 +25,7 @@ from mlsys_assets.offline_evaluation.evaluation import score_schema
 from mlsys_assets.offline_evaluation.gates import Gates
 from mlsys_assets.offline_evaluation.slices import Slice
 from mlsys_assets.prediction.batch import prediction_schema
+from mlsys_assets.production_monitoring.revisions import revised_schema
 from mlsys_assets.retraining.arbiter import Retraining
 from mlsys_assets.retraining.trigger import Trigger
 from mlsys_assets.system import MLSystem, Requests
@@ -183,6 +185,10 @@ def _name_mistakes(declared: _Declared) -> Iterator[str]:
     for candidate in declared.candidates:
         if str(candidate.name).casefold() == CHAMPION:
             yield f"candidate {candidate.name!r} is named as the serving model is in comparisons; choose another name"
+    taken = [*revised_schema(()).names, TICK]
+    for metric in declared.metrics:
+        if str(metric.name).casefold() in taken:
+            yield f"metric {metric.name!r} is named as a column of the performance table; taken are {', '.join(taken)}"
     for kind, found in (("source", declared.sources), ("candidate", declared.candidates),
                         ("metric", declared.metrics), ("slice", declared.slices)):  # fmt: skip
         yield from alike(kind, [one.name for one in found])

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlsys_assets.prediction.batch import predict_batch, prediction_schema
+from mlsys_assets.prediction.batch import MODEL, baseline_schema, predict_batch, prediction_schema
 from mlsys_assets.types import utc
 
 START = utc("2013-07-01")
@@ -30,6 +30,13 @@ def test_each_row_has_its_score_and_its_model() -> None:
     assert found["score"].to_pylist() == [0.3, 0.1, 0.2]
     assert set(found["model_hash"].to_pylist()) == {"m1"}
     assert found["known_at"].equals(found["predict_at"])
+
+
+def test_baselines_are_told_as_champions_are_with_their_name_first() -> None:
+    beside = baseline_schema("id", "predict_at")
+    assert beside.names[0] == MODEL
+    assert beside.remove(0) == prediction_schema("id", "predict_at")
+    assert not beside.field(MODEL).nullable
 
 
 @pytest.mark.parametrize("scores", [[0.1, np.nan, 0.2], [0.1, np.inf, 0.2], [0.1, 0.2], [[0.1], [0.2], [0.3]]], ids=str)
