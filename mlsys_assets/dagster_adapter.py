@@ -15,7 +15,7 @@ from mlsys_assets.data_ingestion.source import KNOWN_AT, TIMESTAMP, Column
 from mlsys_assets.data_ingestion.ticks import TICK, with_tick
 from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.data_sampling.splits import Split
-from mlsys_assets.data_sampling.views import TestRead
+from mlsys_assets.data_sampling.views import TestRead, Train
 from mlsys_assets.features.feature import PREDICT_AT
 from mlsys_assets.models.passport import code_hash, source_files
 from mlsys_assets.system import MLSystem
@@ -264,6 +264,10 @@ class AsOf:
         """Return rows split as of then; the steps of one process share it."""
         return _split(self.system, rows, self.as_of)
 
+    def refit_view(self, rows: LabelledRows) -> Train:
+        """Return all rows that a recipe is refitted on as of then; the steps of one process share it."""
+        return _refit_view(self.system, rows, self.as_of)
+
     def record(
         self,
         kind: str,
@@ -328,3 +332,8 @@ def _rows(lake: "Lake", system: MLSystem, as_of: datetime, versions: tuple[tuple
 @lru_cache(maxsize=1)
 def _split(system: MLSystem, rows: LabelledRows, as_of: datetime) -> Split:
     return system.time_split.split(rows, as_of=as_of)
+
+
+@lru_cache(maxsize=1)
+def _refit_view(system: MLSystem, rows: LabelledRows, as_of: datetime) -> Train:
+    return system.time_split.refit_view(rows, as_of=as_of)

@@ -50,7 +50,7 @@ def report(system: MLSystem, stores: Resources) -> Told:
 
 def _performance(system: MLSystem, stores: Resources) -> dict[datetime, dict[str, Told]]:
     """Return the last revision of each model's performance, by the tick predicted."""
-    if PERFORMANCE not in stores.lake.tables(system.name):
+    if not stores.lake.has(system.name, PERFORMANCE):
         return {}
     found: dict[datetime, dict[str, Told]] = {}
     for row in latest(stores.lake.read(system.name, PERFORMANCE)):
@@ -96,7 +96,7 @@ def _numbers(system: MLSystem, row: Told) -> Told:
 
 def _months(system: MLSystem, stores: Resources, versions: Mapping[str, int]) -> list[Told]:
     """Return how each month's requests were predicted, by champion version and by baseline."""
-    if PREDICTIONS not in stores.lake.tables(system.name):
+    if not stores.lake.has(system.name, PREDICTIONS):
         return []
     key, read = system.requests.key, stores.lake.read
     rows = decided(read(system.name, PREDICTIONS), read(system.name, BASELINES), read(system.name, "labels"), key=key)

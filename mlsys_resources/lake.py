@@ -218,6 +218,10 @@ class Lake:
         """Return the names of a system's tables, sorted; none for a system that has none."""
         return self._store.names(system)
 
+    def has(self, system: str, table: str) -> bool:
+        """Return whether a system has a table."""
+        return self._store.has(system, table)
+
     def systems(self) -> tuple[str, ...]:
         """Return the names of all systems that have tables, sorted."""
         return self._store.systems()

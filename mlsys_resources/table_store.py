@@ -49,11 +49,13 @@ class TableStore:
 
     def names(self, system: str) -> tuple[str, ...]:
         """Return the names of a system's tables, sorted; none for a system that has none."""
+        return tuple(n for n in self._folders(system) if self.has(system, n))
+
+    def has(self, system: str, table: str) -> bool:
+        """Return whether a system has a table: without a look at its others."""
         from deltalake import DeltaTable
 
-        return tuple(
-            n for n in self._folders(system) if DeltaTable.is_deltatable(self._place(system, n), self._options)
-        )
+        return bool(DeltaTable.is_deltatable(self._place(system, table), self._options))
 
     def lost(self, system: str) -> tuple[str, ...]:
         """Return the names of folders that hold rows and no table: its log is gone."""
@@ -106,7 +108,7 @@ class TableStore:
                 commit_properties=CommitProperties(custom_metadata={RUN_ID: run_id}),
             )
         except (DeltaError, OSError) as error:
-            if not DeltaTable.is_deltatable(self._place(system, table), self._options):
+            if not self.has(system, table):
                 raise WriteFailed(f"{system}.{table}", error) from error
             return self.open(system, table)  # another writer was faster
         return self._loaded(delta, system, table)

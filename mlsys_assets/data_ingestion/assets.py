@@ -110,14 +110,14 @@ def _read(system: MLSystem, source: Source, window: TimeWindow, stores: Resource
 def _standing(system: MLSystem, source: Source, window: TimeWindow, stores: Resources) -> pa.Table | None:
     """Return the keys of the rows in the ticks before the window."""
     since = system.calendar.start
-    if source.snapshot or window.start <= since or source.name not in stores.lake.tables(system.name):
+    if source.snapshot or window.start <= since or not stores.lake.has(system.name, source.name):
         return None
     return stores.lake.read(system.name, source.name, columns=list(source.key), window=(KNOWN_AT, since, window.start))
 
 
 def _keep_what_is_there(system: MLSystem, source: Source, found: Ingested, stores: Resources) -> None:
     """Raise SourceChanged, before anything is written, if rows would be replaced by none."""
-    if not found.empty or source.name not in stores.lake.tables(system.name):
+    if not found.empty or not stores.lake.has(system.name, source.name):
         return
     if source.snapshot:
         emptied = found.empty if stores.lake.read(system.name, source.name, columns=[KNOWN_AT]).num_rows else ()

@@ -66,7 +66,8 @@ def content_across(parts: Mapping[str, NDArray[np.uint64]], *, allowed: int = 0)
 
     ``parts`` maps names, in order of time, to the rows' fingerprints, which a sealed test gives too.
     """
-    shared = {pair: int(np.isin(later, earlier).sum()) for pair, earlier, later in _pairs(parts)}
+    hashes = {name: pa.array(own) for name, own in parts.items()}
+    shared = {pair: pc.sum(pc.is_in(later, value_set=earlier)).as_py() or 0 for pair, earlier, later in _pairs(hashes)}
     return _across("content_across_parts", shared, severity=Severity.WARN, allowed=allowed)
 
 

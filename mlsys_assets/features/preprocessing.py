@@ -200,9 +200,9 @@ def meet_limit(raw: NDArray[np.float32], names: Sequence[str], *, limit: float, 
 
     ``raw`` is (d, n). Raises ColumnError if the rule is to reject.
     """
-    over = np.abs(raw) > limit
-    if not over.any():
+    if not ((raw > limit).any() or (raw < -limit).any()):  # a third of the time of the absolute values
         return {}
+    over = np.abs(raw) > limit
     counts = {name: int(n) for name, n in zip(names, over.sum(axis=1), strict=True) if n}
     if rule == "reject":
         raise ColumnError(f"numbers beyond ±{limit:g} (rows by column): {counts}; correct them where they are made")

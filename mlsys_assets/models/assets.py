@@ -84,7 +84,7 @@ def _refitted(system: MLSystem) -> dg.AssetsDefinition:
         name = gate.evidence["challenger"]
         (chosen,) = [c for c in system.candidates if c.name == name]
         (fit,) = [d for d in step.fitted() if d.name == name]
-        train = system.time_split.refit_view(step.training_rows(), as_of=step.as_of)
+        train = step.refit_view(step.training_rows())
         fitted = chosen.refit(train, recipe=fit.evidence["recipe"], seed=system.seed, threads=system.threads)
         version = _Logbook(step).register(fitted, train, gate)
         return dg.MaterializeResult(

@@ -68,7 +68,7 @@ def _profile(system: MLSystem) -> dg.AssetsDefinition:
         (gate,) = step.decisions("gate")
         if gate.verdict != "pass":
             return dg.MaterializeResult(metadata={"profile": "none", "why": gate.reason})
-        train = system.time_split.refit_view(step.training_rows(), as_of=step.as_of)
+        train = step.refit_view(step.training_rows())
         table = profile(train.features)
         written = stores.lake.write_ticks(
             system.name, PROFILE, adapter.in_tick(table, step.as_of), schema=PROFILE_SCHEMA, ticks=[step.as_of],
@@ -204,7 +204,7 @@ class _Labels:
 def _said_before(system: MLSystem, stores: Resources, start: Any) -> pa.Table:
     """Return all that was said of performance in the ticks before."""
     schema = revised_schema(system.metrics)
-    if PERFORMANCE not in stores.lake.tables(system.name):
+    if not stores.lake.has(system.name, PERFORMANCE):
         return schema.empty_table()
     return stores.lake.read(
         system.name, PERFORMANCE, columns=schema.names, window=("tick", system.calendar.start, start)

@@ -362,6 +362,7 @@ class TestReading:
         (root / "flights" / "begun" / "_delta_log").mkdir(parents=True)  # a creation that was killed
         (root / "flights" / "stray.txt").write_text("")
         assert lake.tables("flights") == ("a_first", "arrivals")
+        assert [lake.has("flights", name) for name in ("a_first", "begun", "other")] == [True, False, False]
         lake.write_ticks("flights", "begun", week(START), schema=SCHEMA, ticks=[START], run_id="r")
         assert lake.tables("flights") == ("a_first", "arrivals", "begun")
 
