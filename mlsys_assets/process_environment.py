@@ -6,7 +6,7 @@ SETTINGS = {
     # Threads that wait by spinning slow identical trainings fourfold and more where a core is taken, and threads that
     # sleep at once make them twice as long where none is: they spin for a fraction of a millisecond, then sleep ...
     "OMP_WAIT_POLICY": "PASSIVE",
-    "GOMP_SPINCOUNT": "100000",
+    "GOMP_SPINCOUNT": "10000",
     # ... and cost a tenth of a second at every start: after 2**4 cycles they sleep.
     "OPENBLAS_THREAD_TIMEOUT": "4",
     # Dagster writes the events of a range's partitions together.
