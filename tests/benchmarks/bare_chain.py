@@ -10,6 +10,7 @@ import os
 import tempfile
 import time
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as `mlsys run` sets it
@@ -49,10 +50,11 @@ def main() -> None:
 
     tables = load()
     done("load")
-    asked = _before(tables["schedule"], "predict_at", WINDOW.end)
+    asked = before(tables["schedule"], "predict_at", WINDOW.end)
     features = compute(flights.features, asked, tables, key=KEY)
     done("features")
-    parts, week = split(features, tables)
+    parts = split(features, natural_labels(flights.label, tables, key=KEY), AS_OF)
+    week = features.filter(pc.greater_equal(features[PREDICT_AT], pa.scalar(AS_OF, MOMENT)))
     done("labels and split")
     fitted = {c.name: c.fit(parts["train"], parts["validation"], seed=0, threads=2) for c in flights.candidates}
     done("fit")
@@ -77,17 +79,15 @@ def load() -> dict[str, pa.Table]:
     return known
 
 
-def split(features: pa.Table, tables: dict[str, pa.Table]) -> tuple[dict[str, View], pa.Table]:
-    """Return the parts of what was known as of then, and the week's features."""
-    labels = _before(natural_labels(flights.label, tables, key=KEY), KNOWN_AT, AS_OF)
-    past = _before(features, PREDICT_AT, AS_OF)
-    rows = LabelledRows.join(past, labels, key=KEY, at=PREDICT_AT, window=flights.label.window)
-    parts = flights.time_split.split(rows, as_of=AS_OF)
+def split(features: pa.Table, labels: pa.Table, as_of: datetime) -> dict[str, View]:
+    """Return the parts of what was known as of then."""
+    known, past = before(labels, KNOWN_AT, as_of), before(features, PREDICT_AT, as_of)
+    rows = LabelledRows.join(past, known, key=KEY, at=PREDICT_AT, window=flights.label.window)
+    parts = flights.time_split.split(rows, as_of=as_of)
     found = {name: getattr(parts, name) for name in ("train", "validation")}
     for test in (parts.recent_test, parts.static_test):
         found[test.name] = test.open(lambda read: None, models="", reason="")
-    found["all"] = flights.time_split.refit_view(rows, as_of=AS_OF)
-    return found, features.filter(pc.greater_equal(features[PREDICT_AT], pa.scalar(AS_OF, MOMENT)))
+    return found | {"all": flights.time_split.refit_view(rows, as_of=as_of)}
 
 
 def evaluate(fitted: dict, parts: dict[str, View]) -> tuple[dict[str, dict[str, float]], dict[str, bytes]]:
@@ -107,7 +107,7 @@ def evaluate(fitted: dict, parts: dict[str, View]) -> tuple[dict[str, dict[str, 
                     worth = estimate(flights.metrics[0], *part, weights=few.of(inside)).value
                     if np.isfinite(worth):
                         found[name][f"{test} {one.name} {group}"] = worth
-        for name in ("zero_rule", "group_rate"):
+        for name in sorted({"zero_rule", "group_rate", "champion"} & set(scores)):
             for metric in flights.gates.beats_baselines:
                 difference(metric, rows.label, (scores["lightgbm"], scores[name]), weights=weights)
         plots[test] = curves_plot(scores, rows.label, title=test)
@@ -145,7 +145,8 @@ def register(fitted: dict, champion: object, measured: dict, plots: dict[str, by
     client.set_registered_model_alias("flights", "champion", version.version)
 
 
-def _before(table: pa.Table, column: str, moment: object) -> pa.Table:
+def before(table: pa.Table, column: str, moment: object) -> pa.Table:
+    """Return the rows whose time is before a moment."""
     return table.filter(pc.less(table[column], pa.scalar(moment, MOMENT)))
 
 

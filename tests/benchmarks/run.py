@@ -7,111 +7,22 @@ passes or fails: a goal that is missed says so in the table.
 
 import argparse
 import json
-import os
-import resource
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
+
+from comparison import CPU, HEADER, WALL, Comparison, Cost, call, compare, process  # noqa: E402 - it lies here
+
 REPORT = HERE.parents[1] / "benchmarks.json"
 PAIRS = 5
+YEAR = "year"
 READS = 20
 """Scans a measurement: one alone costs less than what the memory it takes varies by."""
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What one piece of work took: seconds on the clock, and of processor time with its children's."""
-
-    wall: float
-    cpu: float
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Ours against the reference, in CPU or wall seconds, and how many times the reference ours may take."""
-
-    work: str
-    reference: str
-    ours: Callable[[], Cost]
-    theirs: Callable[[], Cost]
-    goal: float
-
-
-@dataclass(frozen=True)
-class Result:
-    """Medians over the pairs; the ratio is the median of the pairs' ratios, of the worse of wall and CPU."""
-
-    work: str
-    reference: str
-    ours_wall: float
-    ours_cpu: float
-    theirs_wall: float
-    theirs_cpu: float
-    ratio_wall: float
-    ratio_cpu: float
-    goal: float
-
-    @property
-    def row(self) -> str:
-        """One line of the table."""
-        verdict = "met" if max(self.ratio_wall, self.ratio_cpu) <= self.goal else "missed"
-        return (
-            f"{self.work:<28}{self.reference:<26}{self.ours_wall:8.2f}{self.theirs_wall:8.2f}{self.ratio_wall:7.2f}"
-            f"{self.ours_cpu:9.2f}{self.theirs_cpu:8.2f}{self.ratio_cpu:7.2f}{self.goal:7.2f}  {verdict}"
-        )
-
-
-HEADER = (
-    f"{'work':<28}{'reference':<26}{'wall s':>8}{'ref.':>8}{'ratio':>7}{'CPU s':>9}{'ref.':>8}{'ratio':>7}{'goal':>7}"
-)
-
-
-def compare(comparison: Comparison, pairs: int) -> Result:
-    """Do both in turn, and once more than is counted."""
-    costs = [(comparison.ours(), comparison.theirs()) for _ in range(pairs + 1)][1:]
-
-    def middle(of: Callable[[Cost, Cost], float]) -> float:
-        return statistics.median(of(ours, theirs) for ours, theirs in costs)
-
-    return Result(
-        comparison.work,
-        comparison.reference,
-        ours_wall=middle(lambda ours, _: ours.wall),
-        ours_cpu=middle(lambda ours, _: ours.cpu),
-        theirs_wall=middle(lambda _, theirs: theirs.wall),
-        theirs_cpu=middle(lambda _, theirs: theirs.cpu),
-        ratio_wall=middle(lambda ours, theirs: ours.wall / theirs.wall),
-        ratio_cpu=middle(lambda ours, theirs: ours.cpu / theirs.cpu),
-        goal=comparison.goal,
-    )
-
-
-def process(*command: str) -> Cost:
-    """Run a command in an empty folder of its own to its end, which must be a good one."""
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="mlsys-bench-") as folder:
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLSYS_", "DAGSTER_", "PYTHONDONT"))}
-        done = subprocess.run([sys.executable, *command], cwd=folder, env=environment, capture_output=True, check=False)
-        wall, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode:
-        sys.exit(f"{' '.join(command)} failed:\n{done.stderr.decode()}")
-    return Cost(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-
-
-def call(work: Callable[[], object], *, times: int = 1) -> Cost:
-    """Do a piece of work in this process, some times over."""
-    wall, cpu = time.monotonic(), time.process_time()
-    for _ in range(times):
-        work()
-    return Cost(time.monotonic() - wall, time.process_time() - cpu)
 
 
 def cycle() -> Iterator[Comparison]:
@@ -119,7 +30,7 @@ def cycle() -> Iterator[Comparison]:
     yield Comparison(
         "a training cycle",
         "the bare chain",
-        lambda: process("-m", "mlsys_assets.cli", "run", "--home", "state"),
+        lambda: process("-m", "mlsys_assets.cli", "run", "--until", "2013-07-08", "--home", "state"),
         lambda: process(str(HERE / "bare_chain.py")),
         goal=1.25,
     )
@@ -185,6 +96,95 @@ def lake() -> Iterator[Comparison]:
         )
 
 
+def year() -> Iterator[Comparison]:
+    """All weeks of the data, and the trainings that they call for, whole processes: minutes, and so one pair."""
+    trained: dict[str, str] = {}
+    losses: dict[str, float] = {}
+
+    def ours() -> Cost:
+        return process("-m", "mlsys_assets.cli", "run", "--fresh", "--home", "state", read=note)
+
+    def note(folder: Path, _said: str) -> None:
+        decisions = ledger(folder / "state")
+        (first, *_), *later = [(f"{d.as_of:%Y-%m-%d}", d.verdict) for d in decisions("gate")]
+        trained.update(later)
+        for d in decisions("monitoring"):
+            if d.name == "performance":
+                losses.update({tick[:10]: told["metrics"]["log_loss"] for tick, told in d.evidence["served"].items()})
+        print(f"  the year: first trained as of {first}, then {', '.join(f'{k} ({v})' for k, v in trained.items())}")
+
+    def theirs() -> Cost:
+        held = [day for day, verdict in trained.items() if verdict != "pass"]
+        return process(str(HERE / "bare_year.py"), "--trained", *trained, "--held", *held, read=compare_losses)
+
+    def compare_losses(_folder: Path, said: str) -> None:
+        bare = json.loads(said)["log_loss"]
+        known = {tick: loss for tick, loss in losses.items() if loss is not None}
+        apart = [
+            tick for tick in known.keys() | bare.keys() if abs(known.get(tick, 9) - bare.get(tick, -9)) > SAME_LOSS
+        ]
+        if apart:
+            sys.exit(f"the bare year's champions did otherwise in {', '.join(sorted(apart))}: its time says nothing")
+
+    yield Comparison(
+        "the year",
+        "the bare year",
+        ours,
+        theirs,
+        goal=3.3,  # 120 s, where the bare work took 36 s
+        judged=(WALL,),
+        most=120,  # on two quiet cores
+        once=True,
+    )
+
+
+def orchestration() -> Iterator[Comparison]:
+    """Dagster's part of the processor time of a replay: both are measured in one run."""
+    found: dict[str, dict[str, float]] = {}
+
+    def dagster() -> Cost:
+        process(str(HERE / "orchestration.py"), read=lambda _folder, said: found.update(json.loads(said)))
+        return Cost(**found["dagster"])
+
+    yield Comparison(
+        "Dagster in 4 weeks, 1 training",
+        "all that they take",
+        dagster,
+        lambda: Cost(**found["whole"]),
+        goal=0.2,
+        judged=(CPU,),
+        once=True,
+    )
+
+
+def sensors() -> Iterator[Comparison]:
+    """A look of the schedule and of each sensor after many ticks and after few."""
+    from sensor_ticks import FEW, MANY, costliest, lived
+
+    with lived(FEW) as few, lived(MANY) as many:
+        young, old = few.looks(), many.looks()
+        for name in young:
+            yield Comparison(
+                f"{name.removeprefix('flights_')}, {MANY} ticks",
+                f"{FEW} ticks",
+                lambda name=name: costliest(many, old[name]),
+                lambda name=name: costliest(few, young[name]),
+                goal=1.5,
+                judged=(CPU,),
+                most=0.05,
+                once=True,
+            )
+
+
+def ledger(home: Path) -> Callable:
+    """Return what reads the decisions of a kind from a state folder."""
+    from mlsys_assets.types import SystemClock
+    from mlsys_resources.resources import HOME, build_resources
+
+    operations = build_resources({HOME: str(home)}, clock=SystemClock().now).operations
+    return lambda kind: operations.decisions("flights", kind)
+
+
 def read(sources: tuple, window: object) -> dict:
     """Return every table's rows of a window."""
     from mlsys_assets.data_ingestion.validation import ingest
@@ -210,11 +210,16 @@ def check_equal(ours: object, theirs: dict) -> None:
 
 SAME = 0.999
 """Ties in known time, which the floor does not settle, leave a few rows apart."""
+SAME_LOSS = 1e-6
+"""Log losses of the same champions, fitted twice."""
 WORKS: dict[str, Callable[[], Iterator[Comparison]]] = {
     "definitions": definitions,
     "features": features,
     "lake": lake,
+    "sensors": sensors,
     "cycle": cycle,
+    "orchestration": orchestration,
+    YEAR: year,
 }
 
 
@@ -223,17 +228,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", nargs="*", help=f"which, of: {', '.join(WORKS)} (default: all)")
     parser.add_argument("--pairs", type=int, default=PAIRS, help="pairs that are counted (default: %(default)s)")
+    parser.add_argument("--skip-year", action="store_true", help="all but the year, which takes minutes")
     options = parser.parse_args()
     if unknown := set(options.work) - set(WORKS):
         parser.error(f"no work is called {', '.join(sorted(unknown))}; there are {', '.join(WORKS)}")
     print(HEADER, flush=True)
     results = []
-    for name in options.work or WORKS:
+    for name in options.work or [name for name in WORKS if name != YEAR or not options.skip_year]:
         for comparison in WORKS[name]():
             results.append(compare(comparison, options.pairs))
             print(results[-1].row, flush=True)
     REPORT.write_text(json.dumps([asdict(r) for r in results], indent=2) + "\n")
-    print(f"\nwritten to {REPORT.name}; seconds are medians of {options.pairs} pairs, ratios medians of their ratios")
+    print(
+        f"\nwritten to {REPORT.name}; seconds are medians of {options.pairs} pairs (the year, Dagster's part and the"
+        " sensors' looks: of one), ratios medians of their ratios"
+    )
 
 
 if __name__ == "__main__":
