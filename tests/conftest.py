@@ -96,3 +96,18 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
     yield postgres_server.replace("@/postgres?", f"@/{name}?")
     with admin.connect() as connection:
         connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+LONG = (
+    "test_daemon.py",
+    "test_first_champion.py",
+    "test_disturbances.py",
+    "test_replay.py",
+    "test_steps_done_again.py",
+)
+"""The files that take minutes, which begin first: else one worker would be left alone with the last of them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long files in front; the others stay in their order."""
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
