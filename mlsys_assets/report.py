@@ -11,7 +11,18 @@ from mlsys_assets.prediction.batch import BASELINES, MODEL, MODEL_HASH, PREDICTI
 from mlsys_assets.production_monitoring.performance import LEAST_LABELLED, MEAN_COST
 from mlsys_assets.production_monitoring.revisions import PREDICTED, latest
 from mlsys_assets.retraining.arbiter import TRAIN
-from mlsys_assets.retraining.ledger import ADEQUATE, ARBITER, MANUAL, PERFORMANCE, RETRAINING, TRAINING_SET, TRIGGER
+from mlsys_assets.retraining.ledger import (
+    ADEQUATE,
+    ARBITER,
+    GATE,
+    GIVEN_UP,
+    MANUAL,
+    PERFORMANCE,
+    PROMOTION,
+    RETRAINING,
+    TRAINING_SET,
+    TRIGGER,
+)
 from mlsys_assets.rollout.promotion import CHAMPION
 from mlsys_assets.system import MLSystem
 from mlsys_assets.value_analysis.decided import decided
@@ -64,8 +75,8 @@ def _tick(
 ) -> Told | None:  # fmt: skip
     decided = {(d.kind, d.name): d for d in decisions}
     retraining = decided.get((RETRAINING, ARBITER)) or decided.get((RETRAINING, MANUAL))
-    gate = decided.get(("gate", CHAMPION))
-    sets, promotion = decided.get((TRAINING_SET, TRAINING_SET)), decided.get(("promotion", CHAMPION))
+    gate = decided.get((RETRAINING, GIVEN_UP)) or decided.get((GATE, CHAMPION))
+    sets, promotion = decided.get((TRAINING_SET, TRAINING_SET)), decided.get((PROMOTION, CHAMPION))
     if retraining is None and gate is None:
         return None
     tick = as_of - system.calendar.step

@@ -9,12 +9,13 @@ from mlsys_assets.types import utc
 
 TRIGGER, RETRAINING = "trigger", "retraining"
 """The kinds of a trigger's verdict and of the decision to train, or not."""
-ARBITER, MANUAL = "arbiter", "manual"
-"""The names under which the arbiter decides, and a person."""
+ARBITER, MANUAL, GIVEN_UP = "arbiter", "manual", "given_up"
+"""The names under which the arbiter decides, and a person, and under which a training that always fails is left."""
+FAILED = "failed"
 MONITORING, PERFORMANCE, DRIFT = "monitoring", "performance", "drift"
 """The kind of what monitoring found, and the names of its two records."""
-TRAINING_SET, GATE = "training_set", "gate"
-"""The kinds of a training's first record, whose only name is the same, and of its gate."""
+TRAINING_SET, GATE, PROMOTION = "training_set", "gate", "promotion"
+"""The kinds of a training's first record, whose only name is the same, of its gate, and of its last record."""
 ADEQUATE = "adequate"
 REMEMBERED = 26
 """Ticks whose monitoring a trigger can look back on."""

@@ -21,9 +21,12 @@ from mlsys_assets.retraining.ledger import (
     ADEQUATE,
     ARBITER,
     DRIFT,
+    FAILED,
     GATE,
+    GIVEN_UP,
     MONITORING,
     PERFORMANCE,
+    PROMOTION,
     REMEMBERED,
     RETRAINING,
     TRAINING_SET,
@@ -146,8 +149,10 @@ class Desk:
         if decided is None or decided.verdict != TRAIN:
             return False
         found = self.stores.operations.decisions(self.system.name, since=decided.as_of, until=decided.as_of)
-        ended = {(d.kind, d.verdict == ADEQUATE) for d in found if d.kind in {"promotion", TRAINING_SET}}
-        return ("promotion", False) not in ended and (TRAINING_SET, False) not in ended
+        return not any(
+            d.kind == PROMOTION or d.name == GIVEN_UP or (d.kind == TRAINING_SET and d.verdict != ADEQUATE)
+            for d in found
+        )
 
     def request(self, job: str, as_of: datetime, *, window: Any = None) -> dg.RunRequest | dg.SkipReason:
         """Return the request of a run, unless one is under way or too many have failed."""
@@ -157,15 +162,20 @@ class Desk:
         if any(run.status in NOT_FINISHED_STATUSES for run in runs):
             return dg.SkipReason(f"{job} as of {key} is under way")
         if sum(run.tags.get(OWNER_TAG) == tags[OWNER_TAG] for run in runs) >= ATTEMPTS:
-            return dg.SkipReason(
-                f"{job} as of {key} failed {ATTEMPTS} times: see its runs, mend the cause, and run it by hand"
-            )
+            return dg.SkipReason(self._give_up(job, as_of))
         run_key = f"{self.system.name}/{key}" + (f"/{len(runs) + 1}" if runs else "")
         ticks = [self.system.calendar.key(t.start) for t in self.system.calendar.ticks(window)] if window else [key]
         if len(ticks) == 1:
             return dg.RunRequest(run_key=run_key, job_name=job, partition_key=ticks[0], tags=tags)
         span = {ASSET_PARTITION_RANGE_START_TAG: ticks[0], ASSET_PARTITION_RANGE_END_TAG: ticks[-1]}
         return dg.RunRequest(run_key=run_key, job_name=job, tags={**tags, **span})
+
+    def _give_up(self, job: str, as_of: datetime) -> str:
+        """Leave a run that always fails to a person: life goes on without a training, not without a tick."""
+        told = f"{job} as of {self.system.calendar.key(as_of)} failed {ATTEMPTS} times"
+        if job == adapter.training_job(self.system):
+            self._record(as_of, RETRAINING, GIVEN_UP, FAILED, f"{told}; the champion stays", {})
+        return f"{told}: see its runs, mend the cause, and run it by hand"
 
     def _record(
         self, as_of: datetime, kind: str, name: str, verdict: str, reason: str, evidence: Mapping[str, Any]

@@ -12,10 +12,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from mlsys_assets import Drift, Every, LabelVolume, PerformanceDrop, PrAuc, Retraining, build_definitions, days, utc
+from mlsys_assets import (
+    Drift,
+    Every,
+    LabelVolume,
+    LightGBM,
+    PerformanceDrop,
+    PrAuc,
+    Retraining,
+    build_definitions,
+    days,
+    utc,
+)
 from mlsys_assets.replay import Replay
 from mlsys_assets.retraining.sensors import Desk
-from mlsys_assets.runs import Runner
+from mlsys_assets.runs import RunFailed, Runner
 from mlsys_assets.state_folder import open_instance
 
 UNTIL = "2013-04-16"
@@ -131,3 +142,22 @@ def test_a_training_started_by_hand_is_recorded_as_such(grown, rain) -> None:
         Runner(rain, build_definitions(rain, resources=life.stores), instance).as_of("rain_train", at)
     said = {d.name: d.verdict for d in life.decisions("retraining", since=at)}
     assert said == {"arbiter": "hold", "manual": "train"}
+
+
+def test_a_training_that_always_fails_is_given_up_and_life_goes_on(grown, rain, monkeypatch) -> None:
+    def breaks(*_: object, **__: object) -> None:
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr(LightGBM, "fit", breaks)
+    life, at = grown(rain), utc("2013-03-19")
+    with open_instance(life.folder) as instance:
+        runner = Runner(rain, build_definitions(rain, resources=life.stores), instance)
+        replay = Replay(runner, life.stores, lambda what: open(os.devnull))  # noqa: PTH123, SIM115
+        for _ in range(3):  # as a daemon would, and a person who starts it again: each time it fails
+            with pytest.raises(RunFailed, match="no memory"):
+                list(replay.run(at))
+        list(replay.run(utc("2013-03-26")))
+        assert instance.get_runs_count(dg.RunsFilter(job_name="rain_train", tags={"mlsys/as_of": "2013-03-19"})) == 3
+    said = {d.name: (d.verdict, d.reason) for d in life.decisions("retraining", since=at, until=at)}
+    assert said["given_up"] == ("failed", "rain_train as of 2013-03-19 failed 3 times; the champion stays")
+    assert list(life.said("monitoring", "performance"))[-1] == "03-26"
