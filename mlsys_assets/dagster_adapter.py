@@ -19,7 +19,7 @@ from mlsys_assets.data_sampling.views import TestRead, Train
 from mlsys_assets.features.feature import PREDICT_AT
 from mlsys_assets.models.passport import code_hash, source_files
 from mlsys_assets.system import MLSystem
-from mlsys_assets.types import Finding, Scalar, Severity, TimeWindow, days, hours
+from mlsys_assets.types import CHAMPION, Finding, Scalar, Severity, TimeWindow, days, hours
 from mlsys_resources.operations_rows import Alias, Decision, TestRead as StoredRead
 from mlsys_resources.resources import Resources
 
@@ -296,7 +296,7 @@ class AsOf:
 
     def champion_before(self) -> Alias | None:
         """Return the champion that stood before any decision as of then."""
-        return self.stores.operations.alias_at(self.system.name, "champion", self.as_of - timedelta(microseconds=1))
+        return self.stores.operations.alias_at(self.system.name, CHAMPION, self.as_of - timedelta(microseconds=1))
 
     def standing(self, kind: str) -> list[Decision]:
         """Return what was decided as of then, which may be nothing yet."""

@@ -8,8 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from mlsys_assets.examined_folder import ExaminedFolder
-from mlsys_assets.rollout.promotion import CHAMPION
-from mlsys_assets.types import Finding
+from mlsys_assets.types import CHAMPION, Finding
 from mlsys_resources import record_audit, sqlite_files
 from mlsys_resources.folder_lock import LOCK, look
 from mlsys_resources.manifest import TamperedArtifact

@@ -5,10 +5,10 @@ from html import escape
 from typing import Any
 
 from mlsys_assets.charts import lines
+from mlsys_assets.types import CHAMPION
 
 Told = Mapping[str, Any]
 
-CHAMPION = "champion"
 METRICS = {
     "log_loss": "log loss of each tick's predictions",
     "roc_auc": "area under the ROC curve",

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mlsys_assets.models.bundle import from_files
-from mlsys_assets.rollout.promotion import CHAMPION
 from mlsys_assets.rollout.rollback import ROLLBACK, decide_rollback, last_way_back, won
+from mlsys_assets.types import CHAMPION
 from mlsys_resources.mlflow_connection import ModelStoreError
 from mlsys_resources.model_store import ModelStore
 from mlsys_resources.operations_rows import AliasAttempt, Decision

@@ -14,9 +14,9 @@ from mlsys_assets.dagster_adapter import tick_job, training_job
 from mlsys_assets.retraining.ledger import ARBITER, MONITORING, PERFORMANCE, RETRAINING
 from mlsys_assets.retraining.sensors import Desk, build_schedules, build_sensors
 from mlsys_assets.retraining.timetable import Due, first_as_of, next_due
-from mlsys_assets.rollout.promotion import CHAMPION
 from mlsys_assets.runs import RunFailed, Runner
 from mlsys_assets.system import MLSystem
+from mlsys_assets.types import CHAMPION
 from mlsys_resources.resources import Resources
 
 MOST_ROUNDS = 6

@@ -23,8 +23,8 @@ from mlsys_assets.retraining.ledger import (
     TRAINING_SET,
     TRIGGER,
 )
-from mlsys_assets.rollout.promotion import CHAMPION
 from mlsys_assets.system import MLSystem
+from mlsys_assets.types import CHAMPION
 from mlsys_assets.value_analysis.decided import decided
 from mlsys_assets.value_analysis.monthly import monthly
 from mlsys_resources.operations_rows import Decision

@@ -29,7 +29,7 @@ from mlsys_assets.production_monitoring.revisions import revised_schema
 from mlsys_assets.retraining.arbiter import Retraining
 from mlsys_assets.retraining.trigger import Trigger
 from mlsys_assets.system import MLSystem, Requests
-from mlsys_assets.types import Calendar, TimeWindow, days
+from mlsys_assets.types import CHAMPION, Calendar, TimeWindow, days
 from mlsys_assets.value_analysis.costs import CostMatrix
 
 LONGEST_SYSTEM_NAME = 40
@@ -42,8 +42,6 @@ TAG_KEY, TAG_VALUE = re.compile(r"[A-Za-z0-9_.-]{1,63}"), re.compile(r"[A-Za-z0-
 """What Dagster takes as a tag."""
 OWN_TAGS = ("system", "stage")
 """The tags by which assets are found."""
-CHAMPION = "champion"
-"""What the serving model is called among those it is compared with."""
 
 PARTS: dict[str, type] = {
     "calendar": Calendar,

@@ -9,6 +9,9 @@ from typing import Protocol
 Scalar = str | int | float | bool | None
 """One value of evidence: what JSON can hold without loss."""
 
+CHAMPION = "champion"
+"""The model that serves: its alias, and its name among those it is compared with."""
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 """Stands for "since ever" where a window has no declared beginning."""
 

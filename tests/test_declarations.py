@@ -59,9 +59,8 @@ from mlsys_assets import (
 from mlsys_assets.data_ingestion.source_mistakes import OWN_TABLES, RESERVED
 from mlsys_assets.data_labeling.natural_labels import natural_labels
 from mlsys_assets.mistakes import LONGEST_NAME, NAME
-from mlsys_assets.offline_evaluation.assets import CHAMPION as SERVING, SCORES
+from mlsys_assets.offline_evaluation.assets import SCORES
 from mlsys_assets.prediction.batch import BASELINES
-from mlsys_assets.system_mistakes import CHAMPION
 from mlsys_assets.systems.flights.system import flights
 from mlsys_resources.names import IDENTIFIER
 from mlsys_resources.resources import build_resources
@@ -548,7 +547,6 @@ def test_what_is_reserved_is_what_is_used(tmp_path, clock) -> None:
     tables = {key.path[1] for key in defs.resolve_asset_graph().get_all_asset_keys()}
     assert tables - {s.name for s in flights.sources} | {SCORES, BASELINES} == OWN_TABLES
     assert {TICK, BLOCK} < RESERVED
-    assert CHAMPION == SERVING
 
 
 def test_light_processes_still_see_an_unknown_column() -> None:

@@ -21,14 +21,13 @@ from mlsys_assets.offline_evaluation.comparison import Comparison, Scored, compa
 from mlsys_assets.offline_evaluation.evaluation import Evaluation, Evaluator, score_schema
 from mlsys_assets.offline_evaluation.gates import RECENT, STATIC, Case, decide
 from mlsys_assets.system import MLSystem
-from mlsys_assets.types import Finding, Severity
+from mlsys_assets.types import CHAMPION, Finding, Severity
 from mlsys_resources.artifact_files import SavedArtifacts
 from mlsys_resources.operations_rows import Alias, Decision
 from mlsys_resources.resources import Resources
 
 STAGE = "offline_evaluation"
 EVALUATION, DECISION, SCORES = "evaluation", "champion_decision", "test_scores"
-CHAMPION = "champion"
 CHECKS = {
     "test_read_once": ("Nobody looked at a sealed test twice without saying why.", True),
     "accuracy_is_no_guide": ("The zero rule does not win on accuracy; where it does, accuracy says nothing.", False),

@@ -10,7 +10,7 @@ from mlsys_assets.mistakes import alike, not_all, not_one, out_of_range, sound
 from mlsys_assets.offline_evaluation.comparison import Comparison
 from mlsys_assets.offline_evaluation.evaluation import Evaluation
 from mlsys_assets.offline_evaluation.slices import Slice
-from mlsys_assets.types import Scalar
+from mlsys_assets.types import CHAMPION, Scalar
 
 RECENT, STATIC = "recent_test", "static_test"
 WITHOUT_RECENT = ("hold", "static")
@@ -243,11 +243,11 @@ def _slices(gates: Gates, case: Case) -> Iterator[str]:
     if gates.slice_margin is None or not case.champion:
         return
     recent = {e.model: e for e in case.evaluations if e.split == RECENT}
-    if "champion" not in recent:
+    if CHAMPION not in recent:
         return
     name = gates.champion_metric.name
     for group, estimates in recent[case.challenger].slices.items():
-        mine, other = estimates.get(name), recent["champion"].slices.get(group, {}).get(name)
+        mine, other = estimates.get(name), recent[CHAMPION].slices.get(group, {}).get(name)
         if mine is None or other is None or not (mine.sufficient and other.sufficient):
             continue
         loss = _loss(gates.champion_metric, mine.value - other.value)

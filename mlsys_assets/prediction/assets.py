@@ -20,9 +20,8 @@ from mlsys_assets.prediction.batch import (
     predict_batch,
     prediction_schema,
 )
-from mlsys_assets.rollout.promotion import CHAMPION
 from mlsys_assets.system import MLSystem
-from mlsys_assets.types import Finding, Severity, TimeWindow
+from mlsys_assets.types import CHAMPION, Finding, Severity, TimeWindow
 from mlsys_resources.artifact_files import SavedArtifacts
 from mlsys_resources.resources import Resources
 

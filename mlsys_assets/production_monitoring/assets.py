@@ -33,9 +33,8 @@ from mlsys_assets.production_monitoring.revisions import (
     served,
 )
 from mlsys_assets.retraining.ledger import DRIFT, MONITORING, PERFORMANCE
-from mlsys_assets.rollout.promotion import CHAMPION
 from mlsys_assets.system import MLSystem
-from mlsys_assets.types import TimeWindow
+from mlsys_assets.types import CHAMPION, TimeWindow
 from mlsys_resources.operations_rows import Decision
 from mlsys_resources.resources import Resources
 

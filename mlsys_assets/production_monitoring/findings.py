@@ -9,7 +9,7 @@ from mlsys_assets.measures.metrics import Metric
 from mlsys_assets.prediction.batch import MODEL
 from mlsys_assets.production_monitoring.drift import LARGE
 from mlsys_assets.production_monitoring.revisions import PREDICTED
-from mlsys_assets.types import Finding, Severity
+from mlsys_assets.types import CHAMPION, Finding, Severity
 
 MOST_SHIFTED = 0.2
 """The share of feature columns with a large shift that is called unfamiliar."""
@@ -19,7 +19,6 @@ LEAST_LABELS = 100
 """Fewer labels than this in a tick, and their rate says nothing."""
 LEAST_ARRIVED = 0.9
 """The share of a tick's requests of which something must be known once their labels have had their time."""
-CHAMPION = "champion"
 
 MEASURED, INSUFFICIENT = "measured", "insufficient data"
 

@@ -3,8 +3,9 @@
 import dagster as dg
 
 from mlsys_assets import dagster_adapter as adapter
-from mlsys_assets.rollout.promotion import CHAMPION, decide_promotion
+from mlsys_assets.rollout.promotion import decide_promotion
 from mlsys_assets.system import MLSystem
+from mlsys_assets.types import CHAMPION
 from mlsys_resources.operations_rows import WON, Decision
 from mlsys_resources.resources import Resources
 

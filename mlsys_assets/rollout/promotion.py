@@ -2,9 +2,6 @@
 
 from dataclasses import dataclass
 
-CHAMPION = "champion"
-"""The alias of the model that serves."""
-
 
 @dataclass(frozen=True)
 class Promotion:

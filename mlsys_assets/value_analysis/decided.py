@@ -13,8 +13,7 @@ from mlsys_assets.data_sampling.rows import moments
 from mlsys_assets.features.feature import PREDICT_AT
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.prediction.batch import MODEL, MODEL_HASH, SCORE
-
-CHAMPION = "champion"
+from mlsys_assets.types import CHAMPION
 
 
 @dataclass(frozen=True, eq=False)
