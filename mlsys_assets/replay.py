@@ -11,8 +11,9 @@ from dagster._core.execution.build_resources import wrap_resources_for_execution
 
 from mlsys_assets.clocks import StoredClock, clock_of
 from mlsys_assets.dagster_adapter import tick_job, training_job
+from mlsys_assets.retraining.desk import Desk
 from mlsys_assets.retraining.ledger import ARBITER, MONITORING, PERFORMANCE, RETRAINING
-from mlsys_assets.retraining.sensors import Desk, build_schedules, build_sensors
+from mlsys_assets.retraining.sensors import build_schedules, build_sensors
 from mlsys_assets.retraining.timetable import Due, first_as_of, next_due
 from mlsys_assets.runs import RunFailed, Runner
 from mlsys_assets.system import MLSystem

@@ -25,7 +25,7 @@ from mlsys_assets import (
     utc,
 )
 from mlsys_assets.replay import Replay
-from mlsys_assets.retraining.sensors import Desk
+from mlsys_assets.retraining.desk import Desk
 from mlsys_assets.runs import RunFailed, Runner
 from mlsys_assets.state_folder import open_instance
 
@@ -133,7 +133,7 @@ def test_at_the_end_of_the_data_it_says_so(grown, rain) -> None:
     with open_instance(life.folder) as instance:
         desk = Desk(life.system, life.stores, instance)
         assert desk.due() is None
-        assert desk.waits(None) == "end of data: the calendar of rain ends at 2013-03-12 00:00"
+        assert desk.waits_for == "end of data: the calendar of rain ends at 2013-03-12 00:00"
 
 
 def test_a_training_started_by_hand_is_recorded_as_such(grown, rain) -> None:

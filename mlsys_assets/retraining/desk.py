@@ -1,0 +1,164 @@
+"""Where a system stands: what is due, what was asked and decided, and which runs are under way."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import dagster as dg
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+    PARTITION_NAME_TAG,
+)
+
+from mlsys_assets import dagster_adapter as adapter
+from mlsys_assets.clocks import clock_of
+from mlsys_assets.retraining.arbiter import TRAIN, decide
+from mlsys_assets.retraining.history import History
+from mlsys_assets.retraining.ledger import (
+    ADEQUATE,
+    ARBITER,
+    DRIFT,
+    FAILED,
+    GATE,
+    GIVEN_UP,
+    MONITORING,
+    PERFORMANCE,
+    PROMOTION,
+    REMEMBERED,
+    RETRAINING,
+    TRAINING_SET,
+    TRIGGER,
+    history,
+)
+from mlsys_assets.retraining.timetable import Due, first_as_of, next_due
+from mlsys_assets.retraining.trigger import Answer, Trigger, TriggerVerdict, ask
+from mlsys_assets.system import MLSystem
+from mlsys_assets.types import TimeWindow
+from mlsys_resources.operations_rows import Decision
+from mlsys_resources.resources import Resources
+
+ATTEMPTS = 3
+"""How often a run is asked for before it is left to a person; those of an earlier owner of the state do not count."""
+AS_OF_TAG, OWNER_TAG = "mlsys/as_of", "mlsys/owner"
+"""Run tags: as of when the run's decision is taken, and which owner of the state folder asked for it."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where a system stands: what is due, what is asked, what was decided, which runs are under way."""
+
+    system: MLSystem
+    stores: Resources
+    instance: dg.DagsterInstance
+
+    @property
+    def decided(self) -> Decision | None:
+        """The arbiter's last decision."""
+        return self.stores.operations.decision(self.system.name, RETRAINING, ARBITER)
+
+    def due(self) -> Due | None:
+        """Return what comes next, if its time has come."""
+        calendar, now, decided = self.system.calendar, clock_of(self.system, self.stores).now(), self.decided
+        first = first_as_of(calendar, self.system.simulated_from or now)
+        found = next_due(calendar, first=first, decided=None if decided is None else decided.as_of)
+        return None if found is None or found.as_of > now else found
+
+    @property
+    def waits_for(self) -> str:
+        """Why nothing is due."""
+        now, end = clock_of(self.system, self.stores).now(), self.system.calendar.end
+        if end is not None and now >= end:
+            return f"end of data: the calendar of {self.system.name} ends at {end:%Y-%m-%d %H:%M}"
+        return f"the next tick has not ended at {now:%Y-%m-%d %H:%M}"
+
+    def is_monitored(self, as_of: datetime) -> bool:
+        """Return whether the tick that ends then is on record, and the run that brought it in has ended well."""
+        found = self.stores.operations.decisions(self.system.name, MONITORING, since=as_of, until=as_of)
+        return {PERFORMANCE, DRIFT} <= {d.name for d in found} and self._brought_in(as_of)
+
+    def _brought_in(self, as_of: datetime) -> bool:
+        """Return whether a run of the tick succeeded, be it asked for here or started by hand."""
+        last = self.system.calendar.key(as_of - self.system.calendar.step)
+        marks = {AS_OF_TAG: self.system.calendar.key(as_of)}, {PARTITION_NAME_TAG: last}
+        job, done = adapter.tick_job(self.system), [dg.DagsterRunStatus.SUCCESS]
+        return any(
+            self.instance.get_runs(dg.RunsFilter(job_name=job, tags=tags, statuses=done), limit=1) for tags in marks
+        )
+
+    def history(self, as_of: datetime) -> History:
+        """Return what the ledger knew as of then, as far back as anybody looks: not all that was ever trained."""
+        name, store = self.system.name, self.stores.operations
+        since = as_of - REMEMBERED * self.system.calendar.step
+        limited = min(since, as_of - self.system.retraining.looks_back)
+        sets = store.decisions(name, TRAINING_SET, since=limited, until=as_of)
+        before = as_of - timedelta(microseconds=1)
+        trained = store.decision(name, TRAINING_SET, TRAINING_SET, until=before, verdict=ADEQUATE)
+        if trained is not None and trained.as_of < limited:
+            sets = (trained, *sets)
+        gates = () if trained is None else store.decisions(name, GATE, since=trained.as_of, until=trained.as_of)
+        monitoring = store.decisions(name, MONITORING, since=since, until=as_of)
+        return history(as_of, training_sets=sets, gates=gates, monitoring=monitoring)
+
+    def verdicts(self, as_of: datetime) -> dict[str, Decision]:
+        """Return the triggers' verdicts on record as of then, in declared order."""
+        found = {
+            d.name: d for d in self.stores.operations.decisions(self.system.name, TRIGGER, since=as_of, until=as_of)
+        }
+        return {t.name: found[t.name] for t in self.system.triggers if t.name in found}
+
+    def ask(self, trigger: Trigger, as_of: datetime) -> None:
+        """Put a trigger's verdict on record, once."""
+        if trigger.name in self.verdicts(as_of):
+            return
+        found = ask(trigger, self.history(as_of))
+        self._record(as_of, TRIGGER, trigger.name, found.answer.value, found.reason, found.evidence)
+
+    def decide(self, as_of: datetime) -> None:
+        """Put the decision on record; all verdicts must be."""
+        verdicts = {
+            name: TriggerVerdict(Answer(d.verdict), d.reason, d.evidence) for name, d in self.verdicts(as_of).items()
+        }
+        found = decide(self.system.retraining, verdicts, self.history(as_of))
+        self._record(as_of, RETRAINING, ARBITER, found.verdict, found.reason, found.evidence)
+
+    def training_wanted(self) -> bool:
+        """Return whether the last decision was to train, and the training neither ended nor was given up."""
+        decided = self.decided
+        if decided is None or decided.verdict != TRAIN:
+            return False
+        found = self.stores.operations.decisions(self.system.name, since=decided.as_of, until=decided.as_of)
+        return not any(
+            d.kind == PROMOTION or d.name == GIVEN_UP or (d.kind == TRAINING_SET and d.verdict != ADEQUATE)
+            for d in found
+        )
+
+    def request(self, job: str, as_of: datetime, *, window: TimeWindow | None = None) -> dg.RunRequest | dg.SkipReason:
+        """Return the request of a run, unless one is under way or too many have failed."""
+        key = self.system.calendar.key(as_of)
+        tags = {"system": self.system.name, AS_OF_TAG: key, OWNER_TAG: str(self.stores.token or 0)}
+        runs = self.instance.get_runs(dg.RunsFilter(job_name=job, tags={AS_OF_TAG: key}))
+        if any(run.status in NOT_FINISHED_STATUSES for run in runs):
+            return dg.SkipReason(f"{job} as of {key} is under way")
+        if sum(run.tags.get(OWNER_TAG) == tags[OWNER_TAG] for run in runs) >= ATTEMPTS:
+            return dg.SkipReason(self._give_up(job, as_of))
+        run_key = f"{self.system.name}/{key}" + (f"/{len(runs) + 1}" if runs else "")
+        ticks = [self.system.calendar.key(t.start) for t in self.system.calendar.ticks(window)] if window else [key]
+        if len(ticks) == 1:
+            return dg.RunRequest(run_key=run_key, job_name=job, partition_key=ticks[0], tags=tags)
+        span = {ASSET_PARTITION_RANGE_START_TAG: ticks[0], ASSET_PARTITION_RANGE_END_TAG: ticks[-1]}
+        return dg.RunRequest(run_key=run_key, job_name=job, tags={**tags, **span})
+
+    def _give_up(self, job: str, as_of: datetime) -> str:
+        """Leave a run that always fails to a person: life goes on without a training, not without a tick."""
+        told = f"{job} as of {self.system.calendar.key(as_of)} failed {ATTEMPTS} times"
+        if job == adapter.training_job(self.system):
+            self._record(as_of, RETRAINING, GIVEN_UP, FAILED, f"{told}; the champion stays", {})
+        return f"{told}: see its runs, mend the cause, and run it by hand"
+
+    def _record(
+        self, as_of: datetime, kind: str, name: str, verdict: str, reason: str, evidence: Mapping[str, Any]
+    ) -> None:
+        self.stores.operations.record(Decision(self.system.name, as_of, kind, name, verdict, reason, dict(evidence)))
