@@ -11,17 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from dagster import TimeWindowPartitionMapping
 
-from mlsys_assets.data_ingestion.source import KNOWN_AT, TIMESTAMP, Column
+from mlsys_assets.data_ingestion.source import TIMESTAMP, Column
 from mlsys_assets.data_ingestion.ticks import TICK, with_tick
-from mlsys_assets.data_sampling.rows import LabelledRows
-from mlsys_assets.data_sampling.splits import Split
-from mlsys_assets.data_sampling.views import TestRead, Train
-from mlsys_assets.features.feature import PREDICT_AT
 from mlsys_assets.models.passport import code_hash, source_files
 from mlsys_assets.system import MLSystem
-from mlsys_assets.types import CHAMPION, Finding, Scalar, Severity, TimeWindow, days, hours
-from mlsys_resources.operations_rows import Alias, Decision, TestRead as StoredRead
-from mlsys_resources.resources import Resources
+from mlsys_assets.types import Finding, Scalar, Severity, TimeWindow, days, hours
 
 if TYPE_CHECKING:
     from mlsys_resources.lake import Lake, Written
@@ -235,105 +229,3 @@ class TickWriter:
             },
             partition_key=self.system.calendar.key(tick),
         )
-
-
-class AsOf:
-    """One step of a decision as of a tick's start: what was known then, and the ledger it writes to."""
-
-    def __init__(self, context: dg.AssetExecutionContext, system: MLSystem, stores: Resources) -> None:
-        self.context, self.system, self.stores = context, system, stores
-        self.as_of = tick_window(context).start
-
-    def rows(self, versions: Mapping[str, int]) -> LabelledRows:
-        """Return the features and labels known as of then, as those table versions hold them."""
-        return _rows(self.stores.lake, self.system, self.as_of, tuple(sorted(versions.items())))
-
-    def training_rows(self) -> LabelledRows:
-        """Return the rows that the training set of this as-of recorded; raises if they are no longer the same."""
-        (record,) = self.decisions("training_set")
-        rows = self.rows(record.context["versions"])
-        if rows.content_hash != record.evidence["rows"]:
-            raise RuntimeError(
-                f"the rows as of {self.as_of:%Y-%m-%d} hash to {rows.content_hash}, the training set recorded "
-                f"{record.evidence['rows']}: the lake's versions {record.context['versions']} were changed; "
-                "materialize the training set again"
-            )
-        return rows
-
-    def split(self, rows: LabelledRows) -> Split:
-        """Return rows split as of then; the steps of one process share it."""
-        return _split(self.system, rows, self.as_of)
-
-    def refit_view(self, rows: LabelledRows) -> Train:
-        """Return all rows that a recipe is refitted on as of then; the steps of one process share it."""
-        return _refit_view(self.system, rows, self.as_of)
-
-    def record(
-        self,
-        kind: str,
-        name: str,
-        *,
-        verdict: str,
-        reason: str,
-        evidence: Mapping[str, Any],
-        context: Mapping[str, object] | None = None,
-    ) -> None:
-        """Append a decision as of then to the ledger; the identical one may stand there already."""
-        store = {"dagster_run": self.context.run.run_id, **(context or {})}
-        self.stores.operations.record(
-            Decision(self.system.name, self.as_of, kind, name, verdict, reason, dict(evidence), store)
-        )
-
-    @property
-    def baselines(self) -> list[str]:
-        """The names of the system's baselines."""
-        return [c.name for c in self.system.candidates if c.baseline]
-
-    def fitted(self) -> list[Decision]:
-        """Return the record of each candidate that was fitted as of then and is still declared."""
-        declared = {c.name for c in self.system.candidates}
-        return [d for d in self.decisions("candidate") if d.name in declared]
-
-    def champion_before(self) -> Alias | None:
-        """Return the champion that stood before any decision as of then."""
-        return self.stores.operations.alias_at(self.system.name, CHAMPION, self.as_of - timedelta(microseconds=1))
-
-    def standing(self, kind: str) -> list[Decision]:
-        """Return what was decided as of then, which may be nothing yet."""
-        return list(self.stores.operations.decisions(self.system.name, kind, since=self.as_of, until=self.as_of))
-
-    def decisions(self, kind: str) -> list[Decision]:
-        """Return what was decided as of then; raises if there is nothing."""
-        found = self.standing(kind)
-        if not found:
-            raise RuntimeError(
-                f"no {kind} of {self.system.name} as of {self.as_of:%Y-%m-%d} is on record; "
-                "materialize the assets upstream of this one first"
-            )
-        return found
-
-    def record_read(self, read: TestRead) -> None:
-        """Put an opening of a sealed test on record."""
-        self.stores.operations.record_test_read(
-            StoredRead(self.system.name, read.split, read.content_hash, read.models, read.reason, read.as_of)
-        )
-
-
-@lru_cache(maxsize=1)
-def _rows(lake: "Lake", system: MLSystem, as_of: datetime, versions: tuple[tuple[str, int], ...]) -> LabelledRows:
-    version, key, start = dict(versions), system.requests.key, system.calendar.start
-    # What became known at the very moment belongs to the tick that starts then, and may not be there yet: counted,
-    # it would change the answer when the step is run again.
-    features = lake.read(system.name, "features", window=(PREDICT_AT, start, as_of), version=version["features"])
-    labels = lake.read(system.name, "labels", window=(KNOWN_AT, start, as_of), version=version["labels"])
-    return LabelledRows.join(features, labels, key=key, at=PREDICT_AT, window=system.label.window)
-
-
-@lru_cache(maxsize=1)
-def _split(system: MLSystem, rows: LabelledRows, as_of: datetime) -> Split:
-    return system.time_split.split(rows, as_of=as_of)
-
-
-@lru_cache(maxsize=1)
-def _refit_view(system: MLSystem, rows: LabelledRows, as_of: datetime) -> Train:
-    return system.time_split.refit_view(rows, as_of=as_of)

@@ -13,6 +13,7 @@ from mlsys_resources import fence
 from mlsys_resources.canonical import canonical_json, content_hash as hash_of
 from mlsys_resources.database import Database
 from mlsys_resources.names import identifier
+from mlsys_resources.operations_checks import LONGEST_NAME, LONGEST_TEXT, check_count, check_text
 from mlsys_resources.operations_rows import LOST, REFUSED, WON, Alias, AliasAttempt, Decision, ModelVersion, TestRead
 from mlsys_resources.operations_tables import (
     ALIAS_ATTEMPTS,
@@ -23,15 +24,6 @@ from mlsys_resources.operations_tables import (
     MODELS,
     TEST_READS,
 )
-
-LONGEST_NAME = 200
-"""Characters of a candidate, a decision's kind or name: short enough for any index."""
-
-LONGEST_TEXT = 10_000
-"""Characters of a reason or a list of models."""
-
-LARGEST_COUNT = 2**31 - 1
-"""The largest version or revision that every backend holds."""
 
 Row = TypeVar("Row", ModelVersion, Alias, AliasAttempt, Decision, TestRead)
 
@@ -69,7 +61,7 @@ class OperationsStore:
 
     def take_over(self, holder: str) -> int:
         """Return a token greater than all before it, so that whoever shows one of those can write no more."""
-        _check_text(LONGEST_TEXT, holder=holder)
+        check_text(LONGEST_TEXT, holder=holder)
         return fence.take_over(self._database, holder=holder, at=self._clock())
 
     def check_fence(self) -> None:
@@ -86,9 +78,9 @@ class OperationsStore:
         Raises Conflict if the version number is on record for another model.
         """
         identifier(model.system)
-        _check_count(version=model.version)
-        _check_text(LONGEST_NAME, name=model.name, content_hash=model.content_hash, run_id=model.run_id)
-        _check_text(LONGEST_TEXT, manifest_sha256=model.manifest_sha256, source=model.source)
+        check_count(version=model.version)
+        check_text(LONGEST_NAME, name=model.name, content_hash=model.content_hash, run_id=model.run_id)
+        check_text(LONGEST_TEXT, manifest_sha256=model.manifest_sha256, source=model.source)
         row = _values(model, registered_at=self._clock())
         with self._database.write() as connection:
             self._database.insert_if_absent(connection, MODELS, row)
@@ -103,7 +95,7 @@ class OperationsStore:
 
     def model(self, system: str, version: int) -> ModelVersion | None:
         """Return the trusted record of a version, or None."""
-        _check_count(version=version)
+        check_count(version=version)
         found = self._rows(MODELS, MODELS.c.system == identifier(system), MODELS.c.version == version)
         return _row(ModelVersion, found[0]) if found else None
 
@@ -161,9 +153,9 @@ class OperationsStore:
         Raises Conflict if another move came first or the alias was moved by a decision of a later
         as-of; UnknownModel if no trusted record says that this version has this content.
         """
-        _check_count(version=version, expected_revision=expected_revision)
+        check_count(version=version, expected_revision=expected_revision)
         wanted = Alias(identifier(system), identifier(alias), version, content_hash, as_of, expected_revision + 1)
-        _check_text(LONGEST_TEXT, content_hash=content_hash, reason=reason)
+        check_text(LONGEST_TEXT, content_hash=content_hash, reason=reason)
         with self._database.write() as connection:
             outcome = self._try_alias(connection, wanted)
             found = _alias(connection, system, alias)
@@ -210,8 +202,8 @@ class OperationsStore:
         Raises Conflict if a different one has the same system, as-of, kind and name.
         """
         identifier(decision.system)
-        _check_text(LONGEST_NAME, kind=decision.kind, name=decision.name, verdict=decision.verdict)
-        _check_text(LONGEST_TEXT, reason=decision.reason)
+        check_text(LONGEST_NAME, kind=decision.kind, name=decision.name, verdict=decision.verdict)
+        check_text(LONGEST_TEXT, reason=decision.reason)
         evidence, context = canonical_json(dict(decision.evidence)), canonical_json(dict(decision.context))
         row = _values(decision, evidence=evidence, context=context, recorded_at=self._clock())
         row["content_hash"] = decision.content_hash
@@ -278,8 +270,8 @@ class OperationsStore:
     def record_test_read(self, read: TestRead) -> bool:
         """Append one opening of a sealed test; return False if the identical one is on record."""
         identifier(read.system)
-        _check_text(LONGEST_TEXT, split=read.split, content_hash=read.content_hash)
-        _check_text(LONGEST_TEXT, models=read.models, reason=read.reason)
+        check_text(LONGEST_TEXT, split=read.split, content_hash=read.content_hash)
+        check_text(LONGEST_TEXT, models=read.models, reason=read.reason)
         row = _values(read, key=read.key, at=self._clock())
         with self._database.write() as connection:
             return self._database.insert_if_absent(connection, TEST_READS, row)
@@ -344,30 +336,6 @@ def _values(row: Row, **more: object) -> dict[str, Any]:
 
 def _decision(values: Any) -> Decision:
     return _row(Decision, dict(values) | {name: json.loads(values[name]) for name in ("evidence", "context")})
-
-
-def _check_text(longest: int, **values: object) -> None:
-    for name, value in values.items():
-        if not isinstance(value, str) or len(value) > longest or "\x00" in value or not _encodable(value):
-            raise ValueError(f"{name} is {_start(value)}; allowed is text without NUL of at most {longest} characters")
-
-
-def _check_count(**values: object) -> None:
-    for name, value in values.items():
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= LARGEST_COUNT:
-            raise ValueError(f"{name} is {_start(value)}; allowed is a whole number from 0 to {LARGEST_COUNT}")
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # a lone surrogate
-        return False
-    return True
-
-
-def _start(value: object) -> str:
-    return f"{value!r:.80}"
 
 
 def _refusal(wanted: Alias, found: Alias | None, outcome: str) -> Exception:

@@ -7,6 +7,7 @@ import dagster as dg
 
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.data_sampling.views import Train
+from mlsys_assets.decision_step import AsOf
 from mlsys_assets.measures.metrics import value
 from mlsys_assets.models.bundle import to_files
 from mlsys_assets.models.candidate import FitError, Fitted
@@ -42,7 +43,7 @@ def _candidates(system: MLSystem) -> dg.AssetsDefinition:
         **adapter.common(system, STAGE, kinds=("lightgbm", "scikitlearn", "mlflow")),
     )
     def candidates(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
-        step = adapter.AsOf(context, system, stores)
+        step = AsOf(context, system, stores)
         logbook = _Logbook(step)
         split = step.split(step.training_rows())
         table, failed = [], []
@@ -77,7 +78,7 @@ def _refitted(system: MLSystem) -> dg.AssetsDefinition:
         **adapter.common(system, STAGE, kinds=("lightgbm", "mlflow")),
     )
     def refitted_model(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
-        step = adapter.AsOf(context, system, stores)
+        step = AsOf(context, system, stores)
         (gate,) = step.decisions("gate")
         if gate.verdict != "pass":
             return dg.MaterializeResult(metadata={"refitted": "no", "why": gate.reason})
@@ -103,7 +104,7 @@ def _refitted(system: MLSystem) -> dg.AssetsDefinition:
 class _Logbook:
     """Writes what was fitted to MLflow and to the ledger, each naming the other."""
 
-    def __init__(self, step: adapter.AsOf) -> None:
+    def __init__(self, step: AsOf) -> None:
         self.step, self.models, self.system = step, step.stores.models, step.system
         (self.training_set,) = step.decisions("training_set")
         self.environment = Environment.observed(*adapter.PACKAGES, declaration=self.system)

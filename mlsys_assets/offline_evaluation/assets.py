@@ -12,6 +12,7 @@ from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.data_ingestion.source import TIMESTAMP
 from mlsys_assets.data_sampling.rows import moments
 from mlsys_assets.data_sampling.views import OpenedTest, Test
+from mlsys_assets.decision_step import AsOf
 from mlsys_assets.features.feature import PREDICT_AT
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.models.bundle import from_files
@@ -75,7 +76,7 @@ def _evaluation(system: MLSystem) -> dg.AssetsDefinition:
         config: EvaluationConfig,
         stores: dg.ResourceParam[Resources],
     ) -> dg.MaterializeResult:
-        step = adapter.AsOf(context, system, stores)
+        step = AsOf(context, system, stores)
         split = step.split(step.training_rows())
         scored = [*_candidates(step), *_champion(step)]
         evaluator = Evaluator(system.metrics, system.slices, seed=system.seed, support=system.gates.support)
@@ -128,7 +129,7 @@ def _decision(system: MLSystem) -> dg.AssetsDefinition:
     def champion_decision(
         context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]
     ) -> dg.MaterializeResult:
-        step = adapter.AsOf(context, system, stores)
+        step = AsOf(context, system, stores)
         declared = {CHAMPION, *(d.name for d in step.fitted())}
         records = [d for d in step.decisions("evaluation") if d.name in declared]
         evaluations = [Evaluation.from_dict(d.name, s, found) for d in records for s, found in d.evidence.items()]
@@ -166,7 +167,7 @@ def _decision(system: MLSystem) -> dg.AssetsDefinition:
     return champion_decision
 
 
-def _candidates(step: adapter.AsOf) -> list[_Model]:
+def _candidates(step: AsOf) -> list[_Model]:
     found = []
     for d in step.fitted():
         saved = SavedArtifacts(d.context["source"], d.context["manifest_sha256"], d.evidence["model"])
@@ -176,7 +177,7 @@ def _candidates(step: adapter.AsOf) -> list[_Model]:
     return found
 
 
-def _champion(step: adapter.AsOf) -> list[_Model]:
+def _champion(step: AsOf) -> list[_Model]:
     champion = step.champion_before()
     if champion is None:
         return []
@@ -184,7 +185,7 @@ def _champion(step: adapter.AsOf) -> list[_Model]:
     return [_Model(CHAMPION, champion.content_hash, from_files(loaded.content), loaded.version.run_id)]
 
 
-def _opened(step: adapter.AsOf, test: Test, scored: list[_Model], reason: str) -> OpenedTest:
+def _opened(step: AsOf, test: Test, scored: list[_Model], reason: str) -> OpenedTest:
     models = " ".join(sorted(m.content_hash for m in scored))
     return test.open(step.record_read, models=models, reason=reason)
 
@@ -197,7 +198,7 @@ def _score_rows(system: MLSystem, view: OpenedTest, model: _Model, test: Test, s
     return pa.table(values, schema=score_schema(system.requests.key, PREDICT_AT))
 
 
-def _record(step: adapter.AsOf, found: list[Evaluation], context: Mapping[str, object]) -> None:
+def _record(step: AsOf, found: list[Evaluation], context: Mapping[str, object]) -> None:
     for model in dict.fromkeys(e.model for e in found):
         mine = [e for e in found if e.model == model]
         first = step.system.metrics[0].name
@@ -217,7 +218,7 @@ def _tell_mlflow(stores: Resources, scored: list[_Model], found: list[Evaluation
         stores.models.add_to_run(model.run_id, metrics=metrics, artifacts=pictures)
 
 
-def _read_once(step: adapter.AsOf) -> Finding:
+def _read_once(step: AsOf) -> Finding:
     """Find a test that was opened again as of one time, by other models, without a reason given for it since."""
     opened = Counter(
         (r.split, r.reason == SCHEDULED)
@@ -251,7 +252,7 @@ def _accuracy(system: MLSystem, found: list[Evaluation]) -> Finding:
     return Finding("accuracy_is_no_guide", not beaten, summary, Severity.WARN, dict(rates))
 
 
-def _scored(step: adapter.AsOf, split: str, records: Sequence[Decision]) -> Scored:
+def _scored(step: AsOf, split: str, records: Sequence[Decision]) -> Scored:
     """Return a test's rows with the scores of every model that the records are about."""
     version = records[0].context["scores_version"]
     rows = step.stores.lake.read(step.system.name, SCORES, ticks=[step.as_of], version=version)
@@ -263,7 +264,7 @@ def _scored(step: adapter.AsOf, split: str, records: Sequence[Decision]) -> Scor
     return Scored(split, found["data_hash"], moments(mine[PREDICT_AT]), mine["label"].to_numpy(), scores, hashes)
 
 
-def _best(step: adapter.AsOf) -> str:
+def _best(step: AsOf) -> str:
     """Return the model that did best on validation: the tests choose nothing."""
     metric = step.system.metrics[0]
     sign = -1 if metric.higher_is_better else 1

@@ -13,6 +13,7 @@ from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.charts import bars, lines
 from mlsys_assets.data_ingestion.source import EVENT_TIME, KNOWN_AT
 from mlsys_assets.data_labeling.label import LABEL
+from mlsys_assets.decision_step import AsOf
 from mlsys_assets.features.feature import PREDICT_AT
 from mlsys_assets.prediction.batch import BASELINES, MODEL, PREDICTIONS, SCORE
 from mlsys_assets.production_monitoring import findings
@@ -63,7 +64,7 @@ def _profile(system: MLSystem) -> dg.AssetsDefinition:
     def training_profile(
         context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]
     ) -> dg.MaterializeResult:
-        step = adapter.AsOf(context, system, stores)
+        step = AsOf(context, system, stores)
         (gate,) = step.decisions("gate")
         if gate.verdict != "pass":
             return dg.MaterializeResult(metadata={"profile": "none", "why": gate.reason})

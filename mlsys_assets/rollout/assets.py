@@ -3,6 +3,7 @@
 import dagster as dg
 
 from mlsys_assets import dagster_adapter as adapter
+from mlsys_assets.decision_step import AsOf
 from mlsys_assets.rollout.promotion import decide_promotion
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import CHAMPION
@@ -23,7 +24,7 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         **adapter.common(system, STAGE, kinds=("mlflow",)),
     )
     def promotion(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
-        step = adapter.AsOf(context, system, stores)
+        step = AsOf(context, system, stores)
         (gate,) = step.decisions("gate")
         refit = step.decisions("refit")[0] if gate.verdict == "pass" else None
         before, moved = step.champion_before(), _moved(step, refit)
@@ -55,20 +56,20 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
     return [promotion]
 
 
-def _moved(step: adapter.AsOf, refit: Decision | None) -> bool:
+def _moved(step: AsOf, refit: Decision | None) -> bool:
     """Return whether the alias was moved to the refitted model by this very decision, whatever followed."""
     wanted = None if refit is None else (step.as_of, refit.evidence["model"], WON)
     attempts = step.stores.operations.attempts(step.system.name, CHAMPION)
     return wanted in [(a.as_of, a.content_hash, a.outcome) for a in attempts]
 
 
-def _later(step: adapter.AsOf) -> str | None:
+def _later(step: AsOf) -> str | None:
     """Return what was made champion later, or as of then too, which only a rollback can have done by now."""
     now = step.stores.operations.alias(step.system.name, CHAMPION)
     return None if now is None or now.as_of < step.as_of else f"version {now.version} as of {now.as_of:%Y-%m-%d %H:%M}"
 
 
-def _promote(step: adapter.AsOf, refit: Decision, gate: Decision) -> None:
+def _promote(step: AsOf, refit: Decision, gate: Decision) -> None:
     """Move the alias from where it stood when the gate compared."""
     step.stores.operations.set_alias(
         step.system.name,
