@@ -27,15 +27,21 @@ PAUSE_S = 0.1
 
 TIE = """\
 import ctypes, os, signal, sys
-ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+for ask in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(ask, signal.SIG_DFL)
+signal.pthread_sigmask(signal.SIG_SETMASK, [])
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 if os.getppid() != int(sys.argv[1]):
     sys.exit("the process that started this one is gone")
 os.execv(sys.argv[2], sys.argv[2:])
 """
-"""Asks Linux for a SIGTERM when the parent dies (prctl, PR_SET_PDEATHSIG = 1), then becomes the command.
+"""Makes sure that the command can be asked to stop, and is when its parent dies; then becomes the command.
 
-A parent that is killed with -9 can stop nobody itself. Asked for in the child before it becomes the command,
-not between fork and exec: there, in a copy of a process with threads, Python code may wait for ever.
+A process that was itself started deaf to signals, as a shell's background jobs are to SIGINT, would have children as
+deaf. A parent that is killed with -9 can stop nobody: Linux is asked to send a SIGTERM then (prctl, PR_SET_PDEATHSIG
+= 1). All in the child before it becomes the command, not between fork and exec: there, in a copy of a process with
+threads, Python code may wait for ever.
 """
 
 
@@ -69,11 +75,10 @@ class Tree:
 
 def grow(name: str, command: Sequence[str], *, environment: Mapping[str, str], log: Path) -> Tree:
     """Start a command in a session of its own, tied to this process's life; it writes to ``log``."""
-    if sys.platform == "linux":
-        command = (sys.executable, "-I", "-S", "-c", TIE, str(os.getpid()), *command)
+    tied = (sys.executable, "-I", "-S", "-c", TIE, str(os.getpid()), *command)
     with log.open("wb") as file:
         root = subprocess.Popen(
-            command, env=dict(environment), stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
+            tied, env=dict(environment), stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
             start_new_session=True,
         )  # fmt: skip
     return Tree(name, root)

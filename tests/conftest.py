@@ -17,7 +17,10 @@ os.environ.update(
 time.tzset()
 
 import atexit  # noqa: E402
+import resource  # noqa: E402
 import shutil  # noqa: E402
+import signal  # noqa: E402
+import subprocess  # noqa: E402
 import sys  # noqa: E402
 import tempfile  # noqa: E402
 import uuid  # noqa: E402
@@ -26,6 +29,7 @@ from datetime import UTC, datetime, timedelta  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import hypothesis  # noqa: E402
+import psutil  # noqa: E402
 import pytest  # noqa: E402
 
 hypothesis.settings.register_profile(
@@ -60,6 +64,33 @@ class ManualClock:
 def clock() -> ManualClock:
     """A clock at 2013-07-01 00:00 UTC."""
     return ManualClock(datetime(2013, 7, 1, tzinfo=UTC))
+
+
+class Work:
+    """The work of processes, in seconds of a processor: how busy the machine is, now and later, says nothing."""
+
+    @staticmethod
+    def spent() -> float:
+        """Return the work of all processes that were started here and have ended."""
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+
+    @staticmethod
+    def kill_after(process: "subprocess.Popen[str]", work: float) -> None:
+        """Kill a process, the leader of its group, with all of that group, once it has done so much."""
+        watched = psutil.Process(process.pid)
+        while sum(watched.cpu_times()[:2]) < work:
+            assert process.poll() is None, "it was over too soon to be killed"
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+
+
+@pytest.fixture(scope="session")
+def work() -> type[Work]:
+    """Measure the work of processes, and kill them in the midst of it."""
+    return Work
 
 
 @pytest.fixture(scope="session")

@@ -4,8 +4,6 @@ import json
 import os
 import random
 import re
-import resource
-import signal
 import socket
 import subprocess
 import sys
@@ -19,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -39,15 +36,14 @@ SEED = 20130708
 
 
 @pytest.fixture(scope="module")
-def homes(tmp_path_factory) -> list[Path]:
+def homes(tmp_path_factory, work) -> list[Path]:
     """Two state folders, each lived in by ``mlsys run`` in processes of its own; the second was killed on the way."""
     first, second = (tmp_path_factory.mktemp(name) for name in ("first", "second"))
-    before = _spent()
+    before = work.spent()
     _finished(_started(first), first)
-    # A share of its work, not of its time: how busy the machine is then and now says nothing.
     share = random.Random(SEED).uniform(0.1, 0.9)
     with _started(second) as process:
-        _killed_after(process, share * (_spent() - before))
+        work.kill_after(process, share * (work.spent() - before))
     _finished(_started(second), second)
     return [first, second]
 
@@ -66,22 +62,6 @@ def _finished(process: "subprocess.Popen[str]", home: Path) -> None:
     assert process.returncode == 0, said + wrong
     (home / "said.txt").write_text(said)
     (home / "wrong.txt").write_text(wrong)
-
-
-def _spent() -> float:
-    """Return the seconds of work of all processes that were started here and have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-def _killed_after(process: "subprocess.Popen[str]", work: float) -> None:
-    watched = psutil.Process(process.pid)
-    while sum(watched.cpu_times()[:2]) < work:
-        assert process.poll() is None, "it was over too soon to be killed"
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
 
 
 @pytest.fixture(scope="module")

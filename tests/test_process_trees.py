@@ -33,10 +33,11 @@ def plant(tmp_path: Path) -> Iterator[Callable[..., Tree]]:
     planted: list[Tree] = []
 
     def start(code: str, *, processes: int = 1) -> Tree:
-        code = f"{code}\nopen({str(tmp_path / 'up')!r}, 'w').close()\n{SLEEP}"
+        up = tmp_path / f"up{len(planted)}"
+        code = f"{code}\nopen({str(up)!r}, 'w').close()\n{SLEEP}"
         tree = grow("it", [sys.executable, "-c", code], environment=os.environ, log=tmp_path / "it.log")
         planted.append(tree)
-        wait_for(lambda: (tmp_path / "up").exists() and len(tree.living()) == processes)
+        wait_for(lambda: up.exists() and len(tree.living()) == processes)
         return tree
 
     yield start
@@ -63,6 +64,22 @@ def test_a_child_that_listens_stops_by_itself(plant: Callable[..., Tree], ask: s
     assert fell([tree], ask) == []
     assert tree.root.returncode in (-ask, 1)  # killed by it, or by the KeyboardInterrupt it became
     assert tree.living() == set()
+
+
+def test_a_child_of_one_that_was_started_deaf_listens(plant: Callable[..., Tree]) -> None:
+    """As a shell's background jobs are to SIGINT."""
+    asks = (signal.SIGINT, signal.SIGTERM)
+    before = {ask: signal.signal(ask, signal.SIG_IGN) for ask in asks}
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, asks)
+    try:
+        trees = [plant(""), plant("")]
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        for ask, handler in before.items():
+            signal.signal(ask, handler)
+    for tree, ask in zip(trees, asks, strict=True):
+        assert fell([tree], ask) == []
+        assert tree.root.returncode in (-ask, 1)
 
 
 def test_a_child_that_listens_to_nothing_is_killed(plant: Callable[..., Tree]) -> None:

@@ -2,8 +2,6 @@
 
 import os
 import random
-import signal
-import subprocess
 import time
 from dataclasses import replace
 
@@ -33,14 +31,11 @@ UNTIL = "2013-04-16"
 KILLS = 3
 
 
-def test_two_fresh_lives_and_one_killed_three_times_have_one_ledger(six_weeks, mlsys, tmp_path) -> None:
-    draw, took = random.Random(20130416), float((six_weeks.folder / "took.txt").read_text())
+def test_two_fresh_lives_and_one_killed_three_times_have_one_ledger(six_weeks, mlsys, work, tmp_path) -> None:
+    draw, whole = random.Random(20130416), float((six_weeks.folder / "work.txt").read_text())
     for _ in range(KILLS):
         with mlsys(tmp_path, "run", "rain", "--until", UNTIL) as process:
-            with pytest.raises(subprocess.TimeoutExpired):  # else it was over too soon to be killed
-                process.wait(timeout=draw.uniform(0.25, 0.45) * took)
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+            work.kill_after(process, draw.uniform(0.1, 0.28) * whole)
     with mlsys(tmp_path, "run", "rain", "--until", UNTIL) as process:
         said, wrong = process.communicate()
     assert process.returncode == 0, said + wrong

@@ -4,7 +4,6 @@ import json
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -52,12 +51,12 @@ def done(home: Path, *arguments: str, **environment: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def year(tmp_path_factory) -> Path:
+def year(tmp_path_factory, work) -> Path:
     """The year in one go."""
-    home, began = tmp_path_factory.mktemp("year") / "home", time.monotonic()
+    home, began, before = tmp_path_factory.mktemp("year") / "home", time.monotonic(), work.spent()
     said = done(home, "run", "--until", END)
     took = time.monotonic() - began
-    (home / "took.txt").write_text(str(took))
+    (home / "work.txt").write_text(str(work.spent() - before))
     print(f"\n{said}\nthe year took {took:.0f} s")
     return home
 
@@ -88,14 +87,11 @@ def test_a_year_in_one_go_and_one_that_was_stopped_and_went_on_are_the_same(year
     assert [m["month"] for m in report["months"]] == [f"2013-{m:02}" for m in range(7, 13)]
 
 
-def test_a_year_killed_three_times_is_the_same(year, tmp_path) -> None:
-    draw, took = random.Random(2013), float((year / "took.txt").read_text())
+def test_a_year_killed_three_times_is_the_same(year, work, tmp_path) -> None:
+    draw, whole = random.Random(2013), float((year / "work.txt").read_text())
     for _ in range(KILLS):
         with command(tmp_path, "run", "--until", END) as process:
-            with pytest.raises(subprocess.TimeoutExpired):
-                process.wait(timeout=draw.uniform(0.1, 0.4) * took)
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+            work.kill_after(process, draw.uniform(0.1, 0.28) * whole)
     done(tmp_path, "run", "--until", END)
     assert ledger(tmp_path) == ledger(year)
 
