@@ -188,13 +188,14 @@ def test_a_run_that_is_under_way_is_not_asked_for_again(live) -> None:
     job, as_of = training_job(desk.system), NOW + hours(1)
     tags = {AS_OF_TAG: desk.system.calendar.key(as_of), OWNER_TAG: "0"}
     assert isinstance(desk.request(job, as_of), dg.RunRequest)
-    for status in set(dg.DagsterRunStatus) - {dg.DagsterRunStatus.QUEUED}:  # which is of a daemon with its workspace
-        under_way = dg.DagsterRun(job, tags=tags, status=status)
-        desk.instance.run_storage.add_run(under_way)
+    status = dg.DagsterRunStatus
+    for now, free in {
+        status.NOT_STARTED: False, status.STARTING: False, status.STARTED: False, status.CANCELING: False,
+        status.FAILURE: True, status.CANCELED: True,
+    }.items():  # fmt: skip
+        found = dg.DagsterRun(job, tags=tags, status=now)
+        desk.instance.run_storage.add_run(found)
         asked = desk.request(job, as_of)
-        if under_way.is_finished:
-            assert isinstance(asked, dg.RunRequest), status
-        else:
-            assert isinstance(asked, dg.SkipReason), status
-            assert "is under way" in asked.skip_message
-        desk.instance.delete_run(under_way.run_id)
+        assert isinstance(asked, dg.RunRequest if free else dg.SkipReason), now
+        assert free or "is under way" in asked.skip_message
+        desk.instance.delete_run(found.run_id)
