@@ -4,6 +4,7 @@ import argparse
 import gc
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from mlsys_assets.system import MLSystem
     from mlsys_resources.resources import Resources
 
+INTERRUPTED = 128 + signal.SIGINT
+"""The exit code that shells expect of a command that was interrupted."""
+
 LEDGER_COLUMNS = ("system", "as_of", "kind", "name", "verdict", "reason", "evidence", "context", "content_hash")
 
 
@@ -36,6 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, LookupError, OSError, RuntimeError) as error:
         print(f"mlsys: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("mlsys: stopped; what was done is kept, and asked for again it goes on from there", file=sys.stderr)
+        return INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -135,6 +142,7 @@ def _run(options: argparse.Namespace) -> int:
     from mlsys_assets.runs import Runner
     from mlsys_assets.state_folder import clear, own
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped by a service manager as by Ctrl-C
     home, say = state_folder(os.environ), Progress(sys.stdout)
     until = None if options.until is None else moment(options.until)  # before anything is deleted
     if options.fresh:

@@ -9,6 +9,7 @@ import dagster as dg
 from dagster import DagsterEventType
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
+from mlsys_assets.interrupts import never_lost
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import TimeWindow
 
@@ -22,7 +23,7 @@ class RunFailed(RuntimeError):
 
 @dataclass(frozen=True)
 class Runner:
-    """Runs jobs of one system one after the other.
+    """Runs jobs of one system one after the other; raises KeyboardInterrupt if a signal to stop came meanwhile.
 
     Parameters
     ----------
@@ -60,10 +61,11 @@ class Runner:
         job = self.definitions.resolve_job_def(name)
         run_id = str(uuid4())  # named here so that its events can be followed
         self.instance.add_event_listener(run_id, self._follow)
-        result = job.execute_in_process(
-            instance=self.instance, partition_key=partition, tags=tags, run_id=run_id, run_config=QUIET,
-            raise_on_error=False,
-        )  # fmt: skip
+        with never_lost():
+            result = job.execute_in_process(
+                instance=self.instance, partition_key=partition, tags=tags, run_id=run_id, run_config=QUIET,
+                raise_on_error=False,
+            )  # fmt: skip
         if not result.success:
             raise RunFailed(_why(name, result))
 

@@ -1,6 +1,7 @@
 """What every test stands on: UTC, no inherited settings, one thread, a clock, a real PostgreSQL."""
 
 import os
+import signal
 import time
 
 # Before anything imports NumPy, LightGBM, MLflow or Dagster: each reads these once.
@@ -15,11 +16,17 @@ os.environ.update(
     DO_NOT_TRACK="1",
 )
 time.tzset()
+for _number, _handler in (
+    (signal.SIGHUP, signal.SIG_DFL),
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGTERM, signal.SIG_DFL),
+):
+    if signal.getsignal(_number) is signal.SIG_IGN:  # as nohup and a script's background jobs are started
+        signal.signal(_number, _handler)
 
 import atexit  # noqa: E402
 import resource  # noqa: E402
 import shutil  # noqa: E402
-import signal  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
 import tempfile  # noqa: E402
@@ -76,15 +83,17 @@ class Work:
         return used.ru_utime + used.ru_stime
 
     @staticmethod
-    def kill_after(process: "subprocess.Popen[str]", work: float) -> None:
-        """Kill a process, the leader of its group, with all of that group, once it has done so much."""
+    def stop_after(
+        process: "subprocess.Popen[str]", work: float, by: signal.Signals = signal.SIGKILL
+    ) -> tuple[int, str]:
+        """Stop a process and its group, which it leads, once it has done so much; return its code and complaints."""
         watched = psutil.Process(process.pid)
         while sum(watched.cpu_times()[:2]) < work:
             assert process.poll() is None, "it was over too soon to be killed"
             time.sleep(0.05)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        assert process.returncode == -signal.SIGKILL
+        os.killpg(process.pid, by)
+        wrong = process.communicate()[1]
+        return process.returncode, wrong
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -43,7 +44,7 @@ def homes(tmp_path_factory, work) -> list[Path]:
     _finished(_started(first), first)
     share = random.Random(SEED).uniform(0.1, 0.9)
     with _started(second) as process:
-        work.kill_after(process, share * (work.spent() - before))
+        assert work.stop_after(process, share * (work.spent() - before))[0] == -signal.SIGKILL
     _finished(_started(second), second)
     return [first, second]
 

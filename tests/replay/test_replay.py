@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import time
 from dataclasses import replace
 
@@ -35,7 +36,10 @@ def test_two_fresh_lives_and_one_killed_three_times_have_one_ledger(six_weeks, m
     draw, whole = random.Random(20130416), float((six_weeks.folder / "work.txt").read_text())
     for _ in range(KILLS):
         with mlsys(tmp_path, "run", "rain", "--until", UNTIL) as process:
-            work.kill_after(process, draw.uniform(0.1, 0.28) * whole)
+            assert work.stop_after(process, draw.uniform(0.1, 0.22) * whole)[0] == -signal.SIGKILL
+    with mlsys(tmp_path, "run", "rain", "--until", UNTIL) as process:
+        code, wrong = work.stop_after(process, draw.uniform(0.1, 0.22) * whole, signal.SIGTERM)
+    assert (code, wrong) == (130, "mlsys: stopped; what was done is kept, and asked for again it goes on from there\n")
     with mlsys(tmp_path, "run", "rain", "--until", UNTIL) as process:
         said, wrong = process.communicate()
     assert process.returncode == 0, said + wrong

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -91,7 +92,7 @@ def test_a_year_killed_three_times_is_the_same(year, work, tmp_path) -> None:
     draw, whole = random.Random(2013), float((year / "work.txt").read_text())
     for _ in range(KILLS):
         with command(tmp_path, "run", "--until", END) as process:
-            work.kill_after(process, draw.uniform(0.1, 0.28) * whole)
+            assert work.stop_after(process, draw.uniform(0.1, 0.28) * whole)[0] == -signal.SIGKILL
     done(tmp_path, "run", "--until", END)
     assert ledger(tmp_path) == ledger(year)
 
