@@ -11,6 +11,8 @@ from mlsys_assets.models.bundle import from_files
 
 AHEAD = ("precip_1", "precip_2", "precip_3")
 SINCE = "2013-03-05"
+MOST_WORSE = 0.01
+"""Log loss that a promoted model may have more than the first; those refused here have two and more of it."""
 
 
 def since(raw: pa.Table, day: str = SINCE) -> pa.ChunkedArray:
@@ -63,8 +65,10 @@ def test_flipped_labels_promote_no_worse_model(grown, rain, change) -> None:
         for m in models
     ]
     promoted = {m.version for m in models for a in life.stores.operations.attempts("rain") if a.version == m.version}
-    assert all(loss <= losses[0] + rain.gates.static_margin for m, loss in zip(models, losses, strict=True)
-               if m.version in promoted), losses  # fmt: skip
+    assert all(
+        loss <= losses[0] + MOST_WORSE for m, loss in zip(models, losses, strict=True) if m.version in promoted
+    ), losses
+    assert list(life.said("gate", "champion").values()) == ["pass", "fail", "fail", "fail"]
 
 
 def test_labels_that_stop_are_insufficient_data_and_train_nothing(grown, rain, change) -> None:
