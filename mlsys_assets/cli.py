@@ -8,13 +8,22 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from importlib import import_module
+from importlib import import_module, reload
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlsys_assets.process_environment import prepare
 from mlsys_assets.types import SystemClock
-from mlsys_resources.resources import HOME, build_resources, state_folder, workspace_module
+from mlsys_resources.resources import (
+    HOME,
+    LAKE,
+    OPERATIONS_URL,
+    TRACKING_URI,
+    WORKSPACE,
+    build_resources,
+    state_folder,
+    workspace_module,
+)
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -120,13 +129,26 @@ def _command(
 
 def _module() -> Any:
     """Return the workspace, which loads Dagster: only now, when the environment is settled, and not for --help."""
-    return import_module(workspace_module(os.environ))
+    name = workspace_module(os.environ)
+    if os.environ.get(WORKSPACE) and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))  # as `python -m` does, with which the services are started
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise  # of something that the workspace imports
+        raise LookupError(
+            f"there is no module {error.name!r}, which {WORKSPACE} names; call mlsys in the folder that holds it, or "
+            "put that folder on PYTHONPATH"
+        ) from None
 
 
 def _workspace(options: argparse.Namespace) -> "tuple[MLSystem, dg.Definitions, Resources]":
     """Return the system asked for, and the definitions and stores of its workspace."""
     workspace = _module()
     named: dict[str, MLSystem] = {system.name: system for system in workspace.SYSTEMS}
+    if not named:
+        raise LookupError(f"{workspace.__name__} has no systems; name at least one in its SYSTEMS")
     name = next(iter(named)) if options.system is None else options.system
     if name not in named:
         raise LookupError(f"{workspace.__name__} has no system {name!r}; it has: {', '.join(named)}")
@@ -140,16 +162,18 @@ def _run(options: argparse.Namespace) -> int:
     from mlsys_assets.replay import Replay, tick_told
     from mlsys_assets.report import report, summary
     from mlsys_assets.runs import Runner
-    from mlsys_assets.state_folder import clear, own
+    from mlsys_assets.state_folder import own
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped by a service manager as by Ctrl-C
     home, say = state_folder(os.environ), Progress(sys.stdout)
-    until = None if options.until is None else moment(options.until)  # before anything is deleted
+    until = None if options.until is None else moment(options.until)
     if options.fresh:
-        clear(home, command="mlsys run --fresh")
+        _clear(options, home, until)
     with own(home, command="mlsys run", environment=os.environ) as owned:
+        if options.fresh:
+            reload(_module())  # whose stores were made before this process owned the folder
         system, defs, resources = _workspace(options)  # now that the environment says that this process may write
-        replay = Replay(Runner(system, defs, owned.instance, say.step), resources, say.doing)
+        replay = Replay(Runner(system, defs, owned.instance, say.step), resources, say.doing, say.failed)
         for as_of in replay.run(until or _last(system)):
             say.settled(system.calendar.key(as_of), tick_told(system, resources, as_of))
     told, page = report(system, resources), home / f"{system.name}.html"
@@ -165,6 +189,23 @@ Where to look
     )
     gc.freeze()  # else a million objects are looked through once more, for a second, while the process ends
     return 0
+
+
+def _clear(options: argparse.Namespace, home: Path, until: datetime | None) -> None:
+    """Delete what is in the state folder, once it is sure that what is asked for can be done without it."""
+    from mlsys_assets.replay import require_replayable
+    from mlsys_assets.state_folder import clear
+
+    if elsewhere := [name for name in (LAKE, OPERATIONS_URL, TRACKING_URI) if os.environ.get(name)]:
+        raise ValueError(
+            f"--fresh deletes what is in {home}, and {' and '.join(elsewhere)} keeps a part of the state elsewhere; "
+            "nothing was deleted: empty that yourself, or name an empty one, and another --home"
+        )
+    system, _, _ = _workspace(options)
+    require_replayable(system)
+    if until is None:
+        _last(system)
+    clear(home, command="mlsys run --fresh")
 
 
 def _last(system: "MLSystem") -> datetime:

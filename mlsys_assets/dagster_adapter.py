@@ -43,6 +43,15 @@ def partitions(system: MLSystem) -> dg.TimeWindowPartitionsDefinition:
     )
 
 
+def as_ofs(system: MLSystem) -> dg.TimeWindowPartitionsDefinition:
+    """Return the starts of ticks as of which can be decided: also of the tick under way, and the calendar's end."""
+    calendar = system.calendar
+    end = None if calendar.end is None else calendar.end + calendar.step
+    return dg.TimeWindowPartitionsDefinition(
+        start=calendar.start, end=end, fmt=calendar.key_format, cron_schedule=cron(system), end_offset=1
+    )
+
+
 def cron(system: MLSystem) -> str:
     """Return the schedule of the system's ticks."""
     start = system.calendar.start

@@ -9,6 +9,7 @@ import dagster as dg
 
 from mlsys_assets.dagster_adapter import tick_window
 from mlsys_assets.data_ingestion.source import KNOWN_AT
+from mlsys_assets.data_labeling.label import LABEL
 from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.data_sampling.splits import Split
 from mlsys_assets.data_sampling.views import TestRead, Train
@@ -32,6 +33,14 @@ class AsOf:
     def rows(self, versions: Mapping[str, int]) -> LabelledRows:
         """Return the features and labels known as of then, as those table versions hold them."""
         return _rows(self.stores.lake, self.system, self.as_of, tuple(sorted(versions.items())))
+
+    def labels_known(self, versions: Mapping[str, int]) -> int:
+        """Return how many labels were known then, also of what no prediction was asked for: monitoring counts alike."""
+        window = (KNOWN_AT, self.system.calendar.start, self.as_of)
+        found = self.stores.lake.read(
+            self.system.name, "labels", columns=[LABEL], window=window, version=versions["labels"]
+        )
+        return int(found.num_rows - found[LABEL].null_count)
 
     def training_rows(self) -> LabelledRows:
         """Return the rows that the training set of this as-of recorded; raises if they are no longer the same."""

@@ -32,6 +32,12 @@ class Progress:
             self.out.write(f"\r\033[K{line[:WIDTH]}")
             self.out.flush()
 
+    def failed(self, why: str) -> None:
+        """Tell that a job failed, and why."""
+        if self.out.isatty():
+            self.out.write("\r\033[K")
+        print(f"  {self._doing} failed: {why}", file=self.out, flush=True)
+
     def settled(self, tick: str, told: str) -> None:
         """Tell that a tick is settled, how long its jobs took, and what came of it."""
         if self.out.isatty():

@@ -12,7 +12,7 @@ from dagster._core.execution.build_resources import wrap_resources_for_execution
 from mlsys_assets.clocks import StoredClock, clock_of
 from mlsys_assets.dagster_adapter import tick_job, training_job
 from mlsys_assets.retraining.desk import Desk
-from mlsys_assets.retraining.ledger import ARBITER, MONITORING, PERFORMANCE, RETRAINING
+from mlsys_assets.retraining.ledger import ARBITER, GIVEN_UP, MONITORING, PERFORMANCE, RETRAINING
 from mlsys_assets.retraining.sensors import build_schedules, build_sensors
 from mlsys_assets.retraining.timetable import Due, first_as_of, next_due
 from mlsys_assets.runs import RunFailed, Runner
@@ -21,7 +21,21 @@ from mlsys_assets.types import CHAMPION
 from mlsys_resources.resources import Resources
 
 MOST_ROUNDS = 6
-"""Rounds of schedule and sensors that one tick may take: a run for its data, one for its training, and repeats."""
+"""Rounds of schedule and sensors that one decision may take: a run for its data, and three of its training."""
+
+
+def require_replayable(system: MLSystem) -> None:
+    """Raise ValueError unless the system has a clock of its own and something that decides."""
+    if system.simulated_from is None:
+        raise ValueError(
+            f"{system.name} lives on the wall clock, and only what has a simulated one can be replayed; "
+            "declare simulated_from"
+        )
+    if not system.triggers:
+        raise ValueError(
+            f"{system.name} has no triggers, so that nothing decides when to train; declare at least one, such as "
+            "Every(days(28)), or run its jobs by hand"
+        )
 
 
 class OpenInstanceContext(dg.ScheduleEvaluationContext):
@@ -66,11 +80,14 @@ class Replay:
         The system's stores, which hold its clock.
     doing
         Given the work that begins, in words; the context lasts as long as it does.
+    failed
+        Told why a training failed, which is tried again, and at last given up.
     """
 
     runner: Runner
     stores: Resources
     doing: Callable[[str], AbstractContextManager[None]]
+    failed: Callable[[str], None] = lambda _why: None
 
     @property
     def system(self) -> MLSystem:
@@ -80,8 +97,10 @@ class Replay:
     def run(self, until: datetime) -> Iterator[datetime]:
         """Live on, from where the clock stands, up to decisions as of ``until``; yield each as-of when it is settled.
 
-        Raises ValueError for a system on the wall clock, RunFailed if a run fails; started again, it goes on there.
+        A training that fails is tried again and then given up, as by the daemon. Raises ValueError for a system that
+        cannot be replayed, RunFailed if a tick's run fails; started again, it goes on there.
         """
+        require_replayable(self.system)
         if self._desk.training_wanted():
             yield self._settled()
         while (due := self._next()) is not None and due.as_of <= until:
@@ -95,12 +114,8 @@ class Replay:
     @cached_property
     def _clock(self) -> StoredClock:
         clock = clock_of(self.system, self.stores)
-        if isinstance(clock, StoredClock):
-            return clock
-        raise ValueError(
-            f"{self.system.name} lives on the wall clock, and only what has a simulated one can be replayed; "
-            "declare simulated_from"
-        )
+        assert isinstance(clock, StoredClock)  # noqa: S101 - of what can be replayed
+        return clock
 
     def _next(self) -> Due | None:
         decided, calendar = self._desk.decided, self.system.calendar
@@ -108,14 +123,18 @@ class Replay:
         return next_due(calendar, first=first, decided=None if decided is None else decided.as_of)
 
     def _settled(self) -> datetime:
-        """Ask schedule and sensors, and run what they request, until the decision that is due is taken and done."""
+        """Ask schedule and sensors, and run what they request, until the next decision is taken and done."""
+        wanted = self._desk.training_wanted()
+        before = None if wanted or self._desk.decided is None else self._desk.decided.as_of
         for _ in range(MOST_ROUNDS):
             self._round()
             decided = self._desk.decided
-            if decided is not None and self._desk.due() is None and not self._desk.training_wanted():
+            if decided is not None and decided.as_of != before and not self._desk.training_wanted():
                 return decided.as_of
-        now = f"{self._clock.now():%Y-%m-%d %H:%M}"
-        raise RunFailed(f"{self.system.name}: what is due at {now} is not done after {MOST_ROUNDS} rounds")
+        raise RunFailed(
+            f"{self.system.name}: what is due at {self._clock.now():%Y-%m-%d %H:%M} is not done after {MOST_ROUNDS} "
+            "rounds; `mlsys up` shows what schedule and sensors say"
+        )
 
     def _round(self) -> None:
         said = self._schedule.evaluate_tick(
@@ -157,16 +176,18 @@ class Replay:
             with self.doing(words[request.job_name]):
                 try:
                     self.runner.request(request)
-                except RunFailed:
-                    # What the ledger knows of, such as too few labels, is an outcome; all else is the caller's to mend.
-                    if request.job_name == tick_job(self.system) or self._desk.training_wanted():
+                except RunFailed as failed:
+                    if request.job_name == tick_job(self.system):
                         raise
+                    if self._desk.training_wanted():  # else the ledger knows of it, as of too few labels
+                        self.failed(str(failed))
 
 
 def tick_told(system: MLSystem, stores: Resources, as_of: datetime) -> str:
     """Return in a line what was decided as of a time, and how the tick before it was predicted."""
     found = {(d.kind, d.name): d for d in stores.operations.decisions(system.name, since=as_of, until=as_of)}
     parts = [f"{d.verdict}: {d.reason}" for d in [found.get((RETRAINING, ARBITER))] if d is not None]
+    parts += [d.reason for d in [found.get((RETRAINING, GIVEN_UP))] if d is not None]
     parts += [f"gate {d.verdict}" for d in [found.get(("gate", CHAMPION))] if d is not None]
     monitored = found.get((MONITORING, PERFORMANCE))
     return "; ".join(parts) + (f" | {monitored.reason.split('; ')[-1]}" if monitored is not None else "")

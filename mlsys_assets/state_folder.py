@@ -57,7 +57,7 @@ run_monitoring:
 """
 
 
-OWN = ("lake", "dagster", "mlartifacts", "logs", "operations.db", "mlflow.db", "dagster.yaml")
+OWN = ("lake", "dagster", "mlartifacts", "logs", "service_logs", "operations.db", "mlflow.db", "dagster.yaml")
 """What mlsys puts into a state folder, and what a fresh start takes out of it; a database with its journals."""
 
 

@@ -25,8 +25,8 @@ WORKSPACE = "MLSYS_WORKSPACE"
 MLFLOW_UI = "MLSYS_MLFLOW_UI"
 """Environment: where people open the MLflow UI, for links."""
 FENCE = "MLSYS_FENCE"
-"""Environment: the token of the process that owns the state folder, for it and its children; a process without one is
-not fenced: it only reads, or nobody owns the folder."""
+"""Environment: the token of the process that owns the state folder, for it and its children; a process without one
+writes tables only while nobody owns the folder."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Resources:
         """The tables."""
         from mlsys_resources.lake import Lake
 
-        fence = None if self.token is None else self._check_fence
+        fence = self._check_unowned if self.token is None else self._check_fence
         return Lake(self.env.get(LAKE) or str(self.home / "lake"), fence=fence)
 
     @cached_property
@@ -104,6 +104,18 @@ class Resources:
 
     def _check_fence(self) -> None:
         self.operations.check_fence()
+
+    def _check_unowned(self) -> None:
+        """Raise Fenced if somebody owns the folder, whose process this one, which has no token, was not started by."""
+        from mlsys_resources.fence import Fenced
+        from mlsys_resources.folder_lock import look
+
+        owned, holder = look(self.home)
+        if owned:
+            raise Fenced(
+                f"{self.home} is in use by {holder or 'another process'}, which did not start this one; nothing was "
+                "written: wait until it has ended, or do this in the pages of `mlsys up`"
+            )
 
     def for_dagster(self) -> dict[str, object]:
         """Return them under the name by which assets ask for them."""

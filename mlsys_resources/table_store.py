@@ -128,7 +128,7 @@ class TableStore:
 
         try:
             found = self._files(*names).get_file_info(fs.FileSelector("", allow_not_found=True))
-        except TableNotFoundError:  # what delta-rs calls any folder that is not there
+        except (TableNotFoundError, FileNotFoundError):  # so says delta-rs; and Arrow, of one made while it looks twice
             return []
         return sorted(f.base_name for f in found if f.type == fs.FileType.Directory and f.base_name.isidentifier())
 

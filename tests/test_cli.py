@@ -107,15 +107,54 @@ def test_a_run_to_before_the_first_tick_does_nothing(home: Path, capsys) -> None
     [
         ({"simulated_from": None}, ["--until", "2013-07-08"], "flights lives on the wall clock, and only what has a"),
         ({"calendar": Weekly("2012-12-31")}, [], "the calendar of flights has no end; say --until DATE"),
+        ({"triggers": ()}, ["--until", "2013-07-08"], "flights has no triggers, so that nothing decides when to train"),
     ],
 )
-def test_what_cannot_be_lived_through_is_told(home: Path, capsys, monkeypatch, changes, arguments, why) -> None:
+@pytest.mark.parametrize("fresh", [[], ["--fresh"]])
+def test_what_cannot_be_lived_through_is_told_and_nothing_deleted(
+    home: Path, capsys, monkeypatch, changes, arguments, why, fresh
+) -> None:
     from mlsys_assets import workspace
 
+    (home / "lake" / "flights").mkdir(parents=True)
     monkeypatch.setattr(workspace, "SYSTEMS", (replace(workspace.flights, **changes),))
-    code, out, wrong = told(capsys, "run", *arguments)
+    code, out, wrong = told(capsys, "run", *fresh, *arguments)
     assert (code, out) == (1, "")
     assert wrong.startswith(f"mlsys: {why}")
+    assert (home / "lake" / "flights").is_dir()
+
+
+def test_a_fresh_start_of_what_is_not_there_deletes_nothing(home: Path, capsys, monkeypatch) -> None:
+    (home / "lake" / "flights").mkdir(parents=True)
+    code, _, wrong = told(capsys, "run", "fligths", "--fresh")
+    assert (code, wrong) == (1, "mlsys: mlsys_assets.workspace has no system 'fligths'; it has: flights\n")
+    monkeypatch.setenv("MLSYS_OPERATIONS_URL", f"sqlite:///{home}/elsewhere.db")
+    code, _, wrong = told(capsys, "run", "--fresh")
+    assert (code, "MLSYS_OPERATIONS_URL keeps a part of the state elsewhere; nothing was deleted" in wrong) == (1, True)
+    assert (home / "lake" / "flights").is_dir()
+
+
+def test_a_workspace_is_found_in_the_working_folder_or_told(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("SYSTEMS = ()")
+    for name, why in (
+        ("mine", "mlsys: mine has no systems; name at least one in its SYSTEMS\n"),
+        ("other.place", "mlsys: there is no module 'other', which MLSYS_WORKSPACE names; call mlsys in the folder"),
+    ):
+        environment = os.environ | {"MLSYS_WORKSPACE": name, "MLSYS_HOME": str(tmp_path / "home")}
+        command = [str(Path(sys.executable).with_name("mlsys")), "ledger"]
+        found = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert found.returncode == 1
+        assert found.stderr.startswith(why)
+
+
+def test_an_interrupted_command_says_so(home: Path, capsys, monkeypatch) -> None:
+    def interrupted(_options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mlsys_assets.cli._workspace", interrupted)
+    code, out, wrong = told(capsys, "ledger")
+    assert (code, out) == (130, "")
+    assert wrong == "mlsys: stopped; what was done is kept, and asked for again it goes on from there\n"
 
 
 def test_a_fresh_start_deletes_what_mlsys_keeps_and_nothing_else(home: Path, capsys) -> None:

@@ -22,6 +22,7 @@ from dagster._core.test_utils import create_run_for_test
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from mlsys_assets.state_folder import fail_orphans, open_instance, own
+from mlsys_resources.fence import Fenced
 from mlsys_resources.folder_lock import Holder, StateFolderBusy
 from mlsys_resources.operations_rows import Decision
 from mlsys_resources.resources import Resources, build_resources
@@ -233,6 +234,24 @@ def test_a_child_of_a_living_owner_writes(tmp_path: Path) -> None:
         until(lambda: result.exists() and result.read_text().endswith("end"))
         assert result.read_text() == "lake wrote\noperations wrote\nend"
         owner.communicate("\n")
+
+
+def test_who_was_not_started_by_the_owner_writes_no_table(tmp_path: Path, environment: dict[str, str]) -> None:
+    """As Dagster's own web pages, opened on the folder while `mlsys run` is at work."""
+    other = stores_of({"MLSYS_HOME": str(tmp_path)})
+    rows = pa.table({"x": [1]}).append_column("tick", pa.array([JULY], pa.timestamp("us", "UTC")))
+
+    def write() -> None:
+        other.lake.write_ticks("rain", "rows", rows, schema=SCHEMA, ticks=[JULY], run_id="by hand")
+
+    with (
+        own(tmp_path, command="mlsys run", environment=environment),
+        pytest.raises(Fenced, match="in use by mlsys run"),
+    ):
+        write()
+    assert not other.lake.has("rain", "rows")
+    write()
+    assert other.lake.has("rain", "rows")
 
 
 # -- runs -----------------------------------------------------------------------------------------

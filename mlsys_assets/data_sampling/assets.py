@@ -35,7 +35,7 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         deps=[
             dg.AssetDep(adapter.key(system, table), partition_mapping=adapter.earlier_ticks(system)) for table in TABLES
         ],
-        partitions_def=adapter.partitions(system),
+        partitions_def=adapter.as_ofs(system),
         check_specs=adapter.check_specs(asset, CHECKS),
         description="The rows known as of the tick's start, split by time, purged and embargoed; the tests are sealed.",
         **adapter.common(system, STAGE, kinds=("python",)),
@@ -54,7 +54,7 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
             reason=findings[0].summary,
             evidence={
                 "rows": rows.content_hash,
-                "labelled": int(rows.labelled(step.as_of).sum()),
+                "labelled": step.labels_known(versions),
                 **_hashes(split),
                 **split.fates,
             },

@@ -37,7 +37,7 @@ def _candidates(system: MLSystem) -> dg.AssetsDefinition:
     @dg.asset(
         key=asset,
         deps=[adapter.key(system, "training_set")],
-        partitions_def=adapter.partitions(system),
+        partitions_def=adapter.as_ofs(system),
         check_specs=adapter.check_specs(asset, {"all_fitted": ("Every declared candidate could be fitted.", False)}),
         description=f"{names}: fitted on train, chosen on validation, each an MLflow run.",
         **adapter.common(system, STAGE, kinds=("lightgbm", "scikitlearn", "mlflow")),
@@ -73,7 +73,7 @@ def _refitted(system: MLSystem) -> dg.AssetsDefinition:
     @dg.asset(
         key=asset,
         deps=[adapter.key(system, name) for name in ("champion_decision", CANDIDATES, "training_set")],
-        partitions_def=adapter.partitions(system),
+        partitions_def=adapter.as_ofs(system),
         description="The recipe that passed the gate, refitted on all known rows but the static test, and registered.",
         **adapter.common(system, STAGE, kinds=("lightgbm", "mlflow")),
     )

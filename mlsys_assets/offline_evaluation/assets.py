@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import dagster as dg
 import pyarrow as pa
@@ -66,7 +67,7 @@ def _evaluation(system: MLSystem) -> dg.AssetsDefinition:
     @dg.asset(
         key=asset,
         deps=[adapter.key(system, "candidates"), adapter.key(system, "training_set")],
-        partitions_def=adapter.partitions(system),
+        partitions_def=adapter.as_ofs(system),
         check_specs=adapter.check_specs(asset, CHECKS),
         description="Every candidate and the champion on the recent test and on the static test, with intervals.",
         **adapter.common(system, STAGE, kinds=("numpy", "mlflow")),
@@ -122,7 +123,7 @@ def _decision(system: MLSystem) -> dg.AssetsDefinition:
     @dg.asset(
         key=asset,
         deps=[adapter.key(system, EVALUATION)],
-        partitions_def=adapter.partitions(system),
+        partitions_def=adapter.as_ofs(system),
         description="Whether the best model candidate may become champion, and if not, what it did not show.",
         **adapter.common(system, STAGE, kinds=("python",)),
     )
@@ -140,7 +141,7 @@ def _decision(system: MLSystem) -> dg.AssetsDefinition:
             challenger,
             evaluations,
             [_compare(system, tests[s], challenger, b) for s in tests for b in step.baselines],
-            _against_champion(system, tests, challenger, champion),
+            _against_champion(system, tests, challenger, _trained(step, champion)),
         )
         hashes = {split: scored.data_hash for split, scored in tests.items()}
         verdict = decide(system.gates, case, model_hash=tests[RECENT].hashes[challenger], data_hashes=hashes)
@@ -268,7 +269,7 @@ def _best(step: AsOf) -> str:
     """Return the model that did best on validation: the tests choose nothing."""
     metric = step.system.metrics[0]
     sign = -1 if metric.higher_is_better else 1
-    fitted = {d.name: d.evidence[f"validation {metric.name}"] for d in step.fitted()}
+    fitted = {d.name: d.evidence.get(f"validation {metric.name}") for d in step.fitted()}
     models = {name: value for name, value in fitted.items() if name not in step.baselines and value is not None}
     if not models:
         raise dg.Failure(f"no model candidate could be fitted as of {step.as_of:%Y-%m-%d}; see the asset candidates")
@@ -281,12 +282,22 @@ def _compare(system: MLSystem, scored: Scored, challenger: str, other: str) -> C
 
 
 def _against_champion(
-    system: MLSystem, tests: Mapping[str, Scored], challenger: str, champion: Alias | None
+    system: MLSystem, tests: Mapping[str, Scored], challenger: str, champion: datetime | None
 ) -> list[Comparison]:
     if champion is None:
         return []
-    unseen = {**tests, RECENT: tests[RECENT].unseen_since(champion.as_of)}
+    unseen = {**tests, RECENT: tests[RECENT].unseen_since(champion)}
     return [_compare(system, scored, challenger, CHAMPION) for scored in unseen.values()]
+
+
+def _trained(step: AsOf, champion: Alias | None) -> datetime | None:
+    """Return as of when the champion was trained: after a rollback that is not when it became champion."""
+    if champion is None:
+        return None
+    model = step.stores.operations.model(step.system.name, champion.version)
+    if model is None:
+        raise RuntimeError(f"the champion, version {champion.version}, is not on record; see `mlsys doctor`")
+    return model.as_of
 
 
 def _metric_table(system: MLSystem, found: list[Evaluation], split: str) -> dg.MarkdownMetadataValue:

@@ -56,7 +56,7 @@ def _profile(system: MLSystem) -> dg.AssetsDefinition:
     @dg.asset(
         key=adapter.key(system, PROFILE),
         deps=[adapter.key(system, name) for name in ("refitted_model", "training_set")],
-        partitions_def=adapter.partitions(system),
+        partitions_def=adapter.as_ofs(system),
         description="How each feature was distributed in the rows that the refitted model learned from.",
         metadata={"dagster/column_schema": adapter.arrow_schema(PROFILE_SCHEMA)},
         **adapter.common(system, STAGE, kinds=("numpy", "deltalake")),
@@ -106,7 +106,7 @@ def _performance(system: MLSystem) -> dg.AssetsDefinition:
         everything = latest(said)
         checks = [
             findings.label_rate(found),
-            findings.labels_arrive(everything, as_of=tick.window.end - system.label.window),
+            findings.labels_arrive(everything, step=system.calendar.step, as_of=tick.window.end - system.label.window),
             findings.beats_baselines(everything, system.metrics[0]),
         ]
         return dg.MaterializeResult(

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from mlsys_assets.measures.metrics import Metric
@@ -67,10 +67,10 @@ def label_rate(found: Mapping[str, Any]) -> Finding:
     return Finding(name, h < SMALL_EFFECT, told + advice, Severity.WARN, {"now": now, "before": before, "h": h})
 
 
-def labels_arrive(rows: Sequence[Mapping[str, Any]], *, as_of: datetime) -> Finding:
-    """Look at the last predicted tick all of whose labels should be known: it ended before ``as_of``."""
+def labels_arrive(rows: Sequence[Mapping[str, Any]], *, step: timedelta, as_of: datetime) -> Finding:
+    """Look at the last predicted tick all of whose labels should be known: it had ended by ``as_of``."""
     name = "labels_arrive"
-    ripe = [row for row in rows if row[MODEL] == CHAMPION and row[PREDICTED] < as_of]
+    ripe = [row for row in rows if row[MODEL] == CHAMPION and row[PREDICTED] + step <= as_of]
     if not ripe:
         return Finding(name, True, "no tick whose labels had their time yet", Severity.WARN)
     row = ripe[-1]

@@ -100,13 +100,21 @@ def decide(policy: Retraining, verdicts: Mapping[str, TriggerVerdict], history: 
     """
     evidence: dict[str, Scalar] = {name: found.answer.value for name, found in verdicts.items()}
     fired = [name for name, found in verdicts.items() if found.fires]
-    if history.trained is not None and not _holds(policy.when, verdicts):
+    without = _without_model(history)
+    if not without and not _holds(policy.when, verdicts):
         told = f"{' and '.join(fired)} said yes, which is not enough" if fired else _silence(verdicts)
         return RetrainDecision(False, told, evidence)
-    why = f"{' and '.join(fired)} said yes" if history.trained is not None else "nothing was trained yet"
+    why = without or f"{' and '.join(fired)} said yes"
     if limited := _limits(policy, history):
         return RetrainDecision(False, f"{why}, but {limited}", evidence)
     return RetrainDecision(True, why, evidence)
+
+
+def _without_model(history: History) -> str:
+    """Return why there is no model, in which case none is to be waited for: what does not serve cannot become worse."""
+    if history.trained is None:
+        return "nothing was trained yet"
+    return "" if history.promoted else "nothing that was trained was promoted yet"
 
 
 def _silence(verdicts: Mapping[str, TriggerVerdict]) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from mlsys_assets.mistakes import misnamed, out_of_range
 from mlsys_assets.production_monitoring.drift import LARGE
-from mlsys_assets.retraining.history import History, Monitored
+from mlsys_assets.retraining.history import REMEMBERED, History, Monitored
 from mlsys_assets.retraining.trigger import TriggerVerdict, said, unknown
 
 SHOWN = 3
@@ -44,7 +44,7 @@ class Drift:
             *misnamed("a trigger", self.name),
             *out_of_range(f"{what}: share", self.share, above=0, most=1),
             *out_of_range(f"{what}: psi", self.psi, above=0),
-            *out_of_range(f"{what}: over", self.over, whole=True, least=1),
+            *out_of_range(f"{what}: over", self.over, whole=True, least=1, most=REMEMBERED),
         ]
 
     def verdict(self, history: History) -> TriggerVerdict:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from mlsys_assets.measures.metrics import Metric, RocAuc
 from mlsys_assets.mistakes import misnamed, not_one, out_of_range
-from mlsys_assets.retraining.history import History, Served
+from mlsys_assets.retraining.history import REMEMBERED, History, Served
 from mlsys_assets.retraining.trigger import TriggerVerdict, said, unknown
 
 
@@ -43,7 +43,7 @@ class PerformanceDrop:
             *misnamed("a trigger", self.name),
             *not_one(f"{what}: metric", self.metric, Metric),
             *out_of_range(f"{what}: by", self.by, above=0),
-            *out_of_range(f"{what}: over", self.over, whole=True, least=1),
+            *out_of_range(f"{what}: over", self.over, whole=True, least=1, most=REMEMBERED),
         ]
 
     def verdict(self, history: History) -> TriggerVerdict:
@@ -53,7 +53,7 @@ class PerformanceDrop:
         metric, reference = self.metric.name, history.trained.reference.get(self.metric.name)
         if reference is None:
             return unknown(f"the last training's {metric} on its recent test is not known")
-        served = [s for s in history.served(self.over) if s.tick >= history.trained.as_of and metric in s.metrics]
+        served = [s for s in history.served(self.over, metric=metric) if s.tick >= history.trained.as_of]
         if len(served) < self.over:
             return unknown(
                 f"{len(served)} ticks since the last training have labels enough for {metric}; asked for: {self.over}"

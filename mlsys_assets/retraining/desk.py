@@ -16,7 +16,7 @@ from dagster._core.storage.tags import (
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.clocks import clock_of
 from mlsys_assets.retraining.arbiter import TRAIN, decide
-from mlsys_assets.retraining.history import History
+from mlsys_assets.retraining.history import REMEMBERED, History
 from mlsys_assets.retraining.ledger import (
     ADEQUATE,
     ARBITER,
@@ -26,8 +26,8 @@ from mlsys_assets.retraining.ledger import (
     GIVEN_UP,
     MONITORING,
     PERFORMANCE,
+    PROMOTED,
     PROMOTION,
-    REMEMBERED,
     RETRAINING,
     TRAINING_SET,
     TRIGGER,
@@ -36,7 +36,7 @@ from mlsys_assets.retraining.ledger import (
 from mlsys_assets.retraining.timetable import Due, first_as_of, next_due
 from mlsys_assets.retraining.trigger import Answer, Trigger, TriggerVerdict, ask
 from mlsys_assets.system import MLSystem
-from mlsys_assets.types import TimeWindow
+from mlsys_assets.types import CHAMPION, TimeWindow
 from mlsys_resources.operations_rows import Decision
 from mlsys_resources.resources import Resources
 
@@ -100,7 +100,8 @@ class Desk:
             sets = (trained, *sets)
         gates = () if trained is None else store.decisions(name, GATE, since=trained.as_of, until=trained.as_of)
         monitoring = store.decisions(name, MONITORING, since=since, until=as_of)
-        return history(as_of, training_sets=sets, gates=gates, monitoring=monitoring)
+        promoted = store.decision(name, PROMOTION, CHAMPION, until=before, verdict=PROMOTED) is not None
+        return history(as_of, training_sets=sets, gates=gates, monitoring=monitoring, promoted=promoted)
 
     def verdicts(self, as_of: datetime) -> dict[str, Decision]:
         """Return the triggers' verdicts on record as of then, in declared order."""

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+REMEMBERED = 26
+"""Ticks whose monitoring a trigger can look back on."""
+
 
 @dataclass(frozen=True)
 class Training:
@@ -84,6 +87,8 @@ class History:
         The as-ofs of the trainings as far back, also of those without enough data, oldest first.
     monitored
         One for each of the last ticks, oldest first; the last of them as of now.
+    promoted
+        Whether any of the trainings before it led to a champion.
 
     Raises ValueError if anything in it is later than ``as_of``.
     """
@@ -92,6 +97,7 @@ class History:
     trainings: tuple[Training, ...] = ()
     attempts: tuple[datetime, ...] = ()
     monitored: tuple[Monitored, ...] = ()
+    promoted: bool = True
 
     def __post_init__(self) -> None:
         later = [t.as_of for t in self.trainings if t.as_of >= self.as_of]
@@ -110,7 +116,7 @@ class History:
         """What monitoring found as of now."""
         return self.monitored[-1] if self.monitored and self.monitored[-1].as_of == self.as_of else None
 
-    def served(self, last: int) -> tuple[Served, ...]:
-        """Return the last ``last`` predicted ticks that have labels, each as it is known now."""
-        latest = {served.tick: served for found in self.monitored for served in found.served if served.labelled}
+    def served(self, last: int, *, metric: str) -> tuple[Served, ...]:
+        """Return the last ``last`` predicted ticks that have labels enough for a metric, each as it is known now."""
+        latest = {s.tick: s for m in self.monitored for s in m.served if s.labelled and metric in s.metrics}
         return tuple(latest[tick] for tick in sorted(latest)[-last:])

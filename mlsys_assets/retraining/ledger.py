@@ -17,8 +17,7 @@ MONITORING, PERFORMANCE, DRIFT = "monitoring", "performance", "drift"
 TRAINING_SET, GATE, PROMOTION = "training_set", "gate", "promotion"
 """The kinds of a training's first record, whose only name is the same, of its gate, and of its last record."""
 ADEQUATE = "adequate"
-REMEMBERED = 26
-"""Ticks whose monitoring a trigger can look back on."""
+PROMOTED = "promoted"
 
 
 class Record(Protocol):
@@ -51,7 +50,12 @@ class Record(Protocol):
 
 
 def history(
-    as_of: datetime, *, training_sets: Iterable[Record], gates: Sequence[Record], monitoring: Iterable[Record]
+    as_of: datetime,
+    *,
+    training_sets: Iterable[Record],
+    gates: Sequence[Record],
+    monitoring: Iterable[Record],
+    promoted: bool,
 ) -> History:
     """Return the history that the records tell.
 
@@ -61,6 +65,8 @@ def history(
         Records of trainings as of then or later, and of monitoring as of later, are left out.
     training_sets, gates, monitoring
         The records of those kinds; gates may be those of the last training alone.
+    promoted
+        Whether any training before then led to a champion.
     """
     before = sorted((r for r in training_sets if r.as_of < as_of), key=lambda r: r.as_of)
     adequate = [r for r in before if r.verdict == ADEQUATE]
@@ -73,6 +79,7 @@ def history(
         tuple(Training(r.as_of, int(r.evidence["labelled"]), _reference(r.as_of, gates)) for r in adequate),
         tuple(r.as_of for r in before),
         tuple(_monitored(at, found[at]) for at in sorted(found) if PERFORMANCE in found[at]),
+        promoted,
     )
 
 

@@ -10,7 +10,7 @@ from mlsys_assets.retraining.history import History
 from mlsys_assets.types import Scalar
 
 LONGEST_REASON = 500
-"""Characters of a reason that stand in the record."""
+"""Characters of a reason, or of a text in the evidence, that stand in the record."""
 
 
 class Answer(StrEnum):
@@ -72,24 +72,37 @@ def unknown(reason: str, **evidence: Scalar) -> TriggerVerdict:
 def ask(trigger: Trigger, history: History) -> TriggerVerdict:
     """Return a trigger's verdict; one that raises or answers nonsense has the verdict ``error``, which never fires."""
     try:
-        found: object = trigger.verdict(history)
+        return _sound(trigger.verdict(history))
     except Exception as error:  # noqa: BLE001 - anybody's code; that it failed is what goes on record
         return _error(f"it raised {type(error).__name__}: {error}")
+
+
+def _sound(found: object) -> TriggerVerdict:
     if not isinstance(found, TriggerVerdict):
         return _error(f"it answered {found!r:.80}; it must answer a TriggerVerdict")
-    answer, reason = vars(found)["answer"], vars(found)["reason"]
+    answer, reason, evidence = (vars(found)[name] for name in ("answer", "reason", "evidence"))
     if not isinstance(answer, Answer) or not isinstance(reason, str):
         return _error(f"it answered {answer!r:.40} for {reason!r:.40}; allowed: {', '.join(Answer)}, in words")
-    if nonsense := [name for name, value in dict(found.evidence).items() if not _recordable(name, value)]:
+    if not isinstance(evidence, Mapping):
+        return _error(f"its evidence is {evidence!r:.80}; it must be a mapping from names to numbers and text")
+    if nonsense := [name for name, value in evidence.items() if not _recordable(name, value)]:
         return _error(f"its evidence cannot be recorded: {', '.join(map(str, nonsense))}; give finite numbers and text")
-    return found
+    return TriggerVerdict(answer, _told(reason), evidence)
 
 
 def _recordable(name: object, value: object) -> bool:
     if not isinstance(name, str) or not isinstance(value, str | int | float | None):
         return False
-    return not isinstance(value, float) or math.isfinite(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return False
+    return all(_told(text) == text for text in (name, value) if isinstance(text, str))
 
 
 def _error(reason: str) -> TriggerVerdict:
-    return TriggerVerdict(Answer.ERROR, " ".join(reason.split())[:LONGEST_REASON])
+    return TriggerVerdict(Answer.ERROR, _told(reason))
+
+
+def _told(text: str) -> str:
+    """Return a text as a record can hold it: on one line, not too long, without what is no text."""
+    sound = text.replace("\0", " ").encode("utf-8", "replace").decode()
+    return " ".join(sound.split())[:LONGEST_REASON]

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from mlsys_assets.retraining.ledger import PROMOTED
+
 
 @dataclass(frozen=True)
 class Promotion:
@@ -35,4 +37,4 @@ def decide_promotion(
         return Promotion(False, "unchanged", "the challenger is the champion, byte for byte")
     if later is not None:
         return Promotion(False, "held", f"too late: {later} stands by a later decision, which this one does not undo")
-    return Promotion(True, "promoted", gate_reason)
+    return Promotion(True, PROMOTED, gate_reason)

@@ -190,6 +190,19 @@ def hashes_of(revision: int) -> dict[tuple[str, datetime], str]:
     return {(t, w): content_hash(names["week"](w, revision).drop_columns("tick")) for t in TABLES for w in WEEKS}
 
 
+def test_a_table_made_while_the_folder_is_looked_at_is_there_at_the_next_look(tmp_path: Path, monkeypatch) -> None:
+    """Arrow looks twice, and fails if the folder is not there at first and then is."""
+
+    class Made:
+        def get_file_info(self, selector: object) -> None:
+            raise FileNotFoundError("Cannot list directory")
+
+    lake = Lake(str(tmp_path / "lake"))
+    with monkeypatch.context() as patch:
+        patch.setattr(type(lake._store), "_files", lambda *_: Made())
+        assert lake.tables("flights") == ()
+
+
 def test_a_reader_sees_one_commit_at_a_time(tmp_path: Path) -> None:
     """Writes of three blocks at once, and a reader all the while: never rows of two of them."""
     root, seen = tmp_path / "lake", [0]

@@ -1,5 +1,6 @@
 """One decision from many verdicts, and no more trainings than are allowed."""
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -48,6 +49,16 @@ def test_a_training_without_enough_data_is_tried_again_after_the_cooldown() -> N
     tried = History(NOW, (), (NOW - days(7),))
     assert decide(Retraining(), verdicts(False, False, False), tried).train
     assert not decide(Retraining(cooldown=days(14)), verdicts(False, False, False), tried).train
+
+
+def test_while_nothing_serves_it_goes_on_training_within_the_limits() -> None:
+    """What is watched is a model that serves: without one no trigger would ever say yes."""
+    silent = verdicts(*[Answer.INSUFFICIENT_DATA] * 3)
+    refused = replace(history(7), promoted=False)
+    found = decide(Retraining(), silent, refused)
+    assert (found.verdict, found.reason) == ("train", "nothing that was trained was promoted yet")
+    assert not decide(Retraining(cooldown=days(14)), silent, refused).train
+    assert not decide(Retraining(), silent, history(7)).train
 
 
 @pytest.mark.parametrize(("ago", "train"), [(13, False), (14, True)])

@@ -51,7 +51,7 @@ def monitored(n: int, labelled: int = 100, auc: float | None = 0.8, psi: float =
 
 def told(at: datetime, records: list[Recorded]):
     of = {kind: [r for r in records if r.kind == kind] for kind in ("training_set", "gate", "monitoring")}
-    return history(at, training_sets=of["training_set"], gates=of["gate"], monitoring=of["monitoring"])
+    return history(at, training_sets=of["training_set"], gates=of["gate"], monitoring=of["monitoring"], promoted=True)
 
 
 def test_what_is_read() -> None:
@@ -60,7 +60,8 @@ def test_what_is_read() -> None:
     assert found.trained.labelled == 90
     assert found.trained.reference == {"roc_auc": 0.8}
     assert found.now.labelled == 99
-    assert [dict(s.metrics) for s in found.served(5)] == [{"roc_auc": 0.8}, {}]
+    assert [dict(s.metrics) for m in found.monitored for s in m.served] == [{"roc_auc": 0.8}, {}]
+    assert [dict(s.metrics) for s in found.served(5, metric="roc_auc")] == [{"roc_auc": 0.8}]
     assert found.now.drift == {"a": 0.4, "b": 0.4}
 
 

@@ -13,7 +13,7 @@ from mlsys_assets.retraining.by_time import Every
 from mlsys_assets.retraining.by_volume import LabelVolume
 from mlsys_assets.retraining.history import History, Monitored, Served, Training
 from mlsys_assets.retraining.trigger import Answer, Trigger, TriggerVerdict, ask, said
-from mlsys_assets.types import days, utc
+from mlsys_assets.types import days, hours, utc
 
 NOW, WEEK = utc("2013-07-29"), days(7)
 TRIGGERS = (Every(days(28)), LabelVolume(grows=0.1), PerformanceDrop(by=0.05), Drift(share=0.5))
@@ -137,6 +137,11 @@ class Strange:
         (said(True, "because", share=float("nan")), "its evidence cannot be recorded: share"),
         (TriggerVerdict(Answer.YES, "because", {"rows": [1]}), "its evidence cannot be recorded: rows"),
         (ValueError("x" * 10_000), "it raised ValueError: xxx"),
+        (OSError("bad file '\udcff'\0"), "it raised OSError: bad file '?'"),
+        (TriggerVerdict(Answer.YES, "because", None), "its evidence is None; it must be a mapping"),
+        (TriggerVerdict(Answer.YES, "because", ["rows"]), "its evidence is ['rows']; it must be a mapping"),
+        (TriggerVerdict(Answer.YES, "because", {"file": "\udcff"}), "its evidence cannot be recorded: file"),
+        (TriggerVerdict(Answer.YES, "because", {"file": "x" * 10_000}), "its evidence cannot be recorded: file"),
     ],
 )
 def test_one_that_raises_or_answers_nonsense_is_a_verdict_and_never_fires(what, told) -> None:
@@ -145,6 +150,22 @@ def test_one_that_raises_or_answers_nonsense_is_a_verdict_and_never_fires(what, 
     assert not found.fires
     assert told in found.reason
     assert len(found.reason) <= 500
+
+
+def test_a_reason_is_kept_as_a_record_can_hold_it() -> None:
+    found = ask(Strange(TriggerVerdict(Answer.YES, "two\nlines\0 " + "x" * 10_000)), lived())
+    assert found.fires
+    assert found.reason.startswith("two lines x")
+    assert len(found.reason) == 500
+
+
+def test_performance_looks_past_a_tick_that_has_too_few_labels_yet() -> None:
+    """As the newest of daily ticks, whose labels take a day."""
+    history = lived(auc=0.5, since=days(21))
+    newest = Served(NOW - hours(1), 12, {})
+    last = history.monitored[-1]
+    thin = replace(history, monitored=(history.monitored[0], replace(last, served=(*last.served, newest))))
+    assert PerformanceDrop(by=0.05).verdict(thin).fires
 
 
 def test_a_history_holds_nothing_later() -> None:
@@ -162,6 +183,8 @@ def test_a_history_holds_nothing_later() -> None:
         (PerformanceDrop(by=-1), "by is -1"),
         (PerformanceDrop(by=0.1, metric="auc"), "metric is 'auc'; it must be Metric"),
         (PerformanceDrop(by=0.1, over=0), "over is 0"),
+        (PerformanceDrop(by=0.1, over=27), "over is 27; it must be a whole number, at least 1, at most 26"),
+        (Drift(share=0.5, over=27), "over is 27; it must be a whole number, at least 1, at most 26"),
         (Drift(share=1.5), "share is 1.5"),
         (Drift(share=0.5, name="my drift"), "'my drift'"),
     ],
