@@ -1,5 +1,6 @@
 """What a system lived through, told from its ledger and its tables: for people, for programs, as one page."""
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -135,9 +136,10 @@ def _months(system: MLSystem, stores: Resources, versions: Mapping[str, int]) ->
 
 
 def _measured(system: MLSystem, label: Any, score: Any) -> Told:
-    """Return the metrics of labelled rows; null where there are too few."""
+    """Return the metrics of labelled rows; null where there are too few, or the metric cannot be told."""
     enough = len(label) >= LEAST_LABELLED and 0 < label.sum() < len(label)
-    numbers = {m.name: value(m, label, score) if enough else None for m in system.metrics}
+    found = {m.name: value(m, label, score) if enough else None for m in system.metrics}
+    numbers = {name: number if number is not None and math.isfinite(number) else None for name, number in found.items()}
     return {"labelled": len(label), "positives": int(label.sum()), **numbers}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mlsys_assets import Weekly
+from mlsys_assets import Retraining, Weekly
 from mlsys_assets.cli import main
 
 ROOT = Path(__file__).parents[1]
@@ -107,7 +107,11 @@ def test_a_run_to_before_the_first_tick_does_nothing(home: Path, capsys) -> None
     [
         ({"simulated_from": None}, ["--until", "2013-07-08"], "flights lives on the wall clock, and only what has a"),
         ({"calendar": Weekly("2012-12-31")}, [], "the calendar of flights has no end; say --until DATE"),
-        ({"triggers": ()}, ["--until", "2013-07-08"], "flights has no triggers, so that nothing decides when to train"),
+        (
+            {"triggers": (), "retraining": Retraining()},
+            ["--until", "2013-07-08"],
+            "flights has no triggers, so that nothing decides when to train",
+        ),
     ],
 )
 @pytest.mark.parametrize("fresh", [[], ["--fresh"]])

@@ -22,7 +22,7 @@ from mlsys_assets import (
     hours,
     utc,
 )
-from mlsys_assets.dagster_adapter import partitions
+from mlsys_assets.dagster_adapter import as_ofs
 from mlsys_assets.runs import Runner
 from mlsys_assets.state_folder import open_instance
 from mlsys_assets.systems.flights.system import flights
@@ -173,7 +173,7 @@ def test_a_second_system_a_hand_written_asset_and_a_replaced_stage(tmp_path, clo
 
     def approval(system) -> list[dg.AssetsDefinition]:
         @dg.asset(key=[system.name, "promotion"], deps=[[system.name, "refitted_model"]],
-                  partitions_def=partitions(system), group_name=f"{system.name}_rollout")  # fmt: skip
+                  partitions_def=as_ofs(system), group_name=f"{system.name}_rollout")  # fmt: skip
         def promotion(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> None:
             at = context.partition_time_window.start
             stores.operations.record(Decision(system.name, at, "promotion", "champion", "held", "nobody approved it"))
