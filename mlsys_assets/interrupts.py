@@ -23,7 +23,9 @@ def never_lost() -> Iterator[None]:
         yield
         return
     handlers = {stop: signal.getsignal(stop) for stop in STOPS}
-    told, tell = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    told, tell = os.pipe()
+    for end in (told, tell):
+        os.set_blocking(end, False)
     before = signal.set_wakeup_fd(tell, warn_on_full_buffer=False)  # written to before any handler is called
     try:
         yield

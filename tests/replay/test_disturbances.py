@@ -80,23 +80,6 @@ def test_labels_that_stop_are_insufficient_data_and_train_nothing(grown, rain, c
     assert all(verdict == "insufficient data" for day, verdict in gates.items() if day > "03-26"), gates
 
 
-def test_labels_told_twice_and_in_any_order_are_the_same(six_weeks, grown, rain, change) -> None:
-    def twice(raw: pa.Table) -> pa.Table:
-        return pa.concat_tables([raw, raw])
-
-    def shuffled(raw: pa.Table) -> pa.Table:
-        return raw.take(pc.sort_indices(raw["time_hour"], sort_keys=[("", "descending")]))
-
-    until = utc("2013-03-26")
-    before = six_weeks.decisions(until=until)
-    for disturbed in (twice, shuffled):
-        life = grown(change(rain, disturbed, "outcomes", "unobserved")).live(until)
-        assert life.decisions(until=until) == before, disturbed
-        lakes = (life.stores.lake, six_weeks.stores.lake)
-        labels, wanted = (lake.read("rain", "labels", window=("known_at", utc("2013-01-01"), until)) for lake in lakes)
-        assert labels.equals(wanted)
-
-
 def test_a_week_of_one_class_or_without_rows_is_insufficient_data(grown, rain, change) -> None:
     def dry(raw: pa.Table) -> pa.Table:
         here = pc.and_(since(raw), pc.invert(since(raw, "2013-03-20")))

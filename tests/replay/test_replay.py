@@ -76,6 +76,23 @@ def test_one_label_that_is_another_changes_the_ledger(six_weeks, grown, rain, ch
     assert other.decisions(since=first, until=first) != six_weeks.decisions(since=first, until=first)
 
 
+def test_labels_told_twice_and_in_any_order_are_the_same(six_weeks, grown, rain, change) -> None:
+    def twice(raw: pa.Table) -> pa.Table:
+        return pa.concat_tables([raw, raw])
+
+    def shuffled(raw: pa.Table) -> pa.Table:
+        return raw.take(pc.sort_indices(raw["time_hour"], sort_keys=[("", "descending")]))
+
+    until = utc("2013-03-26")
+    before = six_weeks.decisions(until=until)
+    for disturbed in (twice, shuffled):
+        life = grown(change(rain, disturbed, "outcomes", "unobserved")).live(until)
+        assert life.decisions(until=until) == before, disturbed
+        lakes = (life.stores.lake, six_weeks.stores.lake)
+        labels, wanted = (lake.read("rain", "labels", window=("known_at", utc("2013-01-01"), until)) for lake in lakes)
+        assert labels.equals(wanted)
+
+
 def test_no_verdict_sees_the_future(six_weeks, grown, rain, change) -> None:
     """Altering and removing all that became known from an as-of on changes nothing that was decided up to it."""
     at = utc("2013-03-26")
