@@ -127,7 +127,7 @@ def six_weeks(mlsys, rain, work, tmp_path_factory) -> Life:
     """Six weeks after the first champion, undisturbed, in a process of its own."""
     home = tmp_path_factory.mktemp("six_weeks")
     before = work.spent()
-    with mlsys(home, "run", "rain", "--until", f"{UNTIL:%Y-%m-%d}") as process:
+    with mlsys(home, "run", "rain", "--fresh", "--until", f"{UNTIL:%Y-%m-%d}") as process:
         said, wrong = process.communicate()
     (home / "work.txt").write_text(str(work.spent() - before))
     assert process.returncode == 0, said + wrong

@@ -183,6 +183,16 @@ def test_a_training_as_of_now_is_not_history(live) -> None:
     assert desk.history(NOW).trainings == ()
 
 
+def test_whether_anything_was_promoted_is_known_and_a_promotion_as_of_now_is_not(live) -> None:
+    desk = live(0)
+    store = desk.stores.operations
+    record(store, NOW - days(1000), "promotion", "champion", "held", {})
+    record(store, NOW, "promotion", "champion", "promoted", {})
+    assert not desk.history(NOW).promoted
+    record(store, NOW - days(900), "promotion", "champion", "promoted", {})
+    assert desk.history(NOW).promoted
+
+
 def test_a_run_that_is_under_way_is_not_asked_for_again(live) -> None:
     desk = live(1)
     job, as_of = training_job(desk.system), NOW + hours(1)
