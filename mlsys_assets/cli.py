@@ -165,7 +165,7 @@ def _run(options: argparse.Namespace) -> int:
     from mlsys_assets.state_folder import own
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stopped by a service manager as by Ctrl-C
-    home, say = state_folder(os.environ), Progress(sys.stdout)
+    home, say, lived = state_folder(os.environ), Progress(sys.stdout), list[datetime]()
     until = None if options.until is None else moment(options.until)
     if options.fresh:
         _clear(options, home, until)
@@ -175,6 +175,7 @@ def _run(options: argparse.Namespace) -> int:
         system, defs, resources = _workspace(options)  # now that the environment says that this process may write
         replay = Replay(Runner(system, defs, owned.instance, say.step), resources, say.doing, say.failed)
         for as_of in replay.run(until or _last(system)):
+            lived.append(as_of)
             say.settled(system.calendar.key(as_of), tick_told(system, resources, as_of))
     told, page = report(system, resources), home / f"{system.name}.html"
     page.write_text(history_page(told), encoding="utf-8")
@@ -188,7 +189,16 @@ Where to look
   {_shown(home)}/lake                        every table, in every version (Delta Lake)"""
     )
     gc.freeze()  # else a million objects are looked through once more, for a second, while the process ends
+    if failed := _given_up(system, resources, lived):
+        raise RuntimeError(f"as of {', '.join(failed)} the training failed and was given up; why is told above")
     return 0
+
+
+def _given_up(system: "MLSystem", resources: "Resources", lived: list[datetime]) -> list[str]:
+    from mlsys_assets.retraining.ledger import GIVEN_UP, RETRAINING
+
+    found = [d.as_of for d in resources.operations.decisions(system.name, RETRAINING) if d.name == GIVEN_UP]
+    return [system.calendar.key(as_of) for as_of in found if as_of in lived]
 
 
 def _clear(options: argparse.Namespace, home: Path, until: datetime | None) -> None:

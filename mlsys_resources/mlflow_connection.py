@@ -118,7 +118,30 @@ def _first_start(uri: str) -> Iterator[None]:
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.with_name(f"{file.name}.start.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with contextlib.closing(sqlite3.connect(file, timeout=30)) as database:
-            # MLflow leaves SQLite in its slow mode, where every reader stops every writer.
-            database.execute("PRAGMA journal_mode = WAL")
+        if not file.exists() or not file.stat().st_size:
+            _make(file)
+        _switch_to_wal(file)
         yield
+
+
+def _make(file: Path) -> None:
+    """Make MLflow's database aside and put it in place whole.
+
+    MLflow makes it by some fifty migrations, each in several commits on SQLite, and cannot go on from the midst of one:
+    a process killed there would leave a store that never opens again.
+    """
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    new = file.with_name(f"{file.name}.new")
+    for each in (file, new):  # an earlier attempt, and what SQLite itself drops beside a database that is not there
+        for ending in ("", "-journal", "-wal", "-shm"):
+            each.with_name(each.name + ending).unlink(missing_ok=True)
+    SqlAlchemyStore(f"sqlite:///{new}", str(file.with_name("mlartifacts"))).engine.dispose()
+    _switch_to_wal(new)
+    new.replace(file)
+
+
+def _switch_to_wal(file: Path) -> None:
+    """Leave SQLite's slow mode, in which MLflow starts it, and where every reader stops every writer."""
+    with contextlib.closing(sqlite3.connect(file, timeout=30)) as database:
+        database.execute("PRAGMA journal_mode = WAL")

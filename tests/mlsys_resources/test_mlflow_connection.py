@@ -72,6 +72,46 @@ def test_a_first_start_says_nothing_of_the_tables_it_makes(tmp_path: Path) -> No
     assert (tmp_path / "new" / "mlflow.db").exists()
 
 
+BEGUN = """
+import os, signal, sys
+from contextlib import closing
+import sqlalchemy as sa
+from mlflow.store.db.utils import _verify_schema
+from mlsys_resources.mlflow_connection import HttpBounds, connect, sqlite3
+
+def begun(last=None):
+    child = os.fork()
+    if child:
+        return os.waitpid(child, 0)[1]
+    statements = []
+    @sa.event.listens_for(sa.Engine, "before_cursor_execute")
+    def _(*_):
+        statements.append(None)
+        if len(statements) == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+    connect(f"sqlite:///{sys.argv[2] if last else sys.argv[1]}", HttpBounds())
+    with open(sys.argv[3], "w") as file:
+        file.write(str(len(statements)))
+    os._exit(0)
+
+assert begun() == 0
+total = int(open(sys.argv[3]).read())
+for part in range(5):
+    assert begun(last=1 + total * part // 5) == signal.SIGKILL
+    assert not os.path.exists(sys.argv[2])
+assert os.path.exists(sys.argv[2] + ".new")
+connect(f"sqlite:///{sys.argv[2]}", HttpBounds())
+_verify_schema(sa.create_engine(f"sqlite:///{sys.argv[2]}"))
+assert not os.path.exists(sys.argv[2] + ".new")
+"""
+
+
+def test_a_first_start_killed_at_any_statement_is_begun_again(tmp_path: Path) -> None:
+    names = [str(tmp_path / name) for name in ("whole.db", "mlflow.db", "total.txt")]
+    done = subprocess.run([sys.executable, "-c", BEGUN, *names], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.prove
 def test_two_processes_may_start_one_store_which_then_is_in_wal_mode(tmp_path: Path) -> None:
     code = (

@@ -187,3 +187,12 @@ def test_a_training_that_always_fails_is_given_up_and_life_goes_on(grown, rain, 
     said = {d.name: (d.verdict, d.reason) for d in life.decisions("retraining", since=at, until=at)}
     assert said["given_up"] == ("failed", "rain_train as of 2013-03-19 failed 3 times; the champion stays")
     assert list(life.said("monitoring", "performance"))[-1] == "03-26"
+
+
+def test_a_run_whose_trainings_were_given_up_says_so_and_fails(mlsys, tmp_path) -> None:
+    (tmp_path / "mlflow.db").write_bytes(b"this is no database" * 100)
+    with mlsys(tmp_path, "run", "rain", "--until", "2013-03-05") as process:
+        said, wrong = process.communicate()
+    assert process.returncode == 1
+    assert said.count("training failed: job rain_train, step rain__candidates: ") == 3
+    assert wrong == "mlsys: as of 2013-03-05 the training failed and was given up; why is told above\n"
