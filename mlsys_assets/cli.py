@@ -211,7 +211,12 @@ def _clear(options: argparse.Namespace, home: Path, until: datetime | None) -> N
             f"--fresh deletes what is in {home}, and {' and '.join(elsewhere)} keeps a part of the state elsewhere; "
             "nothing was deleted: empty that yourself, or name an empty one, and another --home"
         )
-    system, _, _ = _workspace(options)
+    system, _, resources = _workspace(options)
+    if others := [name for name in resources.lake.systems() if name != system.name]:
+        raise ValueError(
+            f"--fresh deletes all that is in {home}, also of {', '.join(others)}; nothing was deleted: name another "
+            "--home, or delete the folder yourself"
+        )
     require_replayable(system)
     if until is None:
         _last(system)

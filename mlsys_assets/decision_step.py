@@ -9,7 +9,7 @@ import dagster as dg
 
 from mlsys_assets.dagster_adapter import tick_window
 from mlsys_assets.data_ingestion.source import KNOWN_AT
-from mlsys_assets.data_labeling.label import LABEL
+from mlsys_assets.data_labeling.label import LABEL, settled
 from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.data_sampling.splits import Split
 from mlsys_assets.data_sampling.views import TestRead, Train
@@ -120,7 +120,7 @@ def _rows(lake: "Lake", system: MLSystem, as_of: datetime, versions: tuple[tuple
     # it would change the answer when the step is run again.
     features = lake.read(system.name, "features", window=(PREDICT_AT, start, as_of), version=version["features"])
     labels = lake.read(system.name, "labels", window=(KNOWN_AT, start, as_of), version=version["labels"])
-    return LabelledRows.join(features, labels, key=key, at=PREDICT_AT, window=system.label.window)
+    return LabelledRows.join(features, settled(labels, key=key), key=key, at=PREDICT_AT, window=system.label.window)
 
 
 @lru_cache(maxsize=1)

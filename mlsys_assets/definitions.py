@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 from dagster._core.storage.tags import MAX_RUNTIME_SECONDS_TAG
 
-from mlsys_assets.dagster_adapter import data_job, group, key, prediction_job, tick_job, training_job
+from mlsys_assets.dagster_adapter import data_job, group, prediction_job, tick_job, training_job
 from mlsys_assets.data_ingestion import assets as data_ingestion
 from mlsys_assets.data_labeling import assets as data_labeling
 from mlsys_assets.data_sampling import assets as data_sampling
@@ -28,8 +28,6 @@ DATA = ("data_ingestion", "data_labeling", "features")
 TRAINING = ("data_sampling", "models", "offline_evaluation", "rollout")
 PREDICTION = ("prediction",)
 WATCHING = ("production_monitoring", "value_analysis")
-MONITORED_TRAINING = "training_profile"
-"""The one asset of monitoring that belongs to a training."""
 
 LONGEST_RUN_S = 3600
 """Seconds a job's run may take before the daemon ends it: several times what the slowest takes."""
@@ -89,15 +87,14 @@ def _jobs(system: MLSystem) -> list[Any]:
         dg.AssetSelection.groups(*(group(system, stage) for stage in stages))
         for stages in (DATA, TRAINING, PREDICTION, WATCHING)
     )
-    profile = dg.AssetSelection.assets(key(system, MONITORED_TRAINING))
     told = {
         data_job(system): (data, "Bring in a tick's data: sources, labels, features."),
         tick_job(system): (
-            data | prediction | (watching - profile),
+            data | prediction | watching,
             "Bring in a tick's data, predict its requests with the champion of its start, and see how that went.",
         ),
         training_job(system): (
-            training | profile,
+            training,
             "Train as of a tick's start, compare with the champion, promote if the gates say so.",
         ),
         prediction_job(system): (prediction, "Predict for a tick's requests with the champion of its start."),

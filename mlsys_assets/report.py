@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mlsys_assets.data_labeling.label import settled
 from mlsys_assets.measures.metrics import value
 from mlsys_assets.prediction.batch import BASELINES, MODEL, MODEL_HASH, PREDICTIONS
 from mlsys_assets.production_monitoring.performance import LEAST_LABELLED, MEAN_COST
@@ -111,7 +112,8 @@ def _months(system: MLSystem, stores: Resources, versions: Mapping[str, int]) ->
     if not stores.lake.has(system.name, PREDICTIONS):
         return []
     key, read = system.requests.key, stores.lake.read
-    rows = decided(read(system.name, PREDICTIONS), read(system.name, BASELINES), read(system.name, "labels"), key=key)
+    known = settled(read(system.name, "labels"), key=key)
+    rows = decided(read(system.name, PREDICTIONS), read(system.name, BASELINES), known, key=key)
     month, known = rows.at.astype("datetime64[M]"), ~np.isnan(rows.label)
     costs = [] if system.costs is None else monthly(rows.at, rows.label, rows.score, rows.model, cost=system.costs)
 

@@ -169,6 +169,15 @@ def test_a_fresh_start_deletes_what_mlsys_keeps_and_nothing_else(home: Path, cap
     assert not (home / "lake").exists()
 
 
+def test_a_fresh_start_deletes_nothing_of_another_system(home: Path, capsys) -> None:
+    for name in ("flights", "rain"):
+        (home / "lake" / name).mkdir(parents=True)
+    code, _, wrong = told(capsys, "run", "--fresh", "--until", "2013-06-30")
+    assert code == 1
+    assert wrong.startswith(f"mlsys: --fresh deletes all that is in {home}, also of rain; nothing was deleted")
+    assert sorted(p.name for p in (home / "lake").iterdir()) == ["flights", "rain"]
+
+
 def test_the_home_may_be_named(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mlsys_assets.cli", "clock", "--advance", "7d", "--home", "other"]
     env = os.environ | {"MLSYS_HOME": str(tmp_path / "elsewhere"), "PYTHONPATH": str(ROOT)}

@@ -233,10 +233,10 @@ def test_the_browser_shows_the_graph_by_stage_with_what_was_found(shown) -> None
         "data_labeling": {"labels"},
         "data_sampling": {"training_set"},
         "features": {"features"},
-        "models": {"candidates", "refitted_model"},
+        "models": {"candidates", "refitted_model", "training_profile"},
         "offline_evaluation": {"evaluation", "champion_decision"},
         "prediction": {"predictions"},
-        "production_monitoring": {"training_profile", "performance", "drift"},
+        "production_monitoring": {"performance", "drift"},
         "rollout": {"promotion"},
         "value_analysis": {"monthly_cost"},
     }

@@ -1,6 +1,7 @@
 """Events to labels: what each tick taught us, and about whom it never will."""
 
 import dagster as dg
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlsys_assets import dagster_adapter as adapter
@@ -8,27 +9,30 @@ from mlsys_assets.data_ingestion.source import KNOWN_AT
 from mlsys_assets.data_labeling.label import LABEL, STATE, label_schema
 from mlsys_assets.data_labeling.natural_labels import natural_labels
 from mlsys_assets.system import MLSystem
+from mlsys_assets.types import Finding, Severity
 from mlsys_resources.resources import Resources
 
 STAGE = "data_labeling"
 TABLE = "labels"
+TOLD_ONCE = "each_entity_told_once"
 
 
 def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
     """Return the label table of the system."""
-    label, entity = system.label, system.requests.key
+    label, entity, asset = system.label, system.requests.key, adapter.key(system, TABLE)
     never = "".join(f" {state.capitalize()} entities have none, and say so." for state in label.never)
 
     @dg.asset(
-        key=adapter.key(system, TABLE),
+        key=asset,
         deps=[adapter.key(system, s.name) for s in label.sources],
         partitions_def=adapter.partitions(system),
         backfill_policy=adapter.SINGLE_RUN,
+        check_specs=adapter.check_specs(asset, {TOLD_ONCE: ("No two sources tell of one entity's label.", False)}),
         description=f"`{label.name}`, in the tick in which it became known.{never} Who is in no tick is not known yet.",
         metadata={"dagster/column_schema": adapter.arrow_schema(label_schema(entity))},
         **adapter.common(system, STAGE, kinds=("python", "deltalake")),
     )
-    def labels(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> None:
+    def labels(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
         window = adapter.tick_window(context)
         events = {
             s.name: stores.lake.read(system.name, s.name, window=(KNOWN_AT, window.start, window.end))
@@ -39,8 +43,26 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         ticks = adapter.TickWriter(context, system, stores.lake)
         ticks.write(TABLE, rows, schema=label_schema(entity), by=KNOWN_AT)
         mean = pc.mean(rows[LABEL]).as_py()
-        context.add_asset_metadata(
-            adapter.evidence({"mean_label": mean, **{f"{k}_rows": n for k, n in counts.items()}})
+        told = stores.lake.read(
+            system.name, TABLE, columns=[entity], window=(KNOWN_AT, system.calendar.start, window.end)
+        )
+        return dg.MaterializeResult(
+            metadata=adapter.evidence({"mean_label": mean, **{f"{k}_rows": n for k, n in counts.items()}}),
+            check_results=[adapter.check_result(told_once(told[entity]), asset)],
         )
 
     return [labels]
+
+
+def told_once(entities: pa.ChunkedArray) -> Finding:
+    """Return whether no entity has more than one row of the label table, of (n,) such rows."""
+    again = len(entities) - pc.count_distinct(entities).as_py()
+    if not again:
+        return Finding(TOLD_ONCE, True, f"{len(entities):,} entities", Severity.WARN)
+    counts = pc.value_counts(entities)
+    (example,) = counts.filter(pc.greater(counts.field("counts"), 1)).field("values")[:1].to_pylist()
+    told = (
+        f"{again:,} of {len(entities):,} rows tell of an entity that another told of already, such as {example!r}; "
+        "what was known first counts: look at what the label's sources call an event"
+    )
+    return Finding(TOLD_ONCE, False, told, Severity.WARN, {"rows told again": again})

@@ -31,6 +31,24 @@ def label_schema(key: str) -> pa.Schema:
     )
 
 
+def settled(labels: pa.Table, *, key: str) -> pa.Table:
+    """Return the label table with each entity once: what became known of it first stands, in whatever order it came.
+
+    Two sources may tell of one entity, such as a flight that is called cancelled and has arrived. Of rows known at one
+    moment, the first by state and label stands.
+
+    Parameters
+    ----------
+    labels
+        (n, ≥ 4) ``key``, ``label``, ``state`` and ``known_at``.
+    """
+    if len(labels) == pc.count_distinct(labels[key]).as_py():
+        return labels
+    ordered = labels.sort_by([(name, "ascending") for name in (KNOWN_AT, STATE, LABEL)])
+    keys = ordered[key].combine_chunks()
+    return ordered.take(pc.unique(pc.index_in(keys, value_set=keys)))  # where each key stands first
+
+
 def states(requests: pa.Table, labels: pa.Table, *, key: str, as_of: datetime, window: timedelta) -> pa.Array:
     """Return each request's label state as it was known at ``as_of``.
 

@@ -8,6 +8,7 @@ import dagster as dg
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.data_sampling.views import Train
 from mlsys_assets.decision_step import AsOf
+from mlsys_assets.features.profile import PROFILE_SCHEMA, TRAINING_PROFILE, profile
 from mlsys_assets.measures.metrics import value
 from mlsys_assets.models.bundle import to_files
 from mlsys_assets.models.candidate import FitError, Fitted
@@ -26,8 +27,8 @@ PASSPORT = "passport.json"
 
 
 def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
-    """Return the fitted candidates and the refitted winner."""
-    return [_candidates(system), _refitted(system)]
+    """Return the fitted candidates, the refitted winner, and what the rows looked like that it learned from."""
+    return [_candidates(system), _refitted(system), _profile(system)]
 
 
 def _candidates(system: MLSystem) -> dg.AssetsDefinition:
@@ -99,6 +100,32 @@ def _refitted(system: MLSystem) -> dg.AssetsDefinition:
         )
 
     return refitted_model
+
+
+def _profile(system: MLSystem) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=adapter.key(system, TRAINING_PROFILE),
+        deps=[adapter.key(system, name) for name in (REFITTED, "training_set")],
+        partitions_def=adapter.as_ofs(system),
+        description="How each feature was distributed in the rows that the refitted model learned from.",
+        metadata={"dagster/column_schema": adapter.arrow_schema(PROFILE_SCHEMA)},
+        **adapter.common(system, STAGE, kinds=("numpy", "deltalake")),
+    )
+    def training_profile(
+        context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]
+    ) -> dg.MaterializeResult:
+        step = AsOf(context, system, stores)
+        (gate,) = step.decisions("gate")
+        if gate.verdict != "pass":
+            return dg.MaterializeResult(metadata={"profile": "none", "why": gate.reason})
+        train = step.refit_view(step.training_rows())
+        rows = adapter.in_tick(profile(train.features), step.as_of)
+        written = stores.lake.write_ticks(
+            system.name, TRAINING_PROFILE, rows, schema=PROFILE_SCHEMA, ticks=[step.as_of], run_id=context.run.run_id
+        )
+        return dg.MaterializeResult(metadata={"dagster/row_count": rows.num_rows, "lake_version": written.version})
+
+    return training_profile
 
 
 class _Logbook:

@@ -4,14 +4,14 @@ import hashlib
 import os
 import platform
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, fields, is_dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import distributions
 from importlib.util import find_spec
 from pathlib import Path
-from types import FunctionType
-from typing import Final
+from types import CellType, FunctionType, MethodType
+from typing import Any, Final
 
 import msgspec
 
@@ -19,6 +19,10 @@ from mlsys_assets.types import Scalar
 
 CPU_FLAGS: Final = ("avx", "avx2", "avx512f", "fma", "sse4_2", "asimd", "sve")
 """The instruction sets that numerical libraries choose their code by, and so the last bits."""
+
+
+VERSIONED: Final = sys.stdlib_module_names | {"lightgbm", "numpy", "pandas", "pyarrow", "scipy", "sklearn"}
+"""Modules whose versions, which are recorded, stand for their code."""
 
 
 class PassportError(ValueError):
@@ -150,23 +154,44 @@ def code_hash(packages: Iterable[str], *, files: Iterable[Path] = ()) -> str:
 
 
 def source_files(declaration: object) -> set[Path]:
-    """Return the files of all functions that stand anywhere in a declaration: in dataclasses, tuples and mappings."""
-    found: set[Path] = set()
-    waiting, seen = [declaration], set()
+    """Return the files of all functions, and of the classes of all objects, that stand anywhere in a declaration.
+
+    Looked for in dataclasses, tuples, sets, mappings, bound methods, partial functions, and what functions close over.
+    The standard library and the libraries below are left out: their versions stand for them.
+    """
+    found: set[str] = set()
+    waiting, seen = [declaration], dict[int, object]()
     while waiting:
         part = waiting.pop()
         if id(part) in seen:
             continue
-        seen.add(id(part))
-        if isinstance(part, FunctionType):
-            found.add(Path(part.__code__.co_filename))
-        elif isinstance(part, Mapping):
-            waiting += part.values()
-        elif isinstance(part, tuple | list):
-            waiting += part
-        elif is_dataclass(part) and not isinstance(part, type):
-            waiting += [getattr(part, f.name) for f in fields(part)]
-    return {file for file in found if file.is_file()}
+        seen[id(part)] = part  # kept, so that nothing else gets its place
+        waiting += _parts(part)
+        named = part if isinstance(part, FunctionType | type) else type(part)
+        if (named.__module__ or "").partition(".")[0] not in VERSIONED:
+            found.add(_file(named))
+    return {Path(file) for file in found if Path(file).is_file()}
+
+
+def _parts(part: object) -> list[Any]:
+    """Return what stands directly in a part of a declaration."""
+    if isinstance(part, FunctionType):
+        return [cell.cell_contents for cell in part.__closure__ or () if cell != CellType()]
+    if isinstance(part, MethodType):
+        return [part.__func__, part.__self__]
+    if isinstance(part, partial):
+        return [part.func, part.args, part.keywords]
+    if isinstance(part, Mapping):
+        return list(part.values())
+    if isinstance(part, tuple | list | Set):
+        return list(part)
+    return [getattr(part, f.name) for f in fields(part)] if is_dataclass(part) and not isinstance(part, type) else []
+
+
+def _file(named: FunctionType | type) -> str:
+    if isinstance(named, FunctionType):
+        return named.__code__.co_filename
+    return getattr(sys.modules.get(named.__module__), "__file__", None) or ""
 
 
 def _outermost(file: Path) -> Path:

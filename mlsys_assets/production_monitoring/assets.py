@@ -1,6 +1,6 @@
 """What each tick taught of the model in service: how it does as labels mature, and what shifted."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.charts import bars, lines
 from mlsys_assets.data_ingestion.source import EVENT_TIME, KNOWN_AT
-from mlsys_assets.data_labeling.label import LABEL
-from mlsys_assets.decision_step import AsOf
+from mlsys_assets.data_labeling.label import LABEL, settled
 from mlsys_assets.features.feature import PREDICT_AT
+from mlsys_assets.features.profile import TRAINING_PROFILE
 from mlsys_assets.prediction.batch import BASELINES, MODEL, PREDICTIONS, SCORE
 from mlsys_assets.production_monitoring import findings
 from mlsys_assets.production_monitoring.drift import (
@@ -23,9 +23,9 @@ from mlsys_assets.production_monitoring.drift import (
     beyond_chance,
     drift as drift_of,
     psi_of_scores,
+    unmatched,
 )
 from mlsys_assets.production_monitoring.performance import affected, matured
-from mlsys_assets.production_monitoring.profile import PROFILE_SCHEMA, profile
 from mlsys_assets.production_monitoring.revisions import (
     PREDICTED,
     latest,
@@ -40,7 +40,6 @@ from mlsys_resources.operations_rows import Decision
 from mlsys_resources.resources import Resources
 
 STAGE = "production_monitoring"
-PROFILE = "training_profile"
 SHOWN_COLUMNS = 20
 SHOWN_TICKS = 26
 EARLIER_TICKS = 4
@@ -48,35 +47,8 @@ EARLIER_TICKS = 4
 
 
 def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
-    """Return performance and drift of each tick, and the profile that drift is measured against."""
-    return [_profile(system), _performance(system), _drift(system)]
-
-
-def _profile(system: MLSystem) -> dg.AssetsDefinition:
-    @dg.asset(
-        key=adapter.key(system, PROFILE),
-        deps=[adapter.key(system, name) for name in ("refitted_model", "training_set")],
-        partitions_def=adapter.as_ofs(system),
-        description="How each feature was distributed in the rows that the refitted model learned from.",
-        metadata={"dagster/column_schema": adapter.arrow_schema(PROFILE_SCHEMA)},
-        **adapter.common(system, STAGE, kinds=("numpy", "deltalake")),
-    )
-    def training_profile(
-        context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]
-    ) -> dg.MaterializeResult:
-        step = AsOf(context, system, stores)
-        (gate,) = step.decisions("gate")
-        if gate.verdict != "pass":
-            return dg.MaterializeResult(metadata={"profile": "none", "why": gate.reason})
-        train = step.refit_view(step.training_rows())
-        table = profile(train.features)
-        written = stores.lake.write_ticks(
-            system.name, PROFILE, adapter.in_tick(table, step.as_of), schema=PROFILE_SCHEMA, ticks=[step.as_of],
-            run_id=context.run.run_id,
-        )  # fmt: skip
-        return dg.MaterializeResult(metadata={"dagster/row_count": table.num_rows, "lake_version": written.version})
-
-    return training_profile
+    """Return performance and drift of each tick."""
+    return [_performance(system), _drift(system)]
 
 
 def _performance(system: MLSystem) -> dg.AssetsDefinition:
@@ -136,17 +108,18 @@ def _drift(system: MLSystem) -> dg.AssetsDefinition:
     )
     def drift(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
         for tick in _ticks(context, system, stores):
-            shifts, scores = _shifts(system, stores, tick.window), _score_shift(system, stores, tick.window)
+            (shifts, others), scores = _shifts(system, stores, tick.window), _score_shift(system, stores, tick.window)
             columns = beyond_chance(shifts)
             tick.write(DRIFT, shifts, DRIFT_SCHEMA)
             tick.record(DRIFT, {"columns": columns, "scores": scores}, findings.shifted(columns, scores))
+        checks = [findings.features_trained_on(*others), *findings.drift_findings(columns, scores)]
         worst = dict(sorted(columns.items(), key=lambda item: (-item[1], item[0]))[:SHOWN_COLUMNS])
         plot = bars(worst, title="population stability index", marks={"large": LARGE}) if worst else None
         return dg.MaterializeResult(
             metadata={"largest shifts": adapter.image(plot, "largest shifts")}
             if plot
             else {"drift": "no champion yet"},
-            check_results=[adapter.check_result(f, asset) for f in findings.drift_findings(columns, scores)],
+            check_results=[adapter.check_result(f, asset) for f in checks],
         )
 
     return drift
@@ -222,7 +195,7 @@ def _matured(system: MLSystem, stores: Resources, tick: TimeWindow) -> dict[str,
         return {}
     ticks = {t.start for t in affected(made, new, key=key, calendar=calendar)} | {tick.start}
     span = (PREDICT_AT, min(ticks), tick.end)
-    known = lake.read(system.name, "labels", columns=[key, LABEL], window=(KNOWN_AT, min(ticks), tick.end))
+    known = settled(lake.read(system.name, "labels", window=(KNOWN_AT, min(ticks), tick.end)), key=key)
     beside = lake.read(system.name, BASELINES, window=span, ticks=sorted(ticks))
     models = {CHAMPION: lake.read(system.name, PREDICTIONS, window=span, ticks=sorted(ticks))}
     models |= {name: beside.filter(pc.equal(beside[MODEL], name)) for name in beside[MODEL].unique().to_pylist()}
@@ -233,15 +206,23 @@ def _matured(system: MLSystem, stores: Resources, tick: TimeWindow) -> dict[str,
     }
 
 
-def _shifts(system: MLSystem, stores: Resources, tick: TimeWindow) -> pa.Table:
-    """Return the shift of each feature column against the training of the tick's champion; no rows without one."""
+def _shifts(
+    system: MLSystem, stores: Resources, tick: TimeWindow
+) -> tuple[pa.Table, tuple[Sequence[str], Sequence[str]]]:
+    """Return the shift of each feature column against the training of the tick's champion; no rows without one.
+
+    Beside it the columns that are new since then, and those that are gone.
+    """
     champion = stores.operations.alias_at(system.name, CHAMPION, tick.start)
     model = None if champion is None else stores.operations.model(system.name, champion.version)
     rows = stores.lake.read(system.name, "features", window=(PREDICT_AT, tick.start, tick.end))
     if model is None or not len(rows):
-        return DRIFT_SCHEMA.empty_table()
-    then = stores.lake.read(system.name, PROFILE, ticks=[model.as_of])
-    return drift_of(then, rows.drop_columns([system.requests.key, PREDICT_AT]))
+        return DRIFT_SCHEMA.empty_table(), ((), ())
+    then, now = (
+        stores.lake.read(system.name, TRAINING_PROFILE, ticks=[model.as_of]),
+        rows.drop_columns([system.requests.key, PREDICT_AT]),
+    )
+    return drift_of(then, now), unmatched(then, now)
 
 
 def _score_shift(system: MLSystem, stores: Resources, tick: TimeWindow) -> float | None:

@@ -7,8 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from mlsys_assets.features.columns import ColumnError, is_category
-from mlsys_assets.measures.metrics import Floats
-from mlsys_assets.production_monitoring.profile import (
+from mlsys_assets.features.profile import (
     CATEGORY,
     PROFILE_SCHEMA,
     RANGE,
@@ -19,6 +18,7 @@ from mlsys_assets.production_monitoring.profile import (
     read_texts,
     rising,
 )
+from mlsys_assets.measures.metrics import Floats
 
 MODERATE, LARGE = 0.1, 0.25
 """From here on a PSI is a moderate, a large change: the rule of thumb of Siddiqi 2006."""
@@ -50,27 +50,27 @@ rows now, there is nothing to compare, and what compares is null."""
 def drift(profile: pa.Table, table: pa.Table) -> pa.Table:
     """Return how far each column is from its profile, as ``DRIFT_SCHEMA`` says, in the order of the table's columns.
 
-    The order of the rows, of either, changes nothing.
+    The order of the rows, of either, changes nothing. Columns that only one of them has are left out: ``unmatched``
+    names them.
 
     Parameters
     ----------
     profile
         As ``profile`` made it of the training rows.
     table
-        (n, d) the same columns now.
+        (n, d) the columns now.
 
-    Raises ValueError if a column is absent from either, or is no longer of the kind it was.
+    Raises ValueError if a column is no longer of the kind it was.
     """
     before = dict(_columns(profile))
-    new = [name for name in table.schema.names if name not in before]
-    gone = [name for name in before if name not in table.schema.names]
-    if new or gone:
-        raise ValueError(
-            f"columns absent from the profile: {new}, from the table: {gone}; hand over the columns that the profile"
-            " was made of, and make it anew where the features are others"
-        )
-    rows = [_row(name, *before[name], table[name]) for name in table.schema.names]
+    rows = [_row(name, *before[name], table[name]) for name in table.schema.names if name in before]
     return pa.Table.from_pylist(rows, schema=DRIFT_SCHEMA)
+
+
+def unmatched(profile: pa.Table, table: pa.Table) -> tuple[list[str], list[str]]:
+    """Return the table's columns that were not there at training, and those of then that are gone, sorted."""
+    then, now = set(profile["column"].unique().to_pylist()), set(table.schema.names)
+    return sorted(now - then), sorted(then - now)
 
 
 def beyond_chance(shifts: pa.Table) -> dict[str, float]:

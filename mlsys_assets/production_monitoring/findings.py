@@ -28,6 +28,7 @@ PERFORMANCE_CHECKS = {
     "beats_baselines": ("On the last tick with labels enough, no baseline did better than the champion.", False),
 }
 DRIFT_CHECKS = {
+    "features_are_those_trained_on": ("The features are those that the champion was trained on.", False),
     "features_are_familiar": ("Few features lie far from what the champion was trained on.", False),
     "scores_are_familiar": ("Scores are distributed as in the ticks before.", False),
 }
@@ -96,6 +97,15 @@ def beats_baselines(rows: Sequence[Mapping[str, Any]], metric: Metric) -> Findin
     told = f"{metric.name} of {ticks[-1]:%Y-%m-%d}: " + ", ".join(f"{n} {v:.4f}" for n, v in sorted(there.items()))
     advice = f"; {', '.join(better)} did better: roll back, or serve it" if better else ""
     return Finding(name, not better, told + advice, Severity.WARN, there)
+
+
+def features_trained_on(new: Sequence[str], gone: Sequence[str]) -> Finding:
+    """Return whether the features are those of the champion's training, given those that only one of the two has."""
+    name = "features_are_those_trained_on"
+    if not new and not gone:
+        return Finding(name, True, "the same columns, or no champion yet", Severity.WARN)
+    told = [f"{what}: {', '.join(columns)}" for what, columns in (("new", new), ("gone", gone)) if columns]
+    return Finding(name, False, f"{'; '.join(told)}; train, so that the champion knows them", Severity.WARN)
 
 
 def drift_findings(columns: Mapping[str, float], scores: float | None) -> list[Finding]:

@@ -18,7 +18,7 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         key=adapter.key(system, "promotion"),
-        deps=[adapter.key(system, name) for name in ("refitted_model", "champion_decision")],
+        deps=[adapter.key(system, name) for name in ("refitted_model", "champion_decision", "training_profile")],
         partitions_def=adapter.as_ofs(system),
         description="Moves `champion` to the refitted model if the gate passed and no other promotion came first.",
         **adapter.common(system, STAGE, kinds=("mlflow",)),

@@ -5,7 +5,7 @@ import pyarrow as pa
 
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.data_ingestion.source import KNOWN_AT
-from mlsys_assets.data_labeling.label import LABEL
+from mlsys_assets.data_labeling.label import settled
 from mlsys_assets.features.feature import PREDICT_AT
 from mlsys_assets.prediction.batch import BASELINES, PREDICTIONS
 from mlsys_assets.system import MLSystem
@@ -69,6 +69,6 @@ def _costs(system: MLSystem, costs: CostMatrix, stores: Resources, tick: TimeWin
     made, beside = (read(system.name, table, window=span) for table in (PREDICTIONS, BASELINES))
     if not len(made):
         return ()
-    known = read(system.name, "labels", columns=[key, LABEL], window=(KNOWN_AT, span[1], tick.end))
-    rows = decided(made, beside, known, key=key)
+    known = read(system.name, "labels", window=(KNOWN_AT, span[1], tick.end))
+    rows = decided(made, beside, settled(known, key=key), key=key)
     return monthly(rows.at, rows.label, rows.score, rows.model, cost=costs)

@@ -5,9 +5,11 @@ from datetime import timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from hypothesis import given, strategies as st
 
 from mlsys_assets.data_ingestion.source import Column, Source
-from mlsys_assets.data_labeling.label import states
+from mlsys_assets.data_labeling.assets import told_once
+from mlsys_assets.data_labeling.label import label_schema, settled, states
 from mlsys_assets.data_labeling.natural_labels import NaturalLabel, natural_labels
 from mlsys_assets.types import hours, utc
 
@@ -90,3 +92,40 @@ def test_mistakes_are_told() -> None:
     found = make_label(window=hours(1), never={"labelled": CANCELLED}).mistakes("flight_id")
     assert len(found) == 4
     assert "shorter than its delay" in found[0]
+
+
+ROWS = st.lists(
+    st.tuples(
+        st.sampled_from("abcd"),
+        st.one_of(st.none(), st.sampled_from([0.0, 1.0])),
+        st.sampled_from(["labelled", "cancelled"]),
+        st.integers(0, 3),
+    ),
+    max_size=8,
+)
+
+
+def label_table(rows: list[tuple[str, float | None, str, int]]) -> pa.Table:
+    at = [utc("2013-01-01") + hours(hour) for *_, hour in rows]
+    columns = [[row[i] for row in rows] for i in range(3)]
+    return pa.table([*columns, at, at], schema=label_schema("id"))
+
+
+@given(ROWS, st.randoms())
+def test_what_became_known_first_of_an_entity_stands_in_whatever_order_it_is_told(rows, order) -> None:
+    def last_if_none(row):
+        _, label, state, hour = row
+        return hour, state, label is None, label or 0.0
+
+    expected = {key: min((r for r in rows if r[0] == key), key=last_if_none) for key in {r[0] for r in rows}}
+    order.shuffle(rows)
+    found = settled(label_table(rows), key="id").sort_by("id")
+    assert found.equals(label_table([expected[key] for key in sorted(expected)]))
+
+
+def test_an_entity_told_of_twice_is_named() -> None:
+    assert told_once(pa.chunked_array([["a", "b"]])).passed
+    found = told_once(pa.chunked_array([["a", "b"], ["b", "b"]]))
+    assert not found.passed
+    assert found.summary.startswith("2 of 4 rows tell of an entity that another told of already, such as 'b'; ")
+    assert found.evidence == {"rows told again": 2}

@@ -1,7 +1,9 @@
 import hashlib
 import math
 import sys
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
+from functools import partial
+from importlib import import_module
 from importlib.metadata import distributions
 
 import pytest
@@ -18,6 +20,7 @@ from mlsys_assets.models.passport import (
     lock_hash,
     source_files,
 )
+from mlsys_assets.types import days
 
 ENVIRONMENT = Environment(code="c", lock="l", architecture="x86_64 linux avx2", python="3.11.7")
 PASSPORT = Passport(
@@ -134,24 +137,39 @@ def test_what_is_installed_is_what_the_library_says():
     assert _installed() == [(d.metadata["Name"], d.version) for d in distributions()]
 
 
-def test_the_code_of_a_declaration_is_that_of_its_functions(tmp_path):
-    @dataclass(frozen=True)
-    class Part:
-        made_by: object
-
-    (tmp_path / "own.py").write_text("def one():\n    return 1\n")
-    (tmp_path / "package").mkdir()
-    for name in ("__init__.py", "two.py", "neighbour.py"):
-        (tmp_path / "package" / name).write_text("def two():\n    return 2\n")
-    functions = {}
-    for file, name in (("own.py", "one"), ("package/two.py", "two")):
-        exec(compile((tmp_path / file).read_text(), str(tmp_path / file), "exec"), functions)
-        assert name in functions
-    system = Part((Part({"deep": functions["one"]}), [functions["two"], 3]))
+def test_the_code_of_a_declaration_is_that_of_its_functions_and_classes(tmp_path, monkeypatch):
+    one = "def one():\n    return 1\n"
+    for module, text in {
+        "plain": one,
+        "closed_over": one,
+        "closing": "def closing(over):\n    return lambda: over()\n",
+        "record": "from dataclasses import dataclass\n@dataclass\nclass Record:\n    part: object\n",
+        "thing": "class Thing:\n    def bound(self):\n        return 1\n",
+        "part": one,
+        "unused": one,
+        "package/__init__": "",
+        "package/two": one,
+        "package/neighbour": one,
+    }.items():
+        (tmp_path / f"{module}.py").parent.mkdir(exist_ok=True)
+        (tmp_path / f"{module}.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    names = ("plain", "closed_over", "closing", "record", "thing", "part", "package.two")
+    plain, closed_over, closing, record, thing, part, two = (import_module(name) for name in names)
+    system = record.Record(
+        (
+            {"deep": plain.one},
+            [closing.closing(closed_over.one)],
+            partial(part.one),
+            thing.Thing().bound,
+            {two.one},
+            days(3),
+        )
+    )
     files = source_files(system)
-    assert files == {tmp_path / "own.py", tmp_path / "package" / "two.py"}
+    assert files == {tmp_path / f"{name.replace('.', '/')}.py" for name in names}
     first = code_hash([], files=files)
-    for changed in ("own.py", "package/two.py", "package/neighbour.py"):
+    for changed in ("plain.py", "record.py", "thing.py", "package/two.py", "package/neighbour.py"):
         before = (tmp_path / changed).read_text()
         (tmp_path / changed).write_text(before + "# later\n")
         assert code_hash([], files=files) != first

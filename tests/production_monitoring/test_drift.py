@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 from scipy import stats
 
+from mlsys_assets.features.profile import profile
 from mlsys_assets.production_monitoring.drift import (
     DRIFT_SCHEMA,
     LARGE,
@@ -16,8 +17,8 @@ from mlsys_assets.production_monitoring.drift import (
     expected_psi,
     psi,
     psi_of_scores,
+    unmatched,
 )
-from mlsys_assets.production_monitoring.profile import profile
 
 COUNTS = st.lists(st.tuples(st.integers(0, 500), st.integers(0, 500)), min_size=1, max_size=12)
 MANY = 1e9
@@ -183,15 +184,20 @@ def test_no_rows_now_are_insufficient_data() -> None:
 
 
 @pytest.mark.parametrize(
-    ("then", "now", "words"),
+    ("then", "now", "both", "found"),
     [
-        (["hour"], ["hour", "late"], r"absent from the profile: \['late'\], from the table: \[\]"),
-        (["hour", "late"], ["late"], r"absent from the profile: \[\], from the table: \['hour'\]"),
+        (["hour"], ["hour", "late"], ["hour"], (["late"], [])),
+        (["hour", "late"], ["late"], ["late"], ([], ["hour"])),
+        (["hour"], ["late"], [], (["late"], ["hour"])),
+        (["hour", "late"], ["hour", "late"], ["hour", "late"], ([], [])),
     ],
 )
-def test_a_column_that_only_one_has_is_named(then: list[str], now: list[str], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
-        drift(profile(mixed(0, 50).select(then)), mixed(1, 50).select(now))
+def test_a_column_that_only_one_has_is_left_out_and_named(
+    then: list[str], now: list[str], both: list[str], found: tuple[list[str], list[str]]
+) -> None:
+    before, after = profile(mixed(0, 50).select(then)), mixed(1, 50).select(now)
+    assert drift(before, after)["column"].to_pylist() == both
+    assert unmatched(before, after) == found
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,29 @@
 
 from dataclasses import dataclass, replace
 
+import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlsys_assets import Answer, Drift, History, LogLoss, Retraining, TriggerVerdict, days, utc
+from mlsys_assets import (
+    Answer,
+    Drift,
+    History,
+    LogLoss,
+    Retraining,
+    TimeWindow,
+    Trailing,
+    TriggerVerdict,
+    build_definitions,
+    days,
+    hours,
+    mean,
+    utc,
+)
 from mlsys_assets.measures.metrics import value
 from mlsys_assets.models.bundle import from_files
+from mlsys_assets.runs import Runner
+from mlsys_assets.state_folder import open_instance
 
 AHEAD = ("precip_1", "precip_2", "precip_3")
 SINCE = "2013-03-05"
@@ -108,3 +125,64 @@ def test_a_trigger_that_raises_is_on_record_and_stops_nobody(grown, rain) -> Non
     (first, *_) = [d for d in life.decisions("trigger", since=utc("2013-03-12")) if d.name == "broken"]
     assert (first.verdict, first.reason) == (Answer.ERROR, "it raised KeyError: 'no such thing'")
     assert life.said("retraining", "arbiter") == {"03-05": "train", "03-12": "hold", "03-19": "train"}
+
+
+def test_what_two_label_sources_tell_of_one_entity_counts_once_and_stops_nobody(six_weeks, grown, rain, change) -> None:
+    """One row in ten is called unobserved too, at the moment at which it is told."""
+
+    def contradicted(raw: pa.Table) -> pa.Table:
+        for name in AHEAD:
+            at, mine = raw.schema.get_field_index(name), pc.and_(since(raw), drawn(raw, 10))
+            raw = raw.set_column(at, name, pc.if_else(mine, pa.scalar(None, raw[name].type), raw[name]))
+        return raw
+
+    life, until = grown(change(rain, contradicted, "unobserved")).live("2013-03-26"), utc("2013-03-26")
+    labels = life.stores.lake.read("rain", "labels", columns=["observation"])["observation"]
+    assert len(labels) - pc.count_distinct(labels).as_py() > 100
+    mine, theirs = (
+        {(d.as_of, d.name): d.evidence.get("served") for d in one.decisions("monitoring", until=until)}
+        for one in (life, six_weeks)
+    )
+    assert mine == theirs
+    assert life.said("gate", "champion")["03-19"] == "pass"
+    passed, told = checked(life, "labels", "each_entity_told_once")
+    assert not passed
+    assert "tell of an entity that another told of already, such as '" in told
+
+
+def test_a_feature_that_the_champion_was_not_trained_on_is_told_and_life_goes_on(grown, rain) -> None:
+    weather = rain.requests.source
+    pressure = Trailing(weather, by="origin", over=hours(3), pressure=mean("pressure"))
+    lenient = replace(rain.gates, recent_margin=1, static_margin=1)
+    life = grown(replace(rain, features=(*rain.features, pressure), gates=lenient))
+    with open_instance(life.folder) as instance:
+        runner = Runner(life.system, build_definitions(life.system, resources=life.stores), instance)
+        runner.ticks("rain_ingest", TimeWindow.of("2013-01-01", SINCE))
+    assert life.live("2013-03-12").said("monitoring", "drift")["03-12"] != "insufficient data"
+    assert checked(life, "drift", "features_are_those_trained_on") == (
+        False,
+        "new: origin_pressure_3h; train, so that the champion knows them",
+    )
+    assert life.live("2013-03-26").said("gate", "champion")["03-19"] == "pass"
+    assert checked(life, "drift", "features_are_those_trained_on")[0]
+
+
+def test_nothing_is_promoted_before_what_it_is_monitored_by_is_there(grown, rain, monkeypatch) -> None:
+    def breaks(*_: object, **__: object) -> None:
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr("mlsys_assets.models.assets.profile", breaks)
+    life = grown(rain).live("2013-03-26")
+    assert life.said("retraining", "arbiter")["03-19"] == "train"
+    assert life.said("retraining", "given_up") == {"03-19": "failed"}
+    assert [m.version for m in life.stores.operations.attempts("rain", "champion")] == [1]
+    assert life.said("monitoring", "drift")["03-26"] != "insufficient data"
+
+
+def checked(life, table: str, name: str) -> tuple[bool, str]:
+    """Return what a check said last, and whether it passed."""
+    key = dg.AssetCheckKey(dg.AssetKey(["rain", table]), name)
+    with open_instance(life.folder) as instance:
+        (last,) = instance.event_log_storage.get_latest_asset_check_execution_by_key([key]).values()
+    told = last.event.asset_check_evaluation
+    return told.passed, told.description

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlsys_assets.production_monitoring.profile import MOST_CATEGORIES, PROFILE_SCHEMA, profile
+from mlsys_assets.features.profile import MOST_CATEGORIES, PROFILE_SCHEMA, profile
 
 N = 500
 RNG = np.random.default_rng(0)

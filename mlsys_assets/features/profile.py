@@ -11,6 +11,9 @@ import pyarrow.compute as pc
 from mlsys_assets.features.columns import ColumnError, is_category, is_number
 from mlsys_assets.measures.metrics import Floats
 
+TRAINING_PROFILE = "training_profile"
+"""The table of the profiles of what each refitted model learned from, by as-of."""
+
 BINS = 10
 """Ranges that a numeric column is cut into, of as nearly equal count as ties allow."""
 MOST_CATEGORIES = 20
