@@ -1,16 +1,18 @@
 """The time machine: a system's own schedule, sensors and jobs, driven through history by its simulated clock."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 import dagster as dg
 from dagster._core.execution.build_resources import wrap_resources_for_execution
 
 from mlsys_assets.clocks import StoredClock, clock_of
 from mlsys_assets.dagster_adapter import tick_job, training_job
+from mlsys_assets.interrupts import never_lost
 from mlsys_assets.retraining.desk import Desk
 from mlsys_assets.retraining.ledger import ARBITER, GIVEN_UP, MONITORING, PERFORMANCE, RETRAINING
 from mlsys_assets.retraining.sensors import build_schedules, build_sensors
@@ -137,15 +139,13 @@ class Replay:
         )
 
     def _round(self) -> None:
-        said = self._schedule.evaluate_tick(
-            OpenInstanceContext(
-                self.runner.instance,
-                at=self._clock.now(),
-                resources=self.stores.for_dagster(),
-                repository=self._repository,
-            )
+        context = OpenInstanceContext(
+            self.runner.instance,
+            at=self._clock.now(),
+            resources=self.stores.for_dagster(),
+            repository=self._repository,
         )
-        self._run(said.run_requests or ())
+        self._run(self._asked(self._schedule, context))
         for sensor in self._sensors:
             context = dg.build_sensor_context(
                 self.runner.instance,
@@ -153,7 +153,13 @@ class Replay:
                 resources=self.stores.for_dagster(),
                 repository_def=self._repository,
             )
-            self._run(sensor.evaluate_tick(context).run_requests or ())
+            self._run(self._asked(sensor, context))
+
+    @staticmethod
+    def _asked(who: Any, context: Any) -> Sequence[dg.RunRequest]:
+        """Return what a schedule or a sensor requests; Dagster has the handlers of signals meanwhile."""
+        with never_lost(), context:
+            return who.evaluate_tick(context).run_requests or ()
 
     @cached_property
     def _schedule(self) -> dg.ScheduleDefinition:
@@ -167,7 +173,7 @@ class Replay:
     def _repository(self) -> object:
         return self.runner.definitions.get_repository_def()
 
-    def _run(self, requests: "tuple[dg.RunRequest, ...]") -> None:
+    def _run(self, requests: Sequence[dg.RunRequest]) -> None:
         words = {
             tick_job(self.system): "tick",
             training_job(self.system): "training",

@@ -9,6 +9,7 @@ from dataclasses import replace
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
+import pytest
 
 from mlsys_assets import (
     Drift,
@@ -24,6 +25,7 @@ from mlsys_assets import (
 )
 from mlsys_assets.replay import Replay
 from mlsys_assets.retraining.desk import Desk
+from mlsys_assets.retraining.timetable import Due
 from mlsys_assets.runs import Runner
 from mlsys_assets.state_folder import open_instance
 
@@ -130,6 +132,27 @@ def test_four_true_triggers_make_one_training_and_ten_replays_add_nothing(grown,
         assert instance.get_runs_count() == runs
     assert len(trainings) == 1
     assert (life.hash, len(life.decisions())) == before
+
+
+@pytest.mark.parametrize("asked", ["schedule", "sensor"])
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_stop_while_schedule_or_sensors_are_asked_stops_it(six_weeks, grown, rain, asked, stop) -> None:
+    life, at, due, calls = grown(rain), utc("2013-03-12"), Desk.due, []
+    handlers = [signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)]
+
+    def stopped(desk: Desk) -> Due | None:
+        calls.append(desk)
+        if len(calls) == (1 if asked == "schedule" else 2):
+            os.kill(os.getpid(), stop)
+        return due(desk)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Desk, "due", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            life.live(at)
+    assert len(calls) == (1 if asked == "schedule" else 2)
+    assert [signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)] == handlers
+    assert life.live(at).decisions(until=at) == six_weeks.decisions(until=at)
 
 
 def test_started_again_after_the_end_it_does_nothing(six_weeks) -> None:
