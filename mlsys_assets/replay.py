@@ -156,7 +156,7 @@ class Replay:
             self._run(self._asked(sensor, context))
 
     @staticmethod
-    def _asked(who: Any, context: Any) -> Sequence[dg.RunRequest]:
+    def _asked(who: dg.ScheduleDefinition | dg.SensorDefinition, context: Any) -> Sequence[dg.RunRequest]:
         """Return what a schedule or a sensor requests; Dagster has the handlers of signals meanwhile."""
         with never_lost(), context:
             return who.evaluate_tick(context).run_requests or ()
