@@ -37,6 +37,7 @@ def history_page(told: Told) -> str:
         f"<h1>{name}</h1>",
         f"<p>{head}Ledger <code>{told['ledger'][:16]}</code>: the same data and code give the same.</p>",
         "<h2>Predictions as their labels came</h2>",
+        "<p>By the tick that was predicted. Dashed: a model was trained once that tick had ended.</p>",
         *_pictures(ticks, told["cost_unit"]),
         "<h2>Every decision</h2>",
         "<p>Blue rows: a model was trained. The model is the one that predicted the tick before the decision.</p>",

@@ -43,6 +43,8 @@ compute_logs:
     base_dir: {home}/dagster/compute_logs
 telemetry:
   enabled: false
+nux:
+  enabled: false              # no form to fill in before the graph is seen
 concurrency:
   runs:
     max_concurrent_runs: 1    # a run trains with all cores, and writes what the next one reads

@@ -27,5 +27,6 @@ def test_the_committed_instance_opens_and_keeps_its_state_in_one_folder(
     with DagsterInstance.from_ref(InstanceRef.from_dir(str(tmp_path / "home"), config_dir=str(ROOT))) as instance:
         assert instance.get_runs() == []
         assert not instance.telemetry_enabled
+        assert not instance.nux_enabled
     assert sorted(p.name for p in tmp_path.iterdir()) == [".mlsys", "home"]
     assert list((tmp_path / "home").iterdir()) == []
