@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from mlsys_assets import Calendar, Drift, Every, LabelVolume, PerformanceDrop, Retraining, days, hours, utc
 from mlsys_assets.dagster_adapter import tick_job, training_job
-from mlsys_assets.retraining.desk import AS_OF_TAG, OWNER_TAG, Desk
+from mlsys_assets.retraining.desk import AS_OF_TAG, ATTEMPTS, OWNER_TAG, Desk
 from mlsys_assets.retraining.history import REMEMBERED
 from mlsys_assets.retraining.sensors import build_sensors
 from mlsys_assets.state_folder import open_instance
@@ -209,3 +209,17 @@ def test_a_run_that_is_under_way_is_not_asked_for_again(live) -> None:
         assert isinstance(asked, dg.RunRequest if free else dg.SkipReason), now
         assert free or "is under way" in asked.skip_message
         desk.instance.delete_run(found.run_id)
+
+
+def test_a_run_that_failed_is_asked_for_again_under_a_key_of_its_own(live) -> None:
+    """A daemon starts no second run under a key that it has seen; and one run, asked for twice, has one key."""
+    desk = live(1)
+    job, as_of = tick_job(desk.system), NOW + hours(1)
+    tags = {AS_OF_TAG: desk.system.calendar.key(as_of), OWNER_TAG: "0"}
+    keys = []
+    for _ in range(ATTEMPTS):
+        keys.append(desk.request(job, as_of).run_key)
+        assert desk.request(job, as_of).run_key == keys[-1]
+        desk.instance.run_storage.add_run(dg.DagsterRun(job, tags=tags, status=dg.DagsterRunStatus.FAILURE))
+    assert len(set(keys)) == ATTEMPTS
+    assert f"failed {ATTEMPTS} times" in desk.request(job, as_of).skip_message
