@@ -4,12 +4,7 @@ from mlsys_assets.data_ingestion.casting import read_moments as read_moments
 from mlsys_assets.data_ingestion.files import CsvFile as CsvFile
 from mlsys_assets.data_ingestion.source import (
     DELIVERED_AT as DELIVERED_AT,
-    EVENT_TIME as EVENT_TIME,
-    KNOWN_AT as KNOWN_AT,
     MALFORMED as MALFORMED,
-    SOURCE_FILE as SOURCE_FILE,
-    SOURCE_LINE as SOURCE_LINE,
-    Column as Column,
     Reader as Reader,
     Reference as Reference,
     Rule as Rule,
@@ -32,6 +27,7 @@ from mlsys_assets.features.lookup import Lookup as Lookup
 from mlsys_assets.features.request import Request as Request
 from mlsys_assets.features.scheduled import Scheduled as Scheduled
 from mlsys_assets.features.trailing import Trailing as Trailing
+from mlsys_assets.measures.costs import CostMatrix as CostMatrix
 from mlsys_assets.measures.intervals import Support as Support
 from mlsys_assets.measures.metrics import (
     Accuracy as Accuracy,
@@ -67,6 +63,13 @@ from mlsys_assets.system import (
     MLSystem as MLSystem,
     Requests as Requests,
 )
+from mlsys_assets.tables import (
+    EVENT_TIME as EVENT_TIME,
+    KNOWN_AT as KNOWN_AT,
+    SOURCE_FILE as SOURCE_FILE,
+    SOURCE_LINE as SOURCE_LINE,
+    Column as Column,
+)
 from mlsys_assets.types import (
     Calendar as Calendar,
     Clock as Clock,
@@ -84,4 +87,4 @@ from mlsys_assets.types import (
     minutes as minutes,
     utc as utc,
 )
-from mlsys_assets.value_analysis.costs import CostMatrix as CostMatrix
+from mlsys_assets.workspace import Workspace as Workspace

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from dagster import TimeWindowPartitionMapping
 
-from mlsys_assets.data_ingestion.source import TIMESTAMP, Column
-from mlsys_assets.data_ingestion.ticks import TICK, with_tick
+from mlsys_assets.data_ingestion.ticks import with_tick
 from mlsys_assets.models.passport import code_hash, source_files
 from mlsys_assets.system import MLSystem
+from mlsys_assets.tables import TICK, TIMESTAMP, Column
 from mlsys_assets.types import Finding, Scalar, Severity, TimeWindow, days, hours
 
 if TYPE_CHECKING:

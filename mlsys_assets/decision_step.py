@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from mlsys_assets.dagster_adapter import tick_window
-from mlsys_assets.data_ingestion.source import KNOWN_AT
-from mlsys_assets.data_labeling.label import LABEL, settled
+from mlsys_assets.data_labeling.label import settled
 from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.data_sampling.splits import Split
 from mlsys_assets.data_sampling.views import TestRead, Train
-from mlsys_assets.features.feature import PREDICT_AT
+from mlsys_assets.ledger import CANDIDATE, TRAINING_SET
 from mlsys_assets.system import MLSystem
+from mlsys_assets.tables import KNOWN_AT, LABEL, LABELS, PREDICT_AT
 from mlsys_assets.types import CHAMPION
 from mlsys_resources.operations_rows import Alias, Decision, TestRead as StoredRead
 from mlsys_resources.resources import Resources
@@ -38,13 +38,13 @@ class AsOf:
         """Return how many labels were known then, also of what no prediction was asked for: monitoring counts alike."""
         window = (KNOWN_AT, self.system.calendar.start, self.as_of)
         found = self.stores.lake.read(
-            self.system.name, "labels", columns=[LABEL], window=window, version=versions["labels"]
+            self.system.name, LABELS, columns=[LABEL], window=window, version=versions[LABELS]
         )
         return int(found.num_rows - found[LABEL].null_count)
 
     def training_rows(self) -> LabelledRows:
         """Return the rows that the training set of this as-of recorded; raises if they are no longer the same."""
-        (record,) = self.decisions("training_set")
+        (record,) = self.decisions(TRAINING_SET)
         rows = self.rows(record.context["versions"])
         if rows.content_hash != record.evidence["rows"]:
             raise RuntimeError(
@@ -86,7 +86,7 @@ class AsOf:
     def fitted(self) -> list[Decision]:
         """Return the record of each candidate that was fitted as of then and is still declared."""
         declared = {c.name for c in self.system.candidates}
-        return [d for d in self.decisions("candidate") if d.name in declared]
+        return [d for d in self.decisions(CANDIDATE) if d.name in declared]
 
     def champion_before(self) -> Alias | None:
         """Return the champion that stood before any decision as of then."""
@@ -119,7 +119,7 @@ def _rows(lake: "Lake", system: MLSystem, as_of: datetime, versions: tuple[tuple
     # What became known at the very moment belongs to the tick that starts then, and may not be there yet: counted,
     # it would change the answer when the step is run again.
     features = lake.read(system.name, "features", window=(PREDICT_AT, start, as_of), version=version["features"])
-    labels = lake.read(system.name, "labels", window=(KNOWN_AT, start, as_of), version=version["labels"])
+    labels = lake.read(system.name, LABELS, window=(KNOWN_AT, start, as_of), version=version[LABELS])
     return LabelledRows.join(features, settled(labels, key=key), key=key, at=PREDICT_AT, window=system.label.window)
 
 

@@ -12,12 +12,11 @@ from dagster._core.execution.build_resources import wrap_resources_for_execution
 
 from mlsys_assets.clocks import StoredClock, clock_of
 from mlsys_assets.dagster_adapter import tick_job, training_job
-from mlsys_assets.interrupts import never_lost
+from mlsys_assets.ledger import ARBITER, GATE, GIVEN_UP, MONITORING, PERFORMANCE, RETRAINING
 from mlsys_assets.retraining.desk import Desk
-from mlsys_assets.retraining.ledger import ARBITER, GIVEN_UP, MONITORING, PERFORMANCE, RETRAINING
 from mlsys_assets.retraining.sensors import build_schedules, build_sensors
 from mlsys_assets.retraining.timetable import Due, first_as_of, next_due
-from mlsys_assets.runs import RunFailed, Runner
+from mlsys_assets.runs import RunFailed, Runner, never_lost
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import CHAMPION
 from mlsys_resources.resources import Resources
@@ -194,6 +193,6 @@ def tick_told(system: MLSystem, stores: Resources, as_of: datetime) -> str:
     found = {(d.kind, d.name): d for d in stores.operations.decisions(system.name, since=as_of, until=as_of)}
     parts = [f"{d.verdict}: {d.reason}" for d in [found.get((RETRAINING, ARBITER))] if d is not None]
     parts += [d.reason for d in [found.get((RETRAINING, GIVEN_UP))] if d is not None]
-    parts += [f"gate {d.verdict}" for d in [found.get(("gate", CHAMPION))] if d is not None]
+    parts += [f"gate {d.verdict}" for d in [found.get((GATE, CHAMPION))] if d is not None]
     monitored = found.get((MONITORING, PERFORMANCE))
     return "; ".join(parts) + (f" | {monitored.reason.split('; ')[-1]}" if monitored is not None else "")

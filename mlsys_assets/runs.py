@@ -1,6 +1,10 @@
 """Runs of a system's jobs in this process, on the persistent instance, with progress."""
 
-from collections.abc import Callable
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
@@ -9,7 +13,6 @@ import dagster as dg
 from dagster import DagsterEventType
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
-from mlsys_assets.interrupts import never_lost
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import TimeWindow
 
@@ -88,3 +91,37 @@ def _why(job: str, result: dg.ExecuteInProcessResult) -> str:
         error = error.cause
     message = error.message.strip() if error is not None else "no error was recorded"
     return f"job {job}, step {step}: {message}"
+
+
+STOPS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def never_lost() -> Iterator[None]:
+    """Raise KeyboardInterrupt at the end if a signal to stop came meanwhile, whatever became of it; keep its handlers.
+
+    What a handler raises appears wherever the main thread happens to be. In a callback from C or in a finalizer it is
+    printed and dropped, in a Dagster step it is one step's failure. And Dagster, when it is done with the handlers,
+    gives SIGTERM that of SIGINT: none, where a shell started the process in the background.
+
+    In another thread than the main one, where no signal arrives, it does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handlers = {stop: signal.getsignal(stop) for stop in STOPS}
+    told, tell = os.pipe()
+    for end in (told, tell):
+        os.set_blocking(end, False)
+    before = signal.set_wakeup_fd(tell, warn_on_full_buffer=False)  # written to before any handler is called
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        for stop, handler in handlers.items():
+            signal.signal(stop, handler)
+        os.close(tell)
+        with os.fdopen(told, "rb") as file:
+            came = set(file.read() or b"")
+        if came & set(STOPS):
+            raise KeyboardInterrupt

@@ -6,10 +6,11 @@ from functools import cached_property
 
 import pyarrow as pa
 
-from mlsys_assets.data_ingestion.source import EVENT_TIME, KNOWN_AT, TIMESTAMP, TYPES, Column, Source
+from mlsys_assets.data_ingestion.source import Source
 from mlsys_assets.data_labeling.natural_labels import NaturalLabel
 from mlsys_assets.data_sampling.splits import TimeSplit
-from mlsys_assets.features.feature import PREDICT_AT, Feature
+from mlsys_assets.features.feature import Feature
+from mlsys_assets.measures.costs import CostMatrix
 from mlsys_assets.measures.metrics import Metric
 from mlsys_assets.mistakes import not_one, sound
 from mlsys_assets.models.candidate import Candidate
@@ -17,8 +18,8 @@ from mlsys_assets.offline_evaluation.gates import Gates
 from mlsys_assets.offline_evaluation.slices import Slice
 from mlsys_assets.retraining.arbiter import Retraining
 from mlsys_assets.retraining.trigger import Trigger
+from mlsys_assets.tables import EVENT_TIME, KNOWN_AT, PREDICT_AT, TIMESTAMP, TYPES, Column
 from mlsys_assets.types import Calendar, DeclarationError
-from mlsys_assets.value_analysis.costs import CostMatrix
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from mlsys_assets.data_ingestion.source import Column, Source
+from mlsys_assets.data_ingestion.source import Source
 from mlsys_assets.data_ingestion.source_mistakes import RESERVED
-from mlsys_assets.data_ingestion.ticks import TICK
 from mlsys_assets.data_labeling.label import label_schema
 from mlsys_assets.data_labeling.natural_labels import NaturalLabel
 from mlsys_assets.data_sampling.splits import TimeSplit, reach
-from mlsys_assets.features.feature import KINDS as FEATURES, PREDICT_AT, Feature
+from mlsys_assets.features.feature import KINDS as FEATURES, Feature
+from mlsys_assets.measures.costs import CostMatrix
 from mlsys_assets.measures.intervals import Support
 from mlsys_assets.measures.metrics import Metric
 from mlsys_assets.mistakes import alike, misnamed, none_of, not_all, not_one, out_of_range, sound
@@ -29,8 +29,8 @@ from mlsys_assets.production_monitoring.revisions import revised_schema
 from mlsys_assets.retraining.arbiter import Retraining
 from mlsys_assets.retraining.trigger import Trigger
 from mlsys_assets.system import MLSystem, Requests
+from mlsys_assets.tables import PREDICT_AT, TICK, Column
 from mlsys_assets.types import CHAMPION, Calendar, TimeWindow, days
-from mlsys_assets.value_analysis.costs import CostMatrix
 
 LONGEST_SYSTEM_NAME = 40
 """A system's name becomes part of table, job and group names."""

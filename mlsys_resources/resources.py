@@ -21,7 +21,7 @@ OPERATIONS_URL = "MLSYS_OPERATIONS_URL"
 TRACKING_URI = "MLSYS_TRACKING_URI"
 """Environment: the MLflow tracking server or database; a SQLite file below the home if not set."""
 WORKSPACE = "MLSYS_WORKSPACE"
-"""Environment: the module that names the SYSTEMS, resources and defs of a deployment, if not the one of mlsys."""
+"""Environment: the module that holds a deployment's ``workspace`` and ``defs``, if not the one of mlsys."""
 MLFLOW_UI = "MLSYS_MLFLOW_UI"
 """Environment: where people open the MLflow UI, for links."""
 FENCE = "MLSYS_FENCE"
@@ -129,7 +129,7 @@ def state_folder(env: Mapping[str, str]) -> Path:
 
 def workspace_module(env: Mapping[str, str]) -> str:
     """Return the module that names a deployment's systems."""
-    return env.get(WORKSPACE) or "mlsys_assets.workspace"
+    return env.get(WORKSPACE) or "mlsys_assets.systems.workspace"
 
 
 def build_resources(env: Mapping[str, str], *, clock: Callable[[], datetime]) -> Resources:

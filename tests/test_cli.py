@@ -27,13 +27,12 @@ OF_A_SYSTEM = ("run", "report", "ledger", "clock", "rollback")
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A state folder of the flights system, with nothing in it."""
-    from mlsys_assets import workspace
-    from mlsys_assets.types import SystemClock
-    from mlsys_resources.resources import build_resources
+    from mlsys_assets import Workspace
+    from mlsys_assets.systems import workspace as module
 
     found = tmp_path / "home"
     monkeypatch.setenv("MLSYS_HOME", str(found))
-    monkeypatch.setattr(workspace, "resources", build_resources(os.environ.copy(), clock=SystemClock().now))
+    monkeypatch.setattr(module, "workspace", Workspace(*module.workspace.systems))
     return found
 
 
@@ -83,7 +82,7 @@ def test_an_unknown_system_is_told_with_those_that_there_are(home: Path, capsys,
     more = ["--reason", "none"] if command == "rollback" else []
     code, out, wrong = told(capsys, command, "fligths", *more)
     assert (code, out) == (1, "")
-    assert wrong == "mlsys: mlsys_assets.workspace has no system 'fligths'; it has: flights\n"
+    assert wrong == "mlsys: the workspace has no system 'fligths'; it has: flights\n"
 
 
 @pytest.mark.parametrize("date", ["soon", "2013-13-01", ""])
@@ -118,10 +117,11 @@ def test_a_run_to_before_the_first_tick_does_nothing(home: Path, capsys) -> None
 def test_what_cannot_be_lived_through_is_told_and_nothing_deleted(
     home: Path, capsys, monkeypatch, changes, arguments, why, fresh
 ) -> None:
-    from mlsys_assets import workspace
+    from mlsys_assets import Workspace
+    from mlsys_assets.systems import workspace as module
 
     (home / "lake" / "flights").mkdir(parents=True)
-    monkeypatch.setattr(workspace, "SYSTEMS", (replace(workspace.flights, **changes),))
+    monkeypatch.setattr(module, "workspace", Workspace(replace(module.flights, **changes)))
     code, out, wrong = told(capsys, "run", *fresh, *arguments)
     assert (code, out) == (1, "")
     assert wrong.startswith(f"mlsys: {why}")
@@ -131,7 +131,7 @@ def test_what_cannot_be_lived_through_is_told_and_nothing_deleted(
 def test_a_fresh_start_of_what_is_not_there_deletes_nothing(home: Path, capsys, monkeypatch) -> None:
     (home / "lake" / "flights").mkdir(parents=True)
     code, _, wrong = told(capsys, "run", "fligths", "--fresh")
-    assert (code, wrong) == (1, "mlsys: mlsys_assets.workspace has no system 'fligths'; it has: flights\n")
+    assert (code, wrong) == (1, "mlsys: the workspace has no system 'fligths'; it has: flights\n")
     monkeypatch.setenv("MLSYS_OPERATIONS_URL", f"sqlite:///{home}/elsewhere.db")
     code, _, wrong = told(capsys, "run", "--fresh")
     assert (code, "MLSYS_OPERATIONS_URL keeps a part of the state elsewhere; nothing was deleted" in wrong) == (1, True)
@@ -139,9 +139,11 @@ def test_a_fresh_start_of_what_is_not_there_deletes_nothing(home: Path, capsys, 
 
 
 def test_a_workspace_is_found_in_the_working_folder_or_told(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text("SYSTEMS = ()")
+    (tmp_path / "mine.py").write_text("from mlsys_assets import Workspace\nworkspace = Workspace()")
+    (tmp_path / "bare.py").write_text("")
     for name, why in (
-        ("mine", "mlsys: mine has no systems; name at least one in its SYSTEMS\n"),
+        ("mine", "mlsys: the workspace has no systems; name at least one: Workspace(mine)\n"),
+        ("bare", "mlsys: bare has no workspace; say there which systems it holds: workspace = Workspace(mine)"),
         ("other.place", "mlsys: there is no module 'other', which MLSYS_WORKSPACE names; call mlsys in the folder"),
     ):
         environment = os.environ | {"MLSYS_WORKSPACE": name, "MLSYS_HOME": str(tmp_path / "home")}
@@ -155,7 +157,7 @@ def test_an_interrupted_command_says_so(home: Path, capsys, monkeypatch) -> None
     def interrupted(_options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mlsys_assets.cli._workspace", interrupted)
+    monkeypatch.setattr("mlsys_assets.commands.ledger.asked_system", interrupted)
     code, out, wrong = told(capsys, "ledger")
     assert (code, out) == (130, "")
     assert wrong == "mlsys: stopped; what was done is kept, and asked for again it goes on from there\n"

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from mlsys_assets import utc
+from mlsys_assets import Workspace, utc
 from mlsys_assets.cli import main
 from mlsys_assets.clocks import StoredClock, clock_of, duration, moment, moved
 from mlsys_assets.system import MLSystem
 from mlsys_assets.systems.flights.system import flights
 from mlsys_assets.types import FixedClock, SystemClock
 from mlsys_resources.operations_store import OperationsStore
-from mlsys_resources.resources import build_resources
 
 START, END = utc("2013-07-01"), utc("2014-01-06")
 
@@ -107,12 +106,10 @@ def test_the_wall_clock_cannot_be_moved() -> None:
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A state folder for a workspace whose one system lives on data of the past."""
-    from mlsys_assets import workspace
+    from mlsys_assets.systems import workspace as module
 
-    stores = build_resources({"MLSYS_HOME": str(tmp_path)}, clock=SystemClock().now)
     monkeypatch.setenv("MLSYS_HOME", str(tmp_path))
-    monkeypatch.setattr(workspace, "resources", stores)
-    monkeypatch.setattr(workspace, "SYSTEMS", (past(flights),))
+    monkeypatch.setattr(module, "workspace", Workspace(past(flights)))
     return tmp_path
 
 
@@ -139,7 +136,7 @@ def test_the_command_says_where_the_clock_stands_and_moves_it(home: Path, capsys
         (["flights", "--advance", "soon"], "mlsys: 'soon' is no duration"),
         (["flights", "--to", "soon"], "mlsys: 'soon' is no date"),
         (["flights", "--to", "2013-06-30"], "mlsys: the clock of flights begins at 2013-07-01"),
-        (["trains"], "mlsys: mlsys_assets.workspace has no system 'trains'; it has: flights"),
+        (["trains"], "mlsys: the workspace has no system 'trains'; it has: flights"),
     ],
 )
 def test_the_command_says_what_is_wrong(
@@ -154,9 +151,9 @@ def test_the_command_says_what_is_wrong(
 def test_the_command_says_of_the_wall_clock_that_it_cannot_be_moved(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mlsys_assets import workspace
+    from mlsys_assets.systems import workspace as module
 
-    monkeypatch.setattr(workspace, "SYSTEMS", (replace(flights, simulated_from=None),))
+    monkeypatch.setattr(module, "workspace", Workspace(replace(flights, simulated_from=None)))
     code, told = said(capsys, "flights")
     assert code == 0
     assert told.endswith("UTC, the wall clock, which cannot be moved\n")

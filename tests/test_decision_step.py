@@ -8,9 +8,9 @@ import pyarrow as pa
 import pytest
 
 from mlsys_assets import FixedClock, MLSystem, TimeWindow, utc
-from mlsys_assets.data_ingestion.source import KNOWN_AT, TIMESTAMP
 from mlsys_assets.decision_step import AsOf
 from mlsys_assets.production_monitoring.assets import _Labels
+from mlsys_assets.tables import KNOWN_AT, TIMESTAMP
 from mlsys_resources.resources import build_resources
 
 START, STEP = utc("2013-01-07"), timedelta(days=7)

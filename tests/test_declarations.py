@@ -60,8 +60,8 @@ from mlsys_assets.data_ingestion.source_mistakes import OWN_TABLES, RESERVED
 from mlsys_assets.data_labeling.natural_labels import natural_labels
 from mlsys_assets.mistakes import LONGEST_NAME, NAME
 from mlsys_assets.offline_evaluation.assets import SCORES
-from mlsys_assets.prediction.batch import BASELINES
 from mlsys_assets.systems.flights.system import flights
+from mlsys_assets.tables import BASELINES
 from mlsys_resources.names import IDENTIFIER
 from mlsys_resources.resources import build_resources
 from mlsys_resources.tick_rows import BLOCK, TICK

@@ -42,7 +42,7 @@ def rain():
 
 
 def test_loading_the_definitions_loads_nothing_heavy() -> None:
-    code = f"import sys; import mlsys_assets.workspace; print([m for m in {HEAVY!r} if m in sys.modules])"
+    code = f"import sys; import mlsys_assets.systems.workspace; print([m for m in {HEAVY!r} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (found.stdout.strip(), found.stderr) == ("[]", "")
 

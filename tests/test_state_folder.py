@@ -283,7 +283,9 @@ def test_a_run_of_a_killed_process_is_failed_and_its_slots_are_free(
 
 
 def test_every_run_that_is_not_finished_is_failed_and_no_other(tmp_path: Path) -> None:
-    location = ManagedGrpcPythonEnvCodeLocationOrigin(LoadableTargetOrigin(module_name="mlsys_assets.workspace"))
+    location = ManagedGrpcPythonEnvCodeLocationOrigin(
+        LoadableTargetOrigin(module_name="mlsys_assets.systems.workspace")
+    )
     origin = RemoteJobOrigin(RemoteRepositoryOrigin(location, "__repository__"), "flights_train")  # who queues has one
     with open_instance(tmp_path) as instance:
         runs = {

@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 import pytest
 
 from mlsys_assets import FixedClock, LightGBM, MLSystem, Requests, TimeSplit, TimeWindow, build_definitions, days, utc
+from mlsys_assets.commands.rollback import roll_back
 from mlsys_assets.data_labeling.label import label_schema
-from mlsys_assets.manual_rollback import roll_back
 from mlsys_assets.models.baselines import ZeroRulePredictor
 from mlsys_assets.models.bundle import to_files
 from mlsys_assets.runs import RunFailed, Runner

@@ -7,10 +7,10 @@ from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.data_ingestion.accounting import EMPTY_TICKS, Ingested, refuse_emptied
 from mlsys_assets.data_ingestion.filing import reach
 from mlsys_assets.data_ingestion.quarantine import FILED_AT, QUARANTINE
-from mlsys_assets.data_ingestion.source import KNOWN_AT, Source
-from mlsys_assets.data_ingestion.ticks import TICK
+from mlsys_assets.data_ingestion.source import Source
 from mlsys_assets.data_ingestion.validation import ingest
 from mlsys_assets.system import MLSystem
+from mlsys_assets.tables import KNOWN_AT, TICK
 from mlsys_assets.types import EPOCH, TimeWindow
 from mlsys_resources.resources import Resources
 

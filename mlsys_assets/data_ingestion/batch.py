@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from mlsys_assets.data_ingestion.casting import typed_columns
 from mlsys_assets.data_ingestion.quarantine import Rejections
 from mlsys_assets.data_ingestion.row_checks import check_column
-from mlsys_assets.data_ingestion.source import SOURCE_FILE, SOURCE_LINE, Source
+from mlsys_assets.data_ingestion.source import Source
+from mlsys_assets.tables import SOURCE_FILE, SOURCE_LINE
 
 Mask = NDArray[np.bool_]
 Positions = NDArray[np.int64]

@@ -6,14 +6,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mlsys_assets.data_ingestion.quarantine import Rejections
-from mlsys_assets.data_ingestion.source import (
-    DELIVERED_AT,
-    MALFORMED,
-    SOURCE_FILE,
-    SOURCE_LINE,
-    Column,
-    Source,
-)
+from mlsys_assets.data_ingestion.source import DELIVERED_AT, MALFORMED, Source
+from mlsys_assets.tables import SOURCE_FILE, SOURCE_LINE, Column
 
 HEXADECIMAL = "xX"
 """The letters that only a hexadecimal number has."""

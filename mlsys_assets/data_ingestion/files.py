@@ -16,15 +16,9 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from mlsys_assets.data_ingestion.filing import EVER
-from mlsys_assets.data_ingestion.source import (
-    DELIVERED_AT,
-    MALFORMED,
-    READERS_OWN,
-    SOURCE_FILE,
-    SOURCE_LINE,
-    TIMESTAMP,
-)
+from mlsys_assets.data_ingestion.source import DELIVERED_AT, MALFORMED, READERS_OWN
 from mlsys_assets.data_ingestion.source_changed import SourceChanged
+from mlsys_assets.tables import SOURCE_FILE, SOURCE_LINE, TIMESTAMP
 from mlsys_assets.types import TimeWindow
 
 SHA_DIGITS = 16

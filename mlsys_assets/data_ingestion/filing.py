@@ -7,7 +7,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from mlsys_assets.data_ingestion.quarantine import Rejections
-from mlsys_assets.data_ingestion.source import KNOWN_AT, Source
+from mlsys_assets.data_ingestion.source import Source
+from mlsys_assets.tables import KNOWN_AT
 from mlsys_assets.types import Calendar, TimeWindow
 
 EVER = TimeWindow(datetime(2, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC))

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from mlsys_assets.data_ingestion.filing import micros
 from mlsys_assets.data_ingestion.quarantine import Rejections
-from mlsys_assets.data_ingestion.source import KNOWN_AT, SOURCE_FILE, SOURCE_LINE, Source
+from mlsys_assets.data_ingestion.source import Source
+from mlsys_assets.tables import KNOWN_AT, SOURCE_FILE, SOURCE_LINE
 
 RANK = "rank"
 """A row's place in the order in which the rows became known, ties in the order of the file."""

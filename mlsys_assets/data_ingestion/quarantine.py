@@ -7,12 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mlsys_assets.data_ingestion.source import (
-    DELIVERED_AT,
-    SOURCE_FILE,
-    SOURCE_LINE,
-    TIMESTAMP,
-)
+from mlsys_assets.data_ingestion.source import DELIVERED_AT
+from mlsys_assets.tables import SOURCE_FILE, SOURCE_LINE, TIMESTAMP
 
 FILED_AT = "filed_at"
 """When the row became known or, if that cannot be told or cannot stand, was delivered; the calendar's

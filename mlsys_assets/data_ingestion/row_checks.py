@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlsys_assets.data_ingestion.quarantine import Rejections
-from mlsys_assets.data_ingestion.source import EVENT_TIME, KNOWN_AT, Column, Reference, Source
+from mlsys_assets.data_ingestion.source import Reference, Source
+from mlsys_assets.tables import EVENT_TIME, KNOWN_AT, Column
 
 
 def check_column(column: Column, values: pa.ChunkedArray, shown: pa.ChunkedArray, rejections: Rejections) -> None:

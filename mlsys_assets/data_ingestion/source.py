@@ -10,16 +10,9 @@ from typing import Protocol
 import pyarrow as pa
 
 from mlsys_assets.mistakes import sound
+from mlsys_assets.tables import EVENT_TIME, KNOWN_AT, SOURCE_FILE, SOURCE_LINE, TIMESTAMP, TYPES, Column
 from mlsys_assets.types import DeclarationError, TimeWindow, days
 
-EVENT_TIME = "event_time"
-"""When it happened: a column of every table."""
-KNOWN_AT = "known_at"
-"""When it became known: a column of every table; what is used at t has known_at <= t."""
-SOURCE_FILE = "source_file"
-"""First 16 hex digits of the raw file's SHA-256: a column of every ingested table."""
-SOURCE_LINE = "source_line"
-"""Line of the raw file, 1 = the header: a column of every ingested table."""
 DELIVERED_AT = "delivered_at"
 """When a raw record arrived, and so belongs to if its own time cannot be told or stand; given by the reader."""
 
@@ -27,41 +20,6 @@ MALFORMED = "malformed"
 """Why a raw record could not be read at all; null for the others; given by the reader."""
 READERS_OWN = (SOURCE_FILE, SOURCE_LINE, DELIVERED_AT, MALFORMED)
 """The columns that a reader adds to the raw ones."""
-
-TIMESTAMP = pa.timestamp("us", tz="UTC")
-"""The one type of a moment in the lake."""
-TYPES = {
-    "int64": pa.int64(),
-    "float64": pa.float64(),
-    "float32": pa.float32(),
-    "string": pa.string(),
-    "bool": pa.bool_(),
-    "timestamp": TIMESTAMP,
-}
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of a table: its name, type, and what its values may be.
-
-    ``type`` is one of int64, float64, float32, string, bool, timestamp. A value outside
-    [minimum, maximum], a text that does not match the regular expression ``pattern``, or a null
-    where ``nullable`` is false, sends its row to quarantine.
-    """
-
-    name: str
-    type: str
-    nullable: bool = True
-    minimum: float | None = None
-    maximum: float | None = None
-    pattern: str = ""
-    unit: str = ""
-    description: str = ""
-
-    @property
-    def arrow(self) -> pa.Field:
-        """The column as an Arrow field."""
-        return pa.field(self.name, TYPES[self.type], nullable=self.nullable)
 
 
 class SourceKind(StrEnum):

@@ -6,22 +6,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlsys_assets.data_ingestion.source import (
-    DELIVERED_AT,
-    EVENT_TIME,
-    KNOWN_AT,
-    MALFORMED,
-    SOURCE_FILE,
-    SOURCE_LINE,
-    TIMESTAMP,
-    TOLERANCE,
-    TYPES,
-    Column,
-    Reference,
-    Rule,
-    Source,
-)
+from mlsys_assets.data_ingestion.source import DELIVERED_AT, MALFORMED, TOLERANCE, Reference, Rule, Source
 from mlsys_assets.mistakes import LONGEST_NAME, alike, misfit, misnamed, not_all, not_one, out_of_range, sound
+from mlsys_assets.tables import EVENT_TIME, KNOWN_AT, SOURCE_FILE, SOURCE_LINE, TIMESTAMP, TYPES, Column
 
 NUMBERS = frozenset({"int64", "float64", "float32"})
 """The types that a minimum and a maximum are for."""

@@ -3,11 +3,8 @@
 import numpy as np
 import pyarrow as pa
 
-from mlsys_assets.data_ingestion.source import TIMESTAMP
+from mlsys_assets.tables import TICK, TIMESTAMP
 from mlsys_assets.types import Calendar
-
-TICK = "tick"
-"""The start of the tick a row belongs to: the lake's storage column."""
 
 
 def with_tick(rows: pa.Table, calendar: Calendar, by: str) -> pa.Table:

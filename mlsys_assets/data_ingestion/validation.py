@@ -20,8 +20,9 @@ from mlsys_assets.data_ingestion.filing import (
 from mlsys_assets.data_ingestion.keys import check_keys
 from mlsys_assets.data_ingestion.quarantine import FILED_AT, QUARANTINE, Rejections
 from mlsys_assets.data_ingestion.row_checks import check_column, check_references, check_rules, check_times
-from mlsys_assets.data_ingestion.source import DELIVERED_AT, KNOWN_AT, READERS_OWN, TIMESTAMP, Source
+from mlsys_assets.data_ingestion.source import DELIVERED_AT, READERS_OWN, Source
 from mlsys_assets.data_ingestion.source_changed import SourceChanged
+from mlsys_assets.tables import KNOWN_AT, TIMESTAMP
 from mlsys_assets.types import Calendar, TimeWindow
 
 

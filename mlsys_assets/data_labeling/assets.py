@@ -5,21 +5,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlsys_assets import dagster_adapter as adapter
-from mlsys_assets.data_ingestion.source import KNOWN_AT
-from mlsys_assets.data_labeling.label import LABEL, STATE, label_schema
+from mlsys_assets.data_labeling.label import label_schema
 from mlsys_assets.data_labeling.natural_labels import natural_labels
 from mlsys_assets.system import MLSystem
+from mlsys_assets.tables import KNOWN_AT, LABEL, LABELS, STATE
 from mlsys_assets.types import Finding, Severity
 from mlsys_resources.resources import Resources
 
 STAGE = "data_labeling"
-TABLE = "labels"
 TOLD_ONCE = "each_entity_told_once"
 
 
 def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
     """Return the label table of the system."""
-    label, entity, asset = system.label, system.requests.key, adapter.key(system, TABLE)
+    label, entity, asset = system.label, system.requests.key, adapter.key(system, LABELS)
     never = "".join(f" {state.capitalize()} entities have none, and say so." for state in label.never)
 
     @dg.asset(
@@ -41,10 +40,10 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         rows = natural_labels(label, events, key=entity)
         counts = {row["values"]: row["counts"] for row in pc.value_counts(rows[STATE]).to_pylist()}
         ticks = adapter.TickWriter(context, system, stores.lake)
-        ticks.write(TABLE, rows, schema=label_schema(entity), by=KNOWN_AT)
+        ticks.write(LABELS, rows, schema=label_schema(entity), by=KNOWN_AT)
         mean = pc.mean(rows[LABEL]).as_py()
         told = stores.lake.read(
-            system.name, TABLE, columns=[entity], window=(KNOWN_AT, system.calendar.start, window.end)
+            system.name, LABELS, columns=[entity], window=(KNOWN_AT, system.calendar.start, window.end)
         )
         return dg.MaterializeResult(
             metadata=adapter.evidence({"mean_label": mean, **{f"{k}_rows": n for k, n in counts.items()}}),

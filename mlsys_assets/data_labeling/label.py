@@ -5,12 +5,8 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlsys_assets.data_ingestion.source import EVENT_TIME, KNOWN_AT, TIMESTAMP
+from mlsys_assets.tables import EVENT_TIME, KNOWN_AT, LABEL, PREDICT_AT, STATE, TIMESTAMP
 
-LABEL = "label"
-"""The label's value: float64, null where there will be none."""
-STATE = "state"
-"""``labelled``, or why there is no label."""
 LABELLED = "labelled"
 NOT_KNOWN_YET = "not known yet"
 """Asked for, still within the time that a label may take."""
@@ -67,7 +63,7 @@ def states(requests: pa.Table, labels: pa.Table, *, key: str, as_of: datetime, w
     """
     known = labels.filter(pc.less_equal(labels[KNOWN_AT], pa.scalar(as_of, TIMESTAMP)))
     position = pc.index_in(requests[key], value_set=known[key].combine_chunks())
-    return pc.coalesce(known[STATE].take(position), waiting(requests["predict_at"], as_of=as_of, window=window))
+    return pc.coalesce(known[STATE].take(position), waiting(requests[PREDICT_AT], as_of=as_of, window=window))
 
 
 def waiting(predict_at: pa.Array | pa.ChunkedArray, *, as_of: datetime, window: timedelta) -> pa.Array:

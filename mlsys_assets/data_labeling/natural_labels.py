@@ -7,9 +7,10 @@ from datetime import timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlsys_assets.data_ingestion.source import EVENT_TIME, KNOWN_AT, Source
-from mlsys_assets.data_labeling.label import LABEL, LABELLED, NEVER_KNOWN, NOT_KNOWN_YET, STATE, label_schema
+from mlsys_assets.data_ingestion.source import Source
+from mlsys_assets.data_labeling.label import LABELLED, NEVER_KNOWN, NOT_KNOWN_YET, label_schema
 from mlsys_assets.mistakes import misfit, misnamed, not_long, not_one, sound
+from mlsys_assets.tables import EVENT_TIME, KNOWN_AT, LABEL, STATE
 from mlsys_assets.types import DeclarationError
 
 STATES = (LABELLED, NOT_KNOWN_YET, NEVER_KNOWN)

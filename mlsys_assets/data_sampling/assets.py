@@ -8,15 +8,14 @@ from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.data_sampling.splits import PARTS, Split
 from mlsys_assets.data_sampling.views import Test, View
 from mlsys_assets.decision_step import AsOf
-from mlsys_assets.retraining.arbiter import TRAIN
-from mlsys_assets.retraining.ledger import MANUAL, RETRAINING
+from mlsys_assets.ledger import ADEQUATE, INSUFFICIENT, MANUAL, RETRAINING, TRAIN, TRAINING_SET
 from mlsys_assets.system import MLSystem
+from mlsys_assets.tables import FEATURES, LABELS
 from mlsys_assets.types import Finding
 from mlsys_resources.resources import Resources
 
 STAGE = "data_sampling"
-ASSET = "training_set"
-TABLES = ("features", "labels")
+TABLES = (FEATURES, LABELS)
 CHECKS = {
     "split_is_adequate": ("Every part has enough rows, and both classes to fit on.", True),
     "duplicate_keys": ("No entity stands twice.", True),
@@ -28,7 +27,7 @@ CHECKS = {
 
 def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
     """Return the training set: a record of which rows, by version and hash, not a copy of them."""
-    asset = adapter.key(system, ASSET)
+    asset = adapter.key(system, TRAINING_SET)
 
     @dg.asset(
         key=asset,
@@ -48,9 +47,9 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         split = step.split(rows)
         findings = [split.adequate(), *_duplicates(rows, split)]
         step.record(
-            "training_set",
-            ASSET,
-            verdict="adequate" if findings[0].passed else "insufficient data",
+            TRAINING_SET,
+            TRAINING_SET,
+            verdict=ADEQUATE if findings[0].passed else INSUFFICIENT,
             reason=findings[0].summary,
             evidence={
                 "rows": rows.content_hash,
@@ -81,9 +80,9 @@ def _decided(step: AsOf) -> None:
 def _versions(step: AsOf) -> dict[str, int]:
     """Return the tables' versions: those on record, so that what arrived late since changes no earlier decision."""
     lake, system = step.stores.lake, step.system
-    standing = step.standing(ASSET)
+    standing = step.standing(TRAINING_SET)
     versions = {t: lake.version(system.name, t) for t in TABLES} if not standing else standing[0].context["versions"]
-    stored, declared = lake.schema(system.name, "features", version=versions["features"]), system.feature_schema
+    stored, declared = lake.schema(system.name, FEATURES, version=versions[FEATURES]), system.feature_schema
     if stored != declared:
         added, gone = sorted(set(declared.names) - set(stored.names)), sorted(set(stored.names) - set(declared.names))
         raise ValueError(

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mlsys_assets.data_ingestion.source import TIMESTAMP
 from mlsys_assets.data_labeling.label import waiting
 from mlsys_assets.data_sampling.identity import content_hash
+from mlsys_assets.tables import TIMESTAMP
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,14 +5,13 @@ from datetime import timedelta
 import dagster as dg
 
 from mlsys_assets import dagster_adapter as adapter
-from mlsys_assets.data_ingestion.source import KNOWN_AT, Source
-from mlsys_assets.features.feature import PREDICT_AT
+from mlsys_assets.data_ingestion.source import Source
 from mlsys_assets.features.point_in_time import compute, history, require_known
 from mlsys_assets.system import MLSystem
+from mlsys_assets.tables import FEATURES, KNOWN_AT, PREDICT_AT
 from mlsys_resources.resources import Resources
 
 STAGE = "features"
-TABLE = "features"
 
 
 def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
@@ -21,7 +20,7 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
     read = {requests.source.name, *(s.name for s in system.feature_sources)}
 
     @dg.asset(
-        key=adapter.key(system, TABLE),
+        key=adapter.key(system, FEATURES),
         deps=[_dependency(system, source) for source in system.sources if source.name in read],
         partitions_def=adapter.partitions(system),
         backfill_policy=adapter.SINGLE_RUN,
@@ -40,7 +39,7 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
             tables[name] = stores.lake.read(system.name, name, window=span, known_by=window.end)
         rows = compute(system.features, asked, tables, key=requests.key, predict_at=requests.predict_at)
         ticks = adapter.TickWriter(context, system, stores.lake)
-        ticks.write(TABLE, rows, schema=system.feature_schema, by=PREDICT_AT)
+        ticks.write(FEATURES, rows, schema=system.feature_schema, by=PREDICT_AT)
 
     return [features]
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mlsys_assets.data_ingestion.source import TYPES, Column
+from mlsys_assets.tables import TYPES, Column
 
 Expression = Callable[[Mapping[str, Any]], Any]
 """Maps a row's columns to a value with operators alone, such as ``lambda row: row["arr_delay"] > 15``.

@@ -4,14 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Final, Protocol
 
-from mlsys_assets.data_ingestion.source import Column
 from mlsys_assets.features.lookup import Lookup
 from mlsys_assets.features.request import Request
 from mlsys_assets.features.scheduled import Scheduled
 from mlsys_assets.features.trailing import Trailing
-
-PREDICT_AT = "predict_at"
-"""The request's column that says as of when its features are taken."""
+from mlsys_assets.tables import Column
 
 
 class Feature(Protocol):

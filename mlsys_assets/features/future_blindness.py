@@ -9,9 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mlsys_assets.data_ingestion.source import KNOWN_AT
 from mlsys_assets.features.expression import Columns
-from mlsys_assets.features.feature import PREDICT_AT
+from mlsys_assets.tables import KNOWN_AT, PREDICT_AT
 from mlsys_assets.types import Finding
 
 Engine = Callable[[pa.Table, Mapping[str, pa.Table]], pa.Table]

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mlsys_assets.data_ingestion.source import EVENT_TIME, KNOWN_AT
 from mlsys_assets.features.expression import Columns, Expression, Values, evaluate
 from mlsys_assets.features.key import Key
+from mlsys_assets.tables import EVENT_TIME, KNOWN_AT
 
 Ints = NDArray[np.int64]
 Positions = NDArray[np.intp]

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from mlsys_assets.data_ingestion.source import Column, Source
+from mlsys_assets.data_ingestion.source import Source
 from mlsys_assets.features.expression import probe
 from mlsys_assets.features.key import By, Key, keys_of, prefix_of, several
 from mlsys_assets.features.mistakes import key_mistakes, misread, name_of, not_positive, source_mistakes, with_times
 from mlsys_assets.features.output_columns import of_same, type_of
+from mlsys_assets.tables import Column
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from mlsys_assets.data_ingestion.source import EVENT_TIME, KNOWN_AT, Column, Source
+from mlsys_assets.data_ingestion.source import Source
 from mlsys_assets.features.aggregate import Aggregate, Kind
 from mlsys_assets.features.expression import Expression, probe
 from mlsys_assets.features.key import Key
 from mlsys_assets.mistakes import not_long, not_one, sound
+from mlsys_assets.tables import EVENT_TIME, KNOWN_AT, Column
 
 
 def with_times(columns: Sequence[Column]) -> list[Column]:

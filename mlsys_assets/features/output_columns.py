@@ -1,10 +1,11 @@
 """What the columns that features give are called, hold and mean."""
 
-from mlsys_assets.data_ingestion.source import Column, Source
+from mlsys_assets.data_ingestion.source import Source
 from mlsys_assets.features.aggregate import Aggregate, Kind
 from mlsys_assets.features.expression import Values, probe
 from mlsys_assets.features.key import Key, prefix_of
 from mlsys_assets.features.mistakes import with_times
+from mlsys_assets.tables import Column
 
 
 def type_of(values: Values) -> str:

@@ -7,8 +7,8 @@ from functools import lru_cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlsys_assets.data_ingestion.source import KNOWN_AT, TIMESTAMP, Column, Source
-from mlsys_assets.features.feature import PREDICT_AT, Feature, mistakes, outputs
+from mlsys_assets.data_ingestion.source import Source
+from mlsys_assets.features.feature import Feature, mistakes, outputs
 from mlsys_assets.features.grouping import Group, Join, Log, Plan, Requests, microseconds
 from mlsys_assets.features.key import Key
 from mlsys_assets.features.kinds import (
@@ -22,6 +22,7 @@ from mlsys_assets.features.lookup import Lookup
 from mlsys_assets.features.request import Request
 from mlsys_assets.features.scheduled import Scheduled
 from mlsys_assets.features.trailing import Trailing
+from mlsys_assets.tables import KNOWN_AT, PREDICT_AT, TIMESTAMP, Column
 from mlsys_assets.types import DeclarationError
 
 Reach = Mapping[str, timedelta | None]

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from mlsys_assets.data_ingestion.source import Column
 from mlsys_assets.features.expression import Expression, probe
 from mlsys_assets.features.mistakes import misread, with_times
 from mlsys_assets.features.output_columns import type_of
+from mlsys_assets.tables import Column
 
 
 @dataclass(frozen=True, init=False)

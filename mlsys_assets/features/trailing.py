@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from mlsys_assets.data_ingestion.source import Column, Source
+from mlsys_assets.data_ingestion.source import Source
 from mlsys_assets.features.aggregate import Aggregate
 from mlsys_assets.features.key import By, Key, keys_of, several
 from mlsys_assets.features.mistakes import (
@@ -18,6 +18,7 @@ from mlsys_assets.features.mistakes import (
 )
 from mlsys_assets.features.output_columns import aggregated
 from mlsys_assets.mistakes import sound
+from mlsys_assets.tables import Column
 
 
 @dataclass(frozen=True, init=False)

@@ -9,6 +9,7 @@ from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.data_sampling.views import Train
 from mlsys_assets.decision_step import AsOf
 from mlsys_assets.features.profile import PROFILE_SCHEMA, TRAINING_PROFILE, profile
+from mlsys_assets.ledger import CANDIDATE, GATE, PASS, REFIT, TRAINING_SET
 from mlsys_assets.measures.metrics import value
 from mlsys_assets.models.bundle import to_files
 from mlsys_assets.models.candidate import FitError, Fitted
@@ -37,7 +38,7 @@ def _candidates(system: MLSystem) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=asset,
-        deps=[adapter.key(system, "training_set")],
+        deps=[adapter.key(system, TRAINING_SET)],
         partitions_def=adapter.as_ofs(system),
         check_specs=adapter.check_specs(asset, {"all_fitted": ("Every declared candidate could be fitted.", False)}),
         description=f"{names}: fitted on train, chosen on validation, each an MLflow run.",
@@ -73,15 +74,15 @@ def _refitted(system: MLSystem) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=asset,
-        deps=[adapter.key(system, name) for name in ("champion_decision", CANDIDATES, "training_set")],
+        deps=[adapter.key(system, name) for name in ("champion_decision", CANDIDATES, TRAINING_SET)],
         partitions_def=adapter.as_ofs(system),
         description="The recipe that passed the gate, refitted on all known rows but the static test, and registered.",
         **adapter.common(system, STAGE, kinds=("lightgbm", "mlflow")),
     )
     def refitted_model(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
         step = AsOf(context, system, stores)
-        (gate,) = step.decisions("gate")
-        if gate.verdict != "pass":
+        (gate,) = step.decisions(GATE)
+        if gate.verdict != PASS:
             return dg.MaterializeResult(metadata={"refitted": "no", "why": gate.reason})
         name = gate.evidence["challenger"]
         (chosen,) = [c for c in system.candidates if c.name == name]
@@ -105,7 +106,7 @@ def _refitted(system: MLSystem) -> dg.AssetsDefinition:
 def _profile(system: MLSystem) -> dg.AssetsDefinition:
     @dg.asset(
         key=adapter.key(system, TRAINING_PROFILE),
-        deps=[adapter.key(system, name) for name in (REFITTED, "training_set")],
+        deps=[adapter.key(system, name) for name in (REFITTED, TRAINING_SET)],
         partitions_def=adapter.as_ofs(system),
         description="How each feature was distributed in the rows that the refitted model learned from.",
         metadata={"dagster/column_schema": adapter.arrow_schema(PROFILE_SCHEMA)},
@@ -115,8 +116,8 @@ def _profile(system: MLSystem) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]
     ) -> dg.MaterializeResult:
         step = AsOf(context, system, stores)
-        (gate,) = step.decisions("gate")
-        if gate.verdict != "pass":
+        (gate,) = step.decisions(GATE)
+        if gate.verdict != PASS:
             return dg.MaterializeResult(metadata={"profile": "none", "why": gate.reason})
         train = step.refit_view(step.training_rows())
         rows = adapter.in_tick(profile(train.features), step.as_of)
@@ -133,7 +134,7 @@ class _Logbook:
 
     def __init__(self, step: AsOf) -> None:
         self.step, self.models, self.system = step, step.stores.models, step.system
-        (self.training_set,) = step.decisions("training_set")
+        (self.training_set,) = step.decisions(TRAINING_SET)
         self.environment = Environment.observed(*adapter.PACKAGES, declaration=self.system)
 
     def log(self, fitted: Fitted, train: Train, *, metrics: Mapping[str, float | None]) -> str:
@@ -143,7 +144,7 @@ class _Logbook:
         passport = self._passport(fitted, train, Manifest.of(content, {}).content_hash, run_id)
         saved = self.models.save(run_id, content=content, record={PASSPORT: passport})
         self.step.record(
-            "candidate",
+            CANDIDATE,
             fitted.candidate,
             verdict="fitted",
             reason=f"fitted on {len(train)} rows",
@@ -167,7 +168,7 @@ class _Logbook:
             tags={"owner": self.system.owner, "task": self.system.label.name, "gate": gate.content_hash},
         )
         self.step.record(
-            "refit",
+            REFIT,
             fitted.candidate,
             verdict="refitted",
             reason=f"refitted on {len(train)} rows with {dict(fitted.recipe)}",

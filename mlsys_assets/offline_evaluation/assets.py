@@ -10,19 +10,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlsys_assets import dagster_adapter as adapter
-from mlsys_assets.data_ingestion.source import TIMESTAMP
 from mlsys_assets.data_sampling.rows import moments
 from mlsys_assets.data_sampling.views import OpenedTest, Test
 from mlsys_assets.decision_step import AsOf
-from mlsys_assets.features.feature import PREDICT_AT
+from mlsys_assets.ledger import EVALUATION as EVALUATED, GATE, TRAINING_SET
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.models.bundle import from_files
 from mlsys_assets.models.predictor import Predictor
-from mlsys_assets.offline_evaluation.calibration import curves_plot
 from mlsys_assets.offline_evaluation.comparison import Comparison, Scored, compare
+from mlsys_assets.offline_evaluation.curves import curves_plot
 from mlsys_assets.offline_evaluation.evaluation import Evaluation, Evaluator, score_schema
 from mlsys_assets.offline_evaluation.gates import RECENT, STATIC, Case, decide
 from mlsys_assets.system import MLSystem
+from mlsys_assets.tables import PREDICT_AT, TIMESTAMP
 from mlsys_assets.types import CHAMPION, Finding, Severity
 from mlsys_resources.artifact_files import SavedArtifacts
 from mlsys_resources.operations_rows import Alias, Decision
@@ -66,7 +66,7 @@ def _evaluation(system: MLSystem) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=asset,
-        deps=[adapter.key(system, "candidates"), adapter.key(system, "training_set")],
+        deps=[adapter.key(system, "candidates"), adapter.key(system, TRAINING_SET)],
         partitions_def=adapter.as_ofs(system),
         check_specs=adapter.check_specs(asset, CHECKS),
         description="Every candidate and the champion on the recent test and on the static test, with intervals.",
@@ -132,7 +132,7 @@ def _decision(system: MLSystem) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         step = AsOf(context, system, stores)
         declared = {CHAMPION, *(d.name for d in step.fitted())}
-        records = [d for d in step.decisions("evaluation") if d.name in declared]
+        records = [d for d in step.decisions(EVALUATED) if d.name in declared]
         evaluations = [Evaluation.from_dict(d.name, s, found) for d in records for s, found in d.evidence.items()]
         tests = {split: _scored(step, split, records) for split in records[0].evidence}
         challenger = _best(step)
@@ -146,7 +146,7 @@ def _decision(system: MLSystem) -> dg.AssetsDefinition:
         hashes = {split: scored.data_hash for split, scored in tests.items()}
         verdict = decide(system.gates, case, model_hash=tests[RECENT].hashes[challenger], data_hashes=hashes)
         step.record(
-            "gate",
+            GATE,
             CHAMPION,
             verdict=verdict.verdict.value,
             reason=verdict.reason,
@@ -205,7 +205,7 @@ def _record(step: AsOf, found: list[Evaluation], context: Mapping[str, object]) 
         first = step.system.metrics[0].name
         told = ", ".join(f"{first} on {e.split} {e.whole[first]}" for e in mine)
         step.record(
-            "evaluation", model, verdict="evaluated", reason=told, evidence={e.split: e.as_dict() for e in mine},
+            EVALUATED, model, verdict="evaluated", reason=told, evidence={e.split: e.as_dict() for e in mine},
             context=context,
         )  # fmt: skip
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from mlsys_assets import ledger
 from mlsys_assets.measures.intervals import Estimate, Support
 from mlsys_assets.measures.metrics import LogLoss, Metric, PrAuc
 from mlsys_assets.mistakes import alike, not_all, not_one, out_of_range, sound
@@ -24,9 +25,9 @@ LEAST_RESAMPLED = 2
 class Verdict(StrEnum):
     """What a gate says."""
 
-    PASS = "pass"  # noqa: S105 - not a password
-    FAIL = "fail"
-    INSUFFICIENT_DATA = "insufficient data"
+    PASS = ledger.PASS
+    FAIL = ledger.FAIL
+    INSUFFICIENT_DATA = ledger.INSUFFICIENT
 
 
 class WrongEvidence(ValueError):

@@ -9,18 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlsys_assets import dagster_adapter as adapter
-from mlsys_assets.features.feature import PREDICT_AT
+from mlsys_assets.ledger import CANDIDATE
 from mlsys_assets.models.bundle import from_files
 from mlsys_assets.models.predictor import Predictor
-from mlsys_assets.prediction.batch import (
-    BASELINES,
-    PREDICTIONS,
-    SCORE,
-    baseline_schema,
-    predict_batch,
-    prediction_schema,
-)
+from mlsys_assets.prediction.batch import baseline_schema, predict_batch, prediction_schema
 from mlsys_assets.system import MLSystem
+from mlsys_assets.tables import BASELINES, FEATURES, PREDICT_AT, PREDICTIONS, SCORE
 from mlsys_assets.types import CHAMPION, Finding, Severity, TimeWindow
 from mlsys_resources.artifact_files import SavedArtifacts
 from mlsys_resources.resources import Resources
@@ -50,7 +44,7 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         key=asset,
-        deps=[adapter.key(system, "features")],
+        deps=[adapter.key(system, FEATURES)],
         partitions_def=adapter.partitions(system),
         backfill_policy=adapter.SINGLE_RUN,
         check_specs=adapter.check_specs(asset, CHECKS),
@@ -66,7 +60,7 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
             serving = _serving(system, stores, tick)
             champions[system.calendar.key(tick.start)] = f"version {serving.version}" if serving else "none yet"
             if serving is not None:
-                rows = stores.lake.read(system.name, "features", window=(PREDICT_AT, tick.start, tick.end))
+                rows = stores.lake.read(system.name, FEATURES, window=(PREDICT_AT, tick.start, tick.end))
                 made.append(_predicted(system, rows, serving.champion, serving.content_hash))
                 for name, content_hash, predictor in serving.baselines:
                     said = _predicted(system, rows, predictor, content_hash)
@@ -111,7 +105,7 @@ def _loaded(system: MLSystem, models: "ModelStore", operations: "OperationsStore
     """Return a version with its baselines, each verified when it is first asked for in this process."""
     model = models.load(system.name, version)
     as_of, names = model.version.as_of, [c.name for c in system.candidates if c.baseline]
-    fitted = operations.decisions(system.name, "candidate", since=as_of, until=as_of)
+    fitted = operations.decisions(system.name, CANDIDATE, since=as_of, until=as_of)
     baselines = []
     for record in fitted:
         if record.name in names:

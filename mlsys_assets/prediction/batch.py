@@ -6,16 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mlsys_assets.data_ingestion.source import KNOWN_AT, TIMESTAMP
-
-PREDICTIONS, BASELINES = "predictions", "baseline_predictions"
-"""The tables: of what champions said, and of what baselines would have."""
-SCORE = "score"
-"""The predicted probability."""
-MODEL = "model"
-"""The name of the baseline that said so."""
-MODEL_HASH = "model_hash"
-"""The content hash of the model that made the prediction."""
+from mlsys_assets.tables import KNOWN_AT, MODEL, MODEL_HASH, SCORE, TIMESTAMP
 
 
 def prediction_schema(key: str, at: str) -> pa.Schema:

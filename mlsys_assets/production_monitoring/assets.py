@@ -11,11 +11,9 @@ import pyarrow.compute as pc
 
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.charts import bars, lines
-from mlsys_assets.data_ingestion.source import EVENT_TIME, KNOWN_AT
-from mlsys_assets.data_labeling.label import LABEL, settled
-from mlsys_assets.features.feature import PREDICT_AT
+from mlsys_assets.data_labeling.label import settled
 from mlsys_assets.features.profile import TRAINING_PROFILE
-from mlsys_assets.prediction.batch import BASELINES, MODEL, PREDICTIONS, SCORE
+from mlsys_assets.ledger import DRIFT, MONITORING, PERFORMANCE
 from mlsys_assets.production_monitoring import findings
 from mlsys_assets.production_monitoring.drift import (
     DRIFT_SCHEMA,
@@ -33,8 +31,20 @@ from mlsys_assets.production_monitoring.revisions import (
     revised_schema,
     served,
 )
-from mlsys_assets.retraining.ledger import DRIFT, MONITORING, PERFORMANCE
 from mlsys_assets.system import MLSystem
+from mlsys_assets.tables import (
+    BASELINES,
+    EVENT_TIME,
+    FEATURES,
+    KNOWN_AT,
+    LABEL,
+    LABELS,
+    MODEL,
+    PREDICT_AT,
+    PREDICTIONS,
+    SCORE,
+    TICK,
+)
 from mlsys_assets.types import CHAMPION, TimeWindow
 from mlsys_resources.operations_rows import Decision
 from mlsys_resources.resources import Resources
@@ -56,7 +66,7 @@ def _performance(system: MLSystem) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=asset,
-        deps=[adapter.key(system, "labels"), adapter.key(system, PREDICTIONS)],
+        deps=[adapter.key(system, LABELS), adapter.key(system, PREDICTIONS)],
         partitions_def=adapter.partitions(system),
         backfill_policy=adapter.SINGLE_RUN,
         check_specs=adapter.check_specs(asset, findings.PERFORMANCE_CHECKS),
@@ -97,7 +107,7 @@ def _drift(system: MLSystem) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=asset,
-        deps=[adapter.key(system, "features"), adapter.key(system, PREDICTIONS)],
+        deps=[adapter.key(system, FEATURES), adapter.key(system, PREDICTIONS)],
         partitions_def=adapter.partitions(system),
         backfill_policy=adapter.SINGLE_RUN,
         check_specs=adapter.check_specs(asset, findings.DRIFT_CHECKS),
@@ -162,7 +172,7 @@ class _Labels:
     def evidence(self, tick: TimeWindow) -> dict[str, Any]:
         """Return what the ledger keeps of a tick's labels."""
         start, name = self.system.calendar.start, self.system.name
-        known = self.lake.read(name, "labels", columns=[LABEL, KNOWN_AT], window=(KNOWN_AT, start, tick.end))
+        known = self.lake.read(name, LABELS, columns=[LABEL, KNOWN_AT], window=(KNOWN_AT, start, tick.end))
         new = pc.greater_equal(known[KNOWN_AT], pa.scalar(tick.start, known.schema.field(KNOWN_AT).type))
         before, now = known.filter(pc.invert(new))[LABEL], known.filter(new)[LABEL]
         return {
@@ -170,7 +180,7 @@ class _Labels:
             "label_rate": pc.mean(now).as_py(),
             "label_rate_before": pc.mean(before).as_py(),
             "labels_now": len(now) - now.null_count,
-            "labels": self.lake.tick_hashes(name, "labels", ticks=[tick.start])[tick.start],
+            "labels": self.lake.tick_hashes(name, LABELS, ticks=[tick.start])[tick.start],
         }
 
 
@@ -180,14 +190,14 @@ def _said_before(system: MLSystem, stores: Resources, start: Any) -> pa.Table:
     if not stores.lake.has(system.name, PERFORMANCE):
         return schema.empty_table()
     return stores.lake.read(
-        system.name, PERFORMANCE, columns=schema.names, window=("tick", system.calendar.start, start)
+        system.name, PERFORMANCE, columns=schema.names, window=(TICK, system.calendar.start, start)
     ).cast(schema)
 
 
 def _matured(system: MLSystem, stores: Resources, tick: TimeWindow) -> dict[str, pa.Table]:
     """Return how champion and baselines did on the ticks of which something became known in this one."""
     key, lake, calendar = system.requests.key, stores.lake, system.calendar
-    new = lake.read(system.name, "labels", columns=[key, EVENT_TIME], window=(KNOWN_AT, tick.start, tick.end))
+    new = lake.read(system.name, LABELS, columns=[key, EVENT_TIME], window=(KNOWN_AT, tick.start, tick.end))
     oldest = min([tick.start, *([pc.min(new[EVENT_TIME]).as_py()] if len(new) else [])]) - system.label.window
     reach = TimeWindow(calendar.tick_of(max(oldest, calendar.start)).start, tick.end)
     made = lake.read(system.name, PREDICTIONS, window=(PREDICT_AT, reach.start, reach.end))
@@ -195,7 +205,7 @@ def _matured(system: MLSystem, stores: Resources, tick: TimeWindow) -> dict[str,
         return {}
     ticks = {t.start for t in affected(made, new, key=key, calendar=calendar)} | {tick.start}
     span = (PREDICT_AT, min(ticks), tick.end)
-    known = settled(lake.read(system.name, "labels", window=(KNOWN_AT, min(ticks), tick.end)), key=key)
+    known = settled(lake.read(system.name, LABELS, window=(KNOWN_AT, min(ticks), tick.end)), key=key)
     beside = lake.read(system.name, BASELINES, window=span, ticks=sorted(ticks))
     models = {CHAMPION: lake.read(system.name, PREDICTIONS, window=span, ticks=sorted(ticks))}
     models |= {name: beside.filter(pc.equal(beside[MODEL], name)) for name in beside[MODEL].unique().to_pylist()}
@@ -215,7 +225,7 @@ def _shifts(
     """
     champion = stores.operations.alias_at(system.name, CHAMPION, tick.start)
     model = None if champion is None else stores.operations.model(system.name, champion.version)
-    rows = stores.lake.read(system.name, "features", window=(PREDICT_AT, tick.start, tick.end))
+    rows = stores.lake.read(system.name, FEATURES, window=(PREDICT_AT, tick.start, tick.end))
     if model is None or not len(rows):
         return DRIFT_SCHEMA.empty_table(), ((), ())
     then, now = (

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from mlsys_assets.ledger import INSUFFICIENT
 from mlsys_assets.measures.metrics import Metric
-from mlsys_assets.prediction.batch import MODEL
 from mlsys_assets.production_monitoring.drift import LARGE
 from mlsys_assets.production_monitoring.revisions import PREDICTED
+from mlsys_assets.tables import MODEL
 from mlsys_assets.types import CHAMPION, Finding, Severity
 
 MOST_SHIFTED = 0.2
@@ -20,7 +21,7 @@ LEAST_LABELS = 100
 LEAST_ARRIVED = 0.9
 """The share of a tick's requests of which something must be known once their labels have had their time."""
 
-MEASURED, INSUFFICIENT = "measured", "insufficient data"
+MEASURED = "measured"
 
 PERFORMANCE_CHECKS = {
     "label_rate_is_familiar": ("The share of positives is near that of all labels before.", False),
@@ -112,9 +113,9 @@ def drift_findings(columns: Mapping[str, float], scores: float | None) -> list[F
     """Return whether features and scores are familiar."""
     large = [name for name, psi in columns.items() if psi >= LARGE]
     share = len(large) / len(columns) if columns else 0.0
-    told = f"{len(large)} of {len(columns)} columns shifted by {LARGE:g} or more" if columns else "insufficient data"
+    told = f"{len(large)} of {len(columns)} columns shifted by {LARGE:g} or more" if columns else INSUFFICIENT
     advice = "" if share < MOST_SHIFTED else "; see which, and whether performance fell with them"
-    score_told = "insufficient data" if scores is None else f"scores shifted by {scores:.3f}, {LARGE:g} is large"
+    score_told = INSUFFICIENT if scores is None else f"scores shifted by {scores:.3f}, {LARGE:g} is large"
     return [
         Finding("features_are_familiar", share < MOST_SHIFTED, told + advice, Severity.WARN, {"share": share}),
         Finding("scores_are_familiar", scores is None or scores < LARGE, score_told, Severity.WARN, {"psi": scores}),

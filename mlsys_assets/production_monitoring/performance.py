@@ -9,13 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mlsys_assets.data_ingestion.source import TIMESTAMP
-from mlsys_assets.data_ingestion.ticks import TICK, with_tick
-from mlsys_assets.data_labeling.label import LABEL
+from mlsys_assets.data_ingestion.ticks import with_tick
 from mlsys_assets.data_sampling.rows import moments, require_columns, require_unique
-from mlsys_assets.features.feature import PREDICT_AT
 from mlsys_assets.measures.metrics import Floats, Metric, value
-from mlsys_assets.prediction.batch import MODEL_HASH, SCORE
+from mlsys_assets.tables import LABEL, MODEL_HASH, PREDICT_AT, SCORE, TICK, TIMESTAMP
 from mlsys_assets.types import Calendar, TimeWindow
 
 LEAST_LABELLED = 30

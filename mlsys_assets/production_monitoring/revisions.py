@@ -7,11 +7,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlsys_assets.data_ingestion.source import TIMESTAMP
-from mlsys_assets.data_ingestion.ticks import TICK
 from mlsys_assets.measures.metrics import Metric
-from mlsys_assets.prediction.batch import MODEL, MODEL_HASH
 from mlsys_assets.production_monitoring.performance import COUNTS, MEAN_COST, performance_schema
+from mlsys_assets.tables import MODEL, MODEL_HASH, TICK, TIMESTAMP
 
 PREDICTED, REVISION, AS_OF = "predicted", "revision", "as_of"
 """The start of the tick that was predicted; the how manieth saying this is, from 1; what was known by then."""

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from mlsys_assets.ledger import HOLD, TRAIN
 from mlsys_assets.mistakes import not_all, not_long, not_one, out_of_range, sound
 from mlsys_assets.retraining.history import History
 from mlsys_assets.retraining.trigger import Answer, Trigger, TriggerVerdict
 from mlsys_assets.types import Scalar
-
-TRAIN, HOLD = "train", "hold"
 
 
 @dataclass(frozen=True)

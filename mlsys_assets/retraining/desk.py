@@ -15,9 +15,7 @@ from dagster._core.storage.tags import (
 
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.clocks import clock_of
-from mlsys_assets.retraining.arbiter import TRAIN, decide
-from mlsys_assets.retraining.history import REMEMBERED, History
-from mlsys_assets.retraining.ledger import (
+from mlsys_assets.ledger import (
     ADEQUATE,
     ARBITER,
     DRIFT,
@@ -29,10 +27,12 @@ from mlsys_assets.retraining.ledger import (
     PROMOTED,
     PROMOTION,
     RETRAINING,
+    TRAIN,
     TRAINING_SET,
     TRIGGER,
-    history,
 )
+from mlsys_assets.retraining.arbiter import decide
+from mlsys_assets.retraining.history import REMEMBERED, History, history
 from mlsys_assets.retraining.timetable import Due, first_as_of, next_due
 from mlsys_assets.retraining.trigger import Answer, Trigger, TriggerVerdict, ask
 from mlsys_assets.system import MLSystem

@@ -1,8 +1,12 @@
 """What was known as of a time about trainings, data and performance: all that a trigger may look at."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
+
+from mlsys_assets.ledger import ADEQUATE, DRIFT, PERFORMANCE, Record
+from mlsys_assets.types import utc
 
 REMEMBERED = 26
 """Ticks whose monitoring a trigger can look back on."""
@@ -120,3 +124,58 @@ class History:
         """Return the last ``last`` predicted ticks that have labels enough for a metric, each as it is known now."""
         latest = {s.tick: s for m in self.monitored for s in m.served if s.labelled and metric in s.metrics}
         return tuple(latest[tick] for tick in sorted(latest)[-last:])
+
+
+def history(
+    as_of: datetime,
+    *,
+    training_sets: Iterable[Record],
+    gates: Sequence[Record],
+    monitoring: Iterable[Record],
+    promoted: bool,
+) -> History:
+    """Return the history that the records tell.
+
+    Parameters
+    ----------
+    as_of
+        Records of trainings as of then or later, and of monitoring as of later, are left out.
+    training_sets, gates, monitoring
+        The records of those kinds; gates may be those of the last training alone.
+    promoted
+        Whether any training before then led to a champion.
+    """
+    before = sorted((r for r in training_sets if r.as_of < as_of), key=lambda r: r.as_of)
+    adequate = [r for r in before if r.verdict == ADEQUATE]
+    found: dict[datetime, dict[str, Mapping[str, Any]]] = {}
+    for record in monitoring:
+        if record.as_of <= as_of:
+            found.setdefault(record.as_of, {})[record.name] = record.evidence
+    return History(
+        as_of,
+        tuple(Training(r.as_of, int(r.evidence["labelled"]), _reference(r.as_of, gates)) for r in adequate),
+        tuple(r.as_of for r in before),
+        tuple(_monitored(at, found[at]) for at in sorted(found) if PERFORMANCE in found[at]),
+        promoted,
+    )
+
+
+def _reference(as_of: datetime, gates: Sequence[Record]) -> dict[str, float]:
+    for gate in gates:
+        if gate.as_of == as_of:
+            head = f"recent_test {gate.evidence['challenger']} "
+            return {
+                name.removeprefix(head): value
+                for name, value in gate.evidence.items()
+                if name.startswith(head) and isinstance(value, float)
+            }
+    return {}
+
+
+def _monitored(at: datetime, found: Mapping[str, Mapping[str, Any]]) -> Monitored:
+    performance, drift = found[PERFORMANCE], found.get(DRIFT, {})
+    served = tuple(
+        Served(utc(tick), int(told["labelled"]), {k: v for k, v in told["metrics"].items() if v is not None})
+        for tick, told in sorted(performance["served"].items())
+    )
+    return Monitored(at, int(performance["labelled"]), served, drift.get("columns", {}), drift.get("scores"))

@@ -4,6 +4,7 @@ import dagster as dg
 
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.decision_step import AsOf
+from mlsys_assets.ledger import GATE, PASS, PROMOTION, REFIT
 from mlsys_assets.rollout.promotion import decide_promotion
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import CHAMPION
@@ -17,7 +18,7 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
     """Return the promotion."""
 
     @dg.asset(
-        key=adapter.key(system, "promotion"),
+        key=adapter.key(system, PROMOTION),
         deps=[adapter.key(system, name) for name in ("refitted_model", "champion_decision", "training_profile")],
         partitions_def=adapter.as_ofs(system),
         description="Moves `champion` to the refitted model if the gate passed and no other promotion came first.",
@@ -25,11 +26,11 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
     )
     def promotion(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
         step = AsOf(context, system, stores)
-        (gate,) = step.decisions("gate")
-        refit = step.decisions("refit")[0] if gate.verdict == "pass" else None
+        (gate,) = step.decisions(GATE)
+        refit = step.decisions(REFIT)[0] if gate.verdict == PASS else None
         before, moved = step.champion_before(), _moved(step, refit)
         outcome = decide_promotion(
-            gate_passed=gate.verdict == "pass",
+            gate_passed=gate.verdict == PASS,
             gate_reason=gate.reason,
             challenger=str(refit.evidence["model"]) if refit else None,
             champion=before.content_hash if before else None,
@@ -41,7 +42,7 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
             stores.models.mirror_alias(system.name, CHAMPION)
             stores.models.add_to_run(str(refit.context["mlflow_run"]), tags={"role": CHAMPION})
         step.record(
-            "promotion", CHAMPION, verdict=outcome.verdict, reason=outcome.reason,
+            PROMOTION, CHAMPION, verdict=outcome.verdict, reason=outcome.reason,
             evidence={"gate": gate.content_hash, "model": refit.evidence["model"] if refit else None},
         )  # fmt: skip
         now = stores.operations.alias(system.name, CHAMPION)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mlsys_assets.retraining.ledger import PROMOTED
+from mlsys_assets.ledger import PROMOTED
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,6 @@ from typing import Generic, Protocol, TypeVar
 WON = "won"
 """How the stores call a try that moved the alias; a test holds the two equal."""
 
-ROLLBACK = "rollback"
-"""The kind of decision that a rollback is on record as."""
-
 GO_BACK, NOTHING, NOT_THERE = "go back", "nothing to go back to", "refused"
 """Verdicts on whether one can."""
 

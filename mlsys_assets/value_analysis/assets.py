@@ -4,13 +4,11 @@ import dagster as dg
 import pyarrow as pa
 
 from mlsys_assets import dagster_adapter as adapter
-from mlsys_assets.data_ingestion.source import KNOWN_AT
 from mlsys_assets.data_labeling.label import settled
-from mlsys_assets.features.feature import PREDICT_AT
-from mlsys_assets.prediction.batch import BASELINES, PREDICTIONS
+from mlsys_assets.measures.costs import CostMatrix
 from mlsys_assets.system import MLSystem
+from mlsys_assets.tables import BASELINES, KNOWN_AT, LABELS, PREDICT_AT, PREDICTIONS
 from mlsys_assets.types import TimeWindow
-from mlsys_assets.value_analysis.costs import CostMatrix
 from mlsys_assets.value_analysis.decided import decided
 from mlsys_assets.value_analysis.monthly import MonthlyCost, monthly
 from mlsys_resources.resources import Resources
@@ -37,7 +35,7 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
 def _monthly_cost(system: MLSystem, costs: CostMatrix) -> dg.AssetsDefinition:
     @dg.asset(
         key=adapter.key(system, TABLE),
-        deps=[adapter.key(system, "labels"), adapter.key(system, PREDICTIONS)],
+        deps=[adapter.key(system, LABELS), adapter.key(system, PREDICTIONS)],
         partitions_def=adapter.partitions(system),
         backfill_policy=adapter.SINGLE_RUN,
         description=f"What the decisions of a month cost [{costs.unit}], as far as labels are known at the tick's end: "
@@ -69,6 +67,6 @@ def _costs(system: MLSystem, costs: CostMatrix, stores: Resources, tick: TimeWin
     made, beside = (read(system.name, table, window=span) for table in (PREDICTIONS, BASELINES))
     if not len(made):
         return ()
-    known = read(system.name, "labels", window=(KNOWN_AT, span[1], tick.end))
+    known = read(system.name, LABELS, window=(KNOWN_AT, span[1], tick.end))
     rows = decided(made, beside, settled(known, key=key), key=key)
     return monthly(rows.at, rows.label, rows.score, rows.model, cost=costs)

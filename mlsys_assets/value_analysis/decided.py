@@ -8,11 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mlsys_assets.data_labeling.label import LABEL
 from mlsys_assets.data_sampling.rows import moments
-from mlsys_assets.features.feature import PREDICT_AT
 from mlsys_assets.measures.metrics import Floats
-from mlsys_assets.prediction.batch import MODEL, MODEL_HASH, SCORE
+from mlsys_assets.tables import LABEL, MODEL, MODEL_HASH, PREDICT_AT, SCORE
 from mlsys_assets.types import CHAMPION
 
 

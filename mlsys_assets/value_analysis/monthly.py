@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlsys_assets.ledger import INSUFFICIENT
+from mlsys_assets.measures.costs import CostMatrix
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.production_monitoring.performance import LEAST_LABELLED
-from mlsys_assets.value_analysis.costs import CostMatrix
 
-TOLD, INSUFFICIENT = "told", "insufficient data"
+TOLD = "told"
 """Verdicts on a month of a model."""
 
 

@@ -20,19 +20,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlsys_assets.data_ingestion.filing import reach
-from mlsys_assets.data_ingestion.source import KNOWN_AT
 from mlsys_assets.data_ingestion.validation import ingest
 from mlsys_assets.data_labeling.natural_labels import natural_labels
 from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.data_sampling.views import View
-from mlsys_assets.features.feature import PREDICT_AT
 from mlsys_assets.features.point_in_time import compute
 from mlsys_assets.measures.intervals import bootstrap, day_blocks, difference, estimate
 from mlsys_assets.measures.metrics import value
 from mlsys_assets.models.bundle import to_files
-from mlsys_assets.offline_evaluation.calibration import curves_plot
+from mlsys_assets.offline_evaluation.curves import curves_plot
 from mlsys_assets.offline_evaluation.evaluation import SLICE_DRAWS
 from mlsys_assets.systems.flights.system import flights
+from mlsys_assets.tables import KNOWN_AT, PREDICT_AT
 from mlsys_assets.types import TimeWindow, days, utc
 
 AS_OF = utc("2013-07-01")

@@ -20,18 +20,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlsys_assets.data_ingestion.filing import reach
-from mlsys_assets.data_ingestion.source import EVENT_TIME, KNOWN_AT
 from mlsys_assets.data_ingestion.validation import ingest
-from mlsys_assets.data_labeling.label import LABEL
 from mlsys_assets.data_labeling.natural_labels import natural_labels
-from mlsys_assets.features.feature import PREDICT_AT
 from mlsys_assets.features.point_in_time import compute, history
 from mlsys_assets.features.profile import profile
 from mlsys_assets.models.candidate import Fitted
-from mlsys_assets.prediction.batch import MODEL, SCORE, predict_batch
+from mlsys_assets.prediction.batch import predict_batch
 from mlsys_assets.production_monitoring.drift import beyond_chance, drift, psi_of_scores
 from mlsys_assets.production_monitoring.performance import affected, matured
 from mlsys_assets.systems.flights.system import flights
+from mlsys_assets.tables import EVENT_TIME, KNOWN_AT, LABEL, MODEL, PREDICT_AT, SCORE
 from mlsys_assets.types import TimeWindow, utc
 from mlsys_assets.value_analysis.decided import decided
 from mlsys_assets.value_analysis.monthly import monthly

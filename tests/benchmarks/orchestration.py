@@ -95,18 +95,20 @@ def main() -> None:
     spent = Spent()
     wrap(spent)
     with own(Path("state"), command="benchmark", environment=os.environ) as owned:
-        from mlsys_assets import workspace  # now that the environment says that this process may write
+        from mlsys_assets.systems.workspace import (
+            workspace,  # now that the environment says that this process may write
+        )
 
-        system = workspace.flights
+        system = workspace.system()
         replay = Replay(
-            Runner(system, workspace.defs, owned.instance), workspace.resources, lambda _doing: nullcontext()
+            Runner(system, workspace.definitions, owned.instance), workspace.stores, lambda _doing: nullcontext()
         )
         first = system.simulated_from
         list(replay.run(first + days(7)))
         spent.clear()
         list(replay.run(first + days(7 * (WEEKS + 1))))
         told = spent.told()
-        decided = workspace.resources.operations.decisions(system.name, "training_set", since=first + days(1))
+        decided = workspace.stores.operations.decisions(system.name, "training_set", since=first + days(1))
     print(json.dumps({**told, "trainings": len(decided)}))
 
 

@@ -41,7 +41,7 @@ def definitions() -> Iterator[Comparison]:
     yield Comparison(
         "loading the definitions",
         "import dagster",
-        lambda: process("-c", "import mlsys_assets.workspace"),
+        lambda: process("-c", "import mlsys_assets.systems.workspace"),
         lambda: process("-c", "import dagster"),
         goal=1.5,
     )

@@ -14,9 +14,10 @@ from mlsys_assets.data_ingestion.accounting import EMPTY_TICKS
 from mlsys_assets.data_ingestion.files import parse_csv
 from mlsys_assets.data_ingestion.filing import FAR_FROM_DELIVERY
 from mlsys_assets.data_ingestion.keys import REPEATED
-from mlsys_assets.data_ingestion.source import Column, Reference, Rule, Source, SourceKind
+from mlsys_assets.data_ingestion.source import Reference, Rule, Source, SourceKind
 from mlsys_assets.data_ingestion.source_changed import SourceChanged
 from mlsys_assets.data_ingestion.validation import ingest
+from mlsys_assets.tables import Column
 from mlsys_assets.types import Calendar, DeclarationError, Severity, TimeWindow, days, utc
 
 WEEK = TimeWindow.of("2013-01-07", "2013-01-14")

@@ -7,10 +7,11 @@ import pyarrow.compute as pc
 import pytest
 from hypothesis import given, strategies as st
 
-from mlsys_assets.data_ingestion.source import Column, Source
+from mlsys_assets.data_ingestion.source import Source
 from mlsys_assets.data_labeling.assets import told_once
 from mlsys_assets.data_labeling.label import label_schema, settled, states
 from mlsys_assets.data_labeling.natural_labels import NaturalLabel, natural_labels
+from mlsys_assets.tables import Column
 from mlsys_assets.types import hours, utc
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")

@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlsys_assets.data_ingestion.source import Column
 from mlsys_assets.features.expression import Columns, evaluate, probe
+from mlsys_assets.tables import Column
 
 TABLE = pa.table({
     "delay": pa.array([10.0, None, math.nan, 20.0]), "line": pa.array([1, 2, None, 4]),

@@ -4,7 +4,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from mlsys_assets.data_ingestion.source import Column, Source
+from mlsys_assets.data_ingestion.source import Source
 from mlsys_assets.features.aggregate import age, count, last, mean, rate, sum as total
 from mlsys_assets.features.feature import Feature, mistakes, outputs
 from mlsys_assets.features.key import Key
@@ -13,6 +13,7 @@ from mlsys_assets.features.point_in_time import history
 from mlsys_assets.features.request import Request
 from mlsys_assets.features.scheduled import Scheduled
 from mlsys_assets.features.trailing import Trailing
+from mlsys_assets.tables import Column
 from mlsys_assets.types import days, hours, minutes
 
 COLUMNS = (

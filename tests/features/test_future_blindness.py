@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlsys_assets.data_ingestion.source import Column, Source
+from mlsys_assets.data_ingestion.source import Source
 from mlsys_assets.features import grouping
 from mlsys_assets.features.aggregate import count, last, mean, rate
 from mlsys_assets.features.feature import Feature
@@ -16,6 +16,7 @@ from mlsys_assets.features.point_in_time import compute
 from mlsys_assets.features.request import Request
 from mlsys_assets.features.scheduled import Scheduled
 from mlsys_assets.features.trailing import Trailing
+from mlsys_assets.tables import Column
 from mlsys_assets.types import days, hours, minutes, utc
 
 TIME = pa.timestamp("us", tz="UTC")

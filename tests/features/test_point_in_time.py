@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, strategies as st
 
-from mlsys_assets.data_ingestion.source import Column, Source
+from mlsys_assets.data_ingestion.source import Source
 from mlsys_assets.features import grouping
 from mlsys_assets.features.aggregate import age, count, last, mean, rate, sum as total
 from mlsys_assets.features.feature import Feature
@@ -18,6 +18,7 @@ from mlsys_assets.features.point_in_time import compute, history
 from mlsys_assets.features.request import Request
 from mlsys_assets.features.scheduled import Scheduled
 from mlsys_assets.features.trailing import Trailing
+from mlsys_assets.tables import Column
 from mlsys_assets.types import DeclarationError, days, hours, minutes, utc
 
 Oracle = Callable[..., list[list[Any]]]

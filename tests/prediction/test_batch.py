@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlsys_assets.prediction.batch import MODEL, baseline_schema, predict_batch, prediction_schema
+from mlsys_assets.prediction.batch import baseline_schema, predict_batch, prediction_schema
+from mlsys_assets.tables import MODEL
 from mlsys_assets.types import utc
 
 START = utc("2013-07-01")

@@ -19,8 +19,8 @@ prepare(os.environ)
 
 from mlsys_assets import FixedClock, LogLoss, days, utc  # noqa: E402 - after the environment
 from mlsys_assets.data_sampling.rows import LabelledRows, moment  # noqa: E402
-from mlsys_assets.features.feature import PREDICT_AT  # noqa: E402
 from mlsys_assets.systems.flights.system import flights  # noqa: E402
+from mlsys_assets.tables import PREDICT_AT  # noqa: E402
 from mlsys_resources.resources import build_resources  # noqa: E402
 
 FIRST, START, END = utc("2013-02-25"), utc("2013-04-01"), utc("2013-10-01")

@@ -4,10 +4,9 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from mlsys_assets import Every, Gates, Retraining, SystemClock, build_definitions, days
+from mlsys_assets import Every, Gates, Retraining, Workspace, days
 from mlsys_assets.systems.flights.files import FlightsFiles
 from mlsys_assets.systems.flights.system import build_system
-from mlsys_resources.resources import build_resources
 
 folder = os.environ.get("FLIGHTS_FOLDER")
 flights = build_system(FlightsFiles(Path(folder)) if folder else FlightsFiles.installed())
@@ -20,6 +19,5 @@ if os.environ.get("FLIGHTS_POLICY") == "weekly":
         gates=Gates(recent_margin=1.0, static_margin=1.0),
     )
 
-SYSTEMS = (flights,)
-resources = build_resources(os.environ, clock=SystemClock().now)
-defs = build_definitions(*SYSTEMS, resources=resources)
+workspace = Workspace(flights)
+defs = workspace.definitions

@@ -1,6 +1,5 @@
 """The rain system by weekly ticks on a simulated clock, as a workspace: small enough to live through again."""
 
-import os
 from dataclasses import replace
 
 import rain as daily
@@ -12,13 +11,11 @@ from mlsys_assets import (
     LabelVolume,
     PerformanceDrop,
     Retraining,
-    SystemClock,
     Weekly,
-    build_definitions,
+    Workspace,
     days,
     utc,
 )  # fmt: skip
-from mlsys_resources.resources import build_resources
 
 rain = replace(
     daily.rain,
@@ -30,6 +27,5 @@ rain = replace(
     simulated_from=utc("2013-03-05"),
 )
 
-SYSTEMS = (rain,)
-resources = build_resources(os.environ, clock=SystemClock().now)
-defs = build_definitions(*SYSTEMS, resources=resources)
+workspace = Workspace(rain)
+defs = workspace.definitions

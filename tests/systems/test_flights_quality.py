@@ -9,11 +9,11 @@ import pytest
 from mlsys_assets import LogLoss, RocAuc
 from mlsys_assets.data_labeling.natural_labels import natural_labels
 from mlsys_assets.data_sampling.rows import LabelledRows, moment
-from mlsys_assets.features.feature import PREDICT_AT
 from mlsys_assets.features.point_in_time import compute
 from mlsys_assets.measures.metrics import value
 from mlsys_assets.systems.flights.files import FlightsFiles
 from mlsys_assets.systems.flights.system import NEW_YORK, build_system
+from mlsys_assets.tables import PREDICT_AT
 
 REFERENCE = {7: 0.789, 8: 0.759, 9: 0.745, 10: 0.747, 11: 0.736, 12: 0.759}
 """ROC-AUC of the bare chain by month, mean of five seeds."""

@@ -6,8 +6,8 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
+from mlsys_assets.measures.costs import CostMatrix
 from mlsys_assets.types import DeclarationError
-from mlsys_assets.value_analysis.costs import CostMatrix
 from mlsys_assets.value_analysis.monthly import LEAST_LABELLED, monthly
 
 COST = CostMatrix(false_positive=10, false_negative=40, true_positive=5, unit="EUR")

@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mlsys_assets import process_trees, services
-from mlsys_assets.services import Service, ServiceFailed, pick_ports, reply, serve
+from mlsys_assets.commands import process_trees, services
+from mlsys_assets.commands.services import Service, ServiceFailed, pick_ports, reply, serve
 
 SLEEP = "import time; time.sleep(600)"
 PATIENCE_S = 30.0
@@ -132,7 +132,7 @@ def test_what_was_said_the_time_before_is_kept(tmp_path: Path) -> None:
 def test_a_hangup_is_not_heard_under_nohup(tmp_path: Path, nohup: bool) -> None:
     code = (
         "import os, pathlib, signal, sys\n"
-        "from mlsys_assets.services import Service, serve\n"
+        "from mlsys_assets.commands.services import Service, serve\n"
         f"one = Service('one', [sys.executable, '-c', {SLEEP!r}], os.environ, lambda: True)\n"
         "serve([one], logs=pathlib.Path(sys.argv[1]), told=print, running=lambda: print('running', flush=True))\n"
     )

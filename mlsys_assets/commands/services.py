@@ -10,7 +10,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import FrameType
 
-from mlsys_assets.process_trees import Tree, fell, grow
+from mlsys_assets.commands.process_trees import Tree, fell, grow
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 """Where services may listen: they ask nobody for a password."""

@@ -1,16 +1,21 @@
 """What `mlsys up` runs on a state folder: Dagster's web pages, Dagster's daemon, MLflow's web pages."""
 
+import argparse
+import gc
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from mlsys_assets.services import Service, pick_ports, reply, serve
-from mlsys_assets.state_folder import open_instance
+from mlsys_assets.commands.asked import asked_workspace, program, shown
+from mlsys_assets.commands.services import Service, pick_ports, reply, serve
+from mlsys_assets.state_folder import open_instance, own
+from mlsys_assets.types import SystemClock
 from mlsys_resources.mlflow_connection import HttpBounds, connect, driver_uri, is_http
-from mlsys_resources.resources import HOME, MLFLOW_UI, Resources, workspace_module
+from mlsys_resources.resources import HOME, MLFLOW_UI, Resources, state_folder, workspace_module
 
 DAEMONS = b'{"query": "{instance {daemonHealth {allDaemonStatuses {required healthy lastHeartbeatTime}}}}"}'
 
@@ -159,3 +164,21 @@ def _python(*arguments: str) -> Sequence[str]:
 
 def _url(host: str, port: int) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def command(options: argparse.Namespace) -> int:
+    """Own the state folder, and serve it until told to stop."""
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+
+    with own(state_folder(os.environ), command="mlsys up", environment=os.environ):
+        workspace = asked_workspace()  # now that the environment says that this process and its children may write
+        at = places(workspace.stores, host=options.host, port=options.port, mlflow_port=options.mlflow_port)
+        home = "" if options.home is None else f" --home {shown(workspace.stores.home)}"
+        simulated = [system.name for system in workspace.systems if system.simulated_from is not None]
+        moves = [f"{program()} clock {name} --advance 7d{home}" for name in simulated]
+        where = told_when_running(at, logs=shown(at.logs), moves=moves)
+        up(at, since=SystemClock().now(), told=say, running=lambda: say("\n".join(where)))
+    gc.freeze()  # as `mlsys run` does
+    return 0

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mlsys_assets.cli import main
-from mlsys_assets.manual_rollback import CannotServe, Outcome, roll_back
+from mlsys_assets.commands.rollback import CannotServe, Outcome, roll_back
 from mlsys_assets.models.baselines import ZeroRulePredictor
 from mlsys_assets.models.bundle import to_files
 from mlsys_assets.types import FixedClock, days, utc

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import assume, given, strategies as st
 from sklearn import metrics as sk
 
+from mlsys_assets.measures.costs import CostMatrix
 from mlsys_assets.types import DeclarationError
-from mlsys_assets.value_analysis.costs import CostMatrix
 
 AMOUNT = st.floats(-1_000, 1_000)
 GAP = st.floats(0.01, 1_000)

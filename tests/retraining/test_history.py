@@ -11,7 +11,7 @@ from mlsys_assets.retraining.by_drift import Drift
 from mlsys_assets.retraining.by_performance import PerformanceDrop
 from mlsys_assets.retraining.by_time import Every
 from mlsys_assets.retraining.by_volume import LabelVolume
-from mlsys_assets.retraining.ledger import history
+from mlsys_assets.retraining.history import history
 from mlsys_assets.retraining.trigger import ask
 from mlsys_assets.types import days, utc
 

@@ -1,5 +1,6 @@
 """The doctor: looks at a state folder and says what is wrong with it; it repairs nothing and changes not a byte."""
 
+import argparse
 import os
 import shutil
 import tempfile
@@ -7,14 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
-from mlsys_assets.examined_folder import ExaminedFolder
-from mlsys_assets.types import CHAMPION, Finding
+from mlsys_assets.commands.examined_folder import ExaminedFolder
+from mlsys_assets.types import CHAMPION, Finding, SystemClock
 from mlsys_resources import record_audit, sqlite_files
 from mlsys_resources.folder_lock import LOCK, look
 from mlsys_resources.manifest import TamperedArtifact
 from mlsys_resources.mlflow_connection import ModelStoreError
 from mlsys_resources.operations_store import UnknownModel
-from mlsys_resources.resources import LAKE, OPERATIONS_URL, TRACKING_URI, Resources
+from mlsys_resources.resources import LAKE, OPERATIONS_URL, TRACKING_URI, Resources, build_resources
 from mlsys_resources.table_version import TERMINAL_COLOUR
 
 GIB = 2**30
@@ -235,3 +236,12 @@ def _said(error: BaseException) -> str:
         error = error.__cause__
     lines = TERMINAL_COLOUR.sub("", str(error)).strip().splitlines()
     return lines[0][:LONGEST_ERROR] if lines else type(error).__name__
+
+
+def command(options: argparse.Namespace) -> int:
+    """Tell what each check found, as it is found; 1 if there is a problem."""
+    healthy = True
+    for found in examine(build_resources(os.environ, clock=SystemClock().now), system=options.system):
+        healthy &= found.passed
+        print(f"{'ok' if found.passed else 'problem':<9}{found.name}: {found.summary}", flush=True)
+    return 0 if healthy else 1

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mlsys_assets import process_trees
-from mlsys_assets.process_trees import Tree, fell, grow
+from mlsys_assets.commands import process_trees
+from mlsys_assets.commands.process_trees import Tree, fell, grow
 
 PATIENCE_S = 30.0
 SLEEP = "import time; time.sleep(600)"
@@ -136,7 +136,7 @@ def test_what_a_child_says_is_in_its_log(plant: Callable[..., Tree], tmp_path: P
 def test_children_do_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> None:
     code = (
         "import os, sys, pathlib, time\n"
-        "from mlsys_assets.process_trees import grow\n"
+        "from mlsys_assets.commands.process_trees import grow\n"
         f"tree = grow('it', [sys.executable, '-c', {SLEEP!r}], environment=os.environ, log=pathlib.Path(sys.argv[1]))\n"
         "print(tree.root.pid, flush=True)\n"
         "time.sleep(600)\n"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import calibration, metrics
 
-from mlsys_assets.offline_evaluation.calibration import calibration_curve, curves_plot, rates
+from mlsys_assets.offline_evaluation.curves import calibration_curve, curves_plot, rates
 
 PNG = b"\x89PNG\r\n"
 

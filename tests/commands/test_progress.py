@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from mlsys_assets.progress import WIDTH, Progress
+from mlsys_assets.commands.progress import WIDTH, Progress
 
 
 class Terminal(io.StringIO):

@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 from mlsys_assets import utc
-from mlsys_assets.up import Places, _beats, places, services_of
+from mlsys_assets.commands.up import Places, _beats, places, services_of
 from mlsys_resources.resources import Resources, build_resources
 from mlsys_resources.run_log import RunLog
 
@@ -149,7 +149,7 @@ def up(tmp_path: Path) -> Iterator[Up]:
     """The command, running on a fresh home from another working folder."""
     # Without what keeps the tests' own Dagster quiet, so that the command has to; and nothing leaves the machine.
     env = {k: v for k, v in os.environ.items() if not k.startswith("DAGSTER_")}
-    env |= {"DAGSTER_TELEMETRY_URL": "http://127.0.0.1:1", "PYTHONPATH": str(Path(__file__).parents[1])}
+    env |= {"DAGSTER_TELEMETRY_URL": "http://127.0.0.1:1", "PYTHONPATH": str(Path(__file__).parents[2])}
     home, said = tmp_path / "home", tmp_path / "said.txt"
     (tmp_path / "elsewhere").mkdir()
     with said.open("w") as out:
@@ -186,7 +186,7 @@ def refused_by_name(up: Up) -> None:
         done = subprocess.run(
             [sys.executable, "-m", "mlsys_assets.cli", "run", "--until", "2013-07-08", *more, "--home", str(up.home)],
             capture_output=True, text=True, check=False, cwd=up.said.parent,
-            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
         )  # fmt: skip
         assert (done.returncode, done.stdout) == (1, "")
         assert re.match(rf"mlsys: .*{up.home}.* mlsys up \(?.*{up.process.pid}", done.stderr), done.stderr

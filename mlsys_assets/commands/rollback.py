@@ -1,12 +1,16 @@
 """A person takes a champion back: verified before the alias moves, on record after, whatever happens in between."""
 
+import argparse
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from mlsys_assets.clocks import clock_of
+from mlsys_assets.commands.asked import asked_system
+from mlsys_assets.ledger import ROLLBACK
 from mlsys_assets.models.bundle import from_files
-from mlsys_assets.rollout.rollback import ROLLBACK, decide_rollback, last_way_back, won
+from mlsys_assets.rollout.rollback import decide_rollback, last_way_back, won
 from mlsys_assets.types import CHAMPION
 from mlsys_resources.mlflow_connection import ModelStoreError
 from mlsys_resources.model_store import ModelStore
@@ -145,3 +149,14 @@ def _record(system: str, operations: OperationsStore, origin: AliasAttempt, targ
 
 def _name(move: AliasAttempt) -> str:
     return f"{CHAMPION} revision {move.expected_revision + 1}"
+
+
+def command(options: argparse.Namespace) -> int:
+    """Put an earlier champion back, and tell what was done; 1 if there was none."""
+    if options.system is None:
+        raise ValueError("say whose champion: mlsys rollback SYSTEM --reason TEXT")
+    system, workspace = asked_system(options)
+    stores, now = workspace.stores, clock_of(system, workspace.stores).now
+    outcome = roll_back(system.name, stores.operations, stores.models, reason=options.reason, now=now, to=options.to)
+    print("\n".join(outcome.lines))
+    return 0 if outcome.done else 1

@@ -1,5 +1,7 @@
 """What a system lived through, told from its ledger and its tables: for people, for programs, as one page."""
 
+import argparse
+import json
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -7,13 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from mlsys_assets.commands.asked import asked_system
+from mlsys_assets.commands.history_page import history_page
 from mlsys_assets.data_labeling.label import settled
-from mlsys_assets.measures.metrics import value
-from mlsys_assets.prediction.batch import BASELINES, MODEL, MODEL_HASH, PREDICTIONS
-from mlsys_assets.production_monitoring.performance import LEAST_LABELLED, MEAN_COST
-from mlsys_assets.production_monitoring.revisions import PREDICTED, latest
-from mlsys_assets.retraining.arbiter import TRAIN
-from mlsys_assets.retraining.ledger import (
+from mlsys_assets.ledger import (
     ADEQUATE,
     ARBITER,
     GATE,
@@ -22,10 +21,15 @@ from mlsys_assets.retraining.ledger import (
     PERFORMANCE,
     PROMOTION,
     RETRAINING,
+    TRAIN,
     TRAINING_SET,
     TRIGGER,
 )
+from mlsys_assets.measures.metrics import value
+from mlsys_assets.production_monitoring.performance import LEAST_LABELLED, MEAN_COST
+from mlsys_assets.production_monitoring.revisions import PREDICTED, latest
 from mlsys_assets.system import MLSystem
+from mlsys_assets.tables import BASELINES, MODEL, MODEL_HASH, PREDICTIONS
 from mlsys_assets.types import CHAMPION
 from mlsys_assets.value_analysis.decided import decided
 from mlsys_assets.value_analysis.monthly import monthly
@@ -185,3 +189,13 @@ def _cell(number: float | None, width: int, digits: int = 4) -> str:
 def trainings(told: Told) -> list[Told]:
     """Return the ticks after which a training was decided on."""
     return [t for t in told["ticks"] if (t["retraining"] or {}).get("verdict") == TRAIN]
+
+
+def command(options: argparse.Namespace) -> int:
+    """Tell a system's history, for people or programs, or write it as a page."""
+    system, workspace = asked_system(options)
+    told = report(system, workspace.stores)
+    if options.html is not None:
+        options.html.write_text(history_page(told), encoding="utf-8")
+    print(json.dumps(told, indent=1) if options.json else "\n".join(summary(system, told)))
+    return 0

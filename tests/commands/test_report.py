@@ -15,16 +15,16 @@ from typing import Any
 import pytest
 from sklearn.metrics import confusion_matrix, log_loss, roc_auc_score
 
-from mlsys_assets import FixedClock, MLSystem, build_definitions, utc
+from mlsys_assets import FixedClock, MLSystem, Workspace, build_definitions, utc
 from mlsys_assets.cli import main
-from mlsys_assets.history_page import history_page
+from mlsys_assets.commands.history_page import history_page
+from mlsys_assets.commands.report import report, summary, trainings
 from mlsys_assets.replay import Replay
-from mlsys_assets.report import report, summary, trainings
 from mlsys_assets.runs import Runner
 from mlsys_assets.state_folder import open_instance
 from mlsys_resources.resources import Resources, build_resources
 
-SYSTEMS = Path(__file__).parent / "systems"
+SYSTEMS = Path(__file__).parents[1] / "systems"
 UNTIL = utc("2013-03-19")
 DAYS = ["2013-03-05", "2013-03-12", "2013-03-19"]
 BASELINES = ["group_rate", "zero_rule"]
@@ -290,11 +290,10 @@ def test_what_people_wrote_is_text_on_the_page(life: Life) -> None:
 @pytest.fixture
 def said(life: Life, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """Run the command on the life, as on a workspace whose only system it is."""
-    from mlsys_assets import workspace
+    from mlsys_assets.systems import workspace as module
 
     monkeypatch.setenv("MLSYS_HOME", str(life.stores.home))
-    monkeypatch.setattr(workspace, "resources", life.stores)
-    monkeypatch.setattr(workspace, "SYSTEMS", (life.system,))
+    monkeypatch.setattr(module, "workspace", Workspace(life.system))
 
     def run(*arguments: str) -> str:
         assert main(arguments) == 0

@@ -1,0 +1,72 @@
+"""The words of the ledger: what is decided, about what, and how it can end."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+# Kinds, in the order of a tick's life.
+MONITORING = "monitoring"
+"""What monitoring found: its names are PERFORMANCE and DRIFT."""
+TRIGGER = "trigger"
+"""A trigger's verdict: its name is the trigger's."""
+RETRAINING = "retraining"
+"""Whether to train: its names are ARBITER, MANUAL and GIVEN_UP."""
+TRAINING_SET = "training_set"
+"""A training's first record, whose only name is the same."""
+CANDIDATE = "candidate"
+"""A candidate that was fitted: its name is the candidate's."""
+EVALUATION = "evaluation"
+"""How a model did on the tests: its name is the candidate's, or CHAMPION."""
+GATE = "gate"
+"""Whether the challenger may become champion."""
+REFIT = "refit"
+"""The recipe that passed, refitted on all that was known."""
+PROMOTION = "promotion"
+"""A training's last record: whether the champion is another now."""
+ROLLBACK = "rollback"
+"""A person put an earlier champion back."""
+
+# Names.
+PERFORMANCE, DRIFT = "performance", "drift"
+ARBITER = "arbiter"
+"""Who decides from the triggers' verdicts."""
+MANUAL = "manual"
+"""A person who started a training."""
+GIVEN_UP = "given_up"
+"""A training that always fails, and is left."""
+
+# Verdicts.
+TRAIN, HOLD = "train", "hold"
+ADEQUATE, INSUFFICIENT = "adequate", "insufficient data"
+PASS, FAIL = "pass", "fail"
+PROMOTED = "promoted"
+FAILED = "failed"
+
+
+class Record(Protocol):
+    """A decision as the ledger holds it."""
+
+    @property
+    def as_of(self) -> datetime:
+        """What was known by then was decided on."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """What sort of decision it is."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """What it is about."""
+        ...
+
+    @property
+    def verdict(self) -> str:
+        """The decision in a word."""
+        ...
+
+    @property
+    def evidence(self) -> Mapping[str, Any]:
+        """What it rests on."""
+        ...
