@@ -11,8 +11,13 @@ from mlsys_assets.data_ingestion.source import (
     Source as Source,
     SourceKind as SourceKind,
 )
+from mlsys_assets.data_ingestion.source_changed import SourceChanged as SourceChanged
 from mlsys_assets.data_labeling.natural_labels import NaturalLabel as NaturalLabel
 from mlsys_assets.data_sampling.splits import TimeSplit as TimeSplit
+from mlsys_assets.data_sampling.views import (
+    Train as Train,
+    Validation as Validation,
+)
 from mlsys_assets.definitions import build_definitions as build_definitions
 from mlsys_assets.features.aggregate import (
     age as age,
@@ -34,15 +39,24 @@ from mlsys_assets.measures.metrics import (
     Brier as Brier,
     Ece as Ece,
     LogLoss as LogLoss,
+    Metric as Metric,
     PrAuc as PrAuc,
     RocAuc as RocAuc,
+    Weights as Weights,
 )
 from mlsys_assets.models.baselines import (
     GroupRate as GroupRate,
     ZeroRule as ZeroRule,
 )
+from mlsys_assets.models.candidate import (
+    Candidate as Candidate,
+    FitError as FitError,
+    Fitted as Fitted,
+    LossCurve as LossCurve,
+)
 from mlsys_assets.models.gradient_boosting import LightGBM as LightGBM
 from mlsys_assets.models.linear import LogisticRegression as LogisticRegression
+from mlsys_assets.models.predictor import Predictor as Predictor
 from mlsys_assets.offline_evaluation.gates import Gates as Gates
 from mlsys_assets.offline_evaluation.slices import Slice as Slice
 from mlsys_assets.retraining.arbiter import (
@@ -57,6 +71,7 @@ from mlsys_assets.retraining.by_volume import LabelVolume as LabelVolume
 from mlsys_assets.retraining.history import History as History
 from mlsys_assets.retraining.trigger import (
     Answer as Answer,
+    Trigger as Trigger,
     TriggerVerdict as TriggerVerdict,
 )
 from mlsys_assets.system import (
