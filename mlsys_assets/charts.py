@@ -66,6 +66,62 @@ def lines(
     return _svg(width, HEIGHT, parts)
 
 
+def forest(found: Mapping[str, Mapping[str, tuple[float, float, float]]], *, title: str, unit: str = "") -> str:
+    """Return a row for each group and in it, by series, a value with its interval: (value, low, high)."""
+    names = list(dict.fromkeys(name for series in found.values() for name in series))
+    ends = [end for series in found.values() for interval in series.values() for end in interval]
+    if not ends:
+        return _svg(WIDTH, 40, [_text(10, 20, f"{title}: insufficient data")])
+    low, high = min(ends), max(ends)
+    pad = (high - low or abs(high) or 1.0) * 0.05
+    low, room = low - pad, WIDTH - LEFT - 130
+    scale = room / (high + pad - low)
+    step, parts = 9 * len(names) + 9, [_text(LEFT, 14, title + (f" [{unit}]" if unit else ""), weight="bold")]
+    for n, (group, series) in enumerate(found.items()):
+        top = 26 + n * step
+        parts.append(_text(LEFT - 6, top + step / 2, group, anchor="end"))
+        parts.append(f'<line x1="{LEFT}" y1="{top - 4}" x2="{LEFT + room}" y2="{top - 4}" stroke="#eee"/>')
+        for k, name in enumerate(names):
+            if name in series:
+                value, least, most = (LEFT + (v - low) * scale for v in series[name])
+                y, colour = top + 5 + 9 * k, COLOURS[k % len(COLOURS)]
+                parts.append(f'<line x1="{least:.1f}" y1="{y}" x2="{most:.1f}" y2="{y}" stroke="{colour}"/>')
+                parts.append(f'<circle cx="{value:.1f}" cy="{y}" r="3" fill="{colour}"/>')
+    bottom = 26 + len(found) * step
+    parts += [
+        _text(LEFT + room * share, bottom + 10, f"{low + room * share / scale:.3g}", anchor="middle")
+        for share in (0.0, 0.5, 1.0)
+    ]
+    parts += [_text(WIDTH - 122, 34 + 16 * k, n, colour=COLOURS[k % len(COLOURS)]) for k, n in enumerate(names)]
+    return _svg(WIDTH, max(bottom, 34 + 16 * len(names)) + 20, parts)
+
+
+def grid(labels: Sequence[str], rows: Mapping[str, Sequence[str]], *, title: str, colours: Mapping[str, str]) -> str:
+    """Return a cell for each row and label, coloured by what it says; a word without a colour stays empty."""
+    step = (WIDTH - LEFT - 20) / max(len(labels), 1)
+    parts = [_text(LEFT, 14, title, weight="bold")]
+    for n, (name, said) in enumerate(rows.items()):
+        y = 24 + n * ROW
+        parts.append(_text(LEFT - 6, y + 12, name, anchor="end"))
+        for k, (label, word) in enumerate(zip(labels, said, strict=True)):
+            fill = colours.get(word, "none")
+            parts.append(
+                f'<rect x="{LEFT + k * step:.1f}" y="{y}" width="{max(step - 2, 1):.1f}" height="{ROW - 4}" '
+                f'fill="{fill}" stroke="#ddd"><title>{escape(f"{label}: {word}")}</title></rect>'
+            )
+    bottom, every = 24 + len(rows) * ROW, max(1, len(labels) // 7)
+    parts += [
+        _text(LEFT + (k + 0.5) * step, bottom + 12, label, anchor="middle")
+        for k, label in enumerate(labels)
+        if k % every == 0
+    ]
+    for k, (word, colour) in enumerate(colours.items()):
+        x = LEFT + k * (WIDTH - LEFT) / len(colours)
+        parts.append(f'<rect x="{x:.1f}" y="{bottom + 22}" width="10" height="10" fill="{colour}"/>')
+        parts.append(_text(x + 14, bottom + 31, word))
+    return _svg(WIDTH, bottom + 42, parts)
+
+
 def _drawn(
     values: Sequence[float | None], colour: str, x: Callable[[float], float], y: Callable[[float], float]
 ) -> list[str]:

@@ -14,7 +14,22 @@ from dagster import TimeWindowPartitionMapping
 from mlsys_assets.data_ingestion.ticks import with_tick
 from mlsys_assets.models.passport import code_hash, source_files
 from mlsys_assets.system import MLSystem
-from mlsys_assets.tables import TICK, TIMESTAMP, Column
+from mlsys_assets.tables import (
+    EVENT_TIME,
+    KNOWN_AT,
+    LABEL,
+    MODEL,
+    MODEL_HASH,
+    PREDICT_AT,
+    SCORE,
+    SOURCE_FILE,
+    SOURCE_LINE,
+    STATE,
+    TICK,
+    TIMESTAMP,
+    TYPES,
+    Column,
+)
 from mlsys_assets.types import Finding, Scalar, Severity, TimeWindow, days, hours
 
 if TYPE_CHECKING:
@@ -23,6 +38,20 @@ if TYPE_CHECKING:
 PACKAGES = ("mlsys_assets", "mlsys_resources")
 """Whose source files are the code version, with those of a system's own functions."""
 CODE_DIGITS = 16
+MEANINGS = {
+    EVENT_TIME: "when it happened [UTC]",
+    KNOWN_AT: "when it became known [UTC]: nothing that is computed as of an earlier time sees the row",
+    PREDICT_AT: "when the prediction is asked for [UTC]: what is known by then counts",
+    SOURCE_FILE: "the raw file, by the first digits of its SHA-256",
+    SOURCE_LINE: "the line of the raw file, 1 is the header",
+    LABEL: "what became of it; null where there will be no label",
+    STATE: "labelled, or why there is no label",
+    SCORE: "the predicted probability",
+    MODEL: "who said so: the champion, or a baseline by name",
+    MODEL_HASH: "the model that said so, by the SHA-256 of its content",
+}
+"""What the columns mean that every system has."""
+TYPE_NAMES = {arrow: name for name, arrow in TYPES.items()}
 SINGLE_RUN = dg.BackfillPolicy.single_run()
 MOST_TICKS = 520
 """How far back the graph shows a decision's dependencies, for a calendar without an end: ten years of weeks. Dagster
@@ -90,15 +119,19 @@ def key(system: MLSystem, table: str) -> dg.AssetKey:
     return dg.AssetKey([system.name, table])
 
 
-def common(system: MLSystem, stage: str, *, kinds: Iterable[str] = ()) -> dict[str, Any]:
-    """Return what every asset of a stage has: group, owner, kinds, tags."""
+def common(system: MLSystem, stage: str, *, kinds: Iterable[str] = (), owner: str = "") -> dict[str, Any]:
+    """Return what every asset of a stage has: group, owner (the system's, if not given), kinds, tags."""
     return {
         "group_name": group(system, stage),
-        "owners": [f"team:{system.owner}"] if system.owner else None,
+        "owners": [_owner(owner or system.owner)] if owner or system.owner else None,
         "kinds": set(kinds),
         "code_version": _code_version(system),
         "tags": {"system": system.name, "stage": stage, **system.tags},
     }
+
+
+def _owner(owner: str) -> str:
+    return owner if "@" in owner else f"team:{owner}"
 
 
 @lru_cache
@@ -163,28 +196,51 @@ def in_tick(rows: pa.Table, tick: datetime) -> pa.Table:
     return rows.append_column(TICK, pa.repeat(pa.scalar(tick, TIMESTAMP), rows.num_rows))
 
 
-def table_schema(columns: Iterable[Column]) -> dg.TableSchema:
-    """Return declared columns as Dagster's table schema."""
+def table_schema(
+    schema: pa.Schema, columns: Iterable[Column], described: Mapping[str, str] | None = None
+) -> dg.TableSchema:
+    """Return a table as it stands in the lake, with what its declared columns mean, as Dagster's table schema."""
+    texts = {
+        c.name: " ".join(filter(None, [c.description or MEANINGS.get(c.name, ""), f"[{c.unit}]" if c.unit else ""]))
+        for c in columns
+    }
+    return arrow_schema(schema, {name: text for name, text in texts.items() if text} | dict(described or {}))
+
+
+def arrow_schema(schema: pa.Schema, described: Mapping[str, str] | None = None) -> dg.TableSchema:
+    """Return an Arrow schema as Dagster's table schema, with what its columns mean: the words of all tables, and more.
+
+    Parameters
+    ----------
+    described
+        By column, what it means in this table.
+    """
+    meant = MEANINGS | dict(described or {})
     return dg.TableSchema(
         columns=[
             dg.TableColumn(
-                c.name,
-                c.type,
-                description=" ".join(filter(None, [c.description, f"[{c.unit}]" if c.unit else ""])) or None,
-                constraints=dg.TableColumnConstraints(nullable=c.nullable),
+                f.name,
+                TYPE_NAMES.get(f.type, str(f.type)),
+                description=meant.get(f.name),
+                constraints=dg.TableColumnConstraints(nullable=f.nullable),
             )
-            for c in columns
+            for f in schema
         ]
     )
 
 
-def arrow_schema(schema: pa.Schema) -> dg.TableSchema:
-    """Return an Arrow schema as Dagster's table schema."""
-    return dg.TableSchema(
-        columns=[
-            dg.TableColumn(f.name, str(f.type), constraints=dg.TableColumnConstraints(nullable=f.nullable))
-            for f in schema
-        ]
+def entity(system: MLSystem) -> dict[str, str]:
+    """Return what the column means that names a request, in the tables made from requests."""
+    return {system.requests.key: f"what is predicted for, as `{system.requests.source.name}` names it"}
+
+
+def column_lineage(system: MLSystem, found: Mapping[str, Iterable[tuple[str, str]]]) -> dg.TableColumnLineage:
+    """Return which columns of which of the system's tables each column is read from."""
+    return dg.TableColumnLineage(
+        {
+            name: [dg.TableColumnDep(key(system, table), column) for table, column in origins]
+            for name, origins in found.items()
+        }
     )
 
 
@@ -228,6 +284,10 @@ class TickWriter:
             for tick in self.ticks:
                 self._tell(tick, counts.get(tick, 0), written)
         return written
+
+    def tell_last(self, metadata: Mapping[str, Any]) -> None:
+        """Tell Dagster of the run's last tick alone what holds of all: it would be kept once for each."""
+        self.context.add_asset_metadata(metadata, partition_key=self.system.calendar.key(self.ticks[-1]))
 
     def _tell(self, tick: datetime, rows: int, written: "Written") -> None:
         self.context.add_asset_metadata(

@@ -1,5 +1,6 @@
 """One step of a decision as of a time: what was known then, and the ledger that it writes to."""
 
+import os
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -12,7 +13,7 @@ from mlsys_assets.data_labeling.label import settled
 from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.data_sampling.splits import Split
 from mlsys_assets.data_sampling.views import TestRead, Train
-from mlsys_assets.ledger import CANDIDATE, TRAINING_SET
+from mlsys_assets.ledger import CANDIDATE, TRAINING_SET, cpu_seconds
 from mlsys_assets.system import MLSystem
 from mlsys_assets.tables import KNOWN_AT, LABEL, LABELS, PREDICT_AT
 from mlsys_assets.types import CHAMPION
@@ -23,12 +24,37 @@ if TYPE_CHECKING:
     from mlsys_resources.lake import Lake
 
 
+class _Meter:
+    """The processor time of a run's steps in this process and its children, told piece by piece."""
+
+    def __init__(self) -> None:
+        self.run, self.last = "", 0.0
+
+    def begin(self, run: str) -> None:
+        """Begin anew with another run."""
+        if run != self.run:
+            self.run, self.last = run, _cpu_s()
+
+    def since_last(self) -> float:
+        """Return the seconds since it was asked last."""
+        before, self.last = self.last, _cpu_s()
+        return round(self.last - before, 3)
+
+
+METER = _Meter()
+
+
+def _cpu_s() -> float:
+    return sum(os.times()[:4])
+
+
 class AsOf:
     """One step of a decision as of a tick's start: what was known then, and the ledger it writes to."""
 
     def __init__(self, context: dg.AssetExecutionContext, system: MLSystem, stores: Resources) -> None:
         self.context, self.system, self.stores = context, system, stores
         self.as_of = tick_window(context).start
+        METER.begin(context.run.run_id)
 
     def rows(self, versions: Mapping[str, int]) -> LabelledRows:
         """Return the features and labels known as of then, as those table versions hold them."""
@@ -73,10 +99,16 @@ class AsOf:
         context: Mapping[str, object] | None = None,
     ) -> None:
         """Append a decision as of then to the ledger; the identical one may stand there already."""
-        store = {"dagster_run": self.context.run.run_id, **(context or {})}
+        store = {"dagster_run": self.context.run.run_id, "cpu_s": METER.since_last(), **(context or {})}
         self.stores.operations.record(
             Decision(self.system.name, self.as_of, kind, name, verdict, reason, dict(evidence), store)
         )
+
+    @property
+    def cpu_s(self) -> float:
+        """The processor time, in seconds, of all that is on record of the training as of then."""
+        found = self.stores.operations.decisions(self.system.name, since=self.as_of, until=self.as_of)
+        return cpu_seconds(found)
 
     @property
     def baselines(self) -> list[str]:

@@ -1,7 +1,7 @@
 """From declarations to Dagster: the stages in order, a line each."""
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -17,7 +17,7 @@ from mlsys_assets.models import assets as models
 from mlsys_assets.offline_evaluation import assets as offline_evaluation
 from mlsys_assets.prediction import assets as prediction
 from mlsys_assets.production_monitoring import assets as production_monitoring
-from mlsys_assets.retraining import sensors as retraining
+from mlsys_assets.retraining import assets as retraining, sensors
 from mlsys_assets.rollout import assets as rollout
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import DeclarationError
@@ -36,7 +36,7 @@ LONGEST_RUN_S = 3600
 def build_definitions(
     *systems: MLSystem,
     resources: Resources,
-    stages: Mapping[str, Callable[[MLSystem], list[dg.AssetsDefinition]]] | None = None,
+    stages: "Mapping[str, Builder] | None" = None,
 ) -> dg.Definitions:
     """Return the Dagster definitions of one or more systems.
 
@@ -61,14 +61,16 @@ def build_definitions(
     return dg.Definitions(
         assets=assets,
         jobs=jobs,
-        schedules=[schedule for system in systems for schedule in retraining.build_schedules(system)],
-        sensors=[sensor for system in systems for sensor in retraining.build_sensors(system)],
+        schedules=[schedule for system in systems for schedule in sensors.build_schedules(system)],
+        sensors=[sensor for system in systems for sensor in sensors.build_sensors(system)],
         resources=resources.for_dagster(),
         executor=dg.in_process_executor,
     )
 
 
-BUILDERS: dict[str, Callable[[MLSystem], list[dg.AssetsDefinition]]] = {
+Builder = Callable[[MLSystem], Sequence[dg.AssetsDefinition | dg.AssetSpec]]
+
+BUILDERS: dict[str, Builder] = {
     "data_ingestion": data_ingestion.build_assets,
     "data_labeling": data_labeling.build_assets,
     "data_sampling": data_sampling.build_assets,
@@ -77,6 +79,7 @@ BUILDERS: dict[str, Callable[[MLSystem], list[dg.AssetsDefinition]]] = {
     "offline_evaluation": offline_evaluation.build_assets,
     "prediction": prediction.build_assets,
     "production_monitoring": production_monitoring.build_assets,
+    "retraining": retraining.build_assets,
     "rollout": rollout.build_assets,
     "value_analysis": value_analysis.build_assets,
 }

@@ -1,6 +1,6 @@
 """The words of the ledger: what is decided, about what, and how it can end."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -25,6 +25,9 @@ PROMOTION = "promotion"
 """A training's last record: whether the champion is another now."""
 ROLLBACK = "rollback"
 """A person put an earlier champion back."""
+
+TRAINING = (TRAINING_SET, CANDIDATE, EVALUATION, GATE, REFIT, PROMOTION)
+"""The kinds of a training's records, in their order."""
 
 # Names.
 PERFORMANCE, DRIFT = "performance", "drift"
@@ -70,3 +73,13 @@ class Record(Protocol):
     def evidence(self) -> Mapping[str, Any]:
         """What it rests on."""
         ...
+
+    @property
+    def context(self) -> Mapping[str, Any]:
+        """What stands beside it, outside its hash."""
+        ...
+
+
+def cpu_seconds(records: Iterable[Record]) -> float:
+    """Return the processor time of the trainings that the records tell of, as far as their steps are on record."""
+    return float(sum(record.context.get("cpu_s", 0.0) for record in records if record.kind in TRAINING))

@@ -144,7 +144,7 @@ class Replay:
             resources=self.stores.for_dagster(),
             repository=self._repository,
         )
-        self._run(self._asked(self._schedule, context))
+        self._run(self._asked(self._schedule, context).run_requests or ())
         for sensor in self._sensors:
             context = dg.build_sensor_context(
                 self.runner.instance,
@@ -152,13 +152,16 @@ class Replay:
                 resources=self.stores.for_dagster(),
                 repository_def=self._repository,
             )
-            self._run(self._asked(sensor, context))
+            found = self._asked(sensor, context)
+            for event in found.asset_events:
+                self.runner.instance.report_runless_asset_event(event)
+            self._run(found.run_requests or ())
 
     @staticmethod
-    def _asked(who: dg.ScheduleDefinition | dg.SensorDefinition, context: Any) -> Sequence[dg.RunRequest]:
-        """Return what a schedule or a sensor requests; Dagster has the handlers of signals meanwhile."""
+    def _asked(who: dg.ScheduleDefinition | dg.SensorDefinition, context: Any) -> Any:
+        """Return what a schedule or a sensor answers; Dagster has the handlers of signals meanwhile."""
         with never_lost(), context:
-            return who.evaluate_tick(context).run_requests or ()
+            return who.evaluate_tick(context)
 
     @cached_property
     def _schedule(self) -> dg.ScheduleDefinition:

@@ -104,6 +104,8 @@ class MLSystem:
         trained by hand only.
     costs
         What its decisions cost, right and wrong; without it, no cost is told.
+    cpu_hour_price
+        What an hour of one processor costs, in the unit of ``costs``, for the price of each training; None: not told.
     simulated_from
         For data of the past: where the system's own clock begins, a tick's start, as of which the first
         champion is trained. None: the wall clock.
@@ -125,6 +127,7 @@ class MLSystem:
     triggers: tuple[Trigger, ...] = ()
     retraining: Retraining = Retraining()
     costs: CostMatrix | None = None
+    cpu_hour_price: float | None = None
     simulated_from: datetime | None = None
     owner: str = ""
     description: str = ""
@@ -137,6 +140,10 @@ class MLSystem:
 
         if mistakes := list(system_mistakes(self)):
             raise DeclarationError(f"system {self.name!r}", mistakes)
+
+    def price(self, cpu_s: float) -> float | None:
+        """Return what so many seconds of a processor cost; None if no price is declared."""
+        return None if self.cpu_hour_price is None else self.cpu_hour_price * cpu_s / 3600
 
     @cached_property
     def time_split(self) -> TimeSplit:

@@ -36,6 +36,8 @@ LONGEST_SYSTEM_NAME = 40
 """A system's name becomes part of table, job and group names."""
 STEPS = (timedelta(hours=1), timedelta(days=1), timedelta(days=7))
 """The calendars that a Dagster schedule can follow exactly."""
+HIGHEST_PRICE = 1e6
+"""What an hour of a processor may cost, in whatever unit."""
 LARGEST_SEED = 2**31 - 1
 """LightGBM's seeds are signed, of 32 bits."""
 TAG_KEY, TAG_VALUE = re.compile(r"[A-Za-z0-9_.-]{1,63}"), re.compile(r"[A-Za-z0-9_.-]{0,63}")
@@ -112,6 +114,8 @@ def system_mistakes(system: MLSystem) -> Iterator[str]:
         static = declared.split is None or bool(declared.split.static_test)
         yield from declared.gates.mistakes(metrics=declared.metrics, slices=declared.slices, static=static)
     yield from _retraining_mistakes(declared)
+    if system.cpu_hour_price is not None:
+        yield from out_of_range("cpu_hour_price", system.cpu_hour_price, least=0, most=HIGHEST_PRICE)
     if system.costs is not None:
         yield from not_one("costs", system.costs, CostMatrix) or system.costs.mistakes()
     if declared.calendar is not None and _is_zoned(declared.calendar):

@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from hypothesis import given, strategies as st
 
-from mlsys_assets.charts import HEIGHT, LEFT, bars, lines
+from mlsys_assets.charts import HEIGHT, LEFT, bars, forest, grid, lines
 
 SVG = "{http://www.w3.org/2000/svg}"
 NASTY = "<b>&\"'</b> \u2014 carrier = 'AA'"
@@ -116,3 +116,29 @@ def test_bars_are_as_long_as_their_values_in_the_order_given() -> None:
 def test_bars_of_nothing_are_a_picture_still() -> None:
     assert texts(parsed(bars({}, title="shift"))) == ["shift"]
     assert list(parsed(bars({"a": 0.0}, title="shift")).iter(f"{SVG}rect"))
+
+
+def test_an_interval_lies_around_its_value_and_the_worse_group_further_left() -> None:
+    root = parsed(
+        forest({"EWR": {"a": (0.4, 0.3, 0.6), "b": (0.5, 0.45, 0.55)}, NASTY: {"a": (0.2, 0.1, 0.3)}}, title="t")
+    )
+    dots = [(float(c.attrib["cx"]), float(c.attrib["cy"])) for c in root.iter(f"{SVG}circle")]
+    spans = {float(e.attrib["y1"]): (float(e.attrib["x1"]), float(e.attrib["x2"]))
+             for e in root.iter(f"{SVG}line") if e.attrib["stroke"] != "#eee"}  # fmt: skip
+    assert len(dots) == len(spans) == 3
+    for x, y in dots:
+        low, high = spans[y]
+        assert low < x < high
+    (first, second, other) = dots
+    assert other[0] < first[0] < second[0]
+    assert (first[0] - other[0]) / (second[0] - first[0]) == pytest.approx(2, abs=0.02)
+    assert {"EWR", NASTY, "a", "b"} <= set(texts(root))
+    assert texts(parsed(forest({}, title="slices"))) == ["slices: insufficient data"]
+
+
+def test_a_cell_has_the_colour_of_its_word_and_says_it() -> None:
+    root = parsed(grid(["mon", NASTY], {"drift": ["yes", ""], "arbiter": ["hold", "train"]}, title="t",
+                       colours={"yes": "#111", "train": "#222"}))  # fmt: skip
+    cells = [(c.attrib["fill"], next(iter(c)).text) for c in root.iter(f"{SVG}rect") if len(c)]
+    assert cells == [("#111", "mon: yes"), ("none", f"{NASTY}: "), ("none", "mon: hold"), ("#222", f"{NASTY}: train")]
+    assert {"drift", "arbiter", "yes", "train"} <= set(texts(root))

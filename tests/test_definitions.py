@@ -55,7 +55,7 @@ def test_the_graph_is_whole(tmp_path, clock) -> None:
     stages = {g.removeprefix("flights_") for g in groups}
     assert stages == {
         "data_ingestion", "data_labeling", "data_sampling", "features", "models", "offline_evaluation", "prediction",
-        "production_monitoring", "rollout", "value_analysis",
+        "production_monitoring", "retraining", "rollout", "value_analysis",
     }  # fmt: skip
     assert all(key.path[0] == "flights" for key in graph.get_all_asset_keys())
 
@@ -73,7 +73,9 @@ def test_each_asset_is_made_by_the_jobs_that_should_make_it(tmp_path, clock) -> 
     assert made["tick"] == made["ingest"] | made["predict"] | watched
     assert "training_profile" in made["train"]
     assert not made["train"] & made["tick"]
-    assert made["train"] | made["tick"] == {key.path[1] for key in defs.resolve_asset_graph().get_all_asset_keys()}
+    told = {"retraining_decision"}  # by the arbiter's sensor
+    everything = {key.path[1] for key in defs.resolve_asset_graph().get_all_asset_keys()}
+    assert made["train"] | made["tick"] | told == everything
 
 
 def test_schedules_and_sensors_are_there_and_the_clock_of_a_simulation_is_moved_only_when_asked(
@@ -109,6 +111,38 @@ def test_what_a_system_does_not_declare_has_no_schedule(tmp_path, clock, changes
     dg.Definitions.validate_loadable(defs)
     assert {s.name: s.cron_schedule for s in defs.schedules} == schedules
     assert bool(list(defs.sensors)) == bool(schedules)
+
+
+def test_every_asset_says_what_it_is_whose_and_of_which_columns(tmp_path, clock) -> None:
+    defs = build_definitions(flights, resources=build_resources({"MLSYS_HOME": str(tmp_path)}, clock=clock))
+    graph = defs.resolve_asset_graph()
+    for node in (graph.get(key) for key in graph.get_all_asset_keys()):
+        name = node.key.to_user_string()
+        assert len(node.description or "") > 40, name
+        assert node.owners, name
+        assert node.kinds, name
+        assert node.tags["stage"] == (node.group_name or "").removeprefix("flights_"), name
+        assert all(len(graph.get_check_spec(check).description or "") > 20 for check in node.check_keys), name
+        schema = node.metadata.get("dagster/column_schema")
+        undescribed = [column.name for column in schema.columns if not column.description] if schema else []
+        assert set(undescribed) <= {m.name for m in flights.metrics}, (name, undescribed)
+    everything = [
+        graph.get(dg.AssetKey(["flights", s.name])).metadata["dagster/column_schema"] for s in flights.sources
+    ]
+    assert all({"event_time", "known_at", "source_file"} <= {c.name for c in found.columns} for found in everything)
+
+
+def test_a_source_may_be_somebody_elses(tmp_path, clock) -> None:
+    *others, last = flights.sources
+    theirs = replace(last, owner="carriers@example.org")
+    never = {state: theirs if source is last else source for state, source in flights.label.never.items()}
+    label = replace(flights.label, never=never)
+    mine = replace(flights, sources=(*others, theirs), label=label, owner="desk")
+    graph = build_definitions(
+        mine, resources=build_resources({"MLSYS_HOME": str(tmp_path)}, clock=clock)
+    ).resolve_asset_graph()
+    assert graph.get(dg.AssetKey(["flights", last.name])).owners == ["carriers@example.org"]
+    assert graph.get(dg.AssetKey(["flights", "labels"])).owners == ["team:desk"]
 
 
 def test_a_system_that_tells_no_costs_has_no_asset_of_them(tmp_path, clock) -> None:

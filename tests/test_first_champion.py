@@ -166,7 +166,8 @@ GRAPH = """{
   assetNodes {assetKey {path} groupName
   assetChecksOrError {... on AssetChecks {checks {name executionForLatestMaterialization {status}}}}
   assetMaterializations(limit: 1) {metadataEntries {
-    label ... on MarkdownMetadataEntry {mdStr} ... on UrlMetadataEntry {url} ... on IntMetadataEntry {intValue}}}
+    label ... on MarkdownMetadataEntry {mdStr} ... on UrlMetadataEntry {url} ... on IntMetadataEntry {intValue}
+    ... on TableColumnLineageMetadataEntry {lineage {columnName columnDeps {assetKey {path} columnName}}}}}
   metadataEntries {... on TableSchemaMetadataEntry {schema {columns {name}}}}}}"""
 PATIENCE = 90.0
 
@@ -224,7 +225,7 @@ def test_the_browser_shows_schedules_sensors_and_jobs_by_name(shown) -> None:
 
 def test_the_browser_shows_the_graph_by_stage_with_what_was_found(shown) -> None:
     nodes = {"/".join(n["assetKey"]["path"]): n for n in shown["assetNodes"]}
-    assert len(nodes) == 22
+    assert len(nodes) == 23
     groups: dict[str, set[str]] = {}
     for name, node in nodes.items():
         groups.setdefault(node["groupName"].removeprefix("flights_"), set()).add(name.removeprefix("flights/"))
@@ -237,11 +238,15 @@ def test_the_browser_shows_the_graph_by_stage_with_what_was_found(shown) -> None
         "offline_evaluation": {"evaluation", "champion_decision"},
         "prediction": {"predictions"},
         "production_monitoring": {"performance", "drift"},
+        "retraining": {"retraining_decision"},
         "rollout": {"promotion"},
         "value_analysis": {"monthly_cost"},
     }
     told = {
-        name: {e["label"]: e.get("mdStr") or e.get("url") or e.get("intValue") for e in last["metadataEntries"]}
+        name: {
+            e["label"]: e.get("mdStr") or e.get("url") or e.get("intValue") or e.get("lineage")
+            for e in last["metadataEntries"]
+        }
         for name, node in nodes.items()
         for last in node["assetMaterializations"]
     }
@@ -251,7 +256,13 @@ def test_the_browser_shows_the_graph_by_stage_with_what_was_found(shown) -> None
     assert "| lightgbm | 0." in told["flights/evaluation"]["recent_test metrics"]
     assert "/#/experiments/" in told["flights/refitted_model"]["MLflow run"]
     schemas = [e["schema"]["columns"] for e in nodes["flights/features"]["metadataEntries"] if "schema" in e]
-    assert len(schemas[0]) == len(flights.feature_columns)
+    assert [column["name"] for column in schemas[0]] == flights.feature_schema.names
+    lineage = {each["columnName"]: each["columnDeps"] for each in told["flights/features"]["dagster/column_lineage"]}
+    assert lineage.keys() == set(flights.feature_schema.names)
+    assert {("arrivals", "arr_delay"), ("arrivals", "carrier"), ("schedule", "carrier")} == {
+        (dep["assetKey"]["path"][-1], dep["columnName"]) for dep in lineage["carrier_late_3h"]
+    }
+    assert "](data:image/svg+xml;base64," in told["flights/retraining_decision"]["policy"]
     for plot in (told["flights/performance"]["performance"], told["flights/drift"]["largest shifts"]):
         assert "](data:image/svg+xml;base64," in plot
     assert "| 2013-07 | champion | 5" in told["flights/monthly_cost"]["months"]

@@ -9,10 +9,13 @@ from mlsys_assets.types import CHAMPION
 
 Told = Mapping[str, Any]
 
-METRICS = {
+MEAN_COST = "mean_cost"
+SHOWN_METRICS = 2
+"""Of the declared metrics so many are drawn: the first decides."""
+TITLES = {
     "log_loss": "log loss of each tick's predictions",
     "roc_auc": "area under the ROC curve",
-    "mean_cost": "cost of a request",
+    MEAN_COST: "cost of a request",
 }
 STYLE = """
 body { font-family: sans-serif; max-width: 1000px; margin: 2em auto; color: #222; line-height: 1.4 }
@@ -27,7 +30,7 @@ svg { max-width: 100%; height: auto; display: block; margin: 1em 0 }
 def history_page(told: Told) -> str:
     """Return the page of a report."""
     name, champion = escape(told["system"]), told["champion"]
-    ticks = told["ticks"]
+    ticks, metrics = told["ticks"], [*told["metrics"][:SHOWN_METRICS]]
     trained = sum(bool(t["trained"]) for t in ticks)
     head = f"{len(ticks)} decisions, {trained} trainings, {len(told['models'])} models promoted or registered. "
     head += (
@@ -38,12 +41,12 @@ def history_page(told: Told) -> str:
         f"<p>{head}Ledger <code>{told['ledger'][:16]}</code>: the same data and code give the same.</p>",
         "<h2>Predictions as their labels came</h2>",
         "<p>By the tick that was predicted. Dashed: a model was trained once that tick had ended.</p>",
-        *_pictures(ticks, told["cost_unit"]),
+        *_pictures(ticks, metrics, told["cost_unit"]),
         "<h2>Every decision</h2>",
         "<p>Blue rows: a model was trained. The model is the one that predicted the tick before the decision.</p>",
-        _tick_table(ticks),
+        _tick_table(ticks, metrics, told["cost_unit"]),
         "<h2>Every month</h2>",
-        _month_table(told["months"], told["cost_unit"]),
+        _month_table(told["months"], metrics, told["cost_unit"]),
     ]
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{name}</title>'
@@ -51,46 +54,46 @@ def history_page(told: Told) -> str:
     )
 
 
-def _pictures(ticks: Sequence[Told], unit: str | None) -> list[str]:
+def _pictures(ticks: Sequence[Told], metrics: Sequence[str], unit: str | None) -> list[str]:
     shown = [t for t in ticks if t["models"]]
     labels = [t["tick"][5:] for t in shown]
     events = {n: f"trained as of {t['as_of'][:10]}" for n, t in enumerate(shown) if t["trained"]}
     names = sorted({name for t in shown for name in t["models"]})
     found = []
-    for metric, title in METRICS.items():
+    for metric in (*metrics, MEAN_COST):
+        title = TITLES.get(metric, metric)
         series = {n: [t["models"].get(n, {}).get(metric) for t in shown] for n in names}
         if any(v is not None for values in series.values() for v in values):
-            shown_unit = unit or "" if metric == "mean_cost" else ""
+            shown_unit = unit or "" if metric == MEAN_COST else ""
             found.append(lines(labels, series, title=title, unit=shown_unit, events=events))
     return found
 
 
-def _tick_table(ticks: Sequence[Told]) -> str:
+def _tick_table(ticks: Sequence[Told], metrics: Sequence[str], unit: str | None) -> str:
     triggers = list(dict.fromkeys(name for t in ticks for name in t["verdicts"]))
-    head = ["as of", *triggers, "decision", "gate", "model", "labelled", *METRICS]
+    head = ["as of", *triggers, "decision", "gate", "model", "labelled", *metrics, MEAN_COST, "CPU s"]
+    priced = any((t["compute"] or {}).get("cost") is not None for t in ticks)
+    head += [f"compute [{unit or '—'}]"] if priced else []
     rows = []
     for tick in ticks:
         mine = tick["models"].get(CHAMPION, {})
         verdicts = [_verdict(tick["verdicts"].get(name)) for name in triggers]
         cells = [tick["as_of"][:10], *verdicts, _verdict(tick["retraining"]), _verdict(tick["gate"])]
         cells += [f"v{tick['version']}" if tick["version"] else "", _number(mine.get("labelled"), 0)]
-        rows.append((cells + [_number(mine.get(m)) for m in METRICS], "train" if tick["trained"] else ""))
+        used = tick["compute"] or {}
+        cells += [_number(mine.get(m)) for m in (*metrics, MEAN_COST)] + [_number(used.get("cpu_s"), 1)]
+        rows.append((cells + [_number(used.get("cost"), 6)] * priced, "train" if tick["trained"] else ""))
     return _table(head, rows)
 
 
-def _month_table(months: Sequence[Told], unit: str | None) -> str:
+def _month_table(months: Sequence[Told], metrics: Sequence[str], unit: str | None) -> str:
     others = sorted({name for month in months for name in month["baselines"]})
-    head = ["month", "labelled", "log_loss", "roc_auc", *(f"cost of {n} [{unit or '—'}]" for n in (CHAMPION, *others))]
+    head = ["month", "labelled", *metrics, *(f"cost of {n} [{unit or '—'}]" for n in (CHAMPION, *others))]
     rows = []
     for month in months:
         mine = month["champion"]
         costs = [month["costs"].get(n, {}).get("total") for n in (CHAMPION, *others)]
-        cells = [
-            month["month"],
-            _number(mine["labelled"], 0),
-            _number(mine.get("log_loss")),
-            _number(mine.get("roc_auc")),
-        ]
+        cells = [month["month"], _number(mine["labelled"], 0), *(_number(mine.get(m)) for m in metrics)]
         rows.append((cells + [_number(cost, 0) for cost in costs], ""))
     return _table(head, rows)
 

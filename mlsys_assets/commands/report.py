@@ -24,6 +24,7 @@ from mlsys_assets.ledger import (
     TRAIN,
     TRAINING_SET,
     TRIGGER,
+    cpu_seconds,
 )
 from mlsys_assets.measures.metrics import value
 from mlsys_assets.production_monitoring.performance import LEAST_LABELLED, MEAN_COST
@@ -55,7 +56,9 @@ def report(system: MLSystem, stores: Resources) -> Told:
         "champion": None if champion is None else {
             "version": champion.version, "content_hash": champion.content_hash, "as_of": champion.as_of.isoformat(),
         },
+        "metrics": [m.name for m in system.metrics],
         "cost_unit": system.costs.unit if system.costs else None,
+        "compute": _compute(system, ledger),
         "ticks": [tick for tick in ticks if tick is not None],
         "months": _months(system, stores, versions),
         "models": [
@@ -98,8 +101,15 @@ def _tick(
         "promotion": _said(promotion),
         "version": versions.get(models[CHAMPION][MODEL_HASH]) if CHAMPION in models else None,
         "models": {name: _numbers(system, row) for name, row in models.items()},
+        "compute": _compute(system, decisions) if sets is not None else None,
         "rollbacks": [_said(d) for d in decisions if d.kind == "rollback"],
     }
+
+
+def _compute(system: MLSystem, decisions: Sequence[Decision]) -> Told:
+    """Return the processor time of the trainings among the decisions, and what it cost where a price is declared."""
+    used = round(cpu_seconds(decisions), 1)
+    return {"cpu_s": used, "cost": system.price(used)}
 
 
 def _said(decision: Decision | None) -> Told | None:
@@ -164,7 +174,15 @@ def summary(system: MLSystem, told: Told) -> list[str]:
         lines.append(
             f"  {tick['as_of'][:10]:<12}{yes:<34}{decision['verdict']:<10}{gate['verdict'][:7]:<8}{version:>6}{numbers}"
         )
-    return [*lines, "", *_month_lines(told, first, second)]
+    return [*lines, "", *_compute_line(told), *_month_lines(told, first, second)]
+
+
+def _compute_line(told: Told) -> list[str]:
+    used, n = told["compute"], sum(bool(t["trained"]) for t in told["ticks"])
+    if not n:
+        return []
+    price = "" if used["cost"] is None else f", for {used['cost']:.2g} {told['cost_unit'] or ''}".rstrip()
+    return [f"  {n} training{'s' if n > 1 else ''} took {used['cpu_s']:,.0f} s of a processor{price}", ""]
 
 
 def _month_lines(told: Told, first: str, second: str) -> list[str]:

@@ -32,15 +32,21 @@ def _declared(system: MLSystem, source: Source) -> dict[str, object]:
     return {
         "key": asset,
         "deps": [adapter.key(system, r.source.name) for r in source.references],
-        "description": source.description,
+        "description": _description(source),
         "check_specs": adapter.check_specs(asset, _checks(source)),
         "metadata": {
-            "dagster/column_schema": adapter.table_schema(source.columns),
+            "dagster/column_schema": adapter.table_schema(source.schema, source.columns),
             "kind": source.kind.value,
             "licence": source.licence,
         },
-        **adapter.common(system, STAGE, kinds=("python", "deltalake")),
+        **adapter.common(system, STAGE, kinds=("python", "deltalake"), owner=source.owner),
     }
+
+
+def _description(source: Source) -> str:
+    made = "Delivered whole, in no tick." if source.snapshot else "Each row in the tick in which it became known."
+    kept = f"Broken rows wait in `{quarantine_of(source)}`, with rule, column and origin."
+    return " ".join(filter(None, [source.description, made, kept]))
 
 
 def _checks(source: Source) -> dict[str, tuple[str, bool]]:

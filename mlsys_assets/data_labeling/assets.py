@@ -28,7 +28,7 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         backfill_policy=adapter.SINGLE_RUN,
         check_specs=adapter.check_specs(asset, {TOLD_ONCE: ("No two sources tell of one entity's label.", False)}),
         description=f"`{label.name}`, in the tick in which it became known.{never} Who is in no tick is not known yet.",
-        metadata={"dagster/column_schema": adapter.arrow_schema(label_schema(entity))},
+        metadata={"dagster/column_schema": adapter.arrow_schema(label_schema(entity), adapter.entity(system))},
         **adapter.common(system, STAGE, kinds=("python", "deltalake")),
     )
     def labels(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:

@@ -18,10 +18,10 @@ STAGE = "data_sampling"
 TABLES = (FEATURES, LABELS)
 CHECKS = {
     "split_is_adequate": ("Every part has enough rows, and both classes to fit on.", True),
-    "duplicate_keys": ("No entity stands twice.", True),
-    "duplicate_content": ("Few rows repeat another's features.", False),
-    "keys_across_parts": ("No entity stands in two parts of the split.", True),
-    "content_across_parts": ("No row of a later part has its copy in an earlier one.", False),
+    "no_entity_stands_twice": ("No entity stands twice.", True),
+    "few_rows_repeat_another": ("Few rows repeat another's features.", False),
+    "no_entity_in_two_parts": ("No entity stands in two parts of the split.", True),
+    "no_copy_in_an_earlier_part": ("No row of a later part has its copy in an earlier one.", False),
 }
 
 
@@ -32,7 +32,11 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
     @dg.asset(
         key=asset,
         deps=[
-            dg.AssetDep(adapter.key(system, table), partition_mapping=adapter.earlier_ticks(system)) for table in TABLES
+            *(
+                dg.AssetDep(adapter.key(system, table), partition_mapping=adapter.earlier_ticks(system))
+                for table in TABLES
+            ),
+            *([adapter.key(system, "retraining_decision")] if system.triggers else []),
         ],
         partitions_def=adapter.as_ofs(system),
         check_specs=adapter.check_specs(asset, CHECKS),

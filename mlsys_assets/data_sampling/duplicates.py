@@ -19,7 +19,7 @@ def duplicate_keys(ids: pa.Array | pa.ChunkedArray) -> Finding:
     """Return whether each entity stands once; a repeated key is an error of the source."""
     repeats = len(ids) - pc.count_distinct(ids, mode="all").as_py()
     return Finding(
-        "duplicate_keys",
+        "no_entity_stands_twice",
         repeats == 0,
         f"{repeats} of {len(ids)} rows repeat a key" + ("; drop or merge them before the split" if repeats else ""),
         evidence={"rows": len(ids), "repeats": repeats},
@@ -46,7 +46,7 @@ def duplicate_content(features: pa.Table, label: NDArray[np.float64], *, allowed
     conflicting = int(((positive > 0) & (positive < labelled)).sum())
     share = repeats / max(len(features), 1)
     return Finding(
-        "duplicate_content",
+        "few_rows_repeat_another",
         share <= allowed,
         f"{repeats} of {len(features)} rows ({share:.3%}) repeat another row's features, "
         f"{conflicting} groups of them with labels that disagree; allowed {allowed:.3%}",
@@ -58,7 +58,7 @@ def duplicate_content(features: pa.Table, label: NDArray[np.float64], *, allowed
 def keys_across(parts: Mapping[str, pa.Array]) -> Finding:
     """Return whether an entity stands in one part only; ``parts`` maps a part's name to its keys."""
     shared = {pair: pc.sum(pc.is_in(later, value_set=earlier)).as_py() or 0 for pair, earlier, later in _pairs(parts)}
-    return _across("keys_across_parts", shared, severity=Severity.ERROR, allowed=0)
+    return _across("no_entity_in_two_parts", shared, severity=Severity.ERROR, allowed=0)
 
 
 def content_across(parts: Mapping[str, NDArray[np.uint64]], *, allowed: int = 0) -> Finding:
@@ -68,7 +68,7 @@ def content_across(parts: Mapping[str, NDArray[np.uint64]], *, allowed: int = 0)
     """
     hashes = {name: pa.array(own) for name, own in parts.items()}
     shared = {pair: pc.sum(pc.is_in(later, value_set=earlier)).as_py() or 0 for pair, earlier, later in _pairs(hashes)}
-    return _across("content_across_parts", shared, severity=Severity.WARN, allowed=allowed)
+    return _across("no_copy_in_an_earlier_part", shared, severity=Severity.WARN, allowed=allowed)
 
 
 def _pairs(parts: Mapping[str, P]) -> Iterator[tuple[str, P, P]]:

@@ -6,6 +6,7 @@ import dagster as dg
 
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.data_ingestion.source import Source
+from mlsys_assets.features.lineage import lineage
 from mlsys_assets.features.point_in_time import compute, history, require_known
 from mlsys_assets.system import MLSystem
 from mlsys_assets.tables import FEATURES, KNOWN_AT, PREDICT_AT
@@ -24,8 +25,13 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         deps=[_dependency(system, source) for source in system.sources if source.name in read],
         partitions_def=adapter.partitions(system),
         backfill_policy=adapter.SINGLE_RUN,
-        description=f"{len(system.feature_columns)} columns for each request, each as it was known at {PREDICT_AT}.",
-        metadata={"dagster/column_schema": adapter.table_schema(system.feature_columns)},
+        description=f"{len(system.feature_columns)} columns for each request of `{requests.source.name}`, each as it "
+        f"was known at {PREDICT_AT}: no row that became known later is seen, whatever it is about.",
+        metadata={
+            "dagster/column_schema": adapter.table_schema(
+                system.feature_schema, system.feature_columns, adapter.entity(system)
+            )
+        },
         **adapter.common(system, STAGE, kinds=("numpy", "deltalake")),
     )
     def features(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> None:
@@ -40,8 +46,15 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         rows = compute(system.features, asked, tables, key=requests.key, predict_at=requests.predict_at)
         ticks = adapter.TickWriter(context, system, stores.lake)
         ticks.write(FEATURES, rows, schema=system.feature_schema, by=PREDICT_AT)
+        ticks.tell_last({"dagster/column_lineage": adapter.column_lineage(system, _lineage(system))})
 
     return [features]
+
+
+def _lineage(system: MLSystem) -> dict[str, tuple[tuple[str, str], ...]]:
+    requests, table = system.requests, system.requests.source
+    own = {requests.key: ((table.name, requests.key),), PREDICT_AT: ((table.name, requests.predict_at),)}
+    return own | lineage(system.features, table)
 
 
 def _dependency(system: MLSystem, source: Source) -> dg.AssetDep:

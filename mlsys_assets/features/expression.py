@@ -140,6 +140,15 @@ def probe(of: str | Expression, columns: Sequence[Column]) -> Values:
     return evaluate(of, _no_rows(tuple((c.name, c.type) for c in columns)))
 
 
+def columns_read(of: str | Expression, columns: Sequence[Column]) -> tuple[str, ...]:
+    """Return the columns of such a table that ``of`` is read from, each once, in the order in which it reads them."""
+    if isinstance(of, str):
+        return (of,)
+    reading = _Reading(_no_rows(tuple((c.name, c.type) for c in columns)))
+    of(reading)
+    return tuple(dict.fromkeys(reading.seen))
+
+
 @lru_cache
 def _no_rows(columns: tuple[tuple[str, str], ...]) -> Columns:
     # Not schema.empty_table(), which imports pandas: a second that every declaration would cost.

@@ -8,7 +8,7 @@ import dagster as dg
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.data_sampling.views import Train
 from mlsys_assets.decision_step import AsOf
-from mlsys_assets.features.profile import PROFILE_SCHEMA, TRAINING_PROFILE, profile
+from mlsys_assets.features.profile import PROFILE_MEANS, PROFILE_SCHEMA, TRAINING_PROFILE, profile
 from mlsys_assets.ledger import CANDIDATE, GATE, PASS, REFIT, TRAINING_SET
 from mlsys_assets.measures.metrics import value
 from mlsys_assets.models.bundle import to_files
@@ -40,13 +40,16 @@ def _candidates(system: MLSystem) -> dg.AssetsDefinition:
         key=asset,
         deps=[adapter.key(system, TRAINING_SET)],
         partitions_def=adapter.as_ofs(system),
-        check_specs=adapter.check_specs(asset, {"all_fitted": ("Every declared candidate could be fitted.", False)}),
+        check_specs=adapter.check_specs(
+            asset, {"every_candidate_fitted": ("Every declared candidate could be fitted.", False)}
+        ),
         description=f"{names}: fitted on train, chosen on validation, each an MLflow run.",
         **adapter.common(system, STAGE, kinds=("lightgbm", "scikitlearn", "mlflow")),
     )
     def candidates(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
         step = AsOf(context, system, stores)
         logbook = _Logbook(step)
+        parent = logbook.begin()
         split = step.split(step.training_rows())
         table, failed = [], []
         for candidate in system.candidates:
@@ -57,12 +60,17 @@ def _candidates(system: MLSystem) -> dg.AssetsDefinition:
                 continue
             scores = fitted.predict(split.validation.features, threads=system.threads)
             validation = {f"validation {m.name}": value(m, split.validation.label, scores) for m in system.metrics}
-            run_id = logbook.log(fitted, split.train, metrics=validation)
+            run_id = logbook.log(fitted, split.train, metrics=validation, parent=parent)
             table.append((candidate.name, *validation.values(), f"[run]({stores.models.run_url(run_id)})"))
-        all_fitted = Finding("all_fitted", not failed, "; ".join(failed) or "every candidate could be fitted")
+        all_fitted = Finding(
+            "every_candidate_fitted", not failed, "; ".join(failed) or "every candidate could be fitted"
+        )
         header = ("candidate", *(f"validation {m.name}" for m in system.metrics), "MLflow")
         return dg.MaterializeResult(
-            metadata={"candidates": adapter.markdown_table(header, table)},
+            metadata={
+                "candidates": adapter.markdown_table(header, table),
+                "MLflow run": dg.MetadataValue.url(stores.models.run_url(parent)),
+            },
             check_results=[adapter.check_result(all_fitted, asset)],
         )
 
@@ -89,7 +97,7 @@ def _refitted(system: MLSystem) -> dg.AssetsDefinition:
         (fit,) = [d for d in step.fitted() if d.name == name]
         train = step.refit_view(step.training_rows())
         fitted = chosen.refit(train, recipe=fit.evidence["recipe"], seed=system.seed, threads=system.threads)
-        version = _Logbook(step).register(fitted, train, gate)
+        version = _Logbook(step).register(fitted, train, gate, parent=fit.context["mlflow_parent"])
         return dg.MaterializeResult(
             metadata={
                 "candidate": chosen.name,
@@ -109,7 +117,7 @@ def _profile(system: MLSystem) -> dg.AssetsDefinition:
         deps=[adapter.key(system, name) for name in (REFITTED, TRAINING_SET)],
         partitions_def=adapter.as_ofs(system),
         description="How each feature was distributed in the rows that the refitted model learned from.",
-        metadata={"dagster/column_schema": adapter.arrow_schema(PROFILE_SCHEMA)},
+        metadata={"dagster/column_schema": adapter.arrow_schema(PROFILE_SCHEMA, PROFILE_MEANS)},
         **adapter.common(system, STAGE, kinds=("numpy", "deltalake")),
     )
     def training_profile(
@@ -137,9 +145,18 @@ class _Logbook:
         (self.training_set,) = step.decisions(TRAINING_SET)
         self.environment = Environment.observed(*adapter.PACKAGES, declaration=self.system)
 
-    def log(self, fitted: Fitted, train: Train, *, metrics: Mapping[str, float | None]) -> str:
+    def begin(self) -> str:
+        """Log the training itself, which the runs of its candidates belong to, once; return the run's id."""
+        if standing := self.step.standing(CANDIDATE):
+            return str(standing[0].context["mlflow_parent"])
+        declared = {"seed": self.system.seed, "threads": self.system.threads}
+        tags, name = self._tags("training"), f"{self._day} training"
+        return self.models.log_run(RunLog(self.system.name, name, params=declared, tags=tags, datasets=self._datasets))
+
+    def log(self, fitted: Fitted, train: Train, *, metrics: Mapping[str, float | None], parent: str) -> str:
         """Log a fitted candidate as a run with its bundle, and record it; return the run's id."""
-        run_id = self.models.log_run(self._run(fitted, f"{self._day} {fitted.candidate}", metrics, stage="candidate"))
+        name = f"{self._day} {fitted.candidate}"
+        run_id = self.models.log_run(self._run(fitted, name, metrics, stage="candidate", parent=parent))
         content = to_files(fitted.predictor)
         passport = self._passport(fitted, train, Manifest.of(content, {}).content_hash, run_id)
         saved = self.models.save(run_id, content=content, record={PASSPORT: passport})
@@ -149,13 +166,19 @@ class _Logbook:
             verdict="fitted",
             reason=f"fitted on {len(train)} rows",
             evidence={"model": saved.content_hash, "recipe": dict(fitted.recipe), **adapter.numbers(metrics)},
-            context={"mlflow_run": run_id, "source": saved.source, "manifest_sha256": saved.manifest_sha256},
+            context={
+                "mlflow_run": run_id,
+                "mlflow_parent": parent,
+                "source": saved.source,
+                "manifest_sha256": saved.manifest_sha256,
+            },
         )
         return run_id
 
-    def register(self, fitted: Fitted, train: Train, gate: Decision) -> Any:
+    def register(self, fitted: Fitted, train: Train, gate: Decision, *, parent: str) -> Any:
         """Log and register a refitted model, and record it; return its version."""
-        run_id = self.models.log_run(self._run(fitted, f"{self._day} refit {fitted.candidate}", {}, stage="refit"))
+        name = f"{self._day} refit {fitted.candidate}"
+        run_id = self.models.log_run(self._run(fitted, name, {}, stage="refit", parent=parent))
         content = to_files(fitted.predictor)
         passport = self._passport(fitted, train, Manifest.of(content, {}).content_hash, run_id)
         version = self.models.register(
@@ -181,35 +204,42 @@ class _Logbook:
     def _day(self) -> str:
         return self.system.calendar.key(self.step.as_of)
 
-    def _run(self, fitted: Fitted, name: str, metrics: Mapping[str, float | None], *, stage: str) -> RunLog:
+    def _run(
+        self, fitted: Fitted, name: str, metrics: Mapping[str, float | None], *, stage: str, parent: str
+    ) -> RunLog:
         curves = {
             "train log_loss by round": fitted.loss_curve.train,
             "validation log_loss by round": fitted.loss_curve.validation,
         }
-        versions = self.training_set.context["versions"]
         return RunLog(
             experiment=self.system.name,
             name=name,
             params={**fitted.params, **{f"recipe {k}": v for k, v in fitted.recipe.items()}},
             metrics=adapter.numbers(metrics),
             curves={k: v for k, v in curves.items() if v},
-            tags={
-                "as_of": self.step.as_of.isoformat(),
-                "stage": stage,
-                "candidate": fitted.candidate,
-                "owner": self.system.owner,
-                "task": self.system.label.name,
-                "dagster_run": self.step.context.run.run_id,
-                "dagster_asset": "/".join(self.step.context.asset_key.path),
-                "training_set": str(self.training_set.evidence["rows"]),
-            },
-            datasets=[
-                DatasetVersion(
-                    table, str(version), f"{self.step.stores.lake.root}/{self.system.name}/{table}", "training"
-                )
-                for table, version in versions.items()
-            ],
+            tags=self._tags(stage) | {"candidate": fitted.candidate},
+            datasets=self._datasets,
+            parent_run_id=parent,
         )
+
+    def _tags(self, stage: str) -> dict[str, str]:
+        return {
+            "as_of": self.step.as_of.isoformat(),
+            "stage": stage,
+            "owner": self.system.owner,
+            "task": self.system.label.name,
+            "dagster_run": self.step.context.run.run_id,
+            "dagster_asset": "/".join(self.step.context.asset_key.path),
+            "training_set": str(self.training_set.evidence["rows"]),
+        }
+
+    @property
+    def _datasets(self) -> list[DatasetVersion]:
+        root = f"{self.step.stores.lake.root}/{self.system.name}"
+        versions = self.training_set.context["versions"]
+        return [
+            DatasetVersion(table, str(version), f"{root}/{table}", "training") for table, version in versions.items()
+        ]
 
     def _passport(self, fitted: Fitted, train: Train, model_hash: str, run_id: str) -> bytes:
         evidence = self.training_set.evidence

@@ -1,6 +1,5 @@
 """Sealed tests opened once, every model on the same rows, and a verdict."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,27 +16,22 @@ from mlsys_assets.ledger import EVALUATION as EVALUATED, GATE, TRAINING_SET
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.models.bundle import from_files
 from mlsys_assets.models.predictor import Predictor
+from mlsys_assets.offline_evaluation.challenger import challenger
 from mlsys_assets.offline_evaluation.comparison import Comparison, Scored, compare
 from mlsys_assets.offline_evaluation.curves import curves_plot
 from mlsys_assets.offline_evaluation.evaluation import Evaluation, Evaluator, score_schema
-from mlsys_assets.offline_evaluation.gates import RECENT, STATIC, Case, decide
+from mlsys_assets.offline_evaluation.findings import CHECKS, SCHEDULED, accuracy_misleads, read_once
+from mlsys_assets.offline_evaluation.gates import RECENT, Case, decide
+from mlsys_assets.offline_evaluation.slice_plot import slice_plot
 from mlsys_assets.system import MLSystem
 from mlsys_assets.tables import PREDICT_AT, TIMESTAMP
-from mlsys_assets.types import CHAMPION, Finding, Severity
+from mlsys_assets.types import CHAMPION
 from mlsys_resources.artifact_files import SavedArtifacts
 from mlsys_resources.operations_rows import Alias, Decision
 from mlsys_resources.resources import Resources
 
 STAGE = "offline_evaluation"
 EVALUATION, DECISION, SCORES = "evaluation", "champion_decision", "test_scores"
-CHECKS = {
-    "test_read_once": ("Nobody looked at a sealed test twice without saying why.", True),
-    "accuracy_is_no_guide": ("The zero rule does not win on accuracy; where it does, accuracy says nothing.", False),
-}
-
-
-SCHEDULED = "scheduled comparison"
-"""Why a sealed test is opened where nobody gave another reason: once for each as-of."""
 
 
 class EvaluationConfig(dg.Config):
@@ -104,12 +98,17 @@ def _evaluation(system: MLSystem) -> dg.AssetsDefinition:
         )
         _record(step, found, {"scores_version": written.version, "scores_hash": written.content_hash})
         _tell_mlflow(stores, scored, found, plots)
-        findings = [_read_once(step), _accuracy(system, found)]
+        reads = stores.operations.test_reads(system.name)
+        findings = [
+            read_once(reads, step.as_of),
+            accuracy_misleads(found, baselines=step.baselines, decides=system.metrics[0].name),
+        ]
         return dg.MaterializeResult(
             metadata={
                 **{f"{name} curves": adapter.image(png, name) for name, png in plots.items()},
                 **{f"{name} metrics": _metric_table(system, found, name) for name in plots},
-                "slices": _slice_table(system, found),
+                "slices": adapter.image(slice_plot(found, system.metrics[0].name, split=RECENT), "slices"),
+                "slices in numbers": _slice_table(system, found),
             },
             check_results=[adapter.check_result(f, asset) for f in findings],
         )
@@ -135,32 +134,34 @@ def _decision(system: MLSystem) -> dg.AssetsDefinition:
         records = [d for d in step.decisions(EVALUATED) if d.name in declared]
         evaluations = [Evaluation.from_dict(d.name, s, found) for d in records for s, found in d.evidence.items()]
         tests = {split: _scored(step, split, records) for split in records[0].evidence}
-        challenger = _best(step)
+        name = _challenger(step)
         champion = step.champion_before()
         case = Case(
-            challenger,
+            name,
             evaluations,
-            [_compare(system, tests[s], challenger, b) for s in tests for b in step.baselines],
-            _against_champion(system, tests, challenger, _trained(step, champion)),
+            [_compare(system, tests[s], name, b) for s in tests for b in step.baselines],
+            _against_champion(system, tests, name, _trained(step, champion)),
         )
         hashes = {split: scored.data_hash for split, scored in tests.items()}
-        verdict = decide(system.gates, case, model_hash=tests[RECENT].hashes[challenger], data_hashes=hashes)
+        verdict = decide(system.gates, case, model_hash=tests[RECENT].hashes[name], data_hashes=hashes)
         step.record(
             GATE,
             CHAMPION,
             verdict=verdict.verdict.value,
             reason=verdict.reason,
-            evidence={"challenger": challenger, **verdict.evidence},
+            evidence={"challenger": name, **verdict.evidence},
             context={"champion_revision": champion.revision if champion else 0},
         )
-        (fit,) = [d for d in step.fitted() if d.name == challenger]
+        (fit,) = [d for d in step.fitted() if d.name == name]
         role = {"role": "challenger", "gate": verdict.verdict.value}
         stores.models.add_to_run(fit.context["mlflow_run"], tags=role)
+        stores.models.add_to_run(fit.context["mlflow_parent"], tags={"gate": verdict.verdict.value, "challenger": name})
         return dg.MaterializeResult(
             metadata={
                 "verdict": verdict.verdict.value,
                 "why": verdict.reason,
-                "challenger": challenger,
+                "challenger": name,
+                "MLflow run": dg.MetadataValue.url(stores.models.run_url(fit.context["mlflow_run"])),
                 "differences": _difference_table(case),
             }
         )
@@ -219,40 +220,6 @@ def _tell_mlflow(stores: Resources, scored: list[_Model], found: list[Evaluation
         stores.models.add_to_run(model.run_id, metrics=metrics, artifacts=pictures)
 
 
-def _read_once(step: AsOf) -> Finding:
-    """Find a test that was opened again as of one time, by other models, without a reason given for it since."""
-    opened = Counter(
-        (r.split, r.reason == SCHEDULED)
-        for r in step.stores.operations.test_reads(step.system.name)
-        if r.as_of == step.as_of
-    )
-    silent = {split: opened[split, True] for split in (RECENT, STATIC)}
-    again = [f"{split} {n} times" for split, n in silent.items() if n - 1 > opened[split, False]]
-    summary = (
-        f"opened without a reason as of {step.as_of:%Y-%m-%d}: {', '.join(again)}; once is allowed. What was tuned "
-        "after a look is no longer tested by it: give `reason` in the run's config, or wait for fresh rows"
-        if again
-        else "each sealed test was opened once, or with a reason"
-    )
-    return Finding("test_read_once", not again, summary, evidence={f"{k} silent reads": n for k, n in silent.items()})
-
-
-def _accuracy(system: MLSystem, found: list[Evaluation]) -> Finding:
-    recent = {e.model: e.whole.get("accuracy") for e in found if e.split == RECENT}
-    rates = {name: e.value for name, e in recent.items() if e is not None and e.sufficient}
-    baselines = {c.name for c in system.candidates if c.baseline}
-    best = max((v for k, v in rates.items() if k in baselines), default=None)
-    beaten = {} if best is None else {k: v for k, v in rates.items() if k not in baselines and v <= best}
-    summary = (
-        f"a baseline's accuracy {best:.3f} is not beaten by "
-        + ", ".join(f"{k} ({v:.3f})" for k, v in beaten.items())
-        + f": positives are rare, so look at {system.metrics[0].name} and the precision–recall curve, as the gate does"
-        if beaten
-        else "no baseline wins on accuracy, or accuracy is not among the metrics"
-    )
-    return Finding("accuracy_is_no_guide", not beaten, summary, Severity.WARN, dict(rates))
-
-
 def _scored(step: AsOf, split: str, records: Sequence[Decision]) -> Scored:
     """Return a test's rows with the scores of every model that the records are about."""
     version = records[0].context["scores_version"]
@@ -265,15 +232,14 @@ def _scored(step: AsOf, split: str, records: Sequence[Decision]) -> Scored:
     return Scored(split, found["data_hash"], moments(mine[PREDICT_AT]), mine["label"].to_numpy(), scores, hashes)
 
 
-def _best(step: AsOf) -> str:
-    """Return the model that did best on validation: the tests choose nothing."""
+def _challenger(step: AsOf) -> str:
+    """Return the model candidate that did best on validation."""
     metric = step.system.metrics[0]
-    sign = -1 if metric.higher_is_better else 1
     fitted = {d.name: d.evidence.get(f"validation {metric.name}") for d in step.fitted()}
-    models = {name: value for name, value in fitted.items() if name not in step.baselines and value is not None}
-    if not models:
+    found = challenger({k: v for k, v in fitted.items() if k not in step.baselines}, metric)
+    if found is None:
         raise dg.Failure(f"no model candidate could be fitted as of {step.as_of:%Y-%m-%d}; see the asset candidates")
-    return min(models, key=lambda name: sign * models[name])
+    return found
 
 
 def _compare(system: MLSystem, scored: Scored, challenger: str, other: str) -> Comparison:

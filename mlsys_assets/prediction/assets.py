@@ -50,7 +50,9 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         check_specs=adapter.check_specs(asset, CHECKS),
         description="A prediction for each request of the tick, by the model that was champion when the tick began; "
         f"beside it, in `{BASELINES}`, what the baselines fitted with that model say.",
-        metadata={"dagster/column_schema": adapter.arrow_schema(prediction_schema(key, PREDICT_AT))},
+        metadata={
+            "dagster/column_schema": adapter.arrow_schema(prediction_schema(key, PREDICT_AT), adapter.entity(system))
+        },
         **adapter.common(system, STAGE, kinds=("python", "deltalake")),
     )
     def predictions(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:

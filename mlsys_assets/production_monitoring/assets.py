@@ -16,6 +16,7 @@ from mlsys_assets.features.profile import TRAINING_PROFILE
 from mlsys_assets.ledger import DRIFT, MONITORING, PERFORMANCE
 from mlsys_assets.production_monitoring import findings
 from mlsys_assets.production_monitoring.drift import (
+    DRIFT_MEANS,
     DRIFT_SCHEMA,
     LARGE,
     beyond_chance,
@@ -26,6 +27,7 @@ from mlsys_assets.production_monitoring.drift import (
 from mlsys_assets.production_monitoring.performance import affected, matured
 from mlsys_assets.production_monitoring.revisions import (
     PREDICTED,
+    REVISED_MEANS,
     latest,
     revised,
     revised_schema,
@@ -72,7 +74,7 @@ def _performance(system: MLSystem) -> dg.AssetsDefinition:
         check_specs=adapter.check_specs(asset, findings.PERFORMANCE_CHECKS),
         description="Champion and baselines on every tick of which labels became known: what was said of it before "
         "stays, as an earlier revision.",
-        metadata={"dagster/column_schema": adapter.arrow_schema(revised_schema(system.metrics))},
+        metadata={"dagster/column_schema": adapter.arrow_schema(revised_schema(system.metrics), REVISED_MEANS)},
         **adapter.common(system, STAGE, kinds=("numpy", "deltalake")),
     )
     def performance(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
@@ -113,7 +115,7 @@ def _drift(system: MLSystem) -> dg.AssetsDefinition:
         check_specs=adapter.check_specs(asset, findings.DRIFT_CHECKS),
         description="How far each feature lies from what the champion was trained on, and its scores from those of "
         "the ticks before, as population stability indices. Whether a shift costs anything, performance says.",
-        metadata={"dagster/column_schema": adapter.arrow_schema(DRIFT_SCHEMA)},
+        metadata={"dagster/column_schema": adapter.arrow_schema(DRIFT_SCHEMA, DRIFT_MEANS)},
         **adapter.common(system, STAGE, kinds=("numpy", "deltalake")),
     )
     def drift(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:

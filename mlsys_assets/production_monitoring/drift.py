@@ -42,9 +42,17 @@ DRIFT_SCHEMA: Final = pa.schema(
         pa.field("rows", pa.int64(), nullable=False),
     ]
 )
-"""One row for each column. ``expected_psi`` is what chance alone gives in the mean, and ``chance_psi`` what it exceeds
-once in a thousand times; ``mean_shift`` is the mean's, in standard deviations; ``rows`` how many there are now. Without
-rows now, there is nothing to compare, and what compares is null."""
+"""One row for each column. Without rows now, there is nothing to compare, and what compares is null."""
+DRIFT_MEANS: Final = {
+    "column": "the feature",
+    "psi": "population stability index of now against the training rows; 0.25 and more is a large change",
+    "expected_psi": "what chance alone gives in the mean",
+    "chance_psi": "what chance exceeds once in a thousand times",
+    "missing_share_before": "share of missing values in training",
+    "missing_share_now": "share of missing values now",
+    "mean_shift": "how far the mean moved, in standard deviations of training",
+    "rows": "rows there are now",
+}
 
 
 def drift(profile: pa.Table, table: pa.Table) -> pa.Table:

@@ -15,6 +15,20 @@ PREDICTED, REVISION, AS_OF = "predicted", "revision", "as_of"
 """The start of the tick that was predicted; the how manieth saying this is, from 1; what was known by then."""
 
 
+REVISED_MEANS = {
+    PREDICTED: "the start of the tick that was predicted",
+    REVISION: "the how manieth saying this is of that tick, from 1: each time labels become known, it is said anew",
+    AS_OF: "what was known by then",
+    "requests": "predictions of the tick",
+    "labelled": "those whose label is known",
+    "unlabelled": "those without one",
+    "never": "those of them that will never have one",
+    "positives": "those whose label is 1",
+    MEAN_COST: "what deciding by the scores cost in the mean, by the declared costs",
+}
+"""What the columns of the performance table mean."""
+
+
 def revised_schema(metrics: Sequence[Metric]) -> pa.Schema:
     """Return the schema of the performance table: a row for each model, predicted tick and revision."""
     head = [

@@ -21,6 +21,9 @@ class AnyOf:
     def __init__(self, *parts: "Trigger | AnyOf | AllOf") -> None:
         object.__setattr__(self, "parts", parts)
 
+    def __str__(self) -> str:
+        return " or ".join(map(_in_words, self.parts))
+
 
 @dataclass(frozen=True)
 class AllOf:
@@ -31,8 +34,15 @@ class AllOf:
     def __init__(self, *parts: "Trigger | AnyOf | AllOf") -> None:
         object.__setattr__(self, "parts", parts)
 
+    def __str__(self) -> str:
+        return " and ".join(map(_in_words, self.parts))
+
 
 Condition = AnyOf | AllOf
+
+
+def _in_words(part: Any) -> str:
+    return f"({part})" if isinstance(part, Condition) else str(getattr(part, "name", part))
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,12 @@ class Retraining:
     cooldown: timedelta = timedelta(0)
     at_most: int | None = None
     within: timedelta | None = None
+
+    def __str__(self) -> str:
+        limits = [] if self.within is None else [f"at most {self.at_most} trainings in {self.within.days} days"]
+        if self.cooldown:
+            limits.append(f"none within {self.cooldown.days} days of another")
+        return "; ".join([f"train on {self.when or 'any yes'}", *limits])
 
     @property
     def looks_back(self) -> timedelta:

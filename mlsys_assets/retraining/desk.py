@@ -110,6 +110,20 @@ class Desk:
         }
         return {t.name: found[t.name] for t in self.system.triggers if t.name in found}
 
+    def said(self, last: int) -> dict[datetime, dict[str, str]]:
+        """Return what triggers and arbiter said as of each of the last ticks, in declared order, the arbiter last."""
+        if self.decided is None:
+            return {}
+        until, names = self.decided.as_of, [t.name for t in self.system.triggers]
+        since = until - (last - 1) * self.system.calendar.step
+        found: dict[datetime, dict[str, str]] = {}
+        for kind, wanted in ((TRIGGER, names), (RETRAINING, [ARBITER])):
+            decisions = self.stores.operations.decisions(self.system.name, kind, since=since, until=until)
+            for d in sorted(decisions, key=lambda d: d.as_of):
+                if d.name in wanted:
+                    found.setdefault(d.as_of, dict.fromkeys([*names, ARBITER], ""))[d.name] = d.verdict
+        return {at: found[at] for at in sorted(found)}
+
     def ask(self, trigger: Trigger, as_of: datetime) -> None:
         """Put a trigger's verdict on record, once."""
         if trigger.name in self.verdicts(as_of):

@@ -6,6 +6,7 @@ import dagster as dg
 
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.clocks import StoredClock, clock_of
+from mlsys_assets.retraining.assets import decided
 from mlsys_assets.retraining.desk import Desk
 from mlsys_assets.retraining.trigger import Trigger
 from mlsys_assets.system import MLSystem
@@ -115,26 +116,32 @@ def _arbiter_sensor(system: MLSystem) -> dg.SensorDefinition:
     )
     def arbiter(
         context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Resources]
-    ) -> dg.RunRequest | dg.SkipReason:
+    ) -> dg.SensorResult | dg.RunRequest | dg.SkipReason:
         desk = Desk(system, stores, context.instance)
-        if not desk.training_wanted():
-            due = desk.due()
-            if due is None:
-                return dg.SkipReason(desk.waits_for)
-            answered = desk.verdicts(due.as_of)
-            missing = [t.name for t in system.triggers if t.name not in answered]
-            if missing or not desk.is_monitored(due.as_of):
-                return dg.SkipReason(f"as of {due.as_of:%Y-%m-%d %H:%M} waits for {', '.join(missing) or 'monitoring'}")
-            desk.decide(due.as_of)
-        decided = desk.decided
-        if decided is None or not desk.training_wanted():
-            return dg.SkipReason(
-                f"as of {decided.as_of:%Y-%m-%d %H:%M}: {decided.reason}" if decided else "nothing due"
-            )
-        context.update_cursor(system.calendar.key(decided.as_of))
-        return desk.request(adapter.training_job(system), decided.as_of)
+        if desk.training_wanted():
+            return _training(desk)
+        due = desk.due()
+        if due is None:
+            return dg.SkipReason(desk.waits_for)
+        answered = desk.verdicts(due.as_of)
+        missing = [t.name for t in system.triggers if t.name not in answered]
+        if missing or not desk.is_monitored(due.as_of):
+            return dg.SkipReason(f"as of {due.as_of:%Y-%m-%d %H:%M} waits for {', '.join(missing) or 'monitoring'}")
+        desk.decide(due.as_of)
+        context.update_cursor(system.calendar.key(due.as_of))
+        asked = _training(desk)
+        told = {"run_requests": [asked]} if isinstance(asked, dg.RunRequest) else {"skip_reason": asked}
+        return dg.SensorResult(asset_events=[decided(desk)], **told)
 
     return arbiter
+
+
+def _training(desk: Desk) -> dg.RunRequest | dg.SkipReason:
+    """Request the training that was decided on, or say what was decided instead."""
+    last = desk.decided
+    if last is None or not desk.training_wanted():
+        return dg.SkipReason(f"as of {last.as_of:%Y-%m-%d %H:%M}: {last.reason}" if last else "nothing due")
+    return desk.request(adapter.training_job(desk.system), last.as_of)
 
 
 def _clock_schedule(system: MLSystem) -> dg.ScheduleDefinition:

@@ -4,7 +4,8 @@ import dagster as dg
 
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.decision_step import AsOf
-from mlsys_assets.ledger import GATE, PASS, PROMOTION, REFIT
+from mlsys_assets.ledger import EVALUATION, GATE, PASS, PROMOTION, REFIT
+from mlsys_assets.offline_evaluation.evaluation import Evaluation
 from mlsys_assets.rollout.promotion import decide_promotion
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import CHAMPION
@@ -40,21 +41,44 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
             if not moved:
                 _promote(step, refit, gate)
             stores.models.mirror_alias(system.name, CHAMPION)
-            stores.models.add_to_run(str(refit.context["mlflow_run"]), tags={"role": CHAMPION})
+            stores.models.add_to_run(
+                str(refit.context["mlflow_run"]), tags={"role": CHAMPION}, metrics=_tested(step, gate)
+            )
         step.record(
             PROMOTION, CHAMPION, verdict=outcome.verdict, reason=outcome.reason,
             evidence={"gate": gate.content_hash, "model": refit.evidence["model"] if refit else None},
         )  # fmt: skip
+        used = _used(step)
+        stores.models.add_to_run(_parent(step), metrics=used, tags={"promotion": outcome.verdict})
         now = stores.operations.alias(system.name, CHAMPION)
         return dg.MaterializeResult(
             metadata={
                 "verdict": outcome.verdict,
                 "why": outcome.reason,
                 "champion": f"version {now.version}, {now.content_hash}" if now else "none yet",
+                "MLflow run": dg.MetadataValue.url(stores.models.run_url(_parent(step))),
+                **used,
             }
         )
 
     return [promotion]
+
+
+def _tested(step: AsOf, gate: Decision) -> dict[str, float]:
+    """Return how the recipe that was promoted did on the tests, before it was refitted on their rows too."""
+    (found,) = [d for d in step.decisions(EVALUATION) if d.name == gate.evidence["challenger"]]
+    evaluations = [Evaluation.from_dict(found.name, split, told) for split, told in found.evidence.items()]
+    return {name: value for evaluation in evaluations for name, value in evaluation.metrics().items()}
+
+
+def _used(step: AsOf) -> dict[str, float]:
+    """Return what the training used of the processors and, where a price is declared, what that cost."""
+    price = step.system.price(step.cpu_s)
+    return {"cpu_s": step.cpu_s} | ({} if price is None else {"compute_cost": price})
+
+
+def _parent(step: AsOf) -> str:
+    return str(step.fitted()[0].context["mlflow_parent"])
 
 
 def _moved(step: AsOf, refit: Decision | None) -> bool:

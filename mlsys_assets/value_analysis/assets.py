@@ -4,6 +4,7 @@ import dagster as dg
 import pyarrow as pa
 
 from mlsys_assets import dagster_adapter as adapter
+from mlsys_assets.charts import bars
 from mlsys_assets.data_labeling.label import settled
 from mlsys_assets.measures.costs import CostMatrix
 from mlsys_assets.system import MLSystem
@@ -26,6 +27,15 @@ SCHEMA = pa.schema(
     ]
 )
 
+MEANS = {
+    "month": "the month of the predictions",
+    "model": "the champion, or a baseline by name",
+    "labelled": "predictions whose label is known",
+    "mean": "cost of one",
+    "total": "cost of all",
+    "verdict": "told, or why not",
+}
+
 
 def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
     """Return the monthly cost of a system that says what its decisions cost."""
@@ -40,7 +50,7 @@ def _monthly_cost(system: MLSystem, costs: CostMatrix) -> dg.AssetsDefinition:
         backfill_policy=adapter.SINGLE_RUN,
         description=f"What the decisions of a month cost [{costs.unit}], as far as labels are known at the tick's end: "
         f"acting on {costs.threshold:.0%} or more, by the champion and by each baseline.",
-        metadata={"dagster/column_schema": adapter.arrow_schema(SCHEMA)},
+        metadata={"dagster/column_schema": adapter.arrow_schema(SCHEMA, MEANS)},
         **adapter.common(system, STAGE, kinds=("numpy", "deltalake")),
     )
     def monthly_cost(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
@@ -54,7 +64,9 @@ def _monthly_cost(system: MLSystem, costs: CostMatrix) -> dg.AssetsDefinition:
             )
         told = [(one.month, one.model, one.labelled, "—" if one.total is None else one.total) for one in found]
         header = ("month", "model", "labelled", f"total cost [{costs.unit}]")
-        return dg.MaterializeResult(metadata={"months": adapter.markdown_table(header, told)})
+        totals = {f"{one.month} {one.model}": one.total for one in found if one.total is not None}
+        plot = {"cost": adapter.image(bars(totals, title=f"total cost [{costs.unit}]"), "cost")} if totals else {}
+        return dg.MaterializeResult(metadata={**plot, "months": adapter.markdown_table(header, told)})
 
     return monthly_cost
 

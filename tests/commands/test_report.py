@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import math
+import os
 import re
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -37,6 +38,7 @@ class Life:
     system: MLSystem
     stores: Resources
     told: dict[str, Any]
+    cpu_s: float
 
     def known(self) -> dict[str, float]:
         """Return the labels that are known, by request."""
@@ -61,10 +63,11 @@ def life(tmp_path_factory) -> Life:
         spec.loader.exec_module(module)
     home = tmp_path_factory.mktemp("life")
     stores = build_resources({"MLSYS_HOME": str(home)}, clock=FixedClock(UNTIL).now)
+    before = sum(os.times()[:4])
     with open_instance(home) as instance:
         runner = Runner(module.rain, build_definitions(module.rain, resources=stores), instance)
         assert len(list(Replay(runner, stores, nullcontext).run(UNTIL))) == len(DAYS)
-    return Life(module.rain, stores, report(module.rain, stores))
+    return Life(module.rain, stores, report(module.rain, stores), sum(os.times()[:4]) - before)
 
 
 def agrees(numbers: dict[str, Any], rows: list[tuple[datetime, float, float]]) -> None:
@@ -142,6 +145,22 @@ def test_models_and_champion_are_those_of_the_store(life: Life) -> None:
     assert {m["content_hash"] for m in life.told["models"]} >= {champion.content_hash}
     assert life.told["ticks"][1]["version"] == 1
     assert life.told["cost_unit"] == "USD"
+
+
+def test_each_training_says_what_it_used_of_the_processors_and_what_that_cost(life: Life) -> None:
+    """As far as can be seen from outside: a good part of what this process used, and no more."""
+    used = {tick["as_of"][:10]: tick["compute"] for tick in life.told["ticks"]}
+    assert {day for day, said in used.items() if said is not None} == {t["as_of"][:10] for t in trainings(life.told)}
+    whole = life.told["compute"]
+    assert whole["cpu_s"] == pytest.approx(sum(said["cpu_s"] for said in used.values() if said), abs=0.2)
+    assert 0.1 * life.cpu_s < whole["cpu_s"] < life.cpu_s
+    assert whole["cost"] == pytest.approx(whole["cpu_s"] / 3600 * 0.04)
+    took = f"  2 trainings took {whole['cpu_s']:,.0f} s of a processor, for {whole['cost']:.2g} USD"
+    assert took in summary(life.system, life.told)
+    head, first = Page(history_page(life.told)).rows[:2]
+    cells = dict(zip(head, first, strict=True))
+    assert cells["CPU s"] == f"{used[DAYS[0]]['cpu_s']:.1f}"
+    assert cells["compute [USD]"] == f"{used[DAYS[0]]['cost']:.6f}" > "0.000001"
 
 
 def test_the_report_is_plain_json_and_the_same_each_time(life: Life) -> None:

@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from mlsys_assets import LogLoss, RocAuc, utc
-from mlsys_assets.offline_evaluation.assets import _best, _trained
+from mlsys_assets.offline_evaluation.assets import _challenger, _trained
 
 FITTED, ROLLED_BACK = utc("2013-07-01"), utc("2013-09-01")
 
@@ -22,15 +22,15 @@ def step(metric: object, **found: dict[str, float]) -> Any:
 def test_the_best_on_validation_is_chosen_whichever_way_is_up() -> None:
     for metric, best in ((LogLoss(), "b"), (RocAuc(), "a")):
         name = f"validation {metric.name}"
-        assert _best(step(metric, zero_rule={name: 0.1}, a={name: 0.9}, b={name: 0.4})) == best
+        assert _challenger(step(metric, zero_rule={name: 0.1}, a={name: 0.9}, b={name: 0.4})) == best
 
 
 def test_a_metric_that_cannot_be_told_of_somebody_chooses_among_the_others() -> None:
     """As precision of who never says yes, which is 0 / 0 and stands in no record."""
     name = "validation roc_auc"
-    assert _best(step(RocAuc(), zero_rule={}, a={}, b={name: 0.6})) == "b"
+    assert _challenger(step(RocAuc(), zero_rule={}, a={}, b={name: 0.6})) == "b"
     with pytest.raises(dg.Failure, match="no model candidate could be fitted"):
-        _best(step(RocAuc(), zero_rule={name: 0.5}, a={}))
+        _challenger(step(RocAuc(), zero_rule={name: 0.5}, a={}))
 
 
 def test_after_a_rollback_the_champion_has_seen_no_more_than_when_it_was_trained() -> None:

@@ -1,7 +1,9 @@
 """The same life, however often it is lived, interrupted or asked again."""
 
+import base64
 import os
 import random
+import re
 import signal
 import time
 from contextlib import nullcontext, suppress
@@ -63,6 +65,56 @@ def test_what_was_lived_through(six_weeks) -> None:
     assert "label_volume" in told
     assert "2013-03" in told
     assert (six_weeks.folder / "rain.html").read_text().count("<svg") >= 3
+
+
+def test_each_decision_is_told_in_the_graph(six_weeks) -> None:
+    """With what was asked and said, and a picture of the ticks before, as a partition of its own asset."""
+    with open_instance(six_weeks.folder) as instance:
+        key = dg.AssetKey(["rain", "retraining_decision"])
+        found = instance.fetch_materializations(key, limit=100).records
+    told = {record.partition_key: record.asset_materialization.metadata for record in found}
+    decided = {f"{d.as_of:%Y-%m-%d}": d for d in six_weeks.decisions("retraining")}
+    assert len(found) == len(told) == 7
+    assert {day: (m["decision"].value, m["why"].value) for day, m in told.items()} == {
+        day: (d.verdict, d.reason) for day, d in decided.items()
+    }
+    last = told[max(told)]
+    assert all(f"| {trigger.name} | " in last["verdicts"].value for trigger in six_weeks.system.triggers)
+    picture = base64.b64decode(last["policy"].value.partition("base64,")[2].removesuffix(")")).decode()
+    cells = re.findall(r"<title>(\d\d-\d\d): ([a-z ]+)</title>", picture)
+    assert len(cells) == 7 * 5  # four triggers and the arbiter
+    assert cells[-7:] == [(day[5:], decided[day].verdict) for day in sorted(decided)]
+
+
+def test_the_runs_of_a_training_belong_together_in_mlflow(six_weeks) -> None:
+    """A parent for each training, with its candidates and its refit, the gate's verdict, and what it used."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{six_weeks.folder / 'mlflow.db'}")
+    runs = client.search_runs([client.get_experiment_by_name("rain").experiment_id], max_results=1000)
+    parents = {run.info.run_id: run for run in runs if run.data.tags["stage"] == "training"}
+    gates = {d.as_of.isoformat(): d for d in six_weeks.decisions("gate")}
+    assert {run.data.tags["as_of"]: run.data.tags["gate"] for run in parents.values()} == {
+        at: gate.verdict for at, gate in gates.items()
+    }
+    for run in runs:
+        day = run.data.tags["as_of"][:10]
+        assert run.info.run_name.startswith(day)
+        if run.info.run_id in parents:
+            assert run.info.run_name == f"{day} training"
+            assert run.data.metrics["cpu_s"] > 0
+        else:
+            assert parents[run.data.tags["mlflow.parentRunId"]].data.tags["as_of"] == run.data.tags["as_of"]
+    champions = [run for run in runs if run.data.tags.get("role") == "champion"]
+    assert len(champions) == list(six_weeks.said("promotion", "champion").values()).count("promoted")
+    for champion in champions:
+        (challenger,) = [
+            r for r in runs
+            if r.data.tags["as_of"] == champion.data.tags["as_of"] and r.data.tags.get("role") == "challenger"
+        ]  # fmt: skip
+        tested = {k: v for k, v in challenger.data.metrics.items() if k.startswith(("recent_test", "static_test"))}
+        assert tested
+        assert champion.data.metrics == tested
 
 
 def test_one_label_that_is_another_changes_the_ledger(six_weeks, grown, rain, change) -> None:

@@ -40,6 +40,20 @@ def test_a_condition_means_what_it_says(answers) -> None:
         assert decide(Retraining(when), said, history(60)).train is wanted
 
 
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        (Retraining(), "train on any yes"),
+        (
+            Retraining(AnyOf(VOLUME, AllOf(EVERY, DRIFT)), cooldown=days(7), at_most=6, within=days(91)),
+            "train on label_volume or (every and drift); at most 6 trainings in 91 days; none within 7 days of another",
+        ),
+    ],
+)
+def test_a_policy_says_itself_in_words(policy, words) -> None:
+    assert str(policy) == words
+
+
 def test_what_was_never_trained_is_trained() -> None:
     found = decide(Retraining(cooldown=days(99)), verdicts(*[Answer.INSUFFICIENT_DATA] * 3), History(NOW))
     assert (found.verdict, found.reason) == ("train", "nothing was trained yet")

@@ -24,6 +24,7 @@ rain = replace(
     triggers=(Every(days(21)), LabelVolume(grows=0.2), PerformanceDrop(by=0.1), Drift(share=0.9)),
     retraining=Retraining(cooldown=days(14), at_most=3, within=days(56)),
     costs=CostMatrix(false_positive=1, false_negative=5),
+    cpu_hour_price=0.04,
     simulated_from=utc("2013-03-05"),
 )
 

@@ -81,6 +81,7 @@ def build_system(files: FlightsFiles) -> MLSystem:
             AnyOf(labels, worse, AllOf(monthly, shifted)), cooldown=days(14), at_most=6, within=days(91)
         ),
         costs=CostMatrix(false_positive=20, false_negative=100, true_positive=40),
+        cpu_hour_price=0.05,  # about what a general-purpose virtual processor is rented for
         simulated_from=utc("2013-07-01"),
     )
 

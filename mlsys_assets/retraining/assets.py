@@ -1,0 +1,70 @@
+"""The decision to train, or not, in the graph: no run makes it, the arbiter's sensor tells of it."""
+
+import dagster as dg
+
+from mlsys_assets import dagster_adapter as adapter
+from mlsys_assets.charts import grid
+from mlsys_assets.ledger import DRIFT, HOLD, PERFORMANCE, TRAIN
+from mlsys_assets.retraining.desk import Desk
+from mlsys_assets.retraining.trigger import Answer
+from mlsys_assets.system import MLSystem
+
+STAGE = "retraining"
+DECISION = "retraining_decision"
+SHOWN_TICKS = 26
+COLOURS = {
+    TRAIN: "#1f77b4",
+    Answer.YES.value: "#ff7f0e",
+    Answer.NO.value: "#dfe7df",
+    HOLD: "#eeeeee",
+    Answer.INSUFFICIENT_DATA.value: "#bbbbbb",
+    Answer.ERROR.value: "#d62728",
+}
+"""Of the picture's words, in the order of its legend."""
+
+
+def build_assets(system: MLSystem) -> list[dg.AssetSpec]:
+    """Return the decision, for a system that declares what it decides by."""
+    if not system.triggers:
+        return []
+    tick_before = dg.TimeWindowPartitionMapping(
+        start_offset=-1, end_offset=-1, allow_nonexistent_upstream_partitions=True
+    )
+    asked = ", ".join(str(trigger.name) for trigger in system.triggers)
+    return [
+        dg.AssetSpec(
+            adapter.key(system, DECISION),
+            deps=[dg.AssetDep(adapter.key(system, n), partition_mapping=tick_before) for n in (PERFORMANCE, DRIFT)],
+            partitions_def=adapter.as_ofs(system),
+            description=f"Whether to train as of each tick's end. Asked: {asked}. Decided by `{system.name}_arbiter` "
+            f"from what monitoring found: {system.retraining}.",
+            **adapter.common(system, STAGE, kinds=("python",)),
+        )
+    ]
+
+
+def decided(desk: Desk) -> dg.AssetMaterialization:
+    """Return what the graph is told of the last decision: what was asked, what was said, and how it was before."""
+    decision = desk.decided
+    if decision is None:
+        raise RuntimeError(f"nothing was decided of {desk.system.name} yet")
+    system, verdicts = desk.system, desk.verdicts(decision.as_of)
+    return dg.AssetMaterialization(
+        adapter.key(system, DECISION),
+        partition=system.calendar.key(decision.as_of),
+        metadata={
+            "decision": decision.verdict,
+            "why": decision.reason,
+            "verdicts": adapter.markdown_table(
+                ("trigger", "said", "because"), [(n, v.verdict, v.reason) for n, v in verdicts.items()]
+            ),
+            "policy": adapter.image(_picture(desk), "policy"),
+        },
+    )
+
+
+def _picture(desk: Desk) -> str:
+    said = desk.said(SHOWN_TICKS)
+    names = list(dict.fromkeys(name for words in said.values() for name in words))
+    rows = {name: [words.get(name, "") for words in said.values()] for name in names}
+    return grid([f"{at:%m-%d}" for at in said], rows, title="what was said as of each tick's end", colours=COLOURS)
