@@ -65,6 +65,12 @@ IDENTITY = (
 )
 
 
+DISTANCE = Column("distance", "float64", nullable=False, unit="miles", description="from origin to destination")
+SCHED_HOUR = Column(
+    "sched_hour", "float64", nullable=False, unit="h", description="planned departure, local time of day"
+)
+LEFT_BY = Column("dep_delay", "float64", nullable=False, unit="min", description="late against the planned departure")
+
 Within = tuple[timedelta, timedelta]
 
 
@@ -113,11 +119,9 @@ class FlightEvents:
     def schedule(self) -> Source:
         """Every planned flight."""
         columns = (
-            Column("distance", "float64", nullable=False, unit="miles", description="from origin to destination"),
+            DISTANCE,
             Column("sched_arr", "timestamp", nullable=False, description="planned arrival"),
-            Column(
-                "sched_hour", "float64", nullable=False, unit="h", description="planned departure, local time of day"
-            ),
+            SCHED_HOUR,
             Column(
                 "sched_arr_hour", "float64", nullable=False, unit="h", description="planned arrival, local time of day"
             ),
@@ -140,7 +144,7 @@ class FlightEvents:
             known_within=_later(PLANNED_DEPARTURE, *LEFT),
             where=lambda rows: pc.is_valid(rows["dep_time"]),
             raw=(DEP_TIME, replace(DEP_DELAY, nullable=False)),
-            columns=(Column("dep_delay", "float64", nullable=False, unit="min"),),
+            columns=(LEFT_BY,),
             description="Flights that left, known as they left.",
         )
 
@@ -153,12 +157,14 @@ class FlightEvents:
             where=lambda rows: pc.is_valid(rows["arr_delay"]),
             raw=(DEP_TIME, DEP_DELAY, *ARRIVED),
             columns=(
-                Column("distance", "float64", nullable=False, unit="miles"),
-                Column("sched_hour", "float64", nullable=False, unit="h"),
-                Column("dep_delay", "float64", nullable=False, unit="min"),
-                Column("arr_delay", "float64", nullable=False, unit="min"),
-                Column("air_time", "float64", nullable=False, unit="min"),
-                Column("departed", "timestamp", nullable=False),
+                DISTANCE,
+                SCHED_HOUR,
+                LEFT_BY,
+                Column(
+                    "arr_delay", "float64", nullable=False, unit="min", description="late against the planned arrival"
+                ),
+                Column("air_time", "float64", nullable=False, unit="min", description="from take-off to touch-down"),
+                Column("departed", "timestamp", nullable=False, description="when it left"),
             ),
             rules=(
                 Rule(

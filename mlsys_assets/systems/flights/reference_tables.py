@@ -12,11 +12,11 @@ REFERENCE_SINCE = utc("2012-12-01")
 def build_airports(files: FlightsFiles) -> Source:
     """Return the airports, by code."""
     columns = (
-        Column("faa", "string", nullable=False),
-        Column("name", "string"),
-        Column("lat", "float64", minimum=-90, maximum=90, unit="°"),
-        Column("lon", "float64", minimum=-180, maximum=180, unit="°"),
-        Column("alt", "float64", unit="ft"),
+        Column("faa", "string", nullable=False, description="FAA code"),
+        Column("name", "string", description="name of the airport"),
+        Column("lat", "float64", minimum=-90, maximum=90, unit="°", description="latitude"),
+        Column("lon", "float64", minimum=-180, maximum=180, unit="°", description="longitude"),
+        Column("alt", "float64", unit="ft", description="altitude"),
         Column("tzone", "string", description="IANA time zone"),
     )
     return _snapshot(files, "airports", key="faa", columns=columns, description="Airports, with their time zones.")
@@ -24,20 +24,23 @@ def build_airports(files: FlightsFiles) -> Source:
 
 def build_airlines(files: FlightsFiles) -> Source:
     """Return the airlines, by carrier code."""
-    columns = (Column("carrier", "string", nullable=False), Column("name", "string"))
+    columns = (
+        Column("carrier", "string", nullable=False, description="IATA code"),
+        Column("name", "string", description="name of the airline"),
+    )
     return _snapshot(files, "airlines", key="carrier", columns=columns, description="Carrier codes and names.")
 
 
 def build_planes(files: FlightsFiles) -> Source:
     """Return the aircraft, by tail number."""
     columns = (
-        Column("tailnum", "string", nullable=False),
+        Column("tailnum", "string", nullable=False, description="registration, painted on the tail"),
         Column("year", "int64", minimum=1900, maximum=2100, description="year of manufacture"),
-        Column("manufacturer", "string"),
-        Column("model", "string"),
-        Column("engines", "int64", minimum=1, maximum=8),
-        Column("seats", "int64", minimum=1, maximum=900),
-        Column("engine", "string"),
+        Column("manufacturer", "string", description="who built it"),
+        Column("model", "string", description="type of aircraft"),
+        Column("engines", "int64", minimum=1, maximum=8, description="number of engines"),
+        Column("seats", "int64", minimum=1, maximum=900, description="number of seats"),
+        Column("engine", "string", description="kind of engine"),
     )
     return _snapshot(files, "planes", key="tailnum", columns=columns, description="Aircraft by tail number.")
 
