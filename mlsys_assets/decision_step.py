@@ -105,6 +105,11 @@ class AsOf:
         )
 
     @property
+    def mlflow_parent(self) -> str:
+        """The MLflow run of the training as of then, which its candidates' runs belong to."""
+        return str(self.decisions(CANDIDATE)[0].context["mlflow_parent"])
+
+    @property
     def cpu_s(self) -> float:
         """The processor time, in seconds, of all that is on record of the training as of then."""
         found = self.stores.operations.decisions(self.system.name, since=self.as_of, until=self.as_of)

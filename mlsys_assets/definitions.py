@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 from dagster._core.storage.tags import MAX_RUNTIME_SECONDS_TAG
 
-from mlsys_assets.dagster_adapter import data_job, group, prediction_job, tick_job, training_job
+from mlsys_assets.dagster_adapter import data_job, group, key, prediction_job, tick_job, training_job
 from mlsys_assets.data_ingestion import assets as data_ingestion
 from mlsys_assets.data_labeling import assets as data_labeling
 from mlsys_assets.data_sampling import assets as data_sampling
@@ -90,6 +90,8 @@ def _jobs(system: MLSystem) -> list[Any]:
         dg.AssetSelection.groups(*(group(system, stage) for stage in stages))
         for stages in (DATA, TRAINING, PREDICTION, WATCHING)
     )
+    after_training = dg.AssetSelection.assets(key(system, value_analysis.REPORT))
+    training, watching = training | after_training, watching - after_training
     told = {
         data_job(system): (data, "Bring in a tick's data: sources, labels, features."),
         tick_job(system): (
@@ -98,7 +100,7 @@ def _jobs(system: MLSystem) -> list[Any]:
         ),
         training_job(system): (
             training,
-            "Train as of a tick's start, compare with the champion, promote if the gates say so.",
+            "Train as of a tick's start, compare with the champion, promote if the gates say so, and report.",
         ),
         prediction_job(system): (prediction, "Predict for a tick's requests with the champion of its start."),
     }

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from mlsys_assets.clocks import moment
 from mlsys_assets.commands.asked import asked_system, asked_workspace, shown
-from mlsys_assets.commands.history_page import history_page
 from mlsys_assets.commands.progress import Progress
-from mlsys_assets.commands.report import report, summary
+from mlsys_assets.commands.report import summary
+from mlsys_assets.history_page import history_page
 from mlsys_assets.ledger import GIVEN_UP, RETRAINING
 from mlsys_assets.replay import Replay, require_replayable, tick_told
+from mlsys_assets.report import report
 from mlsys_assets.runs import Runner
 from mlsys_assets.state_folder import clear, own
 from mlsys_assets.system import MLSystem

@@ -97,7 +97,7 @@ def _refitted(system: MLSystem) -> dg.AssetsDefinition:
         (fit,) = [d for d in step.fitted() if d.name == name]
         train = step.refit_view(step.training_rows())
         fitted = chosen.refit(train, recipe=fit.evidence["recipe"], seed=system.seed, threads=system.threads)
-        version = _Logbook(step).register(fitted, train, gate, parent=fit.context["mlflow_parent"])
+        version = _Logbook(step).register(fitted, train, gate, parent=step.mlflow_parent)
         return dg.MaterializeResult(
             metadata={
                 "candidate": chosen.name,

@@ -155,7 +155,7 @@ def _decision(system: MLSystem) -> dg.AssetsDefinition:
         (fit,) = [d for d in step.fitted() if d.name == name]
         role = {"role": "challenger", "gate": verdict.verdict.value}
         stores.models.add_to_run(fit.context["mlflow_run"], tags=role)
-        stores.models.add_to_run(fit.context["mlflow_parent"], tags={"gate": verdict.verdict.value, "challenger": name})
+        stores.models.add_to_run(step.mlflow_parent, tags={"gate": verdict.verdict.value, "challenger": name})
         return dg.MaterializeResult(
             metadata={
                 "verdict": verdict.verdict.value,

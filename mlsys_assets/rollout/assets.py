@@ -49,14 +49,14 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
             evidence={"gate": gate.content_hash, "model": refit.evidence["model"] if refit else None},
         )  # fmt: skip
         used = _used(step)
-        stores.models.add_to_run(_parent(step), metrics=used, tags={"promotion": outcome.verdict})
+        stores.models.add_to_run(step.mlflow_parent, metrics=used, tags={"promotion": outcome.verdict})
         now = stores.operations.alias(system.name, CHAMPION)
         return dg.MaterializeResult(
             metadata={
                 "verdict": outcome.verdict,
                 "why": outcome.reason,
                 "champion": f"version {now.version}, {now.content_hash}" if now else "none yet",
-                "MLflow run": dg.MetadataValue.url(stores.models.run_url(_parent(step))),
+                "MLflow run": dg.MetadataValue.url(stores.models.run_url(step.mlflow_parent)),
                 **used,
             }
         )
@@ -75,10 +75,6 @@ def _used(step: AsOf) -> dict[str, float]:
     """Return what the training used of the processors and, where a price is declared, what that cost."""
     price = step.system.price(step.cpu_s)
     return {"cpu_s": step.cpu_s} | ({} if price is None else {"compute_cost": price})
-
-
-def _parent(step: AsOf) -> str:
-    return str(step.fitted()[0].context["mlflow_parent"])
 
 
 def _moved(step: AsOf, refit: Decision | None) -> bool:

@@ -6,7 +6,11 @@ import pyarrow as pa
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.charts import bars
 from mlsys_assets.data_labeling.label import settled
+from mlsys_assets.decision_step import AsOf
+from mlsys_assets.history_page import history_page
+from mlsys_assets.ledger import PROMOTION
 from mlsys_assets.measures.costs import CostMatrix
+from mlsys_assets.report import report as told_of, trainings
 from mlsys_assets.system import MLSystem
 from mlsys_assets.tables import BASELINES, KNOWN_AT, LABELS, PREDICT_AT, PREDICTIONS
 from mlsys_assets.types import TimeWindow
@@ -15,7 +19,8 @@ from mlsys_assets.value_analysis.monthly import MonthlyCost, monthly
 from mlsys_resources.resources import Resources
 
 STAGE = "value_analysis"
-TABLE = "monthly_cost"
+TABLE, REPORT = "monthly_cost", "report"
+PAGE = "report.html"
 SCHEMA = pa.schema(
     [
         pa.field("month", pa.string(), nullable=False),
@@ -38,8 +43,33 @@ MEANS = {
 
 
 def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
-    """Return the monthly cost of a system that says what its decisions cost."""
-    return [] if system.costs is None else [_monthly_cost(system, system.costs)]
+    """Return the report after each training and, of a system that says what its decisions cost, their cost by month."""
+    return [_report(system), *([] if system.costs is None else [_monthly_cost(system, system.costs)])]
+
+
+def _report(system: MLSystem) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=adapter.key(system, REPORT),
+        deps=[adapter.key(system, PROMOTION)],
+        partitions_def=adapter.as_ofs(system),
+        description="All that was lived through up to the training, on one page for everybody: predictions as their "
+        "labels came, every decision, every month, and what both cost. Kept with the training's run in MLflow.",
+        **adapter.common(system, STAGE, kinds=("python", "mlflow")),
+    )
+    def report(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
+        told = told_of(system, stores)
+        page, run = history_page(told).encode(), AsOf(context, system, stores).mlflow_parent
+        stores.models.add_to_run(run, artifacts={PAGE: page})
+        return dg.MaterializeResult(
+            metadata={
+                "page": dg.MetadataValue.url(f"{stores.models.run_url(run)}/artifacts/{PAGE}"),
+                "decisions": len(told["ticks"]),
+                "trainings": len(trainings(told)),
+                "CPU s": told["compute"]["cpu_s"],
+            }
+        )
+
+    return report
 
 
 def _monthly_cost(system: MLSystem, costs: CostMatrix) -> dg.AssetsDefinition:

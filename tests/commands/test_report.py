@@ -18,9 +18,10 @@ from sklearn.metrics import confusion_matrix, log_loss, roc_auc_score
 
 from mlsys_assets import FixedClock, MLSystem, Workspace, build_definitions, utc
 from mlsys_assets.cli import main
-from mlsys_assets.commands.history_page import history_page
-from mlsys_assets.commands.report import report, summary, trainings
+from mlsys_assets.commands.report import summary
+from mlsys_assets.history_page import history_page
 from mlsys_assets.replay import Replay
+from mlsys_assets.report import report, trainings
 from mlsys_assets.runs import Runner
 from mlsys_assets.state_folder import open_instance
 from mlsys_resources.resources import Resources, build_resources
