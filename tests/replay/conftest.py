@@ -92,9 +92,9 @@ class Life:
 
 
 @pytest.fixture(scope="session")
-def born(rain, tmp_path_factory) -> Path:
+def born(rain, made_once) -> Path:
     """The state folder of the weekly rain system as of its first champion."""
-    return Life(rain, tmp_path_factory.mktemp("born")).live(FIRST).folder
+    return made_once("born", lambda folder: Life(rain, folder).live(FIRST))
 
 
 @pytest.fixture
@@ -123,16 +123,18 @@ def mlsys() -> Callable[..., "subprocess.Popen[str]"]:
 
 
 @pytest.fixture(scope="session")
-def six_weeks(mlsys, rain, work, tmp_path_factory) -> Life:
+def six_weeks(mlsys, rain, work, made_once) -> Life:
     """Six weeks after the first champion, undisturbed, in a process of its own."""
-    home = tmp_path_factory.mktemp("six_weeks")
-    before = work.spent()
-    with mlsys(home, "run", "rain", "--fresh", "--until", f"{UNTIL:%Y-%m-%d}") as process:
-        said, wrong = process.communicate()
-    (home / "work.txt").write_text(str(work.spent() - before))
-    assert process.returncode == 0, said + wrong
-    (home / "said.txt").write_text(said)
-    return Life(rain, home)
+
+    def lived(home: Path) -> None:
+        before = work.spent()
+        with mlsys(home, "run", "rain", "--fresh", "--until", f"{UNTIL:%Y-%m-%d}") as process:
+            said, wrong = process.communicate()
+        (home / "work.txt").write_text(str(work.spent() - before))
+        assert process.returncode == 0, said + wrong
+        (home / "said.txt").write_text(said)
+
+    return Life(rain, made_once("six_weeks", lived))
 
 
 @pytest.fixture(scope="session")
