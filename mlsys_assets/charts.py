@@ -58,7 +58,7 @@ def lines(
     for n, what in (events or {}).items():
         x = MARGIN + n * step
         parts.append(f'<line x1="{x:.1f}" y1="24" x2="{x:.1f}" y2="{HEIGHT - 24}" stroke="#aaa" stroke-dasharray="2 3">'
-                     f"<title>{escape(what)}</title></line>")  # fmt: skip
+                     f"<title>{escape(printable(what))}</title></line>")  # fmt: skip
     for k, (name, values) in enumerate(series.items()):
         colour = COLOURS[k % len(COLOURS)]
         parts += _drawn(values, colour, lambda n: MARGIN + n * step, lambda v: _y(v, low, high))
@@ -107,7 +107,7 @@ def grid(labels: Sequence[str], rows: Mapping[str, Sequence[str]], *, title: str
             fill = colours.get(word, "none")
             parts.append(
                 f'<rect x="{LEFT + k * step:.1f}" y="{y}" width="{max(step - 2, 1):.1f}" height="{ROW - 4}" '
-                f'fill="{fill}" stroke="#ddd"><title>{escape(f"{label}: {word}")}</title></rect>'
+                f'fill="{fill}" stroke="#ddd"><title>{escape(printable(f"{label}: {word}"))}</title></rect>'
             )
     bottom, every = 24 + len(rows) * ROW, max(1, len(labels) // 7)
     parts += [
@@ -143,8 +143,17 @@ def _y(value: float, low: float, high: float) -> float:
 def _text(x: float, y: float, text: str, *, anchor: str = "start", weight: str = "normal", colour: str = "#222") -> str:
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-weight="{weight}" fill="{colour}" {STYLE}>'
-        f"{escape(text)}</text>"
+        f"{escape(printable(text))}</text>"
     )
+
+
+def printable(text: str) -> str:
+    r"""Return a text as XML can hold it: what people or their data call things may hold anything.
+
+    >>> printable("a\x1fb")
+    'a·b'
+    """
+    return "".join(c if c.isprintable() else "·" for c in text)
 
 
 def _svg(width: float, height: float, parts: Sequence[str]) -> str:

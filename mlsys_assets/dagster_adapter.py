@@ -259,6 +259,11 @@ def image(picture: bytes | str, title: str) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(f"![{title}](data:image/{kind};base64,{base64.b64encode(data).decode()})")
 
 
+def pictures(name: str, small: str, large: bytes | str) -> dict[str, dg.MarkdownMetadataValue]:
+    """Return a picture twice: a thumbnail that is seen at once, and all of it for who wants to know."""
+    return {name: dg.MetadataValue.md(small), f"{name}, large": image(large, name)}
+
+
 def _cell(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 

@@ -1,5 +1,6 @@
 """Known facts to features: one row a request, as known at its prediction time."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import dagster as dg
@@ -9,7 +10,7 @@ from mlsys_assets.data_ingestion.source import Source
 from mlsys_assets.features.lineage import lineage
 from mlsys_assets.features.point_in_time import compute, history, require_known
 from mlsys_assets.system import MLSystem
-from mlsys_assets.tables import FEATURES, KNOWN_AT, PREDICT_AT
+from mlsys_assets.tables import FEATURES, KNOWN_AT, PREDICT_AT, Column
 from mlsys_resources.resources import Resources
 
 STAGE = "features"
@@ -28,9 +29,7 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         description=f"{len(system.feature_columns)} columns for each request of `{requests.source.name}`, each as it "
         f"was known at {PREDICT_AT}: no row that became known later is seen, whatever it is about.",
         metadata={
-            "dagster/column_schema": adapter.table_schema(
-                system.feature_schema, system.feature_columns, adapter.entity(system)
-            )
+            "dagster/column_schema": adapter.table_schema(system.feature_schema, _told(system), adapter.entity(system))
         },
         **adapter.common(system, STAGE, kinds=("numpy", "deltalake")),
     )
@@ -49,6 +48,15 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         ticks.tell_last({"dagster/column_lineage": adapter.column_lineage(system, _lineage(system))})
 
     return [features]
+
+
+def _told(system: MLSystem) -> list[Column]:
+    """Return the columns with what each is read from: in its words, since not every user interface draws lineage."""
+    origins = lineage(system.features, system.requests.source)
+    return [
+        replace(c, description=f"{c.description} ← {', '.join(f'{t}.{name}' for t, name in origins[c.name])}")
+        for c in system.feature_columns
+    ]
 
 
 def _lineage(system: MLSystem) -> dict[str, tuple[tuple[str, str], ...]]:

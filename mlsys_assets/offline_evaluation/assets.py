@@ -18,11 +18,11 @@ from mlsys_assets.models.bundle import from_files
 from mlsys_assets.models.predictor import Predictor
 from mlsys_assets.offline_evaluation.challenger import challenger
 from mlsys_assets.offline_evaluation.comparison import Comparison, Scored, compare
-from mlsys_assets.offline_evaluation.curves import curves_plot
+from mlsys_assets.offline_evaluation.curves import curves_plot, thumbnail_of_curves
 from mlsys_assets.offline_evaluation.evaluation import Evaluation, Evaluator, score_schema
 from mlsys_assets.offline_evaluation.findings import CHECKS, SCHEDULED, accuracy_misleads, read_once
 from mlsys_assets.offline_evaluation.gates import RECENT, Case, decide
-from mlsys_assets.offline_evaluation.slice_plot import slice_plot
+from mlsys_assets.offline_evaluation.slice_plot import slice_plot, thumbnail_of_slices
 from mlsys_assets.system import MLSystem
 from mlsys_assets.tables import PREDICT_AT, TIMESTAMP
 from mlsys_assets.types import CHAMPION
@@ -75,7 +75,8 @@ def _evaluation(system: MLSystem) -> dg.AssetsDefinition:
         split = step.split(step.training_rows())
         scored = [*_candidates(step), *_champion(step)]
         evaluator = Evaluator(system.metrics, system.slices, seed=system.seed, support=system.gates.support)
-        found, plots, tables = [], {}, []
+        found, plots, tables, best = [], {}, [], _best(step)
+        curves: dict[str, dg.MarkdownMetadataValue] = {}
         for test in [split.recent_test, *([split.static_test] if system.split.static_test else [])]:
             view = _opened(step, test, scored, config.reason or SCHEDULED)
             scores = {m.name: m.predictor.predict(view.features, threads=system.threads) for m in scored}
@@ -87,6 +88,9 @@ def _evaluation(system: MLSystem) -> dg.AssetsDefinition:
             ]
             if len(view):
                 plots[test.name] = curves_plot(scores, view.label, title=f"{test.name} as of {step.as_of:%Y-%m-%d}")
+                first = {name: scores[name] for name in (best, CHAMPION) if name in scores}
+                small = thumbnail_of_curves(first, view.label, title=f"{test.name} curves")
+                curves |= adapter.pictures(f"{test.name} curves", small, plots[test.name])
             tables += [_score_rows(system, view, m, test, scores[m.name]) for m in scored]
         written = stores.lake.write_ticks(
             system.name,
@@ -105,9 +109,9 @@ def _evaluation(system: MLSystem) -> dg.AssetsDefinition:
         ]
         return dg.MaterializeResult(
             metadata={
-                **{f"{name} curves": adapter.image(png, name) for name, png in plots.items()},
+                **curves,
                 **{f"{name} metrics": _metric_table(system, found, name) for name in plots},
-                "slices": adapter.image(slice_plot(found, system.metrics[0].name, split=RECENT), "slices"),
+                **_slices(system, found, best),
                 "slices in numbers": _slice_table(system, found),
             },
             check_results=[adapter.check_result(f, asset) for f in findings],
@@ -232,11 +236,15 @@ def _scored(step: AsOf, split: str, records: Sequence[Decision]) -> Scored:
     return Scored(split, found["data_hash"], moments(mine[PREDICT_AT]), mine["label"].to_numpy(), scores, hashes)
 
 
-def _challenger(step: AsOf) -> str:
+def _best(step: AsOf) -> str | None:
     """Return the model candidate that did best on validation."""
     metric = step.system.metrics[0]
     fitted = {d.name: d.evidence.get(f"validation {metric.name}") for d in step.fitted()}
-    found = challenger({k: v for k, v in fitted.items() if k not in step.baselines}, metric)
+    return challenger({k: v for k, v in fitted.items() if k not in step.baselines}, metric)
+
+
+def _challenger(step: AsOf) -> str:
+    found = _best(step)
     if found is None:
         raise dg.Failure(f"no model candidate could be fitted as of {step.as_of:%Y-%m-%d}; see the asset candidates")
     return found
@@ -270,6 +278,12 @@ def _metric_table(system: MLSystem, found: list[Evaluation], split: str) -> dg.M
     names = [m.name for m in system.metrics]
     rows = [(e.model, *(str(e.whole[n]) for n in names)) for e in found if e.split == split]
     return adapter.markdown_table(("model", *names), rows)
+
+
+def _slices(system: MLSystem, found: list[Evaluation], model: str | None) -> dict[str, dg.MarkdownMetadataValue]:
+    metric = system.metrics[0].name
+    small = thumbnail_of_slices(found, metric, split=RECENT, model=model or CHAMPION)
+    return adapter.pictures("slices", small, slice_plot(found, metric, split=RECENT))
 
 
 def _slice_table(system: MLSystem, found: list[Evaluation]) -> dg.MarkdownMetadataValue:

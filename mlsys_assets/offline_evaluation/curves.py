@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mlsys_assets import thumbnails
 from mlsys_assets.measures.metrics import Floats
 
 BINS = 10
@@ -65,6 +66,18 @@ def curves_plot(scores: Mapping[str, Floats], label: Floats, *, title: str) -> b
     page = io.BytesIO()
     figure.savefig(page, format="png")
     return page.getvalue()
+
+
+def thumbnail_of_curves(scores: Mapping[str, Floats], label: Floats, *, title: str) -> str:
+    """Return the same curves as Markdown that is seen at once: give the models that matter most first."""
+    found: dict[str, dict[str, thumbnails.Points]] = {"calibration": {}, "ROC": {}, "precision": {}}
+    for name, score in scores.items():
+        curve, (false, true, precise) = calibration_curve(label, score), rates(label, score)
+        for panel, (x, y) in zip(
+            found, ((curve.predicted, curve.observed), (false, true), (true, precise)), strict=True
+        ):
+            found[panel][name] = list(zip(x.tolist(), y.tolist(), strict=True))
+    return thumbnails.panels(found, title=title)
 
 
 def rates(label: Floats, score: Floats) -> tuple[Floats, Floats, Floats]:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlsys_assets import dagster_adapter as adapter
+from mlsys_assets import dagster_adapter as adapter, thumbnails
 from mlsys_assets.charts import bars, lines
 from mlsys_assets.data_labeling.label import settled
 from mlsys_assets.features.profile import TRAINING_PROFILE
@@ -95,7 +95,7 @@ def _performance(system: MLSystem) -> dg.AssetsDefinition:
         ]
         return dg.MaterializeResult(
             metadata={
-                "performance": adapter.image(_history_plot(system, everything), "performance"),
+                **_history(system, everything),
                 **adapter.evidence({"labels known": found["labelled"], "label rate": found["label_rate"]}),
             },
             check_results=[adapter.check_result(f, asset) for f in checks],
@@ -126,11 +126,8 @@ def _drift(system: MLSystem) -> dg.AssetsDefinition:
             tick.record(DRIFT, {"columns": columns, "scores": scores}, findings.shifted(columns, scores))
         checks = [findings.features_trained_on(*others), *findings.drift_findings(columns, scores)]
         worst = dict(sorted(columns.items(), key=lambda item: (-item[1], item[0]))[:SHOWN_COLUMNS])
-        plot = bars(worst, title="population stability index", marks={"large": LARGE}) if worst else None
         return dg.MaterializeResult(
-            metadata={"largest shifts": adapter.image(plot, "largest shifts")}
-            if plot
-            else {"drift": "no champion yet"},
+            metadata=_largest(worst) if worst else {"drift": "no champion yet"},
             check_results=[adapter.check_result(f, asset) for f in checks],
         )
 
@@ -246,7 +243,13 @@ def _score_shift(system: MLSystem, stores: Resources, tick: TimeWindow) -> float
     return psi_of_scores(score[~now], score[now]) if now.any() and not now.all() else None
 
 
-def _history_plot(system: MLSystem, rows: list[dict[str, Any]]) -> str:
+def _largest(shifts: Mapping[str, float]) -> dict[str, dg.MarkdownMetadataValue]:
+    title = "population stability index"
+    large = bars(shifts, title=title, marks={"large": LARGE})
+    return adapter.pictures("largest shifts", thumbnails.bars(shifts, title=title), large)
+
+
+def _history(system: MLSystem, rows: list[dict[str, Any]]) -> dict[str, dg.MarkdownMetadataValue]:
     """Draw the first metric of every model over the last ticks."""
     metric = system.metrics[0].name
     ticks = sorted({row[PREDICTED] for row in rows})[-SHOWN_TICKS:]
@@ -254,4 +257,6 @@ def _history_plot(system: MLSystem, rows: list[dict[str, Any]]) -> str:
         model: [next((r[metric] for r in rows if r[PREDICTED] == t and r[MODEL] == model), None) for t in ticks]
         for model in sorted({row[MODEL] for row in rows})
     }
-    return lines([system.calendar.key(t)[5:] for t in ticks], series, title=f"{metric} of each predicted tick")
+    title = f"{metric} of each predicted tick"
+    large = lines([system.calendar.key(t)[5:] for t in ticks], series, title=title)
+    return adapter.pictures("performance", thumbnails.lines(series, title=title), large)

@@ -8,6 +8,7 @@ from mlsys_assets.ledger import DRIFT, HOLD, PERFORMANCE, TRAIN
 from mlsys_assets.retraining.desk import Desk
 from mlsys_assets.retraining.trigger import Answer
 from mlsys_assets.system import MLSystem
+from mlsys_assets.thumbnails import marks
 
 STAGE = "retraining"
 DECISION = "retraining_decision"
@@ -21,6 +22,8 @@ COLOURS = {
     Answer.ERROR.value: "#d62728",
 }
 """Of the picture's words, in the order of its legend."""
+LOUD = (Answer.YES.value, Answer.ERROR.value, TRAIN)
+"""The words that are marked where there is room for few."""
 
 
 def build_assets(system: MLSystem) -> list[dg.AssetSpec]:
@@ -58,13 +61,14 @@ def decided(desk: Desk) -> dg.AssetMaterialization:
             "verdicts": adapter.markdown_table(
                 ("trigger", "said", "because"), [(n, v.verdict, v.reason) for n, v in verdicts.items()]
             ),
-            "policy": adapter.image(_picture(desk), "policy"),
+            **_pictures(desk),
         },
     )
 
 
-def _picture(desk: Desk) -> str:
-    said = desk.said(SHOWN_TICKS)
+def _pictures(desk: Desk) -> dict[str, dg.MarkdownMetadataValue]:
+    said, title = desk.said(SHOWN_TICKS), "what was said as of each tick's end"
     names = list(dict.fromkeys(name for words in said.values() for name in words))
     rows = {name: [words.get(name, "") for words in said.values()] for name in names}
-    return grid([f"{at:%m-%d}" for at in said], rows, title="what was said as of each tick's end", colours=COLOURS)
+    small = marks(rows, title=title, colours={word: COLOURS[word] for word in LOUD})
+    return adapter.pictures("policy", small, grid([f"{at:%m-%d}" for at in said], rows, title=title, colours=COLOURS))

@@ -13,6 +13,7 @@ from mlsys_assets.measures.costs import CostMatrix
 from mlsys_assets.report import report as told_of, trainings
 from mlsys_assets.system import MLSystem
 from mlsys_assets.tables import BASELINES, KNOWN_AT, LABELS, PREDICT_AT, PREDICTIONS
+from mlsys_assets.thumbnails import bars as small
 from mlsys_assets.types import TimeWindow
 from mlsys_assets.value_analysis.decided import decided
 from mlsys_assets.value_analysis.monthly import MonthlyCost, monthly
@@ -95,7 +96,7 @@ def _monthly_cost(system: MLSystem, costs: CostMatrix) -> dg.AssetsDefinition:
         told = [(one.month, one.model, one.labelled, "—" if one.total is None else one.total) for one in found]
         header = ("month", "model", "labelled", f"total cost [{costs.unit}]")
         totals = {f"{one.month} {one.model}": one.total for one in found if one.total is not None}
-        plot = {"cost": adapter.image(bars(totals, title=f"total cost [{costs.unit}]"), "cost")} if totals else {}
+        plot = adapter.pictures("cost", *(draw(totals, title=f"total cost [{costs.unit}]") for draw in (small, bars)))
         return dg.MaterializeResult(metadata={**plot, "months": adapter.markdown_table(header, told)})
 
     return monthly_cost

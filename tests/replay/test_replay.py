@@ -81,7 +81,7 @@ def test_each_decision_is_told_in_the_graph(six_weeks) -> None:
     }
     last = told[max(told)]
     assert all(f"| {trigger.name} | " in last["verdicts"].value for trigger in six_weeks.system.triggers)
-    picture = base64.b64decode(last["policy"].value.partition("base64,")[2].removesuffix(")")).decode()
+    picture = base64.b64decode(last["policy, large"].value.partition("base64,")[2].removesuffix(")")).decode()
     cells = re.findall(r"<title>(\d\d-\d\d): ([a-z ]+)</title>", picture)
     assert len(cells) == 7 * 5  # four triggers and the arbiter
     assert cells[-7:] == [(day[5:], decided[day].verdict) for day in sorted(decided)]
