@@ -1,6 +1,5 @@
 """The folder that holds all state: who owns it, and the Dagster instance in it."""
 
-import os
 import shutil
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
@@ -10,54 +9,10 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
+from mlsys_assets.instance import open_instance
 from mlsys_assets.types import SystemClock
 from mlsys_resources.folder_lock import Holder, locked
 from mlsys_resources.resources import FENCE, HOME, build_resources
-
-INSTANCE = """\
-# Written by mlsys: the instance of this state folder. Sections left out are Dagster's own.
-run_storage:
-  module: dagster._core.storage.runs
-  class: SqliteRunStorage
-  config:
-    base_dir: {home}/dagster/history
-event_log_storage:
-  module: mlsys_resources.dagster_storage
-  class: PooledSqliteEventLogStorage
-  config:
-    base_dir: {home}/dagster/history/runs
-schedule_storage:
-  module: dagster._core.storage.schedules
-  class: SqliteScheduleStorage
-  config:
-    base_dir: {home}/dagster/schedules
-local_artifact_storage:
-  module: dagster._core.storage.root
-  class: LocalArtifactStorage
-  config:
-    base_dir: {home}/dagster
-compute_logs:
-  module: dagster._core.storage.local_compute_log_manager
-  class: LocalComputeLogManager
-  config:
-    base_dir: {home}/dagster/compute_logs
-telemetry:
-  enabled: false
-nux:
-  enabled: false              # no form to fill in before the graph is seen
-concurrency:
-  runs:
-    max_concurrent_runs: 1    # a run trains with all cores, and writes what the next one reads
-  pools:
-    default_limit: 1          # one writer a table, one promotion at a time
-run_monitoring:
-  enabled: true               # a run that never starts, or never ends, is failed, not waited for
-  start_timeout_seconds: 300
-  cancel_timeout_seconds: 180
-  max_runtime_seconds: 14400  # of runs that are of no job of ours; those say for themselves how long they may take
-  free_slots_after_run_end_seconds: 60
-"""
-
 
 OWN = ("lake", "dagster", "mlartifacts", "logs", "service_logs", "operations.db", "mlflow.db", "dagster.yaml")
 """What mlsys puts into a state folder, and what a fresh start takes out of it; a database with its journals."""
@@ -113,15 +68,22 @@ def own(home: Path, *, command: str, environment: MutableMapping[str, str]) -> I
     environment
         That of this process, which its children inherit; put back on leaving.
 
-    Raises StateFolderBusy, naming who owns it; DatabaseUnavailable if the operations store cannot be opened.
+    Raises StateFolderBusy, naming who owns it; ValueError where Dagster's history would be elsewhere;
+    DatabaseUnavailable if a database cannot be opened.
     """
     home = home.absolute()  # where the children are may be elsewhere
+    elsewhere = environment.get("DAGSTER_HOME")
+    if elsewhere and Path(elsewhere).absolute() != home:
+        raise ValueError(
+            f"DAGSTER_HOME is {elsewhere}, and the runs of this state folder are kept in {home} with all else: "
+            f"half of the history would be looked for in vain; unset DAGSTER_HOME, or use that folder (--home {elsewhere})"
+        )
     home.mkdir(parents=True, exist_ok=True)
     holder = Holder.this(command, since=SystemClock().now())
     with (
         locked(home, holder),
         _taken_over(home, holder, environment) as token,
-        open_instance(home) as instance,
+        open_instance(home, environment) as instance,
     ):
         yield Owned(home, token, instance, fail_orphans(instance, holder))
 
@@ -162,20 +124,3 @@ def _taken_over(home: Path, holder: Holder, environment: MutableMapping[str, str
             environment.pop(name, None)
             if value is not None:
                 environment[name] = value
-
-
-@contextmanager
-def open_instance(home: Path) -> Iterator[dg.DagsterInstance]:
-    """Open the Dagster instance of a state folder, which is made if there is none.
-
-    Raises NotADirectoryError or PermissionError if the folder cannot be used.
-    """
-    (home / "dagster").mkdir(parents=True, exist_ok=True)
-    settings = home / "dagster.yaml"
-    wanted = INSTANCE.format(home=home)
-    if not settings.exists() or settings.read_text() != wanted:
-        fresh = settings.with_suffix(f".{os.getpid()}")
-        fresh.write_text(wanted)
-        fresh.replace(settings)
-    with dg.DagsterInstance.from_config(str(home)) as instance:
-        yield instance

@@ -9,9 +9,9 @@ ROOT = Path(__file__).parents[1]
 
 
 def test_the_committed_instance_reads_what_the_command_line_wrote() -> None:
-    from mlsys_assets.state_folder import INSTANCE
+    from mlsys_assets.instance import settings
 
-    written = yaml.safe_load(INSTANCE.format(home=".mlsys"))
+    written = yaml.safe_load(settings(Path(".mlsys"), server=False))
     committed = yaml.safe_load((ROOT / "dagster.yaml").read_text())
     assert {section: committed.get(section) for section in written} == written
 

@@ -23,8 +23,8 @@ from mlsys_assets import (
     utc,
 )
 from mlsys_assets.dagster_adapter import as_ofs
+from mlsys_assets.instance import open_instance
 from mlsys_assets.runs import Runner
-from mlsys_assets.state_folder import open_instance
 from mlsys_assets.systems.flights.system import flights
 from mlsys_resources.operations_rows import Decision
 from mlsys_resources.resources import Resources, build_resources

@@ -23,9 +23,9 @@ import pyarrow.compute as pc
 import pytest
 
 from mlsys_assets import FixedClock, TimeWindow, build_definitions, utc
+from mlsys_assets.instance import open_instance
 from mlsys_assets.models.bundle import from_files
 from mlsys_assets.runs import RunFailed, Runner
-from mlsys_assets.state_folder import open_instance
 from mlsys_assets.systems.flights.files import FlightsFiles
 from mlsys_assets.systems.flights.system import build_system, flights
 from mlsys_resources.manifest import TamperedArtifact

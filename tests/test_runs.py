@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import dagster as dg
 import pytest
 
+from mlsys_assets.instance import open_instance
 from mlsys_assets.runs import RunFailed, Runner
-from mlsys_assets.state_folder import open_instance
 
 STOPS = [signal.SIGINT, signal.SIGTERM]
 Run = Callable[[Callable[[], object]], None]

@@ -21,7 +21,8 @@ from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from dagster._core.test_utils import create_run_for_test
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
-from mlsys_assets.state_folder import fail_orphans, open_instance, own
+from mlsys_assets.instance import open_instance
+from mlsys_assets.state_folder import fail_orphans, own
 from mlsys_resources.fence import Fenced
 from mlsys_resources.folder_lock import Holder, StateFolderBusy
 from mlsys_resources.operations_rows import Decision

@@ -14,10 +14,10 @@ import pytest
 from mlsys_assets import FixedClock, LightGBM, MLSystem, Requests, TimeSplit, TimeWindow, build_definitions, days, utc
 from mlsys_assets.commands.rollback import roll_back
 from mlsys_assets.data_labeling.label import label_schema
+from mlsys_assets.instance import open_instance
 from mlsys_assets.models.baselines import ZeroRulePredictor
 from mlsys_assets.models.bundle import to_files
 from mlsys_assets.runs import RunFailed, Runner
-from mlsys_assets.state_folder import open_instance
 from mlsys_resources.operations_store import OperationsStore
 from mlsys_resources.resources import Resources, build_resources
 from mlsys_resources.run_log import RunLog

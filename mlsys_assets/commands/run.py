@@ -19,7 +19,7 @@ from mlsys_assets.report import report
 from mlsys_assets.runs import Runner
 from mlsys_assets.state_folder import clear, own
 from mlsys_assets.system import MLSystem
-from mlsys_resources.resources import LAKE, OPERATIONS_URL, TRACKING_URI, Resources, state_folder
+from mlsys_resources.resources import DAGSTER_URL, LAKE, OPERATIONS_URL, TRACKING_URI, Resources, state_folder
 
 
 def command(options: argparse.Namespace) -> int:
@@ -66,7 +66,7 @@ def _given_up(system: MLSystem, stores: Resources, lived: list[datetime]) -> lis
 
 def _clear(options: argparse.Namespace, home: Path, until: datetime | None) -> None:
     """Delete what is in the state folder, once it is sure that what is asked for can be done without it."""
-    if elsewhere := [name for name in (LAKE, OPERATIONS_URL, TRACKING_URI) if os.environ.get(name)]:
+    if elsewhere := [name for name in (LAKE, OPERATIONS_URL, TRACKING_URI, DAGSTER_URL) if os.environ.get(name)]:
         raise ValueError(
             f"--fresh deletes what is in {home}, and {' and '.join(elsewhere)} keeps a part of the state elsewhere; "
             "nothing was deleted: empty that yourself, or name an empty one, and another --home"

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from mlsys_assets.commands.asked import asked_workspace, program, shown
 from mlsys_assets.commands.services import Service, pick_ports, reply, serve
-from mlsys_assets.state_folder import open_instance, own
+from mlsys_assets.instance import open_instance
+from mlsys_assets.state_folder import own
 from mlsys_assets.types import SystemClock
 from mlsys_resources.mlflow_connection import HttpBounds, connect, driver_uri, is_http
 from mlsys_resources.resources import HOME, MLFLOW_UI, Resources, state_folder, workspace_module
@@ -81,7 +82,7 @@ def up(at: Places, *, since: datetime, told: Callable[[str], None], running: Cal
     """
     told(f"preparing {at.stores.home} ...")
     # Both bring their tables up to date when they are opened: here, once, before several processes do.
-    with open_instance(at.stores.home):
+    with open_instance(at.stores.home, at.stores.env):
         pass
     if at.mlflow_port is not None:
         connect(at.stores.tracking_uri, HttpBounds())

@@ -24,10 +24,10 @@ from dagster._core.utils import make_new_run_id
 
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.definitions import build_definitions
+from mlsys_assets.instance import open_instance
 from mlsys_assets.replay import OpenInstanceContext
 from mlsys_assets.retraining.desk import AS_OF_TAG, OWNER_TAG
 from mlsys_assets.retraining.sensors import build_schedules, build_sensors
-from mlsys_assets.state_folder import open_instance
 from mlsys_assets.system import MLSystem
 from mlsys_assets.systems.flights.system import flights
 from mlsys_assets.types import FixedClock, Weekly, days, utc

@@ -19,7 +19,8 @@ from dagster._core.test_utils import create_run_for_test
 from mlsys_assets.cli import main
 from mlsys_assets.commands import doctor
 from mlsys_assets.commands.doctor import examine
-from mlsys_assets.state_folder import open_instance, own
+from mlsys_assets.instance import open_instance
+from mlsys_assets.state_folder import own
 from mlsys_assets.types import Finding
 from mlsys_resources.operations_rows import Decision
 from mlsys_resources.operations_store import OperationsStore

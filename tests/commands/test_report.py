@@ -20,10 +20,10 @@ from mlsys_assets import FixedClock, MLSystem, Workspace, build_definitions, utc
 from mlsys_assets.cli import main
 from mlsys_assets.commands.report import summary
 from mlsys_assets.history_page import history_page
+from mlsys_assets.instance import open_instance
 from mlsys_assets.replay import Replay
 from mlsys_assets.report import report, trainings
 from mlsys_assets.runs import Runner
-from mlsys_assets.state_folder import open_instance
 from mlsys_resources.resources import Resources, build_resources
 
 SYSTEMS = Path(__file__).parents[1] / "systems"

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
-from mlsys_assets.state_folder import INSTANCE
+from mlsys_assets.instance import settings
 from mlsys_resources.dagster_storage import PooledSqliteEventLogStorage
 
 DAYS = dg.DailyPartitionsDefinition("2013-01-01", end_date="2013-01-09")
@@ -31,9 +31,11 @@ with warnings.catch_warnings():
         return dg.MaterializeResult(check_results=[dg.AssetCheckResult(passed=True, check_name="sound")])
 
 
-def _told(home: Path, instance_yaml: str) -> dict[str, object]:
+def _told(home: Path, *, swap: bool = False) -> dict[str, object]:
     home.mkdir()
-    (home / "dagster.yaml").write_text(instance_yaml.format(home=home))
+    written = settings(home, server=False)
+    assert OURS in written
+    (home / "dagster.yaml").write_text(written.replace(OURS, THEIRS) if swap else written)
     defs = dg.Definitions(assets=[table], jobs=[dg.define_asset_job("job", [table])])
     with dg.DagsterInstance.from_config(str(home)) as instance:
         ranges = [(KEYS[0], KEYS[-1]), (KEYS[2], KEYS[4])]
@@ -70,12 +72,11 @@ def _told(home: Path, instance_yaml: str) -> dict[str, object]:
 
 @pytest.mark.parametrize("batch", ["0", "3", "1000"])
 def test_a_batch_says_what_its_events_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: str) -> None:
-    assert OURS in INSTANCE
     monkeypatch.delenv("DAGSTER_EVENT_BATCH_SIZE", raising=False)
-    wanted = _told(tmp_path / "theirs", INSTANCE.replace(OURS, THEIRS))
+    wanted = _told(tmp_path / "theirs", swap=True)
     assert len(wanted["materializations"]) == len(KEYS) + 3
     monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", batch)
-    assert _told(tmp_path / "ours", INSTANCE) == wanted
+    assert _told(tmp_path / "ours") == wanted
 
 
 def test_a_batch_is_written_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +90,7 @@ def test_a_batch_is_written_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         store(self, event)
 
     monkeypatch.setattr(PooledSqliteEventLogStorage, "store_event", watched)
-    _told(tmp_path / "ours", INSTANCE)
+    _told(tmp_path / "ours")
     assert not {"ASSET_MATERIALIZATION", "ASSET_MATERIALIZATION_PLANNED"} & set(single)
 
 

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,9 +15,9 @@ import pyarrow as pa
 import pytest
 
 from mlsys_assets import FixedClock, MLSystem, build_definitions, utc
+from mlsys_assets.instance import open_instance
 from mlsys_assets.replay import Replay
 from mlsys_assets.runs import Runner
-from mlsys_assets.state_folder import open_instance
 from mlsys_resources.operations_rows import Decision
 from mlsys_resources.resources import Resources, build_resources
 
@@ -107,12 +107,12 @@ def grown(born, tmp_path) -> Callable[[MLSystem], Life]:
     return make
 
 
-def run_command(home: Path, *arguments: str, **options) -> "subprocess.Popen[str]":
-    """Start ``mlsys`` on the weekly rain system, in a process group of its own."""
-    environment = os.environ | {"MLSYS_WORKSPACE": "rain_weekly", "PYTHONPATH": str(SYSTEMS), "MLSYS_HOME": str(home)}
+def run_command(home: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":
+    """Start ``mlsys`` on the weekly rain system, in a process group of its own, with what is set besides."""
+    own = {"MLSYS_WORKSPACE": "rain_weekly", "PYTHONPATH": str(SYSTEMS), "MLSYS_HOME": str(home)}
     return subprocess.Popen(
-        [sys.executable, "-m", "mlsys_assets.cli", *arguments], env=environment, text=True, cwd=home,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, **options,
+        [sys.executable, "-m", "mlsys_assets.cli", *arguments], env=os.environ | own | dict(environment or {}),
+        text=True, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
 
 

@@ -21,10 +21,10 @@ from mlsys_assets import (
     mean,
     utc,
 )
+from mlsys_assets.instance import open_instance
 from mlsys_assets.measures.metrics import value
 from mlsys_assets.models.bundle import from_files
 from mlsys_assets.runs import Runner
-from mlsys_assets.state_folder import open_instance
 
 AHEAD = ("precip_1", "precip_2", "precip_3")
 SINCE = "2013-03-05"

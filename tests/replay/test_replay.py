@@ -27,11 +27,11 @@ from mlsys_assets import (
     days,
     utc,
 )
+from mlsys_assets.instance import open_instance
 from mlsys_assets.replay import Replay
 from mlsys_assets.retraining.desk import Desk
 from mlsys_assets.retraining.timetable import Due
 from mlsys_assets.runs import Runner
-from mlsys_assets.state_folder import open_instance
 
 UNTIL = "2013-04-16"
 KILLS = 3

@@ -12,10 +12,10 @@ import sqlalchemy as sa
 
 from mlsys_assets import Calendar, Drift, Every, LabelVolume, PerformanceDrop, Retraining, days, hours, utc
 from mlsys_assets.dagster_adapter import tick_job, training_job
+from mlsys_assets.instance import open_instance
 from mlsys_assets.retraining.desk import AS_OF_TAG, ATTEMPTS, OWNER_TAG, Desk
 from mlsys_assets.retraining.history import REMEMBERED
 from mlsys_assets.retraining.sensors import build_sensors
-from mlsys_assets.state_folder import open_instance
 from mlsys_resources.operations_rows import Decision
 from mlsys_resources.operations_store import OperationsStore
 

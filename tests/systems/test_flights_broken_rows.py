@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from mlsys_assets import TimeWindow, build_definitions
+from mlsys_assets.instance import open_instance
 from mlsys_assets.runs import Runner
-from mlsys_assets.state_folder import open_instance
 from mlsys_assets.systems.flights.files import FLIGHTS_HEADER, FlightsFiles
 from mlsys_assets.systems.flights.system import build_system
 from mlsys_resources.resources import Resources, build_resources

@@ -18,7 +18,7 @@ INGEST = f"""
 import sys
 from mlsys_assets import SystemClock, TimeWindow, build_definitions
 from mlsys_assets.runs import Runner
-from mlsys_assets.state_folder import open_instance
+from mlsys_assets.instance import open_instance
 from mlsys_assets.systems.flights.system import flights
 from mlsys_resources.resources import build_resources
 from pathlib import Path
