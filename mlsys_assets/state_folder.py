@@ -76,7 +76,7 @@ def own(home: Path, *, command: str, environment: MutableMapping[str, str]) -> I
     if elsewhere and Path(elsewhere).absolute() != home:
         raise ValueError(
             f"DAGSTER_HOME is {elsewhere}, and the runs of this state folder are kept in {home} with all else: "
-            f"half of the history would be looked for in vain; unset DAGSTER_HOME, or use that folder (--home {elsewhere})"
+            f"half of the history would be missed; unset DAGSTER_HOME, or use that folder (--home {elsewhere})"
         )
     home.mkdir(parents=True, exist_ok=True)
     holder = Holder.this(command, since=SystemClock().now())
