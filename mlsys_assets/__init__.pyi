@@ -1,7 +1,8 @@
 """The public names, and where each is defined; ``__init__.py`` reads this file to load them on first use."""
 
 from mlsys_assets.data_ingestion.casting import read_moments as read_moments
-from mlsys_assets.data_ingestion.files import CsvFile as CsvFile
+from mlsys_assets.data_ingestion.csv_file import CsvFile as CsvFile
+from mlsys_assets.data_ingestion.parquet_file import ParquetFile as ParquetFile
 from mlsys_assets.data_ingestion.source import (
     DELIVERED_AT as DELIVERED_AT,
     MALFORMED as MALFORMED,

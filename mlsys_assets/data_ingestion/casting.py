@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from mlsys_assets.data_ingestion.quarantine import Rejections
 from mlsys_assets.data_ingestion.source import DELIVERED_AT, MALFORMED, Source
-from mlsys_assets.tables import SOURCE_FILE, SOURCE_LINE, Column
+from mlsys_assets.tables import SOURCE_FILE, SOURCE_LINE, TIMESTAMP, Column
 
 HEXADECIMAL = "xX"
 """The letters that only a hexadecimal number has."""
@@ -32,9 +32,32 @@ def typed_columns(source: Source, raw: pa.Table, rejections: Rejections) -> pa.T
     return pa.table(columns | origin)
 
 
-def read_moments(text: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return ISO 8601 texts with a zone as moments; null where there is none that exists."""
-    return cast(text, "timestamp")[0]
+def read_moments(text: pa.ChunkedArray, *, zone: str = "") -> pa.ChunkedArray:
+    """Return ISO 8601 texts as moments; null where there is none that exists.
+
+    Parameters
+    ----------
+    zone
+        The time zone of texts that name none, such as UTC or Europe/Berlin: a time that its clocks show twice is the
+        first of the two, one that they skip is when they go forward. Changes of the clocks are known until 2037.
+        Without a zone, such texts are null.
+
+    >>> read_moments(pa.chunked_array([["2024-05-01 12:00:00", "2024-05-01"]]), zone="Europe/Berlin")[0].as_py().hour
+    10
+    """
+    found = cast(text, "timestamp")[0]
+    if not zone:
+        return found
+    local = cast_local(text)
+    placed = pc.assume_timezone(local, zone, ambiguous="earliest", nonexistent="latest").cast(TIMESTAMP)
+    return pc.coalesce(found, placed)
+
+
+def cast_local(text: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return ISO 8601 texts without a zone as what a clock shows; null where it is none."""
+    coded = text.combine_chunks().dictionary_encode()
+    shown = [_cast_one(value, pa.timestamp("us")) for value in coded.dictionary]
+    return pa.chunked_array([pa.array(shown, pa.timestamp("us")).take(coded.indices)])
 
 
 def cast(text: pa.ChunkedArray, kind: str) -> tuple[pa.ChunkedArray, Mask | None]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from mlsys_assets import CsvFile, Daily, TimeWindow, Weekly, days, hours, utc
-from mlsys_assets.data_ingestion.files import parse_csv
+from mlsys_assets.data_ingestion.csv_file import parse_csv
 from mlsys_assets.data_ingestion.filing import EVER, FAR_FROM_DELIVERY, OUTSIDE_CALENDAR, reach, span
 from mlsys_assets.data_ingestion.validation import ingest
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from mlsys_assets.data_ingestion.accounting import EMPTY_TICKS
-from mlsys_assets.data_ingestion.files import parse_csv
+from mlsys_assets.data_ingestion.csv_file import parse_csv
 from mlsys_assets.data_ingestion.filing import FAR_FROM_DELIVERY
 from mlsys_assets.data_ingestion.keys import REPEATED
 from mlsys_assets.data_ingestion.source import Reference, Rule, Source, SourceKind

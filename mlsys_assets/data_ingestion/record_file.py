@@ -1,24 +1,20 @@
-"""Raw text files: every line is read or accounted for, none is silently shifted."""
+"""A file of raw records, in whatever format: each record as text, with where it stands and when it was delivered."""
 
-import csv
 import hashlib
-import io
-import zipfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pa_csv
 
 from mlsys_assets.data_ingestion.filing import EVER
 from mlsys_assets.data_ingestion.source import DELIVERED_AT, MALFORMED, READERS_OWN
 from mlsys_assets.data_ingestion.source_changed import SourceChanged
-from mlsys_assets.tables import SOURCE_FILE, SOURCE_LINE, TIMESTAMP
+from mlsys_assets.tables import SOURCE_FILE, TIMESTAMP
 from mlsys_assets.types import TimeWindow
 
 SHA_DIGITS = 16
@@ -30,14 +26,13 @@ UNDATED_ROWS = 5
 CACHED_FILES = 8
 """Parsed files kept in memory: several sources are often cut from one file."""
 
-
 Dated = Callable[[pa.Table], pa.Array | pa.ChunkedArray]
 """Gives the delivery times of text records."""
 
 
 @dataclass(frozen=True)
-class CsvFile:
-    """A CSV file, plain or the only member of a ZIP archive: one record a line, UTF-8, with a header.
+class RecordFile(ABC):
+    """A file of records; its format is a subclass's.
 
     Parameters
     ----------
@@ -53,6 +48,10 @@ class CsvFile:
     path: Path
     delivered: Dated | None = None
     undated: float = UNDATED_SHARE
+
+    @abstractmethod
+    def parse(self, content: bytes) -> pa.Table:
+        """Return the content's records as text columns with ``source_line`` and ``malformed``."""
 
     def __call__(self, window: TimeWindow) -> pa.Table:
         """Return the file's records delivered within the window, all as text; of a snapshot, all."""
@@ -74,17 +73,21 @@ class CsvFile:
         state = self.path.stat()
         return _parsed(self, state.st_mtime_ns, state.st_size)
 
+    def content(self) -> bytes:
+        """Return the file's bytes."""
+        return self.path.read_bytes()
+
 
 @lru_cache(maxsize=CACHED_FILES)
-def _parsed(file: CsvFile, _modified_ns: int, _size: int) -> pa.Table:
-    content = _content(file.path)
-    table = parse_csv(content)
+def _parsed(file: RecordFile, _modified_ns: int, _size: int) -> pa.Table:
+    content = file.content()
+    table = file.parse(content)
     digest = hashlib.sha256(content).hexdigest()[:SHA_DIGITS]
     table = table.append_column(SOURCE_FILE, pa.repeat(digest, table.num_rows))
     return table if file.delivered is None else table.append_column(DELIVERED_AT, _placed(file, file.delivered, table))
 
 
-def _placed(file: CsvFile, delivered: Dated, table: pa.Table) -> pa.Array:
+def _placed(file: RecordFile, delivered: Dated, table: pa.Table) -> pa.Array:
     """Return when each record was delivered; one that cannot tell, with the record before it, or else after it."""
     try:
         moment = delivered(table)
@@ -103,7 +106,7 @@ def _placed(file: CsvFile, delivered: Dated, table: pa.Table) -> pa.Array:
     return pc.min_element_wise(pc.max_element_wise(placed, first), last).cast(TIMESTAMP)
 
 
-def _refuse_undated(file: CsvFile, delivered: Dated, table: pa.Table, known: pa.Array) -> None:
+def _refuse_undated(file: RecordFile, delivered: Dated, table: pa.Table, known: pa.Array) -> None:
     undated = pc.and_(pc.is_null(known), pc.is_null(table.column(MALFORMED)))
     missing, records = pc.sum(undated).as_py() or 0, table.num_rows
     if known.null_count < records and missing <= max(UNDATED_ROWS, file.undated * records):
@@ -133,81 +136,3 @@ def _columns_read(delivered: Dated, table: pa.Table) -> list[str]:
 
 def _header(table: pa.Table) -> list[str]:
     return [n for n in table.schema.names if n not in READERS_OWN]
-
-
-def _content(path: Path) -> bytes:
-    if path.suffix != ".zip":
-        return path.read_bytes()
-    with zipfile.ZipFile(path) as archive:
-        (member,) = archive.namelist()
-        return archive.read(member)
-
-
-def parse_csv(content: bytes) -> pa.Table:
-    r"""Return a CSV file's records as text columns with ``source_line`` and ``malformed``.
-
-    A record with too few or too many fields, bad quoting, a NUL or bytes that are not UTF-8 keeps
-    its line number, has null in every column and says in ``malformed`` what was wrong.
-
-    >>> parse_csv(b"a,b\n1,2\n3\n").column("malformed").to_pylist()
-    [None, 'expected 2 fields, found 1']
-    """
-    if not content.strip():
-        raise ValueError("the file is empty: not even a header was found")
-    unusual = b"\x00" in content or b'"' in content  # Arrow forgives bad quoting, and so shifts columns
-    fast = None if unusual else _parse_fast(content)
-    return _parse_by_line(content) if fast is None else fast
-
-
-def _parse_fast(content: bytes) -> pa.Table | None:
-    """Parse in one pass; None if any line is out of the ordinary, which the careful parser tells apart."""
-    header = next(csv.reader([content.split(b"\n", 1)[0].decode("utf-8-sig", "replace")]))
-    try:
-        table = pa_csv.read_csv(
-            io.BytesIO(content),
-            parse_options=pa_csv.ParseOptions(ignore_empty_lines=True),
-            convert_options=pa_csv.ConvertOptions(
-                column_types=dict.fromkeys(header, pa.string()),
-                strings_can_be_null=False,
-            ),
-        )
-    except pa.ArrowInvalid:
-        return None
-    lines = content.count(b"\n") + (not content.endswith(b"\n"))
-    if table.num_rows != lines - 1:
-        return None
-    numbers = pa.array(np.arange(2, lines + 1, dtype=np.int32))
-    return table.append_column(SOURCE_LINE, numbers).append_column(MALFORMED, pa.nulls(lines - 1, pa.string()))
-
-
-def _parse_by_line(content: bytes) -> pa.Table:
-    lines = content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
-    if lines[-1] == b"":
-        lines.pop()
-    header = next(csv.reader([lines[0].decode("utf-8", "replace").rstrip("\r")]))
-    rows: list[list[str | None]] = []
-    faults: list[str | None] = []
-    for line in lines[1:]:
-        fields, fault = _fields(line, len(header))
-        rows.append(fields)
-        faults.append(fault)
-    columns = [pa.array([row[i] for row in rows], pa.string()) for i in range(len(header))]
-    table = pa.table(columns, names=header)
-    numbers = pa.array(range(2, len(rows) + 2), pa.int32())
-    return table.append_column(SOURCE_LINE, numbers).append_column(MALFORMED, pa.array(faults, pa.string()))
-
-
-def _fields(line: bytes, expected: int) -> tuple[list[str | None], str | None]:
-    nothing: list[str | None] = [None] * expected
-    try:
-        text = line.decode("utf-8").rstrip("\r")
-        if "\x00" in text:
-            return nothing, "a NUL character"
-        found = next(csv.reader([text], strict=True), [])
-    except UnicodeDecodeError as error:
-        return nothing, f"not UTF-8 at byte {error.start}"
-    except csv.Error as error:
-        return nothing, f"bad quoting: {error}"
-    if len(found) != expected:
-        return nothing, f"expected {expected} fields, found {len(found)}"
-    return list(found), None

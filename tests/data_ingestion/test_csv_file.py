@@ -5,7 +5,7 @@ import zipfile
 import pytest
 from hypothesis import given, strategies as st
 
-from mlsys_assets.data_ingestion.files import CsvFile, parse_csv
+from mlsys_assets.data_ingestion.csv_file import CsvFile, parse_csv
 from mlsys_assets.types import TimeWindow
 
 HEADER = b"a,b,c\n"
