@@ -86,6 +86,25 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     rollback.add_argument("--reason", required=True, metavar="TEXT", help="what is wrong with the champion")
     rollback.add_argument("--to", type=int, metavar="VERSION", help="a former champion (default: the one before)")
+    new = commands.add_parser(
+        "new-system", help="a working system of your own, from a CSV or Parquet file",
+        description="Writes a system into the current folder: sources, label, features, a test, and its entry in "
+        "mlsys_workspace.py. What the file does not say is guessed, told, and marked in the code; nothing that is "
+        "there is overwritten.",
+    )  # fmt: skip
+    new.add_argument("name", metavar="NAME", help="what it is called: letters, digits, underscores")
+    new.add_argument(
+        "--from",
+        dest="source",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="rows with a time: .csv or .parquet",
+    )
+    new.add_argument("--time", default="", metavar="COLUMN", help="when a row happens")
+    new.add_argument("--key", default="", metavar="COLUMN", help="what names a row")
+    new.add_argument("--label", default="", metavar="COLUMN", help="what is to be predicted")
+    new.set_defaults(command="new_system", home=None)
     return parser
 
 

@@ -24,6 +24,8 @@ DAGSTER_URL = "MLSYS_DAGSTER_URL"
 """Environment: the PostgreSQL database of Dagster's own runs and events; SQLite files below the home if not set."""
 WORKSPACE = "MLSYS_WORKSPACE"
 """Environment: the module that holds a deployment's ``workspace`` and ``defs``, if not the one of mlsys."""
+LOCAL_WORKSPACE, BUILT_IN_WORKSPACE = "mlsys_workspace", "mlsys_assets.systems.workspace"
+"""That module in the working folder, which is taken if nothing is said, and the one of the reference system."""
 MLFLOW_UI = "MLSYS_MLFLOW_UI"
 """Environment: where people open the MLflow UI, for links."""
 FENCE = "MLSYS_FENCE"
@@ -130,8 +132,9 @@ def state_folder(env: Mapping[str, str]) -> Path:
 
 
 def workspace_module(env: Mapping[str, str]) -> str:
-    """Return the module that names a deployment's systems."""
-    return env.get(WORKSPACE) or "mlsys_assets.systems.workspace"
+    """Return the module that names a deployment's systems: as said, or that of the working folder, or mlsys's own."""
+    here = LOCAL_WORKSPACE if Path(f"{LOCAL_WORKSPACE}.py").is_file() else BUILT_IN_WORKSPACE
+    return env.get(WORKSPACE) or here
 
 
 def build_resources(env: Mapping[str, str], *, clock: Callable[[], datetime]) -> Resources:

@@ -101,7 +101,7 @@ def test_what_was_found_is_told(homes, stores) -> None:
         said = (home / "said.txt").read_text()
         for part in (
             "2013-07-08", "hold: no trigger said yes", "flights: 2 decisions", "as of       said yes", "v1",
-            "  2013-07 ", "[USD]", "Where to look", "mlsys ledger flights --hash", "flights.html", "make up",
+            "  2013-07 ", "[USD]", "Where to look", "mlsys ledger flights --hash", "flights.html", "mlsys up",
             stores[0].operations.ledger_hash("flights")[:16],
         ):  # fmt: skip
             assert part in said, said

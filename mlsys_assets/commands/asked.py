@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlsys_resources.resources import WORKSPACE, workspace_module
+from mlsys_resources.resources import BUILT_IN_WORKSPACE, WORKSPACE, workspace_module
 
 if TYPE_CHECKING:
     from mlsys_assets.system import MLSystem
@@ -20,7 +20,7 @@ def asked_workspace(*, anew: bool = False) -> "Workspace":
     ``anew``: as the environment is by now, where the module was loaded before.
     """
     name = workspace_module(os.environ)
-    if os.environ.get(WORKSPACE) and str(Path.cwd()) not in sys.path:
+    if name != BUILT_IN_WORKSPACE and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))  # as `python -m` does, with which the services are started
     try:
         module = importlib.import_module(name)

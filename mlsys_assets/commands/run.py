@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from mlsys_assets.clocks import moment
-from mlsys_assets.commands.asked import asked_system, asked_workspace, shown
+from mlsys_assets.commands.asked import asked_system, asked_workspace, program, shown
 from mlsys_assets.commands.progress import Progress
 from mlsys_assets.commands.report import summary
 from mlsys_assets.history_page import history_page
@@ -49,12 +49,13 @@ def _tell(system: MLSystem, stores: Resources, home: Path) -> None:
     told, page = report(system, stores), home / f"{system.name}.html"
     page.write_text(history_page(told), encoding="utf-8")
     print("\n".join(summary(system, told)))
+    mlsys = program()
     print(
         f"""
 Where to look
   {shown(page)}                    this history, with pictures
-  mlsys ledger {system.name} --hash         {told["ledger"][:16]}…, the same for the same data and code
-  make up                            the asset graph, checks, plots and runs in the Dagster UI, models in the MLflow UI
+  {mlsys} ledger {system.name} --hash         {told["ledger"][:16]}…, the same for the same data and code
+  {mlsys} up                            the asset graph with checks, plots and runs, and the models compared
   {shown(home)}/lake                        every table, in every version (Delta Lake)"""
     )
 
