@@ -1,6 +1,6 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run up test prove lint bench clean
+.PHONY: help run up test prove lint bench pictures clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,7 +12,7 @@ WORKERS ?= 2
 PYTHONS := python3.11 python3.12 python3.13 python3
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/.installed ## Raw files in, a gated champion and its predictions out
 	@$(BIN)/mlsys run
@@ -34,6 +34,10 @@ lint: $(VENV)/.installed ## Style, types and import contracts
 
 bench: $(VENV)/.installed ## Measure against the bare chain, side by side
 	@$(BIN)/python tests/benchmarks/run.py
+
+pictures: $(VENV)/.installed ## Take the README's pictures anew, of what `make run` lived
+	@copy=$$(mktemp -d) && cp -a .mlsys/. "$$copy" && \
+	$(BIN)/python tests/browser/screenshots.py "$$copy" notebooks/pictures; code=$$?; rm -rf "$$copy"; exit $$code
 
 clean: ## Remove the environment and the caches; the state in .mlsys stays
 	@rm -rf $(VENV) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .tmp_dagster_home_*

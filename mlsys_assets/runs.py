@@ -11,7 +11,14 @@ from uuid import uuid4
 
 import dagster as dg
 from dagster import DagsterEventType
+from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
+from dagster._core.remote_origin import (
+    ManagedGrpcPythonEnvCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import TimeWindow
@@ -36,12 +43,16 @@ class Runner:
         Where runs and events are kept.
     told
         Called with each step's name when it begins: for a display.
+    location
+        The code location that Dagster's pages show the runs in, if they are to be seen there: on the timeline, which is
+        the first page, and with their job.
     """
 
     system: MLSystem
     definitions: dg.Definitions
     instance: dg.DagsterInstance
     told: Callable[[str], None] = lambda _step: None
+    location: str | None = None
 
     def ticks(self, job: str, window: TimeWindow) -> None:
         """Run ``job`` once for all ticks of ``window``; raises RunFailed."""
@@ -69,6 +80,8 @@ class Runner:
                 instance=self.instance, partition_key=partition, tags=tags, run_id=run_id, run_config=QUIET,
                 raise_on_error=False,
             )  # fmt: skip
+            if self.location is not None:
+                self.instance.run_storage.replace_job_origin(result.dagster_run, _origin(self.location, name))
         if not result.success:
             raise RunFailed(_why(name, result))
 
@@ -76,6 +89,13 @@ class Runner:
         event = entry.dagster_event
         if event is not None and event.event_type is DagsterEventType.STEP_START:
             self.told(str(event.step_key).removeprefix(f"{self.system.name}__"))
+
+
+def _origin(location: str, job: str) -> RemoteJobOrigin:
+    """Return where a daemon would have found a job, had it run it: a run in this process comes from nowhere."""
+    module = LoadableTargetOrigin(module_name=location)
+    place = ManagedGrpcPythonEnvCodeLocationOrigin(module, location)
+    return RemoteJobOrigin(RemoteRepositoryOrigin(place, SINGLETON_REPOSITORY_NAME), job)
 
 
 def _why(job: str, result: dg.ExecuteInProcessResult) -> str:

@@ -165,6 +165,7 @@ LONG = (
     "test_disturbances.py",
     "test_replay.py",
     "test_steps_done_again.py",
+    "test_pages.py",
 )
 """The files that take minutes, which begin first: else one worker would be left alone with the last of them."""
 

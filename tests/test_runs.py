@@ -90,3 +90,17 @@ def test_another_thread_may_run_too(run: Run) -> None:
     thread.start()
     thread.join()
     assert done == [True]
+
+
+def test_a_run_stands_in_the_pages_of_dagster_with_its_job(tmp_path: Path) -> None:
+    @dg.job(name="it")
+    def it() -> None:
+        pass
+
+    with open_instance(tmp_path) as instance:
+        runner = Runner(SimpleNamespace(name="it"), dg.Definitions(jobs=[it]), instance, location="a.workspace")  # type: ignore[arg-type]
+        runner.request(dg.RunRequest(job_name="it"))
+        (run,) = instance.get_runs()
+        assert run.tags[".dagster/repository"] == "__repository__@a.workspace"
+        assert (run.remote_job_origin.location_name, run.remote_job_origin.job_name) == ("a.workspace", "it")
+        assert run.status is dg.DagsterRunStatus.SUCCESS

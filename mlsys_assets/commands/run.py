@@ -19,7 +19,15 @@ from mlsys_assets.report import report
 from mlsys_assets.runs import Runner
 from mlsys_assets.state_folder import clear, own
 from mlsys_assets.system import MLSystem
-from mlsys_resources.resources import DAGSTER_URL, LAKE, OPERATIONS_URL, TRACKING_URI, Resources, state_folder
+from mlsys_resources.resources import (
+    DAGSTER_URL,
+    LAKE,
+    OPERATIONS_URL,
+    TRACKING_URI,
+    Resources,
+    state_folder,
+    workspace_module,
+)
 
 
 def command(options: argparse.Namespace) -> int:
@@ -33,7 +41,8 @@ def command(options: argparse.Namespace) -> int:
         if options.fresh:
             asked_workspace(anew=True)  # its stores were made before this process owned the folder
         system, workspace = asked_system(options)  # now that the environment says that this process may write
-        runner = Runner(system, workspace.definitions, owned.instance, say.step)
+        module = workspace_module(os.environ)
+        runner = Runner(system, workspace.definitions, owned.instance, say.step, location=module)
         replay = Replay(runner, workspace.stores, say.doing, say.failed)
         for as_of in replay.run(until or _last(system)):
             lived.append(as_of)
