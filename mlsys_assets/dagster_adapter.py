@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 PACKAGES = ("mlsys_assets", "mlsys_resources")
 """Whose source files are the code version, with those of a system's own functions."""
 CODE_DIGITS = 16
+DIGITS, LARGE = 4, 1000
+"""Significant digits that are shown of a number, and from where on its whole part is."""
 MEANINGS = {
     EVENT_TIME: "when it happened [UTC]",
     KNOWN_AT: "when it became known [UTC]: nothing that is computed as of an earlier time sees the row",
@@ -180,10 +182,8 @@ def check_result(finding: Finding, asset: dg.AssetKey) -> dg.AssetCheckResult:
 
 
 def evidence(values: Mapping[str, Scalar]) -> dict[str, Any]:
-    """Return scalars as metadata; Dagster's JSON has no NaN, so an unknown number is said in words."""
-    return {
-        k: "unknown" if v is None or (isinstance(v, float) and not math.isfinite(v)) else v for k, v in values.items()
-    }
+    """Return scalars as metadata, numbers to four digits; JSON has no NaN, so an unknown number is said in words."""
+    return {name: _shown(value) for name, value in values.items()}
 
 
 def numbers(values: Mapping[str, float | None]) -> dict[str, float]:
@@ -245,7 +245,7 @@ def column_lineage(system: MLSystem, found: Mapping[str, Iterable[tuple[str, str
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> dg.MarkdownMetadataValue:
-    """Return rows as a Markdown table; numbers to four significant places."""
+    """Return rows as a Markdown table; numbers to four significant digits."""
     lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
     lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
     return dg.MetadataValue.md("\n".join(lines))
@@ -264,8 +264,16 @@ def pictures(name: str, small: str, large: bytes | str) -> dict[str, dg.Markdown
     return {name: dg.MetadataValue.md(small), f"{name}, large": image(large, name)}
 
 
+def _shown(value: Scalar) -> Scalar:
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return "unknown"
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
+
+
 def _cell(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float) and abs(value) >= LARGE:
+        return f"{value:,.0f}"
+    return f"{value:.{DIGITS}g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 class TickWriter:

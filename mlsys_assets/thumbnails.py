@@ -11,9 +11,11 @@ from mlsys_assets.charts import printable
 
 LIMIT = 1000
 """Characters of Markdown from which on the Dagster UI (1.13) shows a link instead."""
-WIDTH, HEIGHT, ROW, LEFT = 420, 110, 14, 130
+WIDTH, HEIGHT, ROW, LEFT = 440, 110, 14, 150
 SAFE = " !'()*,-./:;=?@_&|~$+"
 """What stands for itself in an image's address between < and >."""
+WHOLE = 1000
+"""From here on a number is told by its whole part."""
 COLOURS = ("#17b", "#d22", "#292", "#96b", "#e80")
 
 Span = tuple[float, float, float]
@@ -55,7 +57,7 @@ def bars(values: Mapping[str, float], *, title: str) -> str:
         parts = [_stroke(path, COLOURS[0], width=9)]
         for k, (name, value) in enumerate(shown):
             parts.append(_text(0, 14 + ROW * k, name))
-            parts.append(_text(LEFT + value * scale + 4, 14 + ROW * k, f"{value:.3g}"))
+            parts.append(_text(LEFT + value * scale + 4, 14 + ROW * k, number(value)))
         return _image(parts, title, 6 + ROW * len(shown))
 
     return _fitting(draw, [(n,) for n in range(len(values), 0, -1)])
@@ -114,6 +116,15 @@ def panels(curves: Mapping[str, Mapping[str, Points]], *, title: str) -> str:
         return _image(parts, title, HEIGHT)
 
     return _fitting(draw, [(points, n) for n in (min(len(names), 2), 1) for points in (16, 12, 9)])
+
+
+def number(value: float) -> str:
+    """Return a number as short as it can be told: three digits, or its whole part.
+
+    >>> number(572280.0), number(0.12345)
+    ('572,280', '0.123')
+    """
+    return f"{value:,.0f}" if abs(value) >= WHOLE else f"{value:.3g}"
 
 
 def _runs(said: Sequence[str], word: str) -> list[tuple[int, int]]:

@@ -30,6 +30,8 @@ from mlsys_resources.operations_rows import ModelVersion
 from mlsys_resources.operations_store import OperationsStore, UnknownModel
 from mlsys_resources.run_log import RunLog, log_metrics, milliseconds, write
 
+MACHINE_LEARNING = "workflowType=machine_learning"
+"""What MLflow's pages must be told, or they open as for language models, and empty."""
 DEFAULT_UI = "http://127.0.0.1:5000"
 """Where ``mlflow ui`` listens when it is told nothing else."""
 
@@ -215,11 +217,12 @@ class ModelStore:
                     raise
                 return None
 
-    def run_url(self, run_id: str) -> str:
-        """Return the address of a run in MLflow's web pages."""
+    def run_url(self, run_id: str, *, artifact: str = "") -> str:
+        """Return the address of a run, or of a file of it, in MLflow's web pages."""
         with failing_clearly(self._uri, f"run {run_id!r} could not be found"):
             experiment = self._client.get_run(run_id).info.experiment_id
-        return f"{self._ui}/#/experiments/{experiment}/runs/{run_id}"
+        file = f"/artifacts/{artifact}" if artifact else ""
+        return f"{self._ui}/#/experiments/{experiment}/runs/{run_id}{file}?{MACHINE_LEARNING}"
 
     # -------------------------------------------------------------------------------------------
 

@@ -27,7 +27,8 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         partitions_def=adapter.partitions(system),
         backfill_policy=adapter.SINGLE_RUN,
         check_specs=adapter.check_specs(asset, {TOLD_ONCE: ("No two sources tell of one entity's label.", False)}),
-        description=f"`{label.name}`, in the tick in which it became known.{never} Who is in no tick is not known yet.",
+        description=f"What became of each request (`{label.name}`), in the tick in which that became known.{never} "
+        "Requests in no tick are not known yet.",
         metadata={"dagster/column_schema": adapter.arrow_schema(label_schema(entity), adapter.entity(system))},
         **adapter.common(system, STAGE, kinds=("python", "deltalake")),
     )

@@ -11,7 +11,7 @@ from mlsys_assets.decision_step import AsOf
 from mlsys_assets.ledger import ADEQUATE, INSUFFICIENT, MANUAL, RETRAINING, TRAIN, TRAINING_SET
 from mlsys_assets.system import MLSystem
 from mlsys_assets.tables import FEATURES, LABELS
-from mlsys_assets.types import Finding
+from mlsys_assets.types import EPOCH, Finding
 from mlsys_resources.resources import Resources
 
 STAGE = "data_sampling"
@@ -117,4 +117,7 @@ def _hashes(split: Split) -> dict[str, str]:
 
 
 def _windows(split: Split) -> list[tuple[str, str]]:
-    return [(name, str(part.window)) for name, part in _parts(split).items()]
+    return [
+        (name, str(part.window).replace(f"{EPOCH:%Y-%m-%d %H:%M}", "the beginning"))
+        for name, part in _parts(split).items()
+    ]

@@ -40,12 +40,12 @@ PROFILE_SCHEMA: Final = pa.schema(
 """One row for each bin of each column; ``mean`` and ``sd`` are the column's, repeated, null where it has none."""
 PROFILE_MEANS: Final = {
     "column": "the feature",
-    "bin": "its number",
+    "bin": "number of the bin, lowest first",
     "kind": "a range, one category, all others, or the missing ones",
     "lower": "the range begins above it; null: open",
     "upper": "the range ends with it; null: open",
     "category": "the one that is counted",
-    "count": "rows",
+    "count": "training rows in the bin",
     "mean": "the feature's mean, repeated",
     "sd": "its standard deviation, repeated",
 }

@@ -17,7 +17,7 @@ PREDICTED, REVISION, AS_OF = "predicted", "revision", "as_of"
 
 REVISED_MEANS = {
     PREDICTED: "the start of the tick that was predicted",
-    REVISION: "the how manieth saying this is of that tick, from 1: each time labels become known, it is said anew",
+    REVISION: "how often that tick was spoken of so far, from 1: it is told anew each time labels become known",
     AS_OF: "what was known by then",
     "requests": "predictions of the tick",
     "labelled": "those whose label is known",

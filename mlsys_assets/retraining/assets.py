@@ -40,7 +40,7 @@ def build_assets(system: MLSystem) -> list[dg.AssetSpec]:
             deps=[dg.AssetDep(adapter.key(system, n), partition_mapping=tick_before) for n in (PERFORMANCE, DRIFT)],
             partitions_def=adapter.as_ofs(system),
             description=f"Whether to train as of each tick's end. Asked: {asked}. Decided by `{system.name}_arbiter` "
-            f"from what monitoring found: {system.retraining}.",
+            f"from what monitoring found: {system.retraining}. No run makes it: the sensor tells of it as it decides.",
             **adapter.common(system, STAGE, kinds=("python",)),
         )
     ]

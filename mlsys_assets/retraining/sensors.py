@@ -87,7 +87,8 @@ def _trigger_sensor(system: MLSystem, trigger: Trigger) -> dg.SensorDefinition:
     @dg.sensor(
         name=f"{system.name}_retrain_by_{trigger.name}",
         job_name=adapter.training_job(system),
-        description=f"Asks {trigger} as of each tick's end, and records the verdict; the arbiter decides.",
+        description=f"Asks whether to retrain by {trigger.name} as of each tick's end, and records the verdict; the "
+        "arbiter decides.",
         **_often(system),
     )
     def sensor(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Resources]) -> dg.SkipReason:

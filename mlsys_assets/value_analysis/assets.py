@@ -63,7 +63,7 @@ def _report(system: MLSystem) -> dg.AssetsDefinition:
         stores.models.add_to_run(run, artifacts={PAGE: page})
         return dg.MaterializeResult(
             metadata={
-                "page": dg.MetadataValue.url(f"{stores.models.run_url(run)}/artifacts/{PAGE}"),
+                "page": dg.MetadataValue.url(stores.models.run_url(run, artifact=PAGE)),
                 "decisions": len(told["ticks"]),
                 "trainings": len(trainings(told)),
                 "CPU s": told["compute"]["cpu_s"],

@@ -122,7 +122,9 @@ def test_a_run_says_what_it_was_told(either: World) -> None:
 def test_a_run_leads_to_its_page(world: World) -> None:
     run_id = world.run()
     experiment = world.client.get_run(run_id).info.experiment_id
-    assert world.models.run_url(run_id) == f"http://127.0.0.1:5000/#/experiments/{experiment}/runs/{run_id}"
+    place, kind = f"http://127.0.0.1:5000/#/experiments/{experiment}/runs/{run_id}", "?workflowType=machine_learning"
+    assert world.models.run_url(run_id) == f"{place}{kind}"
+    assert world.models.run_url(run_id, artifact="plots/a.png") == f"{place}/artifacts/plots/a.png{kind}"
 
 
 def test_two_stores_may_make_one_experiment(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
