@@ -34,7 +34,8 @@ def test_a_training_and_monitoring_count_the_same_labels(tmp_path, system: MLSys
         }
     )
     written = stores.lake.write_ticks("it", "labels", labels, schema=SCHEMA, ticks=ticks, run_id="r")
-    context: Any = SimpleNamespace(partition_time_window=TimeWindow(ticks[2], ticks[2] + STEP))
+    window = TimeWindow(ticks[2], ticks[2] + STEP)
+    context: Any = SimpleNamespace(partition_time_window=window, run=SimpleNamespace(run_id="r"))
     then = DecisionStep(context, system, stores).labels_known({"labels": written.version})
     now = _Labels(system, stores).evidence(TimeWindow(ticks[1], ticks[2]))["labelled"]
     assert then == now == 3
