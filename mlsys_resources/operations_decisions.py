@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from mlsys_resources.canonical import canonical_json, content_hash
+from mlsys_resources.canonical import canonical_json, json_hash
 from mlsys_resources.names import identifier
 from mlsys_resources.operations_checks import LONGEST_NAME, LONGEST_TEXT, check_text
 from mlsys_resources.operations_records import Conflict, Records, row_of, values_of
@@ -84,7 +84,7 @@ class Ledger(Records):
 
     def ledger_hash(self, system: str) -> str:
         """Return one hash over all decisions of a system, recomputed from what they say."""
-        return content_hash([decision.content_hash for decision in self.decisions(system)])
+        return json_hash([decision.content_hash for decision in self.decisions(system)])
 
 
 def _decision(values: Any) -> Decision:
