@@ -48,7 +48,7 @@ def _cpu_s() -> float:
     return sum(os.times()[:4])
 
 
-class AsOf:
+class DecisionStep:
     """One step of a decision as of a tick's start: what was known then, and the ledger it writes to."""
 
     def __init__(self, context: dg.AssetExecutionContext, system: MLSystem, stores: Resources) -> None:

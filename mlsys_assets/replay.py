@@ -13,7 +13,7 @@ from dagster._core.execution.build_resources import wrap_resources_for_execution
 from mlsys_assets.clocks import StoredClock, clock_of
 from mlsys_assets.dagster_adapter import tick_job, training_job
 from mlsys_assets.ledger import ARBITER, GATE, GIVEN_UP, MONITORING, PERFORMANCE, RETRAINING
-from mlsys_assets.retraining.desk import Desk
+from mlsys_assets.retraining.controller import Controller
 from mlsys_assets.retraining.sensors import build_schedules, build_sensors
 from mlsys_assets.retraining.timetable import Due, first_as_of, next_due
 from mlsys_assets.runs import RunFailed, Runner, never_lost
@@ -102,15 +102,15 @@ class Replay:
         cannot be replayed, RunFailed if a tick's run fails; started again, it goes on there.
         """
         require_replayable(self.system)
-        if self._desk.training_wanted():
+        if self._controller.training_wanted():
             yield self._settled()
         while (due := self._next()) is not None and due.as_of <= until:
             self._clock.advance(max(due.as_of, self._clock.now()))
             yield self._settled()
 
     @cached_property
-    def _desk(self) -> Desk:
-        return Desk(self.system, self.stores, self.runner.instance)
+    def _controller(self) -> Controller:
+        return Controller(self.system, self.stores, self.runner.instance)
 
     @cached_property
     def _clock(self) -> StoredClock:
@@ -119,18 +119,18 @@ class Replay:
         return clock
 
     def _next(self) -> Due | None:
-        decided, calendar = self._desk.decided, self.system.calendar
+        decided, calendar = self._controller.decided, self.system.calendar
         first = first_as_of(calendar, self.system.simulated_from or calendar.start)
         return next_due(calendar, first=first, decided=None if decided is None else decided.as_of)
 
     def _settled(self) -> datetime:
         """Ask schedule and sensors, and run what they request, until the next decision is taken and done."""
-        wanted = self._desk.training_wanted()
-        before = None if wanted or self._desk.decided is None else self._desk.decided.as_of
+        wanted = self._controller.training_wanted()
+        before = None if wanted or self._controller.decided is None else self._controller.decided.as_of
         for _ in range(MOST_ROUNDS):
             self._round()
-            decided = self._desk.decided
-            if decided is not None and decided.as_of != before and not self._desk.training_wanted():
+            decided = self._controller.decided
+            if decided is not None and decided.as_of != before and not self._controller.training_wanted():
                 return decided.as_of
         raise RunFailed(
             f"{self.system.name}: what is due at {self._clock.now():%Y-%m-%d %H:%M} is not done after {MOST_ROUNDS} "
@@ -187,7 +187,7 @@ class Replay:
                 except RunFailed as failed:
                     if request.job_name == tick_job(self.system):
                         raise
-                    if self._desk.training_wanted():  # else the ledger knows of it, as of too few labels
+                    if self._controller.training_wanted():  # else the ledger knows of it, as of too few labels
                         self.failed(str(failed))
 
 

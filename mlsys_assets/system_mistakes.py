@@ -14,12 +14,12 @@ from mlsys_assets.data_ingestion.source_mistakes import RESERVED
 from mlsys_assets.data_labeling.label import label_schema
 from mlsys_assets.data_labeling.natural_labels import NaturalLabel
 from mlsys_assets.data_sampling.splits import TimeSplit, reach
-from mlsys_assets.features.feature import KINDS as FEATURES, Feature
+from mlsys_assets.features.feature import FEATURE_KINDS, Feature
 from mlsys_assets.measures.costs import CostMatrix
 from mlsys_assets.measures.intervals import Support
 from mlsys_assets.measures.metrics import Metric
 from mlsys_assets.mistakes import alike, misnamed, none_of, not_all, not_one, out_of_range, sound
-from mlsys_assets.models.bundle import KINDS as BUNDLES
+from mlsys_assets.models.bundle import PREDICTOR_KINDS
 from mlsys_assets.models.candidate import Candidate
 from mlsys_assets.offline_evaluation.evaluation import score_schema
 from mlsys_assets.offline_evaluation.gates import Gates
@@ -54,7 +54,7 @@ PARTS: dict[str, type] = {
     "retraining": Retraining,
 }
 LISTS: dict[str, type | tuple[type, ...]] = {
-    "sources": Source, "features": FEATURES, "candidates": Candidate, "metrics": Metric, "slices": Slice,
+    "sources": Source, "features": FEATURE_KINDS, "candidates": Candidate, "metrics": Metric, "slices": Slice,
     "triggers": Trigger,
 }  # fmt: skip
 
@@ -285,7 +285,7 @@ def _feature_mistakes(declared: _Declared) -> Iterator[str]:
 def _candidate_mistakes(declared: _Declared) -> Iterator[str]:
     for candidate in declared.candidates:
         yield from candidate.mistakes()
-        yield from none_of(f"candidate {candidate.name!r}: the kind of its predictor", candidate.kind, BUNDLES)
+        yield from none_of(f"candidate {candidate.name!r}: the kind of its predictor", candidate.kind, PREDICTOR_KINDS)
     if declared.candidates and all(c.baseline for c in declared.candidates):
         yield "all its candidates are baselines; at least one must be a model"
     if declared.candidates and not any(c.baseline for c in declared.candidates):

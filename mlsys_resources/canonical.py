@@ -19,7 +19,7 @@ def canonical_json(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
-def content_hash(value: object) -> str:
+def json_hash(value: object) -> str:
     """Return the SHA-256 of ``canonical_json(value)``, as 64 hexadecimal digits."""
     return sha256(canonical_json(value).encode("ascii"))
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from mlsys_resources.content_hash import content_hash
 from mlsys_resources.strict_schema import agree, conform, storable
+from mlsys_resources.table_hash import table_hash
 from mlsys_resources.table_store import TableStore
 from mlsys_resources.table_version import RUN_ID, STORAGE, Bound, TableVersion
 from mlsys_resources.tick_rows import (
@@ -141,12 +141,12 @@ class Lake:
         what = f"{system}.{table}"
         declared = storable(what, schema, reserved=STORAGE)
         rows = conform(what, data, declared)
-        said = content_hash(rows)
+        said = table_hash(rows)
 
         def attempt() -> tuple[int, Sequence[str]]:
             base = self._store.open_or_create(system, table, declared, run_id)
             _must_be(base, ticked=False)
-            if base.schema == declared and content_hash(base.rows(declared.names)) == said:
+            if base.schema == declared and table_hash(base.rows(declared.names)) == said:
                 return base.number, ()
             return base.replace({WHOLE: rows}, schema=declared, run_id=run_id), [WHOLE]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from mlsys_resources.canonical import content_hash
+from mlsys_resources.canonical import json_hash
 
 WON, LOST, REFUSED = "won", "lost", "refused"
 """How a try to move an alias ended."""
@@ -79,7 +79,7 @@ class Decision:
     @property
     def content_hash(self) -> str:
         """The SHA-256 of everything that was decided; raises ValueError for evidence JSON cannot hold."""
-        return content_hash({
+        return json_hash({
             "system": self.system, "as_of": self.as_of.isoformat(), "kind": self.kind, "name": self.name,
             "verdict": self.verdict, "reason": self.reason, "evidence": dict(self.evidence),
         })  # fmt: skip
@@ -100,7 +100,7 @@ class TestRead:
     @property
     def key(self) -> str:
         """The SHA-256 of the read, the same for a step that is run again."""
-        return content_hash([self.split, self.content_hash, self.models, self.reason, self.as_of.isoformat()])
+        return json_hash([self.split, self.content_hash, self.models, self.reason, self.as_of.isoformat()])
 
 
 TestRead.__test__ = False  # type: ignore[attr-defined]  # not a pytest class

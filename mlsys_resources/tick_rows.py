@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlsys_resources.content_hash import content_hash
 from mlsys_resources.strict_schema import TIMESTAMP
+from mlsys_resources.table_hash import table_hash
 
 TICK = "tick"
 """Storage column: the start of the calendar tick that a row belongs to."""
@@ -67,7 +67,7 @@ def sorted_by_tick(rows: pa.Table) -> pa.Table:
 
 def tick_hashes(parts: Mapping[datetime, pa.Table]) -> dict[datetime, str]:
     """Return the content hash of each tick's rows, the storage column left out."""
-    return {tick: content_hash(rows.drop_columns(TICK)) for tick, rows in parts.items()}
+    return {tick: table_hash(rows.drop_columns(TICK)) for tick, rows in parts.items()}
 
 
 def combined_hash(hashes: Mapping[datetime, str]) -> str:

@@ -55,7 +55,7 @@ class Service:
 
 
 @dataclass
-class Requests:
+class StopSignals:
     """The signals by which this process was asked to stop, in their order."""
 
     signals: list[signal.Signals] = field(default_factory=list)
@@ -149,8 +149,8 @@ def reply(host: str, port: int, path: str, *, question: bytes | None = None) -> 
 
 
 @contextmanager
-def _asked_to_stop() -> Iterator[Requests]:
-    asked, before = Requests(), {}
+def _asked_to_stop() -> Iterator[StopSignals]:
+    asked, before = StopSignals(), {}
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
             continue  # nohup: it is meant to outlive its terminal
@@ -163,7 +163,7 @@ def _asked_to_stop() -> Iterator[Requests]:
 
 
 def _await(
-    services: Sequence[Service], trees: Sequence[Tree], *, logs: Path, told: Callable[[str], None], asked: Requests
+    services: Sequence[Service], trees: Sequence[Tree], *, logs: Path, told: Callable[[str], None], asked: StopSignals
 ) -> None:
     began, waiting = time.monotonic(), list(services)
     while waiting and not asked:
@@ -189,7 +189,7 @@ def _look_after(trees: Sequence[Tree], logs: Path) -> None:
             raise ServiceFailed(f"{tree.name} died ({how}), so all were stopped; the end of {log}:\n{said}")
 
 
-def _stop(trees: Sequence[Tree], asked: Requests, told: Callable[[str], None]) -> None:
+def _stop(trees: Sequence[Tree], asked: StopSignals, told: Callable[[str], None]) -> None:
     with suppress(OSError):  # a terminal that is gone must not keep them alive
         told("stopping ...")
     # A hangup is this process's own: its children have no terminal.

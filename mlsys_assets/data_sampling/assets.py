@@ -7,7 +7,7 @@ from mlsys_assets.data_sampling.duplicates import content_across, duplicate_cont
 from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.data_sampling.splits import PARTS, Split
 from mlsys_assets.data_sampling.views import Test, View
-from mlsys_assets.decision_step import AsOf
+from mlsys_assets.decision_step import DecisionStep
 from mlsys_assets.ledger import ADEQUATE, INSUFFICIENT, MANUAL, RETRAINING, TRAIN, TRAINING_SET
 from mlsys_assets.system import MLSystem
 from mlsys_assets.tables import FEATURES, LABELS
@@ -44,7 +44,7 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         **adapter.common(system, STAGE, kinds=("python",)),
     )
     def training_set(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
-        step = AsOf(context, system, stores)
+        step = DecisionStep(context, system, stores)
         _decided(step)
         versions = _versions(step)
         rows = step.rows(versions)
@@ -75,13 +75,13 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
     return [training_set]
 
 
-def _decided(step: AsOf) -> None:
+def _decided(step: DecisionStep) -> None:
     """Put on record that a person started the training, where no decision did."""
     if not any(d.verdict == TRAIN for d in step.standing(RETRAINING)):
         step.record(RETRAINING, MANUAL, verdict=TRAIN, reason="started by hand", evidence={})
 
 
-def _versions(step: AsOf) -> dict[str, int]:
+def _versions(step: DecisionStep) -> dict[str, int]:
     """Return the tables' versions: those on record, so that what arrived late since changes no earlier decision."""
     lake, system = step.stores.lake, step.system
     standing = step.standing(TRAINING_SET)

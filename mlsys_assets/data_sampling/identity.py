@@ -12,12 +12,12 @@ _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
 
 
-def content_hash(table: pa.Table) -> str:
+def data_hash(table: pa.Table) -> str:
     """Return the SHA-256 of a table's names, types and values, in row order.
 
     Chunks, slices, dictionaries and the sign of zero do not matter; NaN and null are both "missing".
 
-    >>> content_hash(pa.table({"x": [1.0, None]})) == content_hash(pa.table({"x": [1.0, float("nan")]}))
+    >>> data_hash(pa.table({"x": [1.0, None]})) == data_hash(pa.table({"x": [1.0, float("nan")]}))
     True
     """
     digest = hashlib.sha256()

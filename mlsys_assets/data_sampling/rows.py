@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mlsys_assets.data_labeling.label import waiting
-from mlsys_assets.data_sampling.identity import content_hash
+from mlsys_assets.data_sampling.identity import data_hash
 from mlsys_assets.tables import TIMESTAMP
 
 
@@ -90,7 +90,7 @@ class LabelledRows:
     def content_hash(self) -> str:
         """The SHA-256 of everything here: what a training is based on."""
         own = {"ids": self.ids, "at": self.at, "label": self.label, "known_at": self.known_at, "state": self.state}
-        return content_hash(pa.table(own | {f"feature {n}": self.features[n] for n in self.features.schema.names}))
+        return data_hash(pa.table(own | {f"feature {n}": self.features[n] for n in self.features.schema.names}))
 
 
 def moment(at: datetime) -> np.datetime64:

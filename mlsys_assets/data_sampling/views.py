@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mlsys_assets.data_sampling.identity import content_hash, row_hashes
+from mlsys_assets.data_sampling.identity import data_hash, row_hashes
 from mlsys_assets.types import TimeWindow
 
 
@@ -51,7 +51,7 @@ class View:
     def content_hash(self) -> str:
         """The SHA-256 of the rows: identifiers, prediction times, labels and features."""
         own = {"id": self.ids, "at": self.at, "label": self.label}
-        return content_hash(pa.table(own | {f"feature {n}": self.features[n] for n in self.features.schema.names}))
+        return data_hash(pa.table(own | {f"feature {n}": self.features[n] for n in self.features.schema.names}))
 
     @cached_property
     def fingerprints(self) -> NDArray[np.uint64]:

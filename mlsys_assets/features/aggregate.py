@@ -9,7 +9,7 @@ RESOLUTION = 2.0**-30
 """The grid on which numbers are summed, in the column's own unit; whole numbers are exact."""
 
 
-class Kind(StrEnum):
+class AggregateKind(StrEnum):
     """How a window's rows become one number."""
 
     COUNT = "count"
@@ -37,34 +37,34 @@ class Aggregate:
         The grid of a sum, in the column's unit; all values together must stay below 2**62 steps of it.
     """
 
-    kind: Kind
+    kind: AggregateKind
     of: str | Expression | None = None
     resolution: float = RESOLUTION
 
     @property
     def orders(self) -> bool:
         """Whether it depends on the order of rows known at one moment."""
-        return self.kind is Kind.LAST
+        return self.kind is AggregateKind.LAST
 
 
 def count(condition: str | Expression | None = None) -> Aggregate:
     """Count rows, or those for which ``condition`` is true; 0 where there are none."""
-    return Aggregate(Kind.COUNT, condition)
+    return Aggregate(AggregateKind.COUNT, condition)
 
 
 def sum(of: str | Expression, *, resolution: float = RESOLUTION) -> Aggregate:  # noqa: A001 - reads as SQL does
     """Add up the known values; 0 where there are none."""
-    return Aggregate(Kind.SUM, of, resolution)
+    return Aggregate(AggregateKind.SUM, of, resolution)
 
 
 def mean(of: str | Expression, *, resolution: float = RESOLUTION) -> Aggregate:
     """Average the known values; null where there are none."""
-    return Aggregate(Kind.MEAN, of, resolution)
+    return Aggregate(AggregateKind.MEAN, of, resolution)
 
 
 def rate(condition: str | Expression) -> Aggregate:
     """Take the share of rows for which ``condition`` is true, of those where it is known; null where there are none."""
-    return Aggregate(Kind.RATE, condition)
+    return Aggregate(AggregateKind.RATE, condition)
 
 
 def last(of: str | Expression) -> Aggregate:
@@ -72,9 +72,9 @@ def last(of: str | Expression) -> Aggregate:
 
     Of rows known at one moment the later event is taken, then the greater key.
     """
-    return Aggregate(Kind.LAST, of)
+    return Aggregate(AggregateKind.LAST, of)
 
 
 def age() -> Aggregate:
     """Take the hours since the last row became known; null where there are none."""
-    return Aggregate(Kind.AGE)
+    return Aggregate(AggregateKind.AGE)

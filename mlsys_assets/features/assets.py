@@ -7,8 +7,10 @@ import dagster as dg
 
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.data_ingestion.source import Source
+from mlsys_assets.features.embedded.engine import compute
+from mlsys_assets.features.feature import reads
 from mlsys_assets.features.lineage import lineage
-from mlsys_assets.features.point_in_time import compute, history, require_known
+from mlsys_assets.features.request_table import require_known
 from mlsys_assets.system import MLSystem
 from mlsys_assets.tables import FEATURES, KNOWN_AT, PREDICT_AT, Column
 from mlsys_resources.resources import Resources
@@ -39,7 +41,7 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         asked = stores.lake.read(system.name, requests.source.name, window=inside)
         require_known(asked, predict_at=requests.predict_at, what=f"requests from {requests.source.name}")
         tables = {}
-        for name, length in history(system.features).items():
+        for name, length in reads(system.features).items():
             span = None if length is None else (KNOWN_AT, window.start - length, window.end)
             tables[name] = stores.lake.read(system.name, name, window=span, known_by=window.end)
         rows = compute(system.features, asked, tables, key=requests.key, predict_at=requests.predict_at)
@@ -67,7 +69,7 @@ def _lineage(system: MLSystem) -> dict[str, tuple[tuple[str, str], ...]]:
 
 def _dependency(system: MLSystem, source: Source) -> dg.AssetDep:
     """Return what the features of a tick rest on: the source's rows of the tick and of those within reach of it."""
-    asset, reach = adapter.key(system, source.name), history(system.features).get(source.name, timedelta(0))
+    asset, reach = adapter.key(system, source.name), reads(system.features).get(source.name, timedelta(0))
     if source.snapshot or reach is None:
         return dg.AssetDep(asset)
     return dg.AssetDep(asset, partition_mapping=adapter.reached_ticks(system, reach))

@@ -31,13 +31,27 @@ class Feature(Protocol):
         ...
 
 
-KINDS: Final = (Request, Lookup, Trailing, Scheduled)
-"""What the engine can compute; a further kind needs a case there, see `point_in_time.compute`."""
+FEATURE_KINDS: Final = (Request, Lookup, Trailing, Scheduled)
+"""What the engine can compute; a further kind needs a case there, see `embedded.engine.compute`."""
 
 
 def outputs(features: Iterable[Feature], requests: Sequence[Column]) -> tuple[Column, ...]:
     """Return all columns that ``features`` give, in declared order."""
     return tuple(column for feature in features for column in feature.outputs(requests))
+
+
+def reads(features: Iterable[Feature]) -> dict[str, timedelta | None]:
+    """Return how long before a prediction a row of each source may have become known and still matter.
+
+    Features at t are the same whether computed from all rows or from those with known_at in
+    (t - reach, t]. None where a source must be read whole.
+    """
+    reach: dict[str, timedelta | None] = {}
+    for feature in features:
+        for name, back in feature.reads.items():
+            before = reach.get(name, timedelta(0))
+            reach[name] = None if back is None or before is None else max(before, back)
+    return reach
 
 
 def mistakes(features: Sequence[Feature], requests: Sequence[Column]) -> list[str]:

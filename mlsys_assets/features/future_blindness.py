@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mlsys_assets.features.expression import Columns
+from mlsys_assets.features.numpy_table import NumpyTable
 from mlsys_assets.tables import KNOWN_AT, PREDICT_AT
 from mlsys_assets.types import Finding
 
@@ -65,7 +65,7 @@ def future_blindness(
     after what is to be predicted. That a row known by t *is* read must be shown by other means: an
     engine that reads nothing passes.
     """
-    at = Columns(requests).moments(outcomes.predict_at)
+    at = NumpyTable(requests).moments(outcomes.predict_at)
     groups = sample.groups(at)
     rows = np.concatenate([np.empty(0, np.intp), *groups])
     truth = engine(requests.take(pa.array(rows)), tables)
@@ -88,7 +88,7 @@ class _Worlds:
 
     def __init__(self, tables: Mapping[str, pa.Table], outcomes: Outcomes, requests: pa.Table) -> None:
         self._tables = {name: table.sort_by(KNOWN_AT).combine_chunks() for name, table in tables.items()}
-        self._known = {name: Columns(table).moments(KNOWN_AT) for name, table in self._tables.items()}
+        self._known = {name: NumpyTable(table).moments(KNOWN_AT) for name, table in self._tables.items()}
         self._own: dict[str, NDArray[np.int64]] = {}
         for name in outcomes.tables:
             # Where in the table each request's outcome stands; -1 where it has none there.

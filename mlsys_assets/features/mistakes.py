@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from mlsys_assets.data_ingestion.source import Source
-from mlsys_assets.features.aggregate import Aggregate, Kind
+from mlsys_assets.features.aggregate import Aggregate, AggregateKind
 from mlsys_assets.features.expression import Expression, probe
 from mlsys_assets.features.key import Key
 from mlsys_assets.mistakes import not_long, not_one, sound
@@ -71,12 +71,12 @@ def aggregate_mistakes(what: str, aggregates: tuple[tuple[str, Aggregate], ...],
 
 def _type_mistakes(what: str, aggregate: Aggregate, known: Sequence[Column]) -> list[str]:
     values = probe(aggregate.of, known) if aggregate.of is not None else None
-    if values is None or aggregate.kind in (Kind.LAST, Kind.AGE):
+    if values is None or aggregate.kind in (AggregateKind.LAST, AggregateKind.AGE):
         return []
-    if aggregate.kind in (Kind.RATE, Kind.COUNT) and not values.is_condition:
+    if aggregate.kind in (AggregateKind.RATE, AggregateKind.COUNT) and not values.is_condition:
         kind = "text" if values.is_text else values.values.dtype
         return [f"{what} is a {aggregate.kind.value} of {kind}; give a condition that is true or false"]
-    if aggregate.kind in (Kind.SUM, Kind.MEAN) and values.is_text:
+    if aggregate.kind in (AggregateKind.SUM, AggregateKind.MEAN) and values.is_text:
         return [f"{what} is a {aggregate.kind.value} of text; give a number"]
     return []
 

@@ -1,10 +1,11 @@
 """What the columns that features give are called, hold and mean."""
 
 from mlsys_assets.data_ingestion.source import Source
-from mlsys_assets.features.aggregate import Aggregate, Kind
-from mlsys_assets.features.expression import Values, probe
+from mlsys_assets.features.aggregate import Aggregate, AggregateKind
+from mlsys_assets.features.expression import probe
 from mlsys_assets.features.key import Key, prefix_of
 from mlsys_assets.features.mistakes import with_times
+from mlsys_assets.features.numpy_table import Values
 from mlsys_assets.tables import Column
 
 
@@ -18,8 +19,8 @@ def aggregated(source: Source, keys: tuple[Key, ...], aggregate: Aggregate, *, n
     known = with_times(source.columns)
     units = {c.name: c.unit for c in known}
     own = units.get(aggregate.of, "") if isinstance(aggregate.of, str) else ""
-    unit = {Kind.COUNT: "rows", Kind.RATE: "share", Kind.AGE: "h"}.get(aggregate.kind, own)
-    text = aggregate.kind is Kind.LAST and aggregate.of is not None and probe(aggregate.of, known).is_text
+    unit = {AggregateKind.COUNT: "rows", AggregateKind.RATE: "share", AggregateKind.AGE: "h"}.get(aggregate.kind, own)
+    text = aggregate.kind is AggregateKind.LAST and aggregate.of is not None and probe(aggregate.of, known).is_text
     of = f" of {aggregate.of}" if isinstance(aggregate.of, str) else ""
     return Column(
         f"{prefix_of(keys)}_{name}",

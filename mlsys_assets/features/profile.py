@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlsys_assets.features.columns import ColumnError, is_category, is_number
+from mlsys_assets.features.named_columns import ColumnError, is_category, is_number
 from mlsys_assets.measures.metrics import Floats
 
 TRAINING_PROFILE = "training_profile"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from mlsys_assets.data_ingestion.source import Source
-from mlsys_assets.features.aggregate import Aggregate, Kind
+from mlsys_assets.features.aggregate import Aggregate, AggregateKind
 from mlsys_assets.features.key import By, Key, keys_of, several
 from mlsys_assets.features.mistakes import (
     aggregate_mistakes,
@@ -93,7 +93,7 @@ class Scheduled:
         found += [
             f"{what}: {name!r} is {a.kind.value}(), which has no meaning around a time; use Trailing"
             for name, a in self.aggregates
-            if isinstance(a, Aggregate) and a.kind in (Kind.LAST, Kind.AGE)
+            if isinstance(a, Aggregate) and a.kind in (AggregateKind.LAST, AggregateKind.AGE)
         ]
         return found + aggregate_mistakes(what, self.aggregates, known)
 

@@ -7,7 +7,7 @@ import dagster as dg
 
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.data_sampling.views import Train
-from mlsys_assets.decision_step import AsOf
+from mlsys_assets.decision_step import DecisionStep
 from mlsys_assets.features.profile import PROFILE_MEANS, PROFILE_SCHEMA, TRAINING_PROFILE, profile
 from mlsys_assets.ledger import CANDIDATE, GATE, PASS, REFIT, TRAINING_SET
 from mlsys_assets.measures.metrics import value
@@ -47,7 +47,7 @@ def _candidates(system: MLSystem) -> dg.AssetsDefinition:
         **adapter.common(system, STAGE, kinds=("lightgbm", "scikitlearn", "mlflow")),
     )
     def candidates(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
-        step = AsOf(context, system, stores)
+        step = DecisionStep(context, system, stores)
         logbook = _Logbook(step)
         parent = logbook.begin()
         split = step.split(step.training_rows())
@@ -88,7 +88,7 @@ def _refitted(system: MLSystem) -> dg.AssetsDefinition:
         **adapter.common(system, STAGE, kinds=("lightgbm", "mlflow")),
     )
     def refitted_model(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
-        step = AsOf(context, system, stores)
+        step = DecisionStep(context, system, stores)
         (gate,) = step.decisions(GATE)
         if gate.verdict != PASS:
             return dg.MaterializeResult(metadata={"refitted": "no", "why": gate.reason})
@@ -123,7 +123,7 @@ def _profile(system: MLSystem) -> dg.AssetsDefinition:
     def training_profile(
         context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]
     ) -> dg.MaterializeResult:
-        step = AsOf(context, system, stores)
+        step = DecisionStep(context, system, stores)
         (gate,) = step.decisions(GATE)
         if gate.verdict != PASS:
             return dg.MaterializeResult(metadata={"profile": "none", "why": gate.reason})
@@ -140,7 +140,7 @@ def _profile(system: MLSystem) -> dg.AssetsDefinition:
 class _Logbook:
     """Writes what was fitted to MLflow and to the ledger, each naming the other."""
 
-    def __init__(self, step: AsOf) -> None:
+    def __init__(self, step: DecisionStep) -> None:
         self.step, self.models, self.system = step, step.stores.models, step.system
         (self.training_set,) = step.decisions(TRAINING_SET)
         self.environment = Environment.observed(*adapter.PACKAGES, declaration=self.system)

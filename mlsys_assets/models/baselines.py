@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from mlsys_assets.data_sampling.views import Train, Validation
-from mlsys_assets.features.columns import MISSING, UNSEEN, is_category, read_codes, read_numbers, require
+from mlsys_assets.features.named_columns import MISSING, UNSEEN, is_category, read_codes, read_numbers, require
 from mlsys_assets.mistakes import not_all, out_of_range, sound
 from mlsys_assets.models.candidate import Fitted, Recipe, check_train, check_validation
 from mlsys_assets.models.predictor import BundleError, Rows, decode, encode

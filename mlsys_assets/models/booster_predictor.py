@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from mlsys_assets.features.preprocessing import Preprocessing
+from mlsys_assets.features.preprocessing.transform import Preprocessing
 from mlsys_assets.models.booster import Booster, library_path
 from mlsys_assets.models.first_parse import ParseError, parse_in_child
 from mlsys_assets.models.predictor import BundleError, Rows, decode

@@ -15,7 +15,7 @@ FORMAT: Final = 1
 """Raised when a file's meaning changes; a bundle of another format is refused."""
 
 Reader = Callable[[Mapping[str, bytes]], Predictor]
-KINDS: Final[Mapping[str, tuple[tuple[str, ...], Reader]]] = {
+PREDICTOR_KINDS: Final[Mapping[str, tuple[tuple[str, ...], Reader]]] = {
     "zero_rule": (("rates.json",), ZeroRulePredictor.from_contents),
     "group_rate": (("rates.json",), GroupRatePredictor.from_contents),
     "linear": (("coefficients.json", "preprocessing.json"), LinearPredictor.from_contents),
@@ -47,9 +47,11 @@ def from_files(files: Mapping[str, bytes]) -> Predictor:
     was written. A Booster text is parsed in a child process first.
     """
     header = decode(files, HEADER, Header)
-    if header.format != FORMAT or header.kind not in KINDS:
-        raise BundleError(f"format {header.format}, kind {header.kind!r} is unknown; known: {FORMAT}, {sorted(KINDS)}")
-    names, read = KINDS[header.kind]
+    if header.format != FORMAT or header.kind not in PREDICTOR_KINDS:
+        raise BundleError(
+            f"format {header.format}, kind {header.kind!r} is unknown; known: {FORMAT}, {sorted(PREDICTOR_KINDS)}"
+        )
+    names, read = PREDICTOR_KINDS[header.kind]
     if absent := [name for name in names if name not in files]:
         raise BundleError(f"a {header.kind} bundle without {absent}; it has {sorted(files)}")
     predictor = read({name: files[name] for name in names})

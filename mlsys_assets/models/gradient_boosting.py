@@ -7,8 +7,8 @@ from difflib import get_close_matches
 from typing import Any
 
 from mlsys_assets.data_sampling.views import Train, Validation
-from mlsys_assets.features.preprocessing import BEYOND, Beyond, Preprocessing
-from mlsys_assets.features.preprocessing_fit import fit_codes
+from mlsys_assets.features.preprocessing.fit import fit_codes
+from mlsys_assets.features.preprocessing.transform import BEYOND, Beyond, Preprocessing
 from mlsys_assets.mistakes import none_of, not_one, out_of_range
 from mlsys_assets.models.booster_predictor import BoosterPredictor
 from mlsys_assets.models.candidate import FitError, Fitted, LossCurve, Recipe, check_train, check_validation

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlsys_assets.data_sampling.views import Train, Validation
-from mlsys_assets.features.preprocessing import BEYOND, Beyond
-from mlsys_assets.features.preprocessing_fit import LEAST_COUNT, fit_standardized
+from mlsys_assets.features.preprocessing.fit import LEAST_COUNT, fit_standardized
+from mlsys_assets.features.preprocessing.transform import BEYOND, Beyond
 from mlsys_assets.mistakes import none_of, out_of_range
 from mlsys_assets.models.candidate import FitError, Fitted, Recipe, check_train, check_validation
 from mlsys_assets.models.linear_predictor import LinearPredictor

@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from mlsys_assets.features.preprocessing import Preprocessing
+from mlsys_assets.features.preprocessing.transform import Preprocessing
 from mlsys_assets.models.predictor import BundleError, Rows, decode, encode
 
 

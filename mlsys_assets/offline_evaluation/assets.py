@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.data_sampling.rows import moments
 from mlsys_assets.data_sampling.views import OpenedTest, Test
-from mlsys_assets.decision_step import AsOf
+from mlsys_assets.decision_step import DecisionStep
 from mlsys_assets.ledger import EVALUATION as EVALUATED, GATE, TRAINING_SET
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.models.bundle import from_files
@@ -71,7 +71,7 @@ def _evaluation(system: MLSystem) -> dg.AssetsDefinition:
         config: EvaluationConfig,
         stores: dg.ResourceParam[Resources],
     ) -> dg.MaterializeResult:
-        step = AsOf(context, system, stores)
+        step = DecisionStep(context, system, stores)
         split = step.split(step.training_rows())
         scored = [*_candidates(step), *_champion(step)]
         evaluator = Evaluator(system.metrics, system.slices, seed=system.seed, support=system.gates.support)
@@ -133,7 +133,7 @@ def _decision(system: MLSystem) -> dg.AssetsDefinition:
     def champion_decision(
         context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]
     ) -> dg.MaterializeResult:
-        step = AsOf(context, system, stores)
+        step = DecisionStep(context, system, stores)
         declared = {CHAMPION, *(d.name for d in step.fitted())}
         records = [d for d in step.decisions(EVALUATED) if d.name in declared]
         evaluations = [Evaluation.from_dict(d.name, s, found) for d in records for s, found in d.evidence.items()]
@@ -173,7 +173,7 @@ def _decision(system: MLSystem) -> dg.AssetsDefinition:
     return champion_decision
 
 
-def _candidates(step: AsOf) -> list[_Model]:
+def _candidates(step: DecisionStep) -> list[_Model]:
     found = []
     for d in step.fitted():
         saved = SavedArtifacts(d.context["source"], d.context["manifest_sha256"], d.evidence["model"])
@@ -183,7 +183,7 @@ def _candidates(step: AsOf) -> list[_Model]:
     return found
 
 
-def _champion(step: AsOf) -> list[_Model]:
+def _champion(step: DecisionStep) -> list[_Model]:
     champion = step.champion_before()
     if champion is None:
         return []
@@ -191,7 +191,7 @@ def _champion(step: AsOf) -> list[_Model]:
     return [_Model(CHAMPION, champion.content_hash, from_files(loaded.content), loaded.version.run_id)]
 
 
-def _opened(step: AsOf, test: Test, scored: list[_Model], reason: str) -> OpenedTest:
+def _opened(step: DecisionStep, test: Test, scored: list[_Model], reason: str) -> OpenedTest:
     models = " ".join(sorted(m.content_hash for m in scored))
     return test.open(step.record_read, models=models, reason=reason)
 
@@ -204,7 +204,7 @@ def _score_rows(system: MLSystem, view: OpenedTest, model: _Model, test: Test, s
     return pa.table(values, schema=score_schema(system.requests.key, PREDICT_AT))
 
 
-def _record(step: AsOf, found: list[Evaluation], context: Mapping[str, object]) -> None:
+def _record(step: DecisionStep, found: list[Evaluation], context: Mapping[str, object]) -> None:
     for model in dict.fromkeys(e.model for e in found):
         mine = [e for e in found if e.model == model]
         first = step.system.metrics[0].name
@@ -224,7 +224,7 @@ def _tell_mlflow(stores: Resources, scored: list[_Model], found: list[Evaluation
         stores.models.add_to_run(model.run_id, metrics=metrics, artifacts=pictures)
 
 
-def _scored(step: AsOf, split: str, records: Sequence[Decision]) -> Scored:
+def _scored(step: DecisionStep, split: str, records: Sequence[Decision]) -> Scored:
     """Return a test's rows with the scores of every model that the records are about."""
     version = records[0].context["scores_version"]
     rows = step.stores.lake.read(step.system.name, SCORES, ticks=[step.as_of], version=version)
@@ -236,14 +236,14 @@ def _scored(step: AsOf, split: str, records: Sequence[Decision]) -> Scored:
     return Scored(split, found["data_hash"], moments(mine[PREDICT_AT]), mine["label"].to_numpy(), scores, hashes)
 
 
-def _best(step: AsOf) -> str | None:
+def _best(step: DecisionStep) -> str | None:
     """Return the model candidate that did best on validation."""
     metric = step.system.metrics[0]
     fitted = {d.name: d.evidence.get(f"validation {metric.name}") for d in step.fitted()}
     return challenger({k: v for k, v in fitted.items() if k not in step.baselines}, metric)
 
 
-def _challenger(step: AsOf) -> str:
+def _challenger(step: DecisionStep) -> str:
     found = _best(step)
     if found is None:
         raise dg.Failure(f"no model candidate could be fitted as of {step.as_of:%Y-%m-%d}; see the asset candidates")
@@ -264,7 +264,7 @@ def _against_champion(
     return [_compare(system, scored, challenger, CHAMPION) for scored in unseen.values()]
 
 
-def _trained(step: AsOf, champion: Alias | None) -> datetime | None:
+def _trained(step: DecisionStep, champion: Alias | None) -> datetime | None:
     """Return as of when the champion was trained: after a rollback that is not when it became champion."""
     if champion is None:
         return None

@@ -47,15 +47,15 @@ from mlsys_assets.tables import (
     SCORE,
     TICK,
 )
-from mlsys_assets.types import CHAMPION, TimeWindow
+from mlsys_assets.types import CHAMPION, TimeWindow, days
 from mlsys_resources.operations_rows import Decision
 from mlsys_resources.resources import Resources
 
 STAGE = "production_monitoring"
 SHOWN_COLUMNS = 20
 SHOWN_TICKS = 26
-EARLIER_TICKS = 4
-"""Scores are held against those of so many ticks before."""
+SCORES_BEFORE = days(28)
+"""Scores are held against those of so long before, of one tick at least: of as many days, however long a tick is."""
 
 
 def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
@@ -114,7 +114,7 @@ def _drift(system: MLSystem) -> dg.AssetsDefinition:
         backfill_policy=adapter.SINGLE_RUN,
         check_specs=adapter.check_specs(asset, findings.DRIFT_CHECKS),
         description="How far each feature lies from what the champion was trained on, and its scores from those of "
-        "the ticks before, as population stability indices. Whether a shift costs anything, performance says.",
+        "the days before, as population stability indices. Whether a shift costs anything, performance says.",
         metadata={"dagster/column_schema": adapter.arrow_schema(DRIFT_SCHEMA, DRIFT_MEANS)},
         **adapter.common(system, STAGE, kinds=("numpy", "deltalake")),
     )
@@ -235,8 +235,8 @@ def _shifts(
 
 
 def _score_shift(system: MLSystem, stores: Resources, tick: TimeWindow) -> float | None:
-    """Return the shift of the tick's scores against those of the ticks before; None without either."""
-    start = max(system.calendar.start, tick.start - EARLIER_TICKS * system.calendar.step)
+    """Return the shift of the tick's scores against those of the days before; None without either."""
+    start = max(system.calendar.start, tick.start - max(SCORES_BEFORE, system.calendar.step))
     made = stores.lake.read(system.name, PREDICTIONS, columns=[PREDICT_AT, SCORE], window=(PREDICT_AT, start, tick.end))
     now = np.asarray(pc.greater_equal(made[PREDICT_AT], pa.scalar(tick.start, made.schema.field(PREDICT_AT).type)))
     score = made[SCORE].to_numpy()

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from mlsys_assets.features.columns import ColumnError, is_category
+from mlsys_assets.features.named_columns import ColumnError, is_category
 from mlsys_assets.features.profile import (
     CATEGORY,
     PROFILE_SCHEMA,

@@ -31,7 +31,7 @@ PERFORMANCE_CHECKS = {
 DRIFT_CHECKS = {
     "features_are_those_trained_on": ("The features are those that the champion was trained on.", False),
     "features_are_familiar": ("Few features lie far from what the champion was trained on.", False),
-    "scores_are_familiar": ("Scores are distributed as in the ticks before.", False),
+    "scores_are_familiar": ("Scores are distributed as in the four weeks before.", False),
 }
 
 

@@ -5,7 +5,7 @@ import dagster as dg
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.charts import grid
 from mlsys_assets.ledger import DRIFT, HOLD, PERFORMANCE, TRAIN
-from mlsys_assets.retraining.desk import Desk
+from mlsys_assets.retraining.controller import Controller
 from mlsys_assets.retraining.trigger import Answer
 from mlsys_assets.system import MLSystem
 from mlsys_assets.thumbnails import marks
@@ -46,12 +46,12 @@ def build_assets(system: MLSystem) -> list[dg.AssetSpec]:
     ]
 
 
-def decided(desk: Desk) -> dg.AssetMaterialization:
+def decided(controller: Controller) -> dg.AssetMaterialization:
     """Return what the graph is told of the last decision: what was asked, what was said, and how it was before."""
-    decision = desk.decided
+    decision = controller.decided
     if decision is None:
-        raise RuntimeError(f"nothing was decided of {desk.system.name} yet")
-    system, verdicts = desk.system, desk.verdicts(decision.as_of)
+        raise RuntimeError(f"nothing was decided of {controller.system.name} yet")
+    system, verdicts = controller.system, controller.verdicts(decision.as_of)
     return dg.AssetMaterialization(
         adapter.key(system, DECISION),
         partition=system.calendar.key(decision.as_of),
@@ -61,13 +61,13 @@ def decided(desk: Desk) -> dg.AssetMaterialization:
             "verdicts": adapter.markdown_table(
                 ("trigger", "said", "because"), [(n, v.verdict, v.reason) for n, v in verdicts.items()]
             ),
-            **_pictures(desk),
+            **_pictures(controller),
         },
     )
 
 
-def _pictures(desk: Desk) -> dict[str, dg.MarkdownMetadataValue]:
-    said, title = desk.said(SHOWN_TICKS), "what was said as of each tick's end"
+def _pictures(controller: Controller) -> dict[str, dg.MarkdownMetadataValue]:
+    said, title = controller.said(SHOWN_TICKS), "what was said as of each tick's end"
     names = list(dict.fromkeys(name for words in said.values() for name in words))
     rows = {name: [words.get(name, "") for words in said.values()] for name in names}
     small = marks(rows, title=title, colours={word: COLOURS[word] for word in LOUD})

@@ -66,7 +66,7 @@ class Monitored:
         Population stability index of each feature column against the champion's training window; empty where
         there was no champion.
     score_drift
-        That of the scores against the ticks before; None where there were none.
+        That of the scores against the days before; None where there were none.
     """
 
     as_of: datetime

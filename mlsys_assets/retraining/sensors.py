@@ -7,7 +7,7 @@ import dagster as dg
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.clocks import StoredClock, clock_of
 from mlsys_assets.retraining.assets import decided
-from mlsys_assets.retraining.desk import Desk
+from mlsys_assets.retraining.controller import Controller
 from mlsys_assets.retraining.trigger import Trigger
 from mlsys_assets.system import MLSystem
 from mlsys_resources.resources import Resources
@@ -34,19 +34,19 @@ def build_sensors(system: MLSystem) -> list[dg.SensorDefinition]:
     return [*watching, _arbiter_sensor(system), _catch_up_sensor(system)]
 
 
-def _begin_tick(desk: Desk) -> dg.RunRequest | dg.SkipReason:
+def _begin_tick(controller: Controller) -> dg.RunRequest | dg.SkipReason:
     """Ask the triggers that look at the clock alone, and request the run that brings the tick in."""
-    if desk.training_wanted():
+    if controller.training_wanted():
         return dg.SkipReason(TRAINING)
-    due = desk.due()
+    due = controller.due()
     if due is None:
-        return dg.SkipReason(desk.waits_for)
-    for trigger in desk.system.triggers:
+        return dg.SkipReason(controller.waits_for)
+    for trigger in controller.system.triggers:
         if trigger.by_clock:
-            desk.ask(trigger, due.as_of)
-    if desk.is_monitored(due.as_of):
+            controller.ask(trigger, due.as_of)
+    if controller.is_monitored(due.as_of):
         return dg.SkipReason(f"the tick that ends at {due.as_of:%Y-%m-%d %H:%M} is there; the arbiter decides next")
-    return desk.request(adapter.tick_job(desk.system), due.as_of, window=due.window)
+    return controller.request(adapter.tick_job(controller.system), due.as_of, window=due.window)
 
 
 def _tick_schedule(system: MLSystem) -> dg.ScheduleDefinition:
@@ -62,7 +62,7 @@ def _tick_schedule(system: MLSystem) -> dg.ScheduleDefinition:
     def tick(
         context: dg.ScheduleEvaluationContext, stores: dg.ResourceParam[Resources]
     ) -> dg.RunRequest | dg.SkipReason:
-        return _begin_tick(Desk(system, stores, context.instance))
+        return _begin_tick(Controller(system, stores, context.instance))
 
     return tick
 
@@ -78,7 +78,7 @@ def _catch_up_sensor(system: MLSystem) -> dg.SensorDefinition:
     def catch_up(
         context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Resources]
     ) -> dg.RunRequest | dg.SkipReason:
-        return _begin_tick(Desk(system, stores, context.instance))
+        return _begin_tick(Controller(system, stores, context.instance))
 
     return catch_up
 
@@ -92,17 +92,17 @@ def _trigger_sensor(system: MLSystem, trigger: Trigger) -> dg.SensorDefinition:
         **_often(system),
     )
     def sensor(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Resources]) -> dg.SkipReason:
-        desk = Desk(system, stores, context.instance)
-        due = desk.due()
-        if desk.training_wanted():
+        controller = Controller(system, stores, context.instance)
+        due = controller.due()
+        if controller.training_wanted():
             return dg.SkipReason(TRAINING)
         if due is None:
-            return dg.SkipReason(desk.waits_for)
-        if not desk.is_monitored(due.as_of):
+            return dg.SkipReason(controller.waits_for)
+        if not controller.is_monitored(due.as_of):
             return dg.SkipReason(f"the tick that ends at {due.as_of:%Y-%m-%d %H:%M} is not monitored yet")
-        desk.ask(trigger, due.as_of)
+        controller.ask(trigger, due.as_of)
         context.update_cursor(system.calendar.key(due.as_of))
-        said = desk.verdicts(due.as_of)[trigger.name]
+        said = controller.verdicts(due.as_of)[trigger.name]
         return dg.SkipReason(f"as of {due.as_of:%Y-%m-%d %H:%M}: {said.verdict}: {said.reason}")
 
     return sensor
@@ -118,31 +118,31 @@ def _arbiter_sensor(system: MLSystem) -> dg.SensorDefinition:
     def arbiter(
         context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Resources]
     ) -> dg.SensorResult | dg.RunRequest | dg.SkipReason:
-        desk = Desk(system, stores, context.instance)
-        if desk.training_wanted():
-            return _training(desk)
-        due = desk.due()
+        controller = Controller(system, stores, context.instance)
+        if controller.training_wanted():
+            return _training(controller)
+        due = controller.due()
         if due is None:
-            return dg.SkipReason(desk.waits_for)
-        answered = desk.verdicts(due.as_of)
+            return dg.SkipReason(controller.waits_for)
+        answered = controller.verdicts(due.as_of)
         missing = [t.name for t in system.triggers if t.name not in answered]
-        if missing or not desk.is_monitored(due.as_of):
+        if missing or not controller.is_monitored(due.as_of):
             return dg.SkipReason(f"as of {due.as_of:%Y-%m-%d %H:%M} waits for {', '.join(missing) or 'monitoring'}")
-        desk.decide(due.as_of)
+        controller.decide(due.as_of)
         context.update_cursor(system.calendar.key(due.as_of))
-        asked = _training(desk)
+        asked = _training(controller)
         told = {"run_requests": [asked]} if isinstance(asked, dg.RunRequest) else {"skip_reason": asked}
-        return dg.SensorResult(asset_events=[decided(desk)], **told)
+        return dg.SensorResult(asset_events=[decided(controller)], **told)
 
     return arbiter
 
 
-def _training(desk: Desk) -> dg.RunRequest | dg.SkipReason:
+def _training(controller: Controller) -> dg.RunRequest | dg.SkipReason:
     """Request the training that was decided on, or say what was decided instead."""
-    last = desk.decided
-    if last is None or not desk.training_wanted():
+    last = controller.decided
+    if last is None or not controller.training_wanted():
         return dg.SkipReason(f"as of {last.as_of:%Y-%m-%d %H:%M}: {last.reason}" if last else "nothing due")
-    return desk.request(adapter.training_job(desk.system), last.as_of)
+    return controller.request(adapter.training_job(controller.system), last.as_of)
 
 
 def _clock_schedule(system: MLSystem) -> dg.ScheduleDefinition:
@@ -156,14 +156,14 @@ def _clock_schedule(system: MLSystem) -> dg.ScheduleDefinition:
         tags={"system": system.name},
     )
     def clock(context: dg.ScheduleEvaluationContext, stores: dg.ResourceParam[Resources]) -> dg.SkipReason:
-        desk, clock = Desk(system, stores, context.instance), clock_of(system, stores)
+        controller, clock = Controller(system, stores, context.instance), clock_of(system, stores)
         if not isinstance(clock, StoredClock):
             return dg.SkipReason("the wall clock moves by itself")
-        if desk.due() is not None or desk.training_wanted():
+        if controller.due() is not None or controller.training_wanted():
             return dg.SkipReason("what is due is not done yet")
         end, now = system.calendar.end, clock.now()
         if end is not None and now >= end:
-            return dg.SkipReason(desk.waits_for)
+            return dg.SkipReason(controller.waits_for)
         clock.advance(system.calendar.tick_of(now).end)
         return dg.SkipReason(f"the clock of {system.name} stands at {clock.now():%Y-%m-%d %H:%M}")
 

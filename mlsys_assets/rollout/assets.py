@@ -3,7 +3,7 @@
 import dagster as dg
 
 from mlsys_assets import dagster_adapter as adapter
-from mlsys_assets.decision_step import AsOf
+from mlsys_assets.decision_step import DecisionStep
 from mlsys_assets.ledger import EVALUATION, GATE, PASS, PROMOTION, REFIT
 from mlsys_assets.offline_evaluation.evaluation import Evaluation
 from mlsys_assets.rollout.promotion import decide_promotion
@@ -26,7 +26,7 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         **adapter.common(system, STAGE, kinds=("mlflow",)),
     )
     def promotion(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
-        step = AsOf(context, system, stores)
+        step = DecisionStep(context, system, stores)
         (gate,) = step.decisions(GATE)
         refit = step.decisions(REFIT)[0] if gate.verdict == PASS else None
         before, moved = step.champion_before(), _moved(step, refit)
@@ -64,33 +64,33 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
     return [promotion]
 
 
-def _tested(step: AsOf, gate: Decision) -> dict[str, float]:
+def _tested(step: DecisionStep, gate: Decision) -> dict[str, float]:
     """Return how the recipe that was promoted did on the tests, before it was refitted on their rows too."""
     (found,) = [d for d in step.decisions(EVALUATION) if d.name == gate.evidence["challenger"]]
     evaluations = [Evaluation.from_dict(found.name, split, told) for split, told in found.evidence.items()]
     return {name: value for evaluation in evaluations for name, value in evaluation.metrics().items()}
 
 
-def _used(step: AsOf) -> dict[str, float]:
+def _used(step: DecisionStep) -> dict[str, float]:
     """Return what the training used of the processors and, where a price is declared, what that cost."""
     price = step.system.price(step.cpu_s)
     return {"cpu_s": step.cpu_s} | ({} if price is None else {"compute_cost": price})
 
 
-def _moved(step: AsOf, refit: Decision | None) -> bool:
+def _moved(step: DecisionStep, refit: Decision | None) -> bool:
     """Return whether the alias was moved to the refitted model by this very decision, whatever followed."""
     wanted = None if refit is None else (step.as_of, refit.evidence["model"], WON)
     attempts = step.stores.operations.attempts(step.system.name, CHAMPION)
     return wanted in [(a.as_of, a.content_hash, a.outcome) for a in attempts]
 
 
-def _later(step: AsOf) -> str | None:
+def _later(step: DecisionStep) -> str | None:
     """Return what was made champion later, or as of then too, which only a rollback can have done by now."""
     now = step.stores.operations.alias(step.system.name, CHAMPION)
     return None if now is None or now.as_of < step.as_of else f"version {now.version} as of {now.as_of:%Y-%m-%d %H:%M}"
 
 
-def _promote(step: AsOf, refit: Decision, gate: Decision) -> None:
+def _promote(step: DecisionStep, refit: Decision, gate: Decision) -> None:
     """Move the alias from where it stood when the gate compared."""
     step.stores.operations.set_alias(
         step.system.name,

@@ -6,7 +6,7 @@ import pyarrow as pa
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.charts import bars
 from mlsys_assets.data_labeling.label import settled
-from mlsys_assets.decision_step import AsOf
+from mlsys_assets.decision_step import DecisionStep
 from mlsys_assets.history_page import history_page
 from mlsys_assets.ledger import PROMOTION
 from mlsys_assets.measures.costs import CostMatrix
@@ -59,7 +59,7 @@ def _report(system: MLSystem) -> dg.AssetsDefinition:
     )
     def report(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
         told = told_of(system, stores)
-        page, run = history_page(told).encode(), AsOf(context, system, stores).mlflow_parent
+        page, run = history_page(told).encode(), DecisionStep(context, system, stores).mlflow_parent
         stores.models.add_to_run(run, artifacts={PAGE: page})
         return dg.MaterializeResult(
             metadata={

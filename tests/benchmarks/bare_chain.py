@@ -24,7 +24,7 @@ from mlsys_assets.data_ingestion.validation import ingest
 from mlsys_assets.data_labeling.natural_labels import natural_labels
 from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.data_sampling.views import View
-from mlsys_assets.features.point_in_time import compute
+from mlsys_assets.features.embedded.engine import compute
 from mlsys_assets.measures.intervals import bootstrap, day_blocks, difference, estimate
 from mlsys_assets.measures.metrics import value
 from mlsys_assets.models.bundle import to_files

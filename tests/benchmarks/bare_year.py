@@ -22,7 +22,8 @@ import pyarrow.compute as pc
 from mlsys_assets.data_ingestion.filing import reach
 from mlsys_assets.data_ingestion.validation import ingest
 from mlsys_assets.data_labeling.natural_labels import natural_labels
-from mlsys_assets.features.point_in_time import compute, history
+from mlsys_assets.features.embedded.engine import compute
+from mlsys_assets.features.feature import reads
 from mlsys_assets.features.profile import profile
 from mlsys_assets.models.candidate import Fitted
 from mlsys_assets.prediction.batch import predict_batch
@@ -96,7 +97,7 @@ def bring_in(life: Life, window: TimeWindow) -> dict[str, pa.Table]:
     life.done("read")
     near = {
         name: known[name] if length is None else inside(known[name], KNOWN_AT, window.start - length, window.end)
-        for name, length in history(flights.features).items()
+        for name, length in reads(flights.features).items()
     }
     asked = inside(known[flights.requests.source.name], flights.requests.predict_at, window.start, window.end)
     new["features"] = life.add("features", compute(flights.features, asked, near, key=KEY))

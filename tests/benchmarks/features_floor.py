@@ -116,7 +116,7 @@ def _scheduled(feature, names, found, table, code, q_code, own, order):
 
 
 def _columns(table):
-    from mlsys_assets.features.point_in_time import request_columns
+    from mlsys_assets.features.request_table import request_columns
 
     return request_columns(table.schema)
 

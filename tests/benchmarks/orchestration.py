@@ -27,7 +27,7 @@ import dagster as dg  # noqa: E402 - after its environment
 from dagster._core.execution.plan import compute_generator  # noqa: E402
 
 from mlsys_assets.replay import Replay  # noqa: E402
-from mlsys_assets.retraining.desk import Desk  # noqa: E402
+from mlsys_assets.retraining.controller import Controller  # noqa: E402
 from mlsys_assets.runs import Runner  # noqa: E402
 from mlsys_assets.state_folder import own  # noqa: E402
 from mlsys_assets.types import days  # noqa: E402
@@ -87,7 +87,7 @@ def wrap(spent: Spent) -> None:
     """Time asset bodies, what schedules and sensors do, and what they ask of Dagster."""
     compute_generator.invoke_compute_fn = spent.by(OURS, compute_generator.invoke_compute_fn)
     for name in ("due", "is_monitored", "ask", "decide", "training_wanted", "request", "verdicts"):
-        setattr(Desk, name, spent.by(OURS, getattr(Desk, name)))
+        setattr(Controller, name, spent.by(OURS, getattr(Controller, name)))
     dg.DagsterInstance.get_runs = spent.by(DAGSTER, dg.DagsterInstance.get_runs)
 
 

@@ -51,7 +51,7 @@ def features() -> Iterator[Comparison]:
     """All feature columns of the year, and of one tick's requests among half a year's events."""
     from features_floor import floor
 
-    from mlsys_assets.features.point_in_time import compute
+    from mlsys_assets.features.embedded.engine import compute
     from mlsys_assets.systems.flights.files import FlightsFiles
     from mlsys_assets.systems.flights.sources import build_sources
     from mlsys_assets.systems.flights.system import flights

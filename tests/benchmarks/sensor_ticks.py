@@ -26,7 +26,7 @@ from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.definitions import build_definitions
 from mlsys_assets.instance import open_instance
 from mlsys_assets.replay import OpenInstanceContext
-from mlsys_assets.retraining.desk import AS_OF_TAG, OWNER_TAG
+from mlsys_assets.retraining.controller import AS_OF_TAG, OWNER_TAG
 from mlsys_assets.retraining.sensors import build_schedules, build_sensors
 from mlsys_assets.system import MLSystem
 from mlsys_assets.systems.flights.system import flights

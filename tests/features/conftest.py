@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from mlsys_assets.features.aggregate import Aggregate, Kind
+from mlsys_assets.features.aggregate import Aggregate, AggregateKind
 from mlsys_assets.features.lookup import Lookup
 from mlsys_assets.features.request import Request
 from mlsys_assets.features.scheduled import Scheduled
@@ -49,14 +49,14 @@ def _has_key(feature: Any, request: Row) -> bool:
 
 def _aggregate(aggregate: Aggregate, rows: list[Row], at: datetime, tie_key: tuple[str, ...]) -> float | str | None:
     ordered = sorted(rows, key=lambda r: (r["known_at"], r["event_time"], *(r[k] for k in tie_key)))
-    if aggregate.kind is Kind.AGE:
+    if aggregate.kind is AggregateKind.AGE:
         return (at - ordered[-1]["known_at"]).total_seconds() / 3600 if rows else None
-    if aggregate.kind is Kind.LAST:
+    if aggregate.kind is AggregateKind.LAST:
         return _value(aggregate.of, ordered[-1]) if rows else None
     if aggregate.of is None:
         return float(len(rows))
     values = [v for v in (_value(aggregate.of, r) for r in rows) if v is not None]
-    if aggregate.kind in (Kind.COUNT, Kind.SUM):
+    if aggregate.kind in (AggregateKind.COUNT, AggregateKind.SUM):
         return float(sum(values))
     return float(sum(values)) / len(values) if values else None
 

@@ -4,7 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlsys_assets.features.expression import Columns, evaluate, probe
+from mlsys_assets.features.expression import evaluate, probe
+from mlsys_assets.features.numpy_table import NumpyTable
 from mlsys_assets.tables import Column
 
 TABLE = pa.table({
@@ -14,7 +15,7 @@ TABLE = pa.table({
 
 
 def _known(of: object, rows: object = None) -> list[object]:
-    found = evaluate(of, Columns(TABLE, rows))  # type: ignore[arg-type]
+    found = evaluate(of, NumpyTable(TABLE, rows))  # type: ignore[arg-type]
     valid = np.ones(len(found.values), bool) if found.valid is None else found.valid
     return [v if k else None for v, k in zip(found.values.tolist(), valid, strict=True)]
 
@@ -34,7 +35,7 @@ def test_a_result_is_unknown_where_it_is_not_a_number() -> None:
 
 def test_rows_are_picked_in_order() -> None:
     assert _known("line", np.array([3, 2, 0])) == [4, None, 1]
-    assert Columns(TABLE, np.array([3, 1])).arrow("place").to_pylist() == ["A", None]
+    assert NumpyTable(TABLE, np.array([3, 1])).arrow("place").to_pylist() == ["A", None]
 
 
 def test_one_expression_means_the_same_over_columns_and_over_one_record() -> None:
@@ -44,22 +45,22 @@ def test_one_expression_means_the_same_over_columns_and_over_one_record() -> Non
 
 def test_a_dictionary_reads_as_its_values() -> None:
     coded = pa.table({"place": TABLE["place"].dictionary_encode()})
-    assert evaluate("place", Columns(coded)).values.tolist() == ["A", "", "B", "A"]
+    assert evaluate("place", NumpyTable(coded)).values.tolist() == ["A", "", "B", "A"]
 
 
 def test_a_constant_is_one_value_a_row_and_a_wrong_length_is_refused() -> None:
     assert _known(lambda row: 1.5) == [1.5] * 4
     with pytest.raises(ValueError, match=r"one value a row; got \(2,\) for 4 rows"):
-        evaluate(lambda row: row["line"][:2], Columns(TABLE))
+        evaluate(lambda row: row["line"][:2], NumpyTable(TABLE))
 
 
 def test_unknown_columns_and_types_are_named() -> None:
-    with pytest.raises(KeyError, match="Did you mean 'delay'"):
-        evaluate("dely", Columns(TABLE))
+    with pytest.raises(KeyError, match=r"Did you mean 'delay'\? Columns: delay"):
+        evaluate("dely", NumpyTable(TABLE))
     with pytest.raises(TypeError, match="list<item: int64>"):
-        evaluate("x", Columns(pa.table({"x": [[1]]})))
+        evaluate("x", NumpyTable(pa.table({"x": [[1]]})))
     with pytest.raises(ValueError, match="has 1 nulls"):
-        Columns(pa.table({"t": pa.array([None], pa.timestamp("us", tz="UTC"))})).moments("t")
+        NumpyTable(pa.table({"t": pa.array([None], pa.timestamp("us", tz="UTC"))})).moments("t")
 
 
 def test_probing_tells_a_type_from_a_schema() -> None:

@@ -6,10 +6,9 @@ import pytest
 
 from mlsys_assets.data_ingestion.source import Source
 from mlsys_assets.features.aggregate import age, count, last, mean, rate, sum as total
-from mlsys_assets.features.feature import Feature, mistakes, outputs
+from mlsys_assets.features.feature import Feature, mistakes, outputs, reads
 from mlsys_assets.features.key import Key
 from mlsys_assets.features.lookup import Lookup
-from mlsys_assets.features.point_in_time import history
 from mlsys_assets.features.request import Request
 from mlsys_assets.features.scheduled import Scheduled
 from mlsys_assets.features.trailing import Trailing
@@ -109,7 +108,7 @@ def test_history_is_the_longest_reach_of_each_source() -> None:
         Trailing(EVENTS, by="place", over=(days(1), days(7), hours(2)), n=count()),
         Scheduled(PLAN, by="place", around=hours(1), max_age=days(2), at="planned", n=count()),
     )
-    assert history(features) == {"events": days(7), "papers": None, "plan": days(2)}
+    assert reads(features) == {"events": days(7), "papers": None, "plan": days(2)}
 
 
 def test_declarations_written_in_lists_are_the_same() -> None:

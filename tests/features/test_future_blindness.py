@@ -7,12 +7,12 @@ import pyarrow as pa
 import pytest
 
 from mlsys_assets.data_ingestion.source import Source
-from mlsys_assets.features import grouping
 from mlsys_assets.features.aggregate import count, last, mean, rate
+from mlsys_assets.features.embedded import source_rows
+from mlsys_assets.features.embedded.engine import compute
 from mlsys_assets.features.feature import Feature
 from mlsys_assets.features.future_blindness import Outcomes, Sample, future_blindness
 from mlsys_assets.features.lookup import Lookup
-from mlsys_assets.features.point_in_time import compute
 from mlsys_assets.features.request import Request
 from mlsys_assets.features.scheduled import Scheduled
 from mlsys_assets.features.trailing import Trailing
@@ -96,11 +96,11 @@ def test_a_prediction_time_after_the_outcome_is_found(world: Any) -> None:
 
 
 def test_a_window_past_the_prediction_time_is_found(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    ahead = grouping.microseconds(minutes(90))
-    monkeypatch.setattr(grouping.Log, "rank", lambda log, requests, back: np.searchsorted(
+    ahead = source_rows.microseconds(minutes(90))
+    monkeypatch.setattr(source_rows.Log, "rank", lambda log, requests, back: np.searchsorted(
         log.known, requests.at - back + ahead, side="right"))  # fmt: skip
     # The log is cut at the last prediction time, so that the bug needs later requests to show.
-    monkeypatch.setattr(grouping.Log, "__init__", _uncut(grouping.Log.__init__))
+    monkeypatch.setattr(source_rows.Log, "__init__", _uncut(source_rows.Log.__init__))
     finding = _check(*world)
     assert not finding.passed
     assert "place_n_3h" in finding.evidence["worst"] or finding.evidence["columns"] > 3
@@ -112,7 +112,7 @@ def _uncut(original: Any) -> Any:
 
 
 def test_event_time_in_place_of_known_at_is_found(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grouping, "KNOWN_AT", "event_time")
+    monkeypatch.setattr(source_rows, "KNOWN_AT", "event_time")
     finding = _check(*world)
     assert not finding.passed
     assert "place_heat" in finding.evidence["worst"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from mlsys_resources.canonical import canonical_json, content_hash
+from mlsys_resources.canonical import canonical_json, json_hash
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -23,17 +23,17 @@ def test_what_is_read_back_is_what_was_given(value: object) -> None:
 
 @given(st.dictionaries(st.text(), st.integers(), min_size=2))
 def test_the_order_of_keys_does_not_matter(value: dict[str, int]) -> None:
-    assert content_hash(dict(reversed(value.items()))) == content_hash(value)
+    assert json_hash(dict(reversed(value.items()))) == json_hash(value)
 
 
 def test_a_known_hash() -> None:
     # printf '{"a":0.1}' | sha256sum
-    assert content_hash({"a": 0.1}) == "9e3d5635fc1c09ff15c19f1089a0bfe03fbd8329cca722f9a2227060ac77dcaa"
+    assert json_hash({"a": 0.1}) == "9e3d5635fc1c09ff15c19f1089a0bfe03fbd8329cca722f9a2227060ac77dcaa"
 
 
 def test_floats_are_exact_and_numpy_floats_are_floats() -> None:
     assert canonical_json([0.1 + 0.2, np.float64(0.1)]) == "[0.30000000000000004,0.1]"
-    assert content_hash(0.1) != content_hash(np.nextafter(0.1, 1))
+    assert json_hash(0.1) != json_hash(np.nextafter(0.1, 1))
 
 
 @pytest.mark.parametrize(

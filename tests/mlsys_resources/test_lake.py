@@ -14,9 +14,9 @@ from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 from hypothesis import given, settings, strategies as st
 
-from mlsys_resources.content_hash import content_hash
 from mlsys_resources.lake import ATTEMPTS, LONGEST_WAIT, Lake
 from mlsys_resources.strict_schema import SchemaMismatch
+from mlsys_resources.table_hash import table_hash
 from mlsys_resources.table_store import NoSuchTable
 from mlsys_resources.table_version import CHECKPOINT_EVERY, NoSuchColumn
 
@@ -86,7 +86,7 @@ class TestTicks:
         assert (written.version, written.rows) == (1, back.num_rows)
         assert written.blocks_rewritten == ("2012-12", "2013-01", "2013-02")
         assert list(written.content_hashes) == WEEKS
-        assert written.content_hashes == {t: content_hash(week(t).drop_columns("tick")) for t in WEEKS}
+        assert written.content_hashes == {t: table_hash(week(t).drop_columns("tick")) for t in WEEKS}
         assert lake.tick_hashes(*RECORDS) == written.content_hashes
 
     def test_one_file_a_block(self, lake: Lake, root: Path) -> None:
@@ -134,7 +134,7 @@ class TestTicks:
         nothing = SCHEMA.append(pa.field("tick", MOMENT)).empty_table()
         written = lake.write_ticks(*RECORDS, nothing, schema=SCHEMA, ticks=[START], run_id="r")
         assert (written.rows, written.blocks_rewritten) == (0, ())
-        assert written.content_hashes == {START: content_hash(SCHEMA.empty_table())}
+        assert written.content_hashes == {START: table_hash(SCHEMA.empty_table())}
         assert lake.read(*RECORDS, known_by=START).schema == SCHEMA
         assert lake.read(*RECORDS, columns=["tick", "block"]).num_rows == 0
         assert lake.tick_hashes(*RECORDS) == {}
@@ -180,7 +180,7 @@ class TestSnapshots:
         first = pa.table([["N1", "N2"], [100, None]], schema=planes)
         written = lake.write_snapshot("flights", "planes", first, schema=planes, run_id="r1")
         assert (written.version, written.rows, written.content_hashes) == (1, 2, {})
-        assert written.content_hash == content_hash(first)
+        assert written.content_hash == table_hash(first)
         assert lake.read("flights", "planes").equals(first)
         again = lake.write_snapshot("flights", "planes", first, schema=planes, run_id="r2")
         assert (again.version, again.blocks_rewritten) == (1, ())
@@ -347,7 +347,7 @@ class TestReading:
         lake.write_snapshot("flights", "kinds", data, schema=schema, run_id="r")
         back = lake.read("flights", "kinds")
         assert back.schema == schema
-        assert content_hash(back) == content_hash(data)
+        assert table_hash(back) == table_hash(data)
 
     def test_dictionaries_come_back_plain(self, lake: Lake) -> None:
         data = week(START)

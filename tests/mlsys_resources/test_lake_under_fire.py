@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from mlsys_resources.content_hash import content_hash
 from mlsys_resources.lake import Lake
+from mlsys_resources.table_hash import table_hash
 from mlsys_resources.table_version import CHECKPOINT_EVERY
 
 WEEKS = [datetime(2012, 12, 31, tzinfo=UTC) + timedelta(days=7) * i for i in range(9)]
@@ -187,7 +187,7 @@ def hashes_of(revision: int) -> dict[tuple[str, datetime], str]:
     """Return the hash that each tick has in a revision, without a lake."""
     names: dict[str, Any] = {}
     exec(PRELUDE, names)  # the same rows as the children make
-    return {(t, w): content_hash(names["week"](w, revision).drop_columns("tick")) for t in TABLES for w in WEEKS}
+    return {(t, w): table_hash(names["week"](w, revision).drop_columns("tick")) for t in TABLES for w in WEEKS}
 
 
 def test_a_table_made_while_the_folder_is_looked_at_is_there_at_the_next_look(tmp_path: Path, monkeypatch) -> None:

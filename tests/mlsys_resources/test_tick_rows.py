@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, strategies as st
 
-from mlsys_resources.content_hash import content_hash
+from mlsys_resources.table_hash import table_hash
 from mlsys_resources.tick_rows import block_of, by_tick, combined_hash, merged, of_ticks, sorted_by_tick, tick_hashes
 
 MOMENT = pa.timestamp("us", tz="UTC")
@@ -60,7 +60,7 @@ def test_a_block_is_the_month_of_the_start(tick: Any, block: str) -> None:
 
 def test_hashes_leave_the_tick_out_but_the_whole_does_not() -> None:
     one, other = ({t: table([(1, t)])} for t in TICKS[:2])
-    alone = content_hash(table([(1, TICKS[0])]).select(["n"]))
+    alone = table_hash(table([(1, TICKS[0])]).select(["n"]))
     assert tick_hashes(one)[TICKS[0]] == tick_hashes(other)[TICKS[1]] == alone
     assert combined_hash(tick_hashes(one)) != combined_hash(tick_hashes(other))
     both = {TICKS[0]: "a", TICKS[1]: "b"}

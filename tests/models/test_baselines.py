@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from mlsys_assets.data_sampling.views import Train, Validation
-from mlsys_assets.features.columns import ColumnError
+from mlsys_assets.features.named_columns import ColumnError
 from mlsys_assets.models.baselines import GroupRate, ZeroRule
 from mlsys_assets.types import TimeWindow
 

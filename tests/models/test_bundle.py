@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from mlsys_assets.models.baselines import GroupRate, ZeroRule
-from mlsys_assets.models.bundle import KINDS, from_files, to_files
+from mlsys_assets.models.bundle import PREDICTOR_KINDS, from_files, to_files
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.linear import LogisticRegression
 from mlsys_assets.models.predictor import BundleError
@@ -27,10 +27,10 @@ def bundles(train, validation):
 
 
 def test_every_kind_has_a_candidate_that_makes_it():
-    assert set(CANDIDATES) == set(KINDS)
+    assert set(CANDIDATES) == set(PREDICTOR_KINDS)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", PREDICTOR_KINDS)
 def test_a_missing_file_is_named_and_others_are_left_alone(bundles, kind):
     files = bundles[kind]
     for name in files:
@@ -39,7 +39,7 @@ def test_a_missing_file_is_named_and_others_are_left_alone(bundles, kind):
     assert to_files(from_files({**files, "passport.json": b"\x80not read"})) == files
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", PREDICTOR_KINDS)
 def test_text_that_is_no_json_or_other_json_is_refused(bundles, kind):
     files = bundles[kind]
     for name in (n for n in files if n.endswith(".json")):
@@ -83,7 +83,7 @@ def test_coefficients_of_other_outputs_are_refused(bundles):
         from_files({**files, "coefficients.json": swapped})
 
 
-@given(st.sampled_from(sorted(KINDS)), st.data())
+@given(st.sampled_from(sorted(PREDICTOR_KINDS)), st.data())
 def test_a_flipped_byte_never_ends_the_process(bundles, kind, data):
     """The manifest refuses it long before; this is the second line."""
     files = dict(bundles[kind])
@@ -127,7 +127,7 @@ assert not heavy, heavy
 """
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", PREDICTOR_KINDS)
 def test_scoring_loads_no_library_that_fitting_needs(bundles, kind):
     import json
 

@@ -9,9 +9,9 @@ import pytest
 from sklearn.metrics import log_loss
 
 from mlsys_assets.data_sampling.views import OpenedTest, Test, Train
-from mlsys_assets.features.columns import ColumnError
+from mlsys_assets.features.named_columns import ColumnError
 from mlsys_assets.models.baselines import GroupRate, ZeroRule
-from mlsys_assets.models.bundle import KINDS, from_files, to_files
+from mlsys_assets.models.bundle import PREDICTOR_KINDS, from_files, to_files
 from mlsys_assets.models.candidate import Candidate, FitError
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.linear import LogisticRegression
@@ -41,7 +41,7 @@ def test_it_is_soundly_declared_and_says_what_it_will_be_stored_as(candidate, fi
     assert isinstance(candidate, Candidate)
     assert candidate.mistakes() == []
     assert candidate.kind == fitted.predictor.kind
-    assert candidate.kind in KINDS
+    assert candidate.kind in PREDICTOR_KINDS
     assert set(candidate.needs) <= set(fitted.predictor.columns)
 
 

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression as Reference
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from mlsys_assets.features.preprocessing import Number, Preprocessing
+from mlsys_assets.features.preprocessing.transform import Number, Preprocessing
 from mlsys_assets.models.candidate import FitError
 from mlsys_assets.models.linear import LogisticRegression
 from mlsys_assets.models.linear_predictor import LinearPredictor, logistic

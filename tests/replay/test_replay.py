@@ -29,7 +29,7 @@ from mlsys_assets import (
 )
 from mlsys_assets.instance import open_instance
 from mlsys_assets.replay import Replay
-from mlsys_assets.retraining.desk import Desk
+from mlsys_assets.retraining.controller import Controller
 from mlsys_assets.retraining.timetable import Due
 from mlsys_assets.runs import Runner
 
@@ -196,20 +196,20 @@ def test_a_signal_to_stop_while_schedule_or_sensors_are_asked_stops_it(
     six_weeks, grown, rain, asked, stop, came_to
 ) -> None:
     """The schedule asks first, then the first sensor; a callback from C drops what the handler raises."""
-    life, at, due, calls = grown(rain), utc("2013-03-12"), Desk.due, []
+    life, at, due, calls = grown(rain), utc("2013-03-12"), Controller.due, []
     handlers = [signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)]
 
-    def stopped(desk: Desk) -> Due | None:
-        calls.append(desk)
+    def stopped(controller: Controller) -> Due | None:
+        calls.append(controller)
         if len(calls) == asked:
             with suppress(BaseException) if came_to == "a callback" else nullcontext():
                 os.kill(os.getpid(), stop)
                 for _ in range(1000):  # a handler is called between two steps of Python
                     pass
-        return due(desk)
+        return due(controller)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Desk, "due", stopped)
+        patch.setattr(Controller, "due", stopped)
         with pytest.raises(KeyboardInterrupt):
             life.live(at)
     assert len(calls) == asked
@@ -235,9 +235,9 @@ def test_at_the_end_of_the_data_it_says_so(grown, rain) -> None:
     assert life.said("retraining", "arbiter")["03-12"] == "train"  # on all there is
     assert life.said("promotion", "champion").keys() >= {"03-12"}
     with open_instance(life.folder) as instance:
-        desk = Desk(life.system, life.stores, instance)
-        assert desk.due() is None
-        assert desk.waits_for == "end of data: the calendar of rain ends at 2013-03-12 00:00"
+        controller = Controller(life.system, life.stores, instance)
+        assert controller.due() is None
+        assert controller.waits_for == "end of data: the calendar of rain ends at 2013-03-12 00:00"
 
 
 def test_a_clock_that_stands_far_ahead_is_caught_up_with_decision_by_decision(six_weeks, grown, rain) -> None:

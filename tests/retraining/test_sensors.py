@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from mlsys_assets import Calendar, Drift, Every, LabelVolume, PerformanceDrop, Retraining, days, hours, utc
 from mlsys_assets.dagster_adapter import tick_job, training_job
 from mlsys_assets.instance import open_instance
-from mlsys_assets.retraining.desk import AS_OF_TAG, ATTEMPTS, OWNER_TAG, Desk
+from mlsys_assets.retraining.controller import AS_OF_TAG, ATTEMPTS, OWNER_TAG, Controller
 from mlsys_assets.retraining.history import REMEMBERED
 from mlsys_assets.retraining.sensors import build_sensors
 from mlsys_resources.operations_rows import Decision
@@ -86,18 +86,18 @@ def monitor(store: OperationsStore, as_of: datetime) -> None:
     record(store, as_of, "monitoring", "drift", "measured", {"columns": {"a": 0.1}, "scores": None})
 
 
-def run(desk: Desk, job: str, as_of: datetime) -> None:
-    tags = {AS_OF_TAG: desk.system.calendar.key(as_of), OWNER_TAG: "0"}
+def run(controller: Controller, job: str, as_of: datetime) -> None:
+    tags = {AS_OF_TAG: controller.system.calendar.key(as_of), OWNER_TAG: "0"}
     found = dg.DagsterRun(job, tags=tags, status=dg.DagsterRunStatus.SUCCESS)
-    desk.instance.run_storage.add_run(found)
+    controller.instance.run_storage.add_run(found)
 
 
-def pass_tick(desk: Desk, as_of: datetime, *, trains: bool, enough: bool) -> None:
+def pass_tick(controller: Controller, as_of: datetime, *, trains: bool, enough: bool) -> None:
     """Put on record what a tick that is past left behind."""
-    store = desk.stores.operations
+    store = controller.stores.operations
     monitor(store, as_of)
-    run(desk, tick_job(desk.system), as_of)
-    for trigger in desk.system.triggers:
+    run(controller, tick_job(controller.system), as_of)
+    for trigger in controller.system.triggers:
         record(store, as_of, "trigger", trigger.name, "no", {})
     record(store, as_of, "retraining", "arbiter", "train" if trains else "hold", {})
     if trains:
@@ -105,35 +105,37 @@ def pass_tick(desk: Desk, as_of: datetime, *, trains: bool, enough: bool) -> Non
         record(store, as_of, "training_set", "training_set", verdict, {"labelled": 95})
         record(store, as_of, "gate", "champion", "pass", {"challenger": "x", "recent_test x roc_auc": 0.8})
         record(store, as_of, "promotion", "champion", "promoted", {})
-        run(desk, training_job(desk.system), as_of)
+        run(controller, training_job(controller.system), as_of)
 
 
 @pytest.fixture
-def live(tmp_path) -> Iterator[Callable[[int], Desk]]:
+def live(tmp_path) -> Iterator[Callable[[int], Controller]]:
     """Let a system live so many hours up to now, with a training after some of them."""
     opened = ExitStack()
 
-    def make(ticks: int) -> Desk:
+    def make(ticks: int) -> Controller:
         store = OperationsStore(f"sqlite:///{tmp_path / f'{ticks}.db'}", clock=lambda: NOW)
         instance = opened.enter_context(open_instance(tmp_path / f"{ticks}"))
         opened.callback(store.close)
-        desk = Desk(Lived(Calendar(NOW - hours(ticks), hours(1))), Stores(store), instance)
+        controller = Controller(Lived(Calendar(NOW - hours(ticks), hours(1))), Stores(store), instance)
         store.advance_clock("lived", to=NOW)
         for n in range(ticks, 0, -1):
-            pass_tick(desk, NOW - hours(n), trains=n % TRAINED_EVERY == 0, enough=n % REFUSED_EVERY != 0)
+            pass_tick(controller, NOW - hours(n), trains=n % TRAINED_EVERY == 0, enough=n % REFUSED_EVERY != 0)
         monitor(store, NOW)
-        run(desk, tick_job(desk.system), NOW)
-        return desk
+        run(controller, tick_job(controller.system), NOW)
+        return controller
 
     with opened:
         yield make
 
 
-def look(desk: Desk) -> list[str]:
+def look(controller: Controller) -> list[str]:
     """Let every sensor look once, and return what they say."""
     said = []
-    for sensor in build_sensors(desk.system):
-        context = dg.build_sensor_context(desk.instance, sensor_name=sensor.name, resources={"stores": desk.stores})
+    for sensor in build_sensors(controller.system):
+        context = dg.build_sensor_context(
+            controller.instance, sensor_name=sensor.name, resources={"stores": controller.stores}
+        )
         said.append(sensor.evaluate_tick(context).skip_message)
     return said
 
@@ -142,12 +144,12 @@ def test_the_work_of_a_tick_does_not_grow_with_history(live) -> None:
     """Every trigger is asked, the decision is taken, a run is looked for: what is read for it is the same."""
     done, said = [], []
     for ticks in (LITTLE, MUCH):
-        desk = live(ticks)
+        controller = live(ticks)
         with counted() as work:
-            said.append(look(desk) + look(desk))  # the last to look asks a trigger for which another waits
-            desk.request(tick_job(desk.system), NOW)
+            said.append(look(controller) + look(controller))  # the last to look asks a trigger for which another waits
+            controller.request(tick_job(controller.system), NOW)
         done.append(work)
-        assert desk.decided.as_of == NOW
+        assert controller.decided.as_of == NOW
     assert done[0] == done[1]
     assert done[0].statements
     assert done[0].rows
@@ -156,70 +158,70 @@ def test_the_work_of_a_tick_does_not_grow_with_history(live) -> None:
 
 
 def test_the_last_training_is_known_however_long_ago_it_was(live) -> None:
-    desk = live(1)
-    store, long_ago = desk.stores.operations, NOW - days(1000)
+    controller = live(1)
+    store, long_ago = controller.stores.operations, NOW - days(1000)
     record(store, long_ago - days(1), "training_set", "training_set", "adequate", {"labelled": 50})
     record(store, long_ago, "training_set", "training_set", "adequate", {"labelled": 70})
     record(store, long_ago, "gate", "champion", "pass", {"challenger": "x", "recent_test x roc_auc": 0.7})
     record(store, NOW - days(2), "training_set", "training_set", "insufficient data", {"labelled": 5})
-    found = desk.history(NOW)
+    found = controller.history(NOW)
     assert (found.trained.as_of, found.trained.labelled, found.trained.reference) == (long_ago, 70, {"roc_auc": 0.7})
     assert found.attempts == (long_ago, NOW - days(2))
 
 
 def test_every_attempt_that_a_limit_counts_is_known(live) -> None:
     """The arbiter's limits may reach further back than what a trigger remembers."""
-    desk = live(1)
+    controller = live(1)
     counted_still = NOW - hours(REMEMBERED + 1)
-    assert NOW - desk.system.retraining.within < counted_still
+    assert NOW - controller.system.retraining.within < counted_still
     for as_of in (counted_still, NOW - hours(3)):
-        record(desk.stores.operations, as_of, "training_set", "training_set", "adequate", {"labelled": 50})
-    assert desk.history(NOW).attempts == (counted_still, NOW - hours(3))
+        record(controller.stores.operations, as_of, "training_set", "training_set", "adequate", {"labelled": 50})
+    assert controller.history(NOW).attempts == (counted_still, NOW - hours(3))
 
 
 def test_a_training_as_of_now_is_not_history(live) -> None:
-    desk = live(1)
-    record(desk.stores.operations, NOW, "training_set", "training_set", "adequate", {"labelled": 5})
-    assert desk.history(NOW).trainings == ()
+    controller = live(1)
+    record(controller.stores.operations, NOW, "training_set", "training_set", "adequate", {"labelled": 5})
+    assert controller.history(NOW).trainings == ()
 
 
 def test_whether_anything_was_promoted_is_known_and_a_promotion_as_of_now_is_not(live) -> None:
-    desk = live(0)
-    store = desk.stores.operations
+    controller = live(0)
+    store = controller.stores.operations
     record(store, NOW - days(1000), "promotion", "champion", "held", {})
     record(store, NOW, "promotion", "champion", "promoted", {})
-    assert not desk.history(NOW).promoted
+    assert not controller.history(NOW).promoted
     record(store, NOW - days(900), "promotion", "champion", "promoted", {})
-    assert desk.history(NOW).promoted
+    assert controller.history(NOW).promoted
 
 
 def test_a_run_that_is_under_way_is_not_asked_for_again(live) -> None:
-    desk = live(1)
-    job, as_of = training_job(desk.system), NOW + hours(1)
-    tags = {AS_OF_TAG: desk.system.calendar.key(as_of), OWNER_TAG: "0"}
-    assert isinstance(desk.request(job, as_of), dg.RunRequest)
+    controller = live(1)
+    job, as_of = training_job(controller.system), NOW + hours(1)
+    tags = {AS_OF_TAG: controller.system.calendar.key(as_of), OWNER_TAG: "0"}
+    assert isinstance(controller.request(job, as_of), dg.RunRequest)
     status = dg.DagsterRunStatus
     for now, free in {
         status.NOT_STARTED: False, status.STARTING: False, status.STARTED: False, status.CANCELING: False,
         status.FAILURE: True, status.CANCELED: True,
     }.items():  # fmt: skip
         found = dg.DagsterRun(job, tags=tags, status=now)
-        desk.instance.run_storage.add_run(found)
-        asked = desk.request(job, as_of)
+        controller.instance.run_storage.add_run(found)
+        asked = controller.request(job, as_of)
         assert isinstance(asked, dg.RunRequest if free else dg.SkipReason), now
         assert free or "is under way" in asked.skip_message
-        desk.instance.delete_run(found.run_id)
+        controller.instance.delete_run(found.run_id)
 
 
 def test_a_run_that_failed_is_asked_for_again_under_a_key_of_its_own(live) -> None:
     """A daemon starts no second run under a key that it has seen; and one run, asked for twice, has one key."""
-    desk = live(1)
-    job, as_of = tick_job(desk.system), NOW + hours(1)
-    tags = {AS_OF_TAG: desk.system.calendar.key(as_of), OWNER_TAG: "0"}
+    controller = live(1)
+    job, as_of = tick_job(controller.system), NOW + hours(1)
+    tags = {AS_OF_TAG: controller.system.calendar.key(as_of), OWNER_TAG: "0"}
     keys = []
     for _ in range(ATTEMPTS):
-        keys.append(desk.request(job, as_of).run_key)
-        assert desk.request(job, as_of).run_key == keys[-1]
-        desk.instance.run_storage.add_run(dg.DagsterRun(job, tags=tags, status=dg.DagsterRunStatus.FAILURE))
+        keys.append(controller.request(job, as_of).run_key)
+        assert controller.request(job, as_of).run_key == keys[-1]
+        controller.instance.run_storage.add_run(dg.DagsterRun(job, tags=tags, status=dg.DagsterRunStatus.FAILURE))
     assert len(set(keys)) == ATTEMPTS
-    assert f"failed {ATTEMPTS} times" in desk.request(job, as_of).skip_message
+    assert f"failed {ATTEMPTS} times" in controller.request(job, as_of).skip_message

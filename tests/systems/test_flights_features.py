@@ -5,8 +5,8 @@ import pyarrow.compute as pc
 import pytest
 
 from mlsys_assets import TimeWindow
+from mlsys_assets.features.embedded.engine import compute
 from mlsys_assets.features.future_blindness import Outcomes, Sample, future_blindness
-from mlsys_assets.features.point_in_time import compute
 from mlsys_assets.systems.flights.features import build_features
 
 JULY = TimeWindow.of("2013-07-01", "2013-07-29")

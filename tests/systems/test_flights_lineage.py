@@ -6,8 +6,8 @@ import pytest
 
 from mlsys_assets import TimeWindow
 from mlsys_assets.data_ingestion.validation import ingest
+from mlsys_assets.features.embedded.engine import compute
 from mlsys_assets.features.lineage import lineage
-from mlsys_assets.features.point_in_time import compute
 from mlsys_assets.systems.flights.system import flights
 from mlsys_assets.tables import EVENT_TIME, KNOWN_AT
 

@@ -9,7 +9,7 @@ import pytest
 from mlsys_assets import LogLoss, RocAuc
 from mlsys_assets.data_labeling.natural_labels import natural_labels
 from mlsys_assets.data_sampling.rows import LabelledRows, moment
-from mlsys_assets.features.point_in_time import compute
+from mlsys_assets.features.embedded.engine import compute
 from mlsys_assets.measures.metrics import value
 from mlsys_assets.systems.flights.files import FlightsFiles
 from mlsys_assets.systems.flights.system import NEW_YORK, build_system

@@ -7,9 +7,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mlsys_assets.features.aggregate import Kind
-from mlsys_assets.features.expression import Values
-from mlsys_assets.features.grouping import Ints, Positions
+from mlsys_assets.features.aggregate import AggregateKind
+from mlsys_assets.features.embedded.key_codes import Ints, Positions
+from mlsys_assets.features.numpy_table import Values
 
 HOUR = 3_600_000_000
 """Microseconds."""
@@ -118,12 +118,12 @@ def prefix_sums(column: Values, resolution: float, what: str) -> Prefix:
     return Prefix(_running(steps), None if column.valid is None else _running(column.valid), grid)
 
 
-def aggregate_values(kind: Kind, windows: Windows, prefix: Prefix | None) -> Floats:
+def aggregate_values(kind: AggregateKind, windows: Windows, prefix: Prefix | None) -> Floats:
     """Return (m,) a count, sum, mean or rate of each request's rows; NaN for a mean of nothing."""
     if prefix is None:
         return windows.rows().astype(np.float64)
     total: Floats = windows.total(prefix.steps).astype(np.float64) * prefix.grid
-    if kind in (Kind.COUNT, Kind.SUM):
+    if kind in (AggregateKind.COUNT, AggregateKind.SUM):
         return total
     known = windows.rows() if prefix.known is None else windows.total(prefix.known)
     mean: Floats = np.full(len(total), np.nan)

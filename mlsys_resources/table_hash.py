@@ -16,7 +16,7 @@ LENGTH_BYTES = 8
 BITS_PER_BYTE = 8
 
 
-def content_hash(table: pa.Table) -> str:
+def table_hash(table: pa.Table) -> str:
     """Return the SHA-256 of a table's column names, types, rows and their order, as 64 hex digits.
 
     Chunking, slicing, offsets, and what lies under a null do not count; a dictionary counts as its
@@ -26,9 +26,9 @@ def content_hash(table: pa.Table) -> str:
     Raises TypeError, naming the column, for nested and decimal types.
 
     >>> whole = pa.table({"n": [1, 2, None]})
-    >>> content_hash(whole) == content_hash(pa.concat_tables([whole[:1], whole[1:]]))
+    >>> table_hash(whole) == table_hash(pa.concat_tables([whole[:1], whole[1:]]))
     True
-    >>> content_hash(whole) == content_hash(pa.table({"n": [1, 2, 0]}))
+    >>> table_hash(whole) == table_hash(pa.table({"n": [1, 2, 0]}))
     False
     """
     digest = hashlib.new(HASH)

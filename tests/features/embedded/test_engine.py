@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, strategies as st
 
 from mlsys_assets.data_ingestion.source import Source
-from mlsys_assets.features import grouping
 from mlsys_assets.features.aggregate import age, count, last, mean, rate, sum as total
-from mlsys_assets.features.feature import Feature
+from mlsys_assets.features.embedded import source_rows
+from mlsys_assets.features.embedded.engine import compute
+from mlsys_assets.features.feature import Feature, reads
 from mlsys_assets.features.key import Key
 from mlsys_assets.features.lookup import Lookup
-from mlsys_assets.features.point_in_time import compute, history
 from mlsys_assets.features.request import Request
 from mlsys_assets.features.scheduled import Scheduled
 from mlsys_assets.features.trailing import Trailing
@@ -126,7 +126,7 @@ def test_a_request_alone_with_bounded_history_gives_the_same_bits(seed: int, row
 
 
 def _bounded(tables: dict[str, pa.Table], at: datetime) -> dict[str, pa.Table]:
-    reach = history(FEATURES)
+    reach = reads(FEATURES)
     kept = {}
     for name, table in tables.items():
         back = reach[name]
@@ -253,10 +253,10 @@ PLANTED = {
 def test_the_oracle_finds_planted_bugs(oracle: Oracle, monkeypatch: pytest.MonkeyPatch, bug: str) -> None:
     what, value = PLANTED[bug]
     if what == "clock":
-        monkeypatch.setattr(grouping, "KNOWN_AT", value)
+        monkeypatch.setattr(source_rows, "KNOWN_AT", value)
     else:
-        side, shift = (value, 0) if what == "side" else ("right", grouping.microseconds(value))
-        monkeypatch.setattr(grouping.Log, "rank", lambda log, requests, back: np.searchsorted(
+        side, shift = (value, 0) if what == "side" else ("right", source_rows.microseconds(value))
+        monkeypatch.setattr(source_rows.Log, "rank", lambda log, requests, back: np.searchsorted(
             log.known, requests.at - back + shift, side=side))  # fmt: skip
     random = np.random.default_rng(0)
     asked = _asked(random, 12)

@@ -1,17 +1,14 @@
-"""How each kind of declaration is read from rows that are already sorted by key and time."""
+"""One kernel for each kind of declaration: it reads rows that are already sorted by key and time."""
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mlsys_assets.features.aggregate import Aggregate, Kind
-from mlsys_assets.features.expression import Columns, Expression, Values, evaluate
-from mlsys_assets.features.grouping import Group, Join, Plan, Positions, Requests, microseconds
-from mlsys_assets.features.lookup import Lookup
-from mlsys_assets.features.request import Request
-from mlsys_assets.features.scheduled import Scheduled
-from mlsys_assets.features.trailing import Trailing
-from mlsys_assets.features.windows import (
+from mlsys_assets.features.aggregate import Aggregate, AggregateKind
+from mlsys_assets.features.embedded.key_codes import Positions
+from mlsys_assets.features.embedded.request_rows import Group, RequestRows
+from mlsys_assets.features.embedded.source_rows import Join, Plan, microseconds
+from mlsys_assets.features.embedded.windows import (
     HOUR,
     Filtered,
     Floats,
@@ -23,6 +20,12 @@ from mlsys_assets.features.windows import (
     latest,
     prefix_sums,
 )
+from mlsys_assets.features.expression import Expression, evaluate
+from mlsys_assets.features.lookup import Lookup
+from mlsys_assets.features.numpy_table import NumpyTable, Values
+from mlsys_assets.features.request import Request
+from mlsys_assets.features.scheduled import Scheduled
+from mlsys_assets.features.trailing import Trailing
 
 TEXT_TYPES = (pa.string(), pa.large_string())
 
@@ -30,7 +33,7 @@ TEXT_TYPES = (pa.string(), pa.large_string())
 class Sums:
     """Prefix sums of a table's columns in one order of its rows, made once for all windows."""
 
-    def __init__(self, columns: Columns, rows: Positions) -> None:
+    def __init__(self, columns: NumpyTable, rows: Positions) -> None:
         self._columns, self._rows = columns, rows
         self._kept: dict[tuple[str | Expression, float], Prefix] = {}
 
@@ -46,7 +49,7 @@ class Sums:
         return self._kept[wanted]
 
 
-def request_features(feature: Request, requests: Requests) -> list[pa.Array]:
+def request_features(feature: Request, requests: RequestRows) -> list[pa.Array]:
     """Return the request's own columns."""
     return [_own(of, requests.columns) for _, of in feature.values]
 
@@ -69,9 +72,9 @@ def trailing_features(feature: Trailing, join: Join, sums: Sums) -> list[pa.Arra
     for window in feature.over:
         span = Span(join.position(microseconds(window)), end)
         for name, aggregate in feature.aggregates:
-            if aggregate.kind is Kind.LAST and aggregate.of is not None:
+            if aggregate.kind is AggregateKind.LAST and aggregate.of is not None:
                 found.append(_gather(aggregate.of, join, last_rows(span)))
-            elif aggregate.kind is Kind.AGE:
+            elif aggregate.kind is AggregateKind.AGE:
                 found.append(_scatter(_age(join, last_rows(span)), join.group, len(join.requests)))
             else:
                 prefix = sums.prefix(aggregate, f"{feature.source.name}: {name}")
@@ -128,7 +131,7 @@ def _scatter(values: Floats, group: Group, rows: int) -> pa.Array:
     return pa.array(out, from_pandas=True)
 
 
-def _own(of: str | Expression, columns: Columns) -> pa.Array:
+def _own(of: str | Expression, columns: NumpyTable) -> pa.Array:
     if isinstance(of, str) and (text := columns.arrow(of)).type in TEXT_TYPES:
         return text.cast(pa.string())
     column = evaluate(of, columns)

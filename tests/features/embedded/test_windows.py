@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
-from mlsys_assets.features import windows
-from mlsys_assets.features.aggregate import Kind
-from mlsys_assets.features.expression import Values
-from mlsys_assets.features.windows import Filtered, Span, aggregate_values, latest, prefix_sums
+from mlsys_assets.features.aggregate import AggregateKind
+from mlsys_assets.features.embedded import windows
+from mlsys_assets.features.embedded.windows import Filtered, Span, aggregate_values, latest, prefix_sums
+from mlsys_assets.features.numpy_table import Values
 
 values = st.lists(st.floats(-1e6, 1e6) | st.just(math.nan), max_size=30)
 GRID = 2.0**-20
@@ -27,8 +27,8 @@ def test_sums_and_means_are_those_of_the_numbers_on_the_grid(found: list[float],
     prefix = prefix_sums(_column(found), GRID, "x")
     numbers = [v for v in found[start:end] if not math.isnan(v)]
     exact = [Fraction(round(Fraction(v) / Fraction(GRID))) * Fraction(GRID) for v in numbers]
-    assert aggregate_values(Kind.SUM, span, prefix)[0] == float(sum(exact, Fraction(0)))
-    mean = aggregate_values(Kind.MEAN, span, prefix)[0]
+    assert aggregate_values(AggregateKind.SUM, span, prefix)[0] == float(sum(exact, Fraction(0)))
+    mean = aggregate_values(AggregateKind.MEAN, span, prefix)[0]
     if exact:
         assert mean == float(sum(exact, Fraction(0))) / len(exact)
         assert mean == pytest.approx(math.fsum(numbers) / len(exact), abs=GRID)
@@ -41,8 +41,8 @@ def test_a_window_sums_the_same_wherever_the_pass_began(found: list[float], extr
     alone = prefix_sums(_column(found), GRID, "x")
     later = prefix_sums(_column(extra + found), GRID, "x")
     n = len(found)
-    assert aggregate_values(Kind.SUM, Span(np.array([0]), np.array([n])), alone) == aggregate_values(
-        Kind.SUM, Span(np.array([len(extra)]), np.array([len(extra) + n])), later
+    assert aggregate_values(AggregateKind.SUM, Span(np.array([0]), np.array([n])), alone) == aggregate_values(
+        AggregateKind.SUM, Span(np.array([len(extra)]), np.array([len(extra) + n])), later
     )
 
 

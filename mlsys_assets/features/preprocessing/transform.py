@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mlsys_assets.features.columns import UNSEEN, ColumnError, read_codes, read_numbers
+from mlsys_assets.features.named_columns import UNSEEN, ColumnError, read_codes, read_numbers
 
 Beyond = Literal["reject", "clip", "missing"]
 """What happens to a number that is infinite or beyond the limit."""

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import assume, given, strategies as st
 
-from mlsys_resources.content_hash import content_hash
+from mlsys_resources.table_hash import table_hash
 
 MOMENT = pa.timestamp("us", tz="UTC")
 VALUES: dict[pa.DataType, st.SearchStrategy[Any]] = {
@@ -60,7 +60,7 @@ def test_layout_does_not_count(drawn: list[tuple[pa.DataType, Cells]], cuts: lis
     chunked = pa.concat_tables([*pieces, whole.schema.empty_table()]) if pieces else whole
     middle = pa.concat_tables([whole, whole, whole]).combine_chunks().slice(whole.num_rows, whole.num_rows)
     dirty = pa.table([dirty_under_nulls(c.combine_chunks()) for c in whole.columns], names=whole.column_names)
-    assert {content_hash(t) for t in (chunked, middle, dirty)} == {content_hash(whole)}
+    assert {table_hash(t) for t in (chunked, middle, dirty)} == {table_hash(whole)}
 
 
 @given(columns(), st.data())
@@ -73,7 +73,7 @@ def test_any_changed_cell_counts(drawn: list[tuple[pa.DataType, Cells]], data: s
     assume(bits(other, kind) != bits(cells[row], kind))
     changed = [*drawn]
     changed[column] = (kind, [*cells[:row], other, *cells[row + 1 :]])
-    assert content_hash(table(changed)) != content_hash(table(drawn))
+    assert table_hash(table(changed)) != table_hash(table(drawn))
 
 
 def bits(value: Any, kind: pa.DataType) -> tuple[Any, ...]:
@@ -93,7 +93,7 @@ def test_order_of_rows_counts(drawn: list[tuple[pa.DataType, Cells]], data: st.D
         [bits(a, k) for a in old] == [bits(a, k) for a in new]
         for (k, old), (_, new) in zip(drawn, shuffled, strict=True)
     )
-    assert (content_hash(table(shuffled)) == content_hash(table(drawn))) is same
+    assert (table_hash(table(shuffled)) == table_hash(table(drawn))) is same
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_order_of_rows_counts(drawn: list[tuple[pa.DataType, Cells]], data: st.D
     ids=str,
 )
 def test_kinds_of_nothing_differ(kind: pa.DataType, values: Cells) -> None:
-    assert len({content_hash(pa.table({"c": pa.array([v], kind)})) for v in values}) == len(values)
+    assert len({table_hash(pa.table({"c": pa.array([v], kind)})) for v in values}) == len(values)
 
 
 @pytest.mark.parametrize("kind", [pa.large_string(), pa.large_binary(), pa.string_view(), pa.bool_()], ids=str)
@@ -118,16 +118,16 @@ def test_a_slice_is_what_it_shows(kind: pa.DataType) -> None:
     """Held without a copy, a slice still points at all the values around it."""
     cells = [True, None, False] if kind == pa.bool_() else ["seen", None, "too"]
     around = pa.array([cells[0], cells[2], *cells, cells[2]], kind)
-    assert content_hash(pa.table({"c": around.slice(2, 3)})) == content_hash(pa.table({"c": pa.array(cells, kind)}))
-    assert content_hash(pa.table({"c": around.slice(1, 3)})) != content_hash(pa.table({"c": pa.array(cells, kind)}))
+    assert table_hash(pa.table({"c": around.slice(2, 3)})) == table_hash(pa.table({"c": pa.array(cells, kind)}))
+    assert table_hash(pa.table({"c": around.slice(1, 3)})) != table_hash(pa.table({"c": pa.array(cells, kind)}))
 
 
 def test_ways_to_hold_text_are_one() -> None:
     plain = pa.array(["a", None, "", "bc", "a"])
     ways = [plain, plain.cast(pa.large_string()), plain.cast(pa.string_view()), plain.dictionary_encode()]
     reordered = pa.DictionaryArray.from_arrays(pa.array([2, None, 1, 0, 2], pa.int8()), ["bc", "", "a"])
-    assert len({content_hash(pa.table({"c": way})) for way in [*ways, reordered]}) == 1
-    assert content_hash(pa.table({"c": plain})) != content_hash(pa.table({"c": plain.cast(pa.binary())}))
+    assert len({table_hash(pa.table({"c": way})) for way in [*ways, reordered]}) == 1
+    assert table_hash(pa.table({"c": plain})) != table_hash(pa.table({"c": plain.cast(pa.binary())}))
 
 
 @pytest.mark.parametrize(
@@ -146,19 +146,19 @@ def test_ways_to_hold_text_are_one() -> None:
 )
 def test_shape_counts(change: Callable[[pa.Table], pa.Table]) -> None:
     base = pa.table({"a": [1, 2, 3], "b": ["x", "y", "z"]})
-    assert content_hash(change(base)) != content_hash(base)
+    assert table_hash(change(base)) != table_hash(base)
 
 
 def test_metadata_and_nullability_do_not_count() -> None:
     base = pa.table({"a": [1, 2]})
     dressed = pa.schema([pa.field("a", pa.int64(), nullable=False, metadata={"unit": "m"})], metadata={"by": "me"})
-    assert content_hash(base.cast(dressed)) == content_hash(base)
+    assert table_hash(base.cast(dressed)) == table_hash(base)
 
 
 def test_moments_of_other_units_or_zones_differ() -> None:
     at = pa.array([0], MOMENT)
     others = [at.cast(pa.timestamp("ms", tz="UTC")), at.cast(pa.timestamp("us", tz="America/New_York"))]
-    assert len({content_hash(pa.table({"c": a})) for a in [at, *others]}) == 1 + len(others)
+    assert len({table_hash(pa.table({"c": a})) for a in [at, *others]}) == 1 + len(others)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_moments_of_other_units_or_zones_differ() -> None:
 )
 def test_other_types_are_refused_by_name(values: pa.Array) -> None:
     with pytest.raises(TypeError, match=r"'odd' .* has no content hash"):
-        content_hash(pa.table({"odd": values}))
+        table_hash(pa.table({"odd": values}))
 
 
 def test_hash_is_stable_across_releases() -> None:
@@ -181,4 +181,4 @@ def test_hash_is_stable_across_releases() -> None:
             "b": [True, False, None],
         }
     )
-    assert content_hash(known) == "63b9c23f75d6e0bbded4ee91ee8b93d8a4a091935d4b07e6a9bde3a54a22b382"
+    assert table_hash(known) == "63b9c23f75d6e0bbded4ee91ee8b93d8a4a091935d4b07e6a9bde3a54a22b382"

@@ -1,4 +1,4 @@
-"""Where a system stands: what is due, what was asked and decided, and which runs are under way."""
+"""The control loop of a system: what is due, what was decided, which runs are under way or asked for next."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,8 +47,8 @@ AS_OF_TAG, OWNER_TAG = "mlsys/as_of", "mlsys/owner"
 
 
 @dataclass(frozen=True)
-class Desk:
-    """Where a system stands: what is due, what is asked, what was decided, which runs are under way."""
+class Controller:
+    """Reads from ledger, clock and runs where a system stands, records what is decided and asks for the next run."""
 
     system: MLSystem
     stores: Resources

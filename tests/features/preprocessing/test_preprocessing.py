@@ -8,9 +8,9 @@ from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from mlsys_assets.data_sampling.views import OpenedTest, Test, Train, Validation
-from mlsys_assets.features.columns import ColumnError
-from mlsys_assets.features.preprocessing import Category, Number, Preprocessing
-from mlsys_assets.features.preprocessing_fit import fit_codes, fit_standardized
+from mlsys_assets.features.named_columns import ColumnError
+from mlsys_assets.features.preprocessing.fit import fit_codes, fit_standardized
+from mlsys_assets.features.preprocessing.transform import Category, Number, Preprocessing
 from mlsys_assets.types import TimeWindow, utc
 
 WINDOW = TimeWindow.of("2013-01-01", "2013-02-01")

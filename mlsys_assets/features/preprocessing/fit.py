@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mlsys_assets.data_sampling.views import Train, require_train
-from mlsys_assets.features.columns import ColumnError, is_category, is_number, read_numbers
-from mlsys_assets.features.preprocessing import LIMIT, Beyond, Category, Number, Preprocessing, meet_limit
+from mlsys_assets.features.named_columns import ColumnError, is_category, is_number, read_numbers
+from mlsys_assets.features.preprocessing.transform import LIMIT, Beyond, Category, Number, Preprocessing, meet_limit
 
 LEAST_COUNT: Final = 50
 """A category seen less often than this in training shares one output with the other rare ones."""
@@ -19,7 +19,7 @@ LEAST_COUNT: Final = 50
 def fit_codes(train: Train, *, limit: float = LIMIT, beyond: Beyond = "reject") -> Preprocessing:
     """Fit what a tree model takes: numbers as they are, categories as codes of a map frozen here."""
     require_train(train, what="preprocessing")
-    numbers, categories = _kinds(train.features)
+    numbers, categories = _by_type(train.features)
     return Preprocessing(
         numbers=tuple(Number(name) for name in numbers),
         categories=tuple(Category(name, tuple(_counts(train.features[name]))) for name in categories),
@@ -33,7 +33,7 @@ def fit_standardized(
 ) -> Preprocessing:
     """Fit what a linear model takes: medians for what is missing, with a mark; unit variance; one output a category."""
     require_train(train, what="preprocessing")
-    numbers, categories = _kinds(train.features)
+    numbers, categories = _by_type(train.features)
     raw = read_numbers(train.features, numbers)
     meet_limit(raw, numbers, limit=limit, rule=beyond)
     return Preprocessing(
@@ -60,7 +60,7 @@ def _one_hot(name: str, counts: Mapping[str, int], least: int) -> Category:
     return Category(name, kept, one_hot=True, other=len(kept) < len(counts))
 
 
-def _kinds(features: pa.Table) -> tuple[list[str], list[str]]:
+def _by_type(features: pa.Table) -> tuple[list[str], list[str]]:
     """Return the columns that are numbers and those that are categories; raises ColumnError for any other."""
     types = {field.name: field.type for field in features.schema}
     other = {n: str(t) for n, t in types.items() if not (is_number(t) or is_category(t))}
