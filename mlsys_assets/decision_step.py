@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from mlsys_assets.dagster_adapter import tick_window
-from mlsys_assets.data_labeling.label import settled
 from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.data_sampling.splits import Split
 from mlsys_assets.data_sampling.views import TestRead, Train
+from mlsys_assets.known import known_rows
 from mlsys_assets.ledger import CANDIDATE, TRAINING_SET, cpu_seconds
 from mlsys_assets.system import MLSystem
-from mlsys_assets.tables import KNOWN_AT, LABEL, LABELS, PREDICT_AT
+from mlsys_assets.tables import KNOWN_AT, LABEL, LABELS
 from mlsys_assets.types import CHAMPION
 from mlsys_resources.operations_rows import Alias, Decision, TestRead as StoredRead
 from mlsys_resources.resources import Resources
@@ -152,12 +152,7 @@ class DecisionStep:
 
 @lru_cache(maxsize=1)
 def _rows(lake: "Lake", system: MLSystem, as_of: datetime, versions: tuple[tuple[str, int], ...]) -> LabelledRows:
-    version, key, start = dict(versions), system.requests.key, system.calendar.start
-    # What became known at the very moment belongs to the tick that starts then, and may not be there yet: counted,
-    # it would change the answer when the step is run again.
-    features = lake.read(system.name, "features", window=(PREDICT_AT, start, as_of), version=version["features"])
-    labels = lake.read(system.name, LABELS, window=(KNOWN_AT, start, as_of), version=version[LABELS])
-    return LabelledRows.join(features, settled(labels, key=key), key=key, at=PREDICT_AT, window=system.label.window)
+    return known_rows(lake, system, as_of, dict(versions))
 
 
 @lru_cache(maxsize=1)

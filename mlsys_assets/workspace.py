@@ -1,9 +1,11 @@
 """A workspace: the systems of one deployment, and the stores and definitions that they share."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlsys_assets.process_environment import prepare
@@ -11,11 +13,16 @@ from mlsys_assets.process_environment import prepare
 prepare(os.environ)  # before anything that reads it is loaded
 
 from mlsys_assets.system import MLSystem
-from mlsys_assets.types import SystemClock
-from mlsys_resources.resources import Resources, build_resources
+from mlsys_assets.tables import FEATURES, LABELS
+from mlsys_assets.types import SystemClock, TimeWindow
+from mlsys_resources.resources import HOME, Resources, build_resources
 
 if TYPE_CHECKING:
     import dagster as dg
+    import pyarrow as pa
+
+    from mlsys_assets.data_sampling.splits import Split
+    from mlsys_assets.features.feature import Feature
 
 
 @dataclass(frozen=True, init=False)
@@ -43,6 +50,19 @@ class Workspace:
         object.__setattr__(self, "systems", systems)
         object.__setattr__(self, "environment", dict(os.environ if environment is None else environment))
 
+    @classmethod
+    def nearest(cls, *systems: MLSystem) -> "Workspace":
+        """Return the systems on the state folder of the environment, or else on the nearest ``.mlsys`` from here up.
+
+        Raises FileNotFoundError if there is none: nothing was lived through yet.
+        """
+        here = Path.cwd()
+        homes = [os.environ.get(HOME) or "", *(str(folder / ".mlsys") for folder in (here, *here.parents))]
+        home = next((home for home in homes if home and Path(home).is_dir()), None)
+        if home is None:
+            raise FileNotFoundError(f"there is no state folder .mlsys in {here} or above it; `make run` makes one")
+        return cls(*systems, environment={**os.environ, HOME: home})
+
     @cached_property
     def stores(self) -> Resources:
         """The tables, records and models of the workspace; each opened when it is first asked for."""
@@ -54,6 +74,20 @@ class Workspace:
         from mlsys_assets.definitions import build_definitions
 
         return build_definitions(*self.systems, resources=self.stores)
+
+    def split(self, name: str, as_of: datetime) -> "Split":
+        """Return a system's labelled rows as known at a tick's start, split by time; its tests stay sealed."""
+        from mlsys_assets.known import known_rows
+
+        system, lake = self.system(name), self.stores.lake
+        versions = {table: lake.version(name, table) for table in (FEATURES, LABELS)}
+        return system.time_split.split(known_rows(lake, system, as_of, versions), as_of=as_of)
+
+    def try_features(self, name: str, features: "Sequence[Feature]", window: TimeWindow) -> "pa.Table":
+        """Return features, declared or only thought of, of the requests in a window: each as it was known then."""
+        from mlsys_assets.known import known_features
+
+        return known_features(self.stores.lake, self.system(name), features, window)
 
     def system(self, name: str | None = None) -> MLSystem:
         """Return the system of that name, or the first; raises LookupError, naming those that there are."""

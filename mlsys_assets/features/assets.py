@@ -7,12 +7,11 @@ import dagster as dg
 
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.data_ingestion.source import Source
-from mlsys_assets.features.embedded.engine import compute
 from mlsys_assets.features.feature import reads
 from mlsys_assets.features.lineage import lineage
-from mlsys_assets.features.request_table import require_known
+from mlsys_assets.known import known_features
 from mlsys_assets.system import MLSystem
-from mlsys_assets.tables import FEATURES, KNOWN_AT, PREDICT_AT, Column
+from mlsys_assets.tables import FEATURES, PREDICT_AT, Column
 from mlsys_resources.resources import Resources
 
 STAGE = "features"
@@ -37,14 +36,7 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
     )
     def features(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> None:
         window = adapter.tick_window(context)
-        inside = (requests.predict_at, window.start, window.end)
-        asked = stores.lake.read(system.name, requests.source.name, window=inside)
-        require_known(asked, predict_at=requests.predict_at, what=f"requests from {requests.source.name}")
-        tables = {}
-        for name, length in reads(system.features).items():
-            span = None if length is None else (KNOWN_AT, window.start - length, window.end)
-            tables[name] = stores.lake.read(system.name, name, window=span, known_by=window.end)
-        rows = compute(system.features, asked, tables, key=requests.key, predict_at=requests.predict_at)
+        rows = known_features(stores.lake, system, system.features, window)
         ticks = adapter.TickWriter(context, system, stores.lake)
         ticks.write(FEATURES, rows, schema=system.feature_schema, by=PREDICT_AT)
         ticks.tell_last({"dagster/column_lineage": adapter.column_lineage(system, _lineage(system))})

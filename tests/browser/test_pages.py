@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from served import ROOT
 
 from mlsys_assets.definitions import BUILDERS
-from mlsys_assets.features.point_in_time import PREDICT_AT
+from mlsys_assets.tables import PREDICT_AT
 
 try:
     find()

@@ -1,0 +1,40 @@
+"""What was known: the features of requests as of each one's own time, and the labelled rows as of one time for all."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from mlsys_assets.data_labeling.label import settled
+from mlsys_assets.data_sampling.rows import LabelledRows
+from mlsys_assets.features.embedded.engine import compute
+from mlsys_assets.features.feature import Feature, reads
+from mlsys_assets.features.request_table import require_known
+from mlsys_assets.system import MLSystem
+from mlsys_assets.tables import FEATURES, KNOWN_AT, LABELS, PREDICT_AT
+from mlsys_assets.types import TimeWindow
+
+
+def known_features(lake: Any, system: MLSystem, features: Sequence[Feature], window: TimeWindow) -> pa.Table:
+    """Return features (declared, or tried) of the requests in a window, each as known at its prediction time."""
+    requests, name = system.requests, system.requests.source.name
+    asked = lake.read(system.name, name, window=(requests.predict_at, window.start, window.end))
+    require_known(asked, predict_at=requests.predict_at, what=f"requests from {name}")
+    tables = {}
+    for table, length in reads(features).items():
+        span = None if length is None else (KNOWN_AT, window.start - length, window.end)
+        tables[table] = lake.read(system.name, table, window=span, known_by=window.end)
+    return compute(features, asked, tables, key=requests.key, predict_at=requests.predict_at)
+
+
+def known_rows(lake: Any, system: MLSystem, as_of: datetime, versions: Mapping[str, int]) -> LabelledRows:
+    """Return the features of all requests before a time, with the labels known then, as table versions hold them.
+
+    What became known at the very moment belongs to the tick that starts then, and may not be there yet: counted, it
+    would change the answer when it is asked for again.
+    """
+    key, start = system.requests.key, system.calendar.start
+    features = lake.read(system.name, FEATURES, window=(PREDICT_AT, start, as_of), version=versions[FEATURES])
+    labels = lake.read(system.name, LABELS, window=(KNOWN_AT, start, as_of), version=versions[LABELS])
+    return LabelledRows.join(features, settled(labels, key=key), key=key, at=PREDICT_AT, window=system.label.window)
