@@ -1,6 +1,6 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help run up test prove lint bench pictures clean
+.PHONY: help run up test prove lint bench pictures notebooks clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -38,6 +38,9 @@ bench: $(VENV)/.installed ## Measure against the bare chain, side by side
 pictures: $(VENV)/.installed ## Take the README's pictures anew, of what `make run` lived
 	@copy=$$(mktemp -d) && cp -a .mlsys/. "$$copy" && \
 	$(BIN)/python tests/browser/screenshots.py "$$copy" notebooks/pictures; code=$$?; rm -rf "$$copy"; exit $$code
+
+notebooks: $(VENV)/.installed ## Execute the notebooks anew on the life in .mlsys
+	@$(BIN)/python tests/notebooks/execute.py
 
 clean: ## Remove the environment and the caches; the state in .mlsys stays
 	@rm -rf $(VENV) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .tmp_dagster_home_*

@@ -124,6 +124,27 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callab
 
 
 @pytest.fixture(scope="session")
+def flights_lived(made_once: Callable[..., Path], work: type[Work]) -> Callable[[str], Path]:
+    """Live through the flights until a date, by ``mlsys run``; what it said and the work that it took lie there too."""
+
+    def lived(until: str) -> Path:
+        def fill(home: Path) -> None:
+            command = [sys.executable, "-m", "mlsys_assets.cli", "run", "--until", until, "--home", str(home)]
+            own = {"PYTHONPATH": str(Path(__file__).parents[1])}
+            clean = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"} | own
+            before = work.spent()
+            done = subprocess.run(command, env=clean, cwd=home, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
+            (home / "work.txt").write_text(str(work.spent() - before))
+            (home / "said.txt").write_text(done.stdout)
+            (home / "wrong.txt").write_text(done.stderr)
+
+        return made_once(f"flights-{until}", fill)
+
+    return lived
+
+
+@pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """The URL of a PostgreSQL server on a Unix socket, one a worker, stopped at the end."""
     if sys.version_info >= (3, 13):

@@ -37,14 +37,13 @@ SEED = 20130708
 
 
 @pytest.fixture(scope="module")
-def homes(tmp_path_factory, work) -> list[Path]:
+def homes(tmp_path_factory, flights_lived, work) -> list[Path]:
     """Two state folders, each lived in by ``mlsys run`` in processes of its own; the second was killed on the way."""
-    first, second = (tmp_path_factory.mktemp(name) for name in ("first", "second"))
-    before = work.spent()
-    _finished(_started(first), first)
+    first, second = flights_lived(f"{UNTIL:%Y-%m-%d}"), tmp_path_factory.mktemp("second")
     share = random.Random(SEED).uniform(0.1, 0.9)
     with _started(second) as process:
-        assert work.stop_after(process, share * (work.spent() - before))[0] == -signal.SIGKILL
+        killed = work.stop_after(process, share * float((first / "work.txt").read_text()))
+    assert killed[0] == -signal.SIGKILL
     _finished(_started(second), second)
     return [first, second]
 
