@@ -1,7 +1,8 @@
 """What the tests of the stores share: a table of the lake, the records of an operations store, kept models."""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pyarrow as pa
 import pytest
 
 from mlsys_resources.lake import Lake
+from mlsys_resources.operations_rows import Alias, Decision, ModelVersion
+from mlsys_resources.operations_store import OperationsStore
 
 MOMENT = pa.timestamp("us", tz="UTC")
 SCHEMA = pa.schema(
@@ -65,3 +68,57 @@ def root(tmp_path: Path) -> Path:
 @pytest.fixture
 def lake(root: Path) -> Lake:
     return Lake(root)
+
+
+JULY = datetime(2013, 7, 1, tzinfo=UTC)
+
+
+class Records:
+    """What an operations store keeps, as of July 2013."""
+
+    def model(self, version: int = 1, **changes: object) -> ModelVersion:
+        standard = ModelVersion(
+            "flights", version, "lightgbm", f"c{version}", f"m{version}", "r", JULY, "flights/r/model"
+        )
+        return replace(standard, **changes)  # type: ignore[arg-type]
+
+    def promote(self, store: OperationsStore, version: int, expected: int, as_of: datetime = JULY) -> Alias:
+        return store.set_alias(
+            "flights", "champion", version=version, content_hash=f"c{version}", as_of=as_of,
+            expected_revision=expected, reason=f"gate passed for {version}",
+        )  # fmt: skip
+
+    def decision(self, **changes: object) -> Decision:
+        standard = Decision(
+            "flights", JULY, "gate", "better_than_champion", "pass", "AUC is higher", {"auc": 0.75, "n": 3}
+        )
+        return replace(standard, **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def records() -> Records:
+    """Make the records of an operations store."""
+    return Records()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/state.db"
+    found: str = request.getfixturevalue("postgres_url")
+    return found
+
+
+@pytest.fixture
+def store(url: str, clock: Callable[[], datetime]) -> Iterator[OperationsStore]:
+    found = OperationsStore(url, clock=clock)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def sqlite_store(tmp_path: Path, clock: Callable[[], datetime]) -> Iterator[OperationsStore]:
+    """For what is refused before any database hears of it."""
+    found = OperationsStore(f"sqlite:///{tmp_path}/state.db", clock=clock)
+    yield found
+    found.close()
