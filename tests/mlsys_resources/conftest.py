@@ -1,7 +1,8 @@
 """What the tests of the stores share: a table of the lake, the records of an operations store, kept models."""
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from mlsys_resources.artifact_files import LocalFiles, RemoteFiles
 from mlsys_resources.lake import Lake
+from mlsys_resources.manifest import MANIFEST_NAME
+from mlsys_resources.model_store import ModelStore
 from mlsys_resources.operations_rows import Alias, Decision, ModelVersion
 from mlsys_resources.operations_store import OperationsStore
+from mlsys_resources.run_log import RunLog
 
 MOMENT = pa.timestamp("us", tz="UTC")
 SCHEMA = pa.schema(
@@ -122,3 +127,72 @@ def sqlite_store(tmp_path: Path, clock: Callable[[], datetime]) -> Iterator[Oper
     found = OperationsStore(f"sqlite:///{tmp_path}/state.db", clock=clock)
     yield found
     found.close()
+
+
+CONTENT = {
+    "model.txt": b"tree\nversion=v4\n" * 50,
+    "preprocessing.json": b'{"mean": 0.25}',
+    "onnx/mlp.onnx": b"\x08\x0a",
+}
+RECORD = {"passport.json": b'{"lake": 3}', "plots/loss.svg": b"<svg/>"}
+
+
+@dataclass
+class World:
+    """One MLflow store, one operations store, and a new system's name for every test."""
+
+    content = CONTENT
+    record = RECORD
+    every_file = (*CONTENT, *RECORD, MANIFEST_NAME)
+
+    root: Path
+    operations: OperationsStore
+    models: ModelStore
+    system: str = ""
+
+    def run(self, **changes: Any) -> str:
+        return self.models.log_run(replace(RunLog(self.system, "lightgbm"), **changes))
+
+    def register(self, run_id: str | None = None, **changes: Any) -> ModelVersion:
+        what: dict[str, Any] = {"content": CONTENT, "record": RECORD, "as_of": JULY} | changes
+        return self.models.register(self.system, "lightgbm", run_id=run_id or self.run(), **what)
+
+    def folder(self, version: ModelVersion) -> Path:
+        (found,) = (self.root / "artifacts").rglob(f"{version.run_id}/artifacts/model-*")
+        return found
+
+    @property
+    def client(self) -> Any:
+        return self.models._client
+
+    def versions_in_mlflow(self) -> list[int]:
+        return sorted(int(each.version) for each in self.client.search_model_versions(f"name = '{self.system}'"))
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    root = tmp_path_factory.mktemp("store")
+    operations = OperationsStore(f"sqlite:///{root}/operations.db", clock=lambda: JULY)
+    models = ModelStore(
+        f"sqlite:///{root}/mlflow.db", operations=operations, artifact_root=root / "artifacts", clock=lambda: JULY
+    )
+    yield World(root, operations, models)
+    operations.close()
+
+
+numbers = itertools.count(1)
+
+
+@pytest.fixture
+def world(shared: World) -> World:
+    return replace(shared, system=f"system_{next(numbers)}")
+
+
+@pytest.fixture(params=["local", "through_mlflow"])
+def either(world: World, request: pytest.FixtureRequest) -> Iterator[World]:
+    """The world with its files read directly, and then through MLflow's client as from a server."""
+    local = LocalFiles(world.root / "artifacts")
+    world.client.create_experiment(world.system, artifact_location=local.location(world.system))
+    world.models.__dict__["_files"] = local if request.param == "local" else RemoteFiles(world.client)
+    yield world
+    world.models.__dict__["_files"] = local
