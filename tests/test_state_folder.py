@@ -1,4 +1,4 @@
-"""One owner a state folder; what a dead one left behind can write no more, and its runs are failed."""
+"""One owner a state folder; what a dead one left behind can write no more."""
 
 import os
 import signal
@@ -9,29 +9,18 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-import dagster as dg
 import pyarrow as pa
 import pytest
-from dagster._core.remote_origin import (
-    ManagedGrpcPythonEnvCodeLocationOrigin,
-    RemoteJobOrigin,
-    RemoteRepositoryOrigin,
-)
-from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
-from dagster._core.test_utils import create_run_for_test
-from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
-from mlsys_assets.instance import open_instance
-from mlsys_assets.state_folder import fail_orphans, own
+from mlsys_assets.state_folder import own
 from mlsys_resources.fence import Fenced
-from mlsys_resources.folder_lock import Holder, StateFolderBusy
+from mlsys_resources.folder_lock import StateFolderBusy
 from mlsys_resources.operations_rows import Decision
 from mlsys_resources.resources import Resources, build_resources
 
 JULY = datetime(2013, 7, 1, tzinfo=UTC)
 SCHEMA = pa.schema([pa.field("x", pa.int64())])
 PATIENCE_S = 60
-
 OWNER = """
 import os, subprocess, sys
 from pathlib import Path
@@ -44,7 +33,6 @@ with own(Path(sys.argv[1]), command="mlsys up", environment=os.environ) as owned
         print(owned.token, flush=True)
     sys.stdin.readline()
 """
-
 CHILD = """
 import os, signal, sys
 from datetime import UTC, datetime
@@ -91,23 +79,6 @@ for name in sorted(tries, key=lambda name: name != where):
 Path(sys.argv[2]).write_text("\\n".join([*said, "end"]))
 """
 
-POOLED = """
-import os, sys, time
-from pathlib import Path
-import dagster as dg
-from mlsys_assets.state_folder import own
-
-@dg.asset(pool="table")
-def slow():
-    print("working", flush=True)
-    time.sleep(600)
-
-defs = dg.Definitions(assets=[slow], jobs=[dg.define_asset_job("job", [slow])], executor=dg.in_process_executor)
-with own(Path(sys.argv[1]), command="mlsys run", environment=os.environ) as owned:
-    defs.resolve_job_def("job").execute_in_process(instance=owned.instance, run_config={
-        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}})
-"""
-
 
 def start(code: str, *arguments: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
@@ -129,9 +100,6 @@ def stores_of(environment: dict[str, str]) -> Resources:
 @pytest.fixture
 def environment() -> dict[str, str]:
     return {}
-
-
-# -- one owner ------------------------------------------------------------------------------------
 
 
 def test_the_second_process_is_told_who_is_there(tmp_path: Path, environment: dict[str, str]) -> None:
@@ -193,9 +161,6 @@ def test_a_damaged_record_is_a_clear_error_and_the_folder_is_free_again(
     assert environment == {}
 
 
-# -- orphans --------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("where", ["lake", "operations"])
 def test_a_child_stopped_in_the_midst_of_a_write_can_commit_nothing_after_a_takeover(
     tmp_path: Path, where: str, environment: dict[str, str]
@@ -253,72 +218,3 @@ def test_who_was_not_started_by_the_owner_writes_no_table(tmp_path: Path, enviro
     assert not other.lake.has("rain", "rows")
     write()
     assert other.lake.has("rain", "rows")
-
-
-# -- runs -----------------------------------------------------------------------------------------
-
-
-def test_a_run_of_a_killed_process_is_failed_and_its_slots_are_free(
-    tmp_path: Path, environment: dict[str, str]
-) -> None:
-    with start(POOLED, str(tmp_path)) as owner:
-        assert owner.stdout.readline() == "working\n"
-        owner.kill()
-    with open_instance(tmp_path) as instance:
-        (left,) = instance.get_runs()
-        assert left.status is dg.DagsterRunStatus.STARTED
-        assert instance.event_log_storage.get_concurrency_info("table").active_run_ids == {left.run_id}
-
-    with own(tmp_path, command="mlsys run", environment=environment) as owned:
-        assert owned.orphans == (left.run_id,)
-        (run,) = owned.instance.get_runs()
-        assert run.status is dg.DagsterRunStatus.FAILURE
-        (event,) = owned.instance.all_logs(run.run_id, of_type=dg.DagsterEventType.RUN_FAILURE)
-        assert event.message.startswith(f"mlsys run (process {os.getpid()} on ")
-        assert "had left this run STARTED" in event.message
-        info = owned.instance.event_log_storage.get_concurrency_info("table")
-        assert (info.claimed_slots, info.pending_steps, info.slot_count) == ([], [], 1)
-    with own(tmp_path, command="mlsys run", environment=environment) as owned:
-        assert owned.orphans == ()
-        assert len(owned.instance.all_logs(left.run_id, of_type=dg.DagsterEventType.RUN_FAILURE)) == 1
-
-
-def test_every_run_that_is_not_finished_is_failed_and_no_other(tmp_path: Path) -> None:
-    location = ManagedGrpcPythonEnvCodeLocationOrigin(
-        LoadableTargetOrigin(module_name="mlsys_assets.systems.workspace")
-    )
-    origin = RemoteJobOrigin(RemoteRepositoryOrigin(location, "__repository__"), "flights_train")  # who queues has one
-    with open_instance(tmp_path) as instance:
-        runs = {
-            status: create_run_for_test(instance, status=status, remote_job_origin=origin)
-            for status in dg.DagsterRunStatus
-        }
-        failed = fail_orphans(instance, Holder.this("mlsys up", since=JULY))
-        unfinished = [status for status in dg.DagsterRunStatus if status in NOT_FINISHED_STATUSES]
-        assert sorted(failed) == sorted(runs[status].run_id for status in unfinished)
-        assert len(failed) >= 5
-        for status, run in runs.items():
-            wanted = dg.DagsterRunStatus.FAILURE if status in unfinished else status
-            assert instance.get_run_by_id(run.run_id).status is wanted
-
-
-def test_slots_of_a_run_that_ended_and_gave_nothing_back_are_free(tmp_path: Path) -> None:
-    with open_instance(tmp_path) as instance:
-        run = create_run_for_test(instance, status=dg.DagsterRunStatus.FAILURE)
-        storage = instance.event_log_storage
-        storage.initialize_concurrency_limit_to_default("table")
-        assert storage.claim_concurrency_slot("table", run.run_id, "step").is_claimed
-        storage.claim_concurrency_slot("table", run.run_id, "another step")
-        assert fail_orphans(instance, Holder.this("mlsys up", since=JULY)) == ()
-        info = storage.get_concurrency_info("table")
-        assert (info.claimed_slots, info.pending_steps) == ([], [])
-
-
-def test_runs_of_one_folder_go_one_after_the_other(tmp_path: Path) -> None:
-    with open_instance(tmp_path) as instance:
-        limits = instance.get_concurrency_config()
-        assert limits.run_queue_config.max_concurrent_runs == 1
-        assert limits.pool_config.default_pool_limit == 1
-        assert instance.run_monitoring_enabled
-        assert instance.run_monitoring_max_runtime_seconds > 0
-        assert instance.run_monitoring_settings["free_slots_after_run_end_seconds"] > 0

@@ -1,6 +1,9 @@
-"""A small system on one file of events, each delivered at one moment and known at another."""
+"""A small system on one file of events, each delivered at one moment and known at another; things and their codes."""
 
+import csv
+import io
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,15 +19,21 @@ from mlsys_assets import (
     MLSystem,
     NaturalLabel,
     PrAuc,
+    Reference,
     Request,
     Requests,
+    Rule,
     Source,
     TimeSplit,
+    TimeWindow,
     ZeroRule,
     days,
     hours,
     read_moments,
+    utc,
 )  # fmt: skip
+from mlsys_assets.data_ingestion.csv_file import parse_csv
+from mlsys_assets.tables import TIMESTAMP
 
 
 def _delivered(text: pa.Table) -> pa.ChunkedArray:
@@ -78,3 +87,64 @@ def system_of() -> Callable[[Source], MLSystem]:
         )
 
     return declared
+
+
+CODES = Source(
+    "codes", read=lambda w: pa.table({}), raw=(Column("code", "string"),), columns=(Column("code", "string"),),
+    derive=lambda raw: raw, key=("code",), snapshot=True,
+)  # fmt: skip
+KNOWN = {
+    "codes": pa.table(
+        {"code": ["AA", "BB", "XX"], "known_at": pa.array([*2 * [utc("2012-12-01")], utc("2013-01-09")], TIMESTAMP)}
+    )
+}
+
+
+class Things:
+    """A source of things that refer to codes, and rows as they are delivered in one week: good ones, and others."""
+
+    week = TimeWindow.of("2013-01-07", "2013-01-14")
+    known = KNOWN
+    good = ("a{i}", "2013-01-08T00:00:00Z", "AA", "5", "1.5")
+
+    def derive(self, raw: pa.Table) -> pa.Table:
+        """Known an hour after they happened."""
+        known = pc.add(raw["at"], pa.scalar(timedelta(hours=1), pa.duration("us")))
+        return raw.append_column("event_time", raw["at"]).append_column("known_at", known)
+
+    def source(self, **changes) -> Source:
+        declared = {
+            "read": lambda window: pa.table({}),
+            "raw": (
+                Column("id", "string", nullable=False),
+                Column("at", "timestamp"),
+                Column("code", "string"),
+                Column("n", "int64", minimum=0, maximum=100),
+                Column("x", "float64"),
+            ),
+            "columns": (Column("id", "string"), Column("code", "string"), Column("n", "int64"), Column("x", "float64")),
+            "derive": self.derive,
+            "key": ("id",),
+            "references": (Reference("code", CODES, "code", allow=("ZZ",)),),
+            "rules": (Rule("x at most n", "x", lambda t: pc.less_equal(t["x"], t["n"].cast(pa.float64()))),),
+            "header": ("id", "at", "code", "n", "x"),
+            "tolerance": 0.5,
+            "known_within": (days(-7), days(7)),
+        }
+        return Source("things", **(declared | changes))
+
+    def raw(self, *rows: tuple[str, ...], good: int = 20) -> pa.Table:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["id", "at", "code", "n", "x"])
+        writer.writerows([tuple(part.format(i=i) for part in self.good) for i in range(good)])
+        writer.writerows(rows)
+        table = parse_csv(text.getvalue().encode())
+        table = table.append_column("source_file", pa.repeat("f" * 16, table.num_rows))
+        return table.append_column("delivered_at", pa.repeat(pa.scalar(utc("2013-01-08"), TIMESTAMP), table.num_rows))
+
+
+@pytest.fixture(scope="session")
+def things() -> Things:
+    """Declare a source of things, and deliver rows of them."""
+    return Things()
