@@ -1,6 +1,7 @@
 """The definitions: light to load, complete, and open to what others add."""
 
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -111,6 +112,33 @@ def test_what_a_system_does_not_declare_has_no_schedule(tmp_path, clock, changes
     dg.Definitions.validate_loadable(defs)
     assert {s.name: s.cron_schedule for s in defs.schedules} == schedules
     assert bool(list(defs.sensors)) == bool(schedules)
+
+
+@pytest.mark.parametrize("pairs", [1, pytest.param(5, marks=pytest.mark.prove)])
+def test_twelve_systems_load_in_twice_the_time_of_one(pairs: int) -> None:
+    """By the processor time of whole processes, as every `dagster` and `mlsys` process pays it."""
+    ratios = []
+    for _ in range(pairs):
+        one, twelve = (_cpu_s(TWELVE.format(systems=n)) for n in (1, 12))
+        ratios.append(twelve / one)
+    assert sorted(ratios)[len(ratios) // 2] <= 2.0, ratios
+
+
+TWELVE = """
+from dataclasses import replace
+from mlsys_assets import Workspace
+from mlsys_assets.systems.flights.system import flights
+systems = [replace(flights, name=f"flights_{{n}}") for n in range({systems})]
+defs = Workspace(*systems).definitions
+defs.get_repository_def()
+assert len(list(defs.sensors)) == 5 * {systems}
+"""
+
+
+def _cpu_s(code: str) -> float:
+    before = sum(os.times()[2:4])
+    subprocess.run([sys.executable, "-c", code], check=True)
+    return sum(os.times()[2:4]) - before
 
 
 def test_every_asset_says_what_it_is_whose_and_of_which_columns(tmp_path, clock) -> None:

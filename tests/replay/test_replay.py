@@ -9,6 +9,7 @@ import signal
 import time
 from contextlib import nullcontext, suppress
 from dataclasses import replace
+from pathlib import Path
 
 import dagster as dg
 import pyarrow as pa
@@ -33,6 +34,7 @@ from mlsys_assets.retraining.controller import Controller
 from mlsys_assets.retraining.timetable import Due
 from mlsys_assets.runs import Runner
 
+README = Path(__file__).parents[2] / "README.md"
 UNTIL = "2013-04-16"
 KILLS = 3
 
@@ -116,6 +118,30 @@ def test_the_runs_of_a_training_belong_together_in_mlflow(six_weeks) -> None:
         tested = {k: v for k, v in challenger.data.metrics.items() if k.startswith(("recent_test", "static_test"))}
         assert tested
         assert champion.data.metrics == tested
+
+
+def test_the_filters_of_the_readme_find_what_they_say(six_weeks) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{six_weeks.folder / 'mlflow.db'}")
+    place = [client.get_experiment_by_name("rain").experiment_id]
+    rows = re.findall(r"^\| (.+?) \| `(tags\..+)` \|$", README.read_text(), flags=re.MULTILINE)
+    first = min(six_weeks.decisions("gate"), key=lambda d: d.as_of)
+    found = {
+        what: client.search_runs(place, said.replace("2013-07-01T00:00:00+00:00", first.as_of.isoformat()))
+        for what, said in rows
+    }
+    gates, promoted = (
+        six_weeks.decisions("gate"),
+        list(six_weeks.said("promotion", "champion").values()).count("promoted"),
+    )
+    counts = [len(runs) for runs in found.values()]
+    trainings, champions, challengers, candidates, good, held = counts
+    assert (trainings, champions, challengers) == (len(gates), said.count("promoted"), len(gates))
+    assert candidates == len(six_weeks.decisions("candidate", since=first.as_of, until=first.as_of))
+    assert held == trainings - champions
+    assert all(run.data.metrics["recent_test log_loss"] < 0.6 for run in list(found.values())[4])
+    assert good >= 1
 
 
 def test_one_label_that_is_another_changes_the_ledger(six_weeks, grown, rain, change) -> None:
