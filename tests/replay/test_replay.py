@@ -131,10 +131,7 @@ def test_the_filters_of_the_readme_find_what_they_say(six_weeks) -> None:
         what: client.search_runs(place, said.replace("2013-07-01T00:00:00+00:00", first.as_of.isoformat()))
         for what, said in rows
     }
-    gates, promoted = (
-        six_weeks.decisions("gate"),
-        list(six_weeks.said("promotion", "champion").values()).count("promoted"),
-    )
+    gates, said = six_weeks.decisions("gate"), list(six_weeks.said("promotion", "champion").values())
     counts = [len(runs) for runs in found.values()]
     trainings, champions, challengers, candidates, good, held = counts
     assert (trainings, champions, challengers) == (len(gates), said.count("promoted"), len(gates))
