@@ -128,7 +128,7 @@ def test_what_was_decided_leads_to_the_run_in_mlflow(lived, dagster, mlflow) -> 
     (link,) = dagster.links("MLflow run")
     # Links are written down when a run ends, with the address that MLflow's pages had then.
     path = link.partition("#")[2]
-    assert re.fullmatch(r"/experiments/\d+/runs/[0-9a-f]{32}", path)
+    assert re.fullmatch(r"/experiments/\d+/runs/[0-9a-f]{32}\?workflowType=machine_learning", path)
     assert "challenger" in mlflow.open(path, until="Run ID")
 
 
@@ -141,7 +141,9 @@ def test_the_readmes_filters_find_the_runs_by_their_names(lived, mlflow) -> None
     promoted = [d for d in decisions(name, "promotion") if d.name == "champion" and d.verdict == "promoted"]
     days = [f"{d.as_of:%Y-%m-%d}" for d in trained]
     filters = re.findall(r"^\| .+ \| `(tags\..+)` \|$", README, flags=re.MULTILINE)
-    champions, challengers, candidates = filters
+    champions, challengers, candidates = (
+        next(f for f in filters if word in f) for word in ("'champion'", "'challenger'", "tags.as_of")
+    )
     metric = f"metrics.`recent_test {lived.system.metrics[0].name}`"
     mlflow.runs(mlflow.experiment(name), until="Run Name", sort=metric)
     found = mlflow.search(challengers, matching=len(trained))
