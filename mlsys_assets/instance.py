@@ -7,9 +7,11 @@ from pathlib import Path
 
 import dagster as dg
 import sqlalchemy as sa
+from dagster_postgres.utils import DagsterPostgresException
 
-from mlsys_resources.database import Database
-from mlsys_resources.resources import DAGSTER_URL
+from mlsys_resources.database import Database, DatabaseUnavailable
+from mlsys_resources.database_urls import same_database
+from mlsys_resources.resources import DAGSTER_URL, OPERATIONS_URL, TRACKING_URI
 
 DRIVER = "postgresql+psycopg2"
 """How such a URL begins: Dagster hands it to SQLAlchemy as it is, which would take another driver of its own accord."""
@@ -84,20 +86,47 @@ def open_instance(home: Path, environment: Mapping[str, str] | None = None) -> I
         environment again by Dagster itself. Without it, they are SQLite files in the folder.
 
     Raises NotADirectoryError or PermissionError if the folder cannot be used, FileExistsError if the dagster.yaml there
-    is somebody else's, ValueError or DatabaseUnavailable for a URL that is wrong.
+    is somebody else's, ValueError or DatabaseUnavailable for a URL that is wrong, DatabaseUnavailable if a database
+    fails in the midst of the work.
     """
     url = (environment or {}).get(DAGSTER_URL) or None
     if url is not None:
+        require_own_database(environment or {})
         require_server(url)
     (home / "dagster").mkdir(parents=True, exist_ok=True)
     _write(home / "dagster.yaml", settings(home, server=url is not None))
-    with dg.DagsterInstance.from_config(str(home)) as instance:
+    with _lost_clearly(), dg.DagsterInstance.from_config(str(home)) as instance:
         yield instance
 
 
 def settings(home: Path, *, server: bool) -> str:
     """Return the dagster.yaml of a state folder, with runs and events on a server or in files there."""
     return INSTANCE.format(home=home, storage=SERVER if server else FILES.format(home=home))
+
+
+def require_own_database(environment: Mapping[str, str]) -> None:
+    """Raise ValueError if Dagster's database is another's too: the tables of each, some of one name, are its own."""
+    for other in (TRACKING_URI, OPERATIONS_URL):
+        if same_database(environment[DAGSTER_URL], environment.get(other, "")):
+            raise ValueError(
+                f"{DAGSTER_URL} and {other} name one database, and each keeps tables there that the other would take "
+                "for its own; name a database for each"
+            )
+
+
+@contextmanager
+def _lost_clearly() -> Iterator[None]:
+    """Turn a database's failure in the midst of the work into DatabaseUnavailable."""
+    try:
+        yield
+    except (sa.exc.DBAPIError, DagsterPostgresException) as error:
+        said: BaseException = error
+        while said.__cause__ is not None:
+            said = said.__cause__
+        raise DatabaseUnavailable(
+            f"a database failed in the midst of the work ({' '.join(str(said).split())}); what was committed stands, "
+            "and nothing is half-done: once it answers, start again, and it goes on from there"
+        ) from error
 
 
 def require_server(url: str) -> None:

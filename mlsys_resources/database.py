@@ -11,6 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from mlsys_resources.database_urls import parsed_url, shown
+
 BUSY_TIMEOUT_S = 30
 """Seconds a SQLite writer waits for another one."""
 
@@ -65,7 +67,7 @@ class Database:
         self._guard = guard
 
     def __repr__(self) -> str:
-        return f"Database({self._url.render_as_string(hide_password=True)!r})"
+        return f"Database({shown(self._url.render_as_string(hide_password=False))!r})"
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -135,10 +137,12 @@ def _write(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 
 def _supported(url: str) -> sa.URL:
-    try:
-        parsed = sa.make_url(url)
-    except sa.exc.ArgumentError:
-        raise ValueError("the database URL cannot be parsed; allowed are sqlite:///… and postgresql://…") from None
+    parsed = parsed_url(url)
+    if parsed is None:
+        raise ValueError(
+            "the database URL cannot be parsed; allowed are sqlite:///… and postgresql://…, what is no letter or digit"
+            " in a password written as in a web address (%40 for @)"
+        )
     backend = parsed.get_backend_name()
     if backend == "postgres":  # the spelling many hosts give out
         backend = "postgresql"

@@ -9,15 +9,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import sqlalchemy as sa
+
+from mlsys_resources.database import CONNECT_TIMEOUT_S
+from mlsys_resources.database_urls import secrets_of, shown
 
 MOST_SHOWN = 500
 """Characters of an underlying error that a message repeats."""
 
 MLFLOW_AND_BELOW = frozenset({"mlflow", "psycopg2", "requests", "sqlalchemy", "sqlite3", "urllib3"})
 """The packages whose errors mean that MLflow, or what it stands on, did not do its part."""
+
+
+FIRST_START_LOCK = 0x6D6C666C6F77
+"""The PostgreSQL advisory lock under which MLflow's tables are created ("mlflow")."""
 
 
 class ModelStoreError(RuntimeError):
@@ -62,12 +69,14 @@ def driver_uri(tracking_uri: str) -> str:
     return f"postgresql+psycopg2://{rest}" if scheme in ("postgres", "postgresql") and separator else tracking_uri
 
 
-def shown(tracking_uri: str) -> str:
-    """Return the URI as messages may show it: without a password."""
-    try:
-        return sa.make_url(tracking_uri).render_as_string(hide_password=True)
-    except (sa.exc.ArgumentError, ValueError):
-        return f"{urlsplit(tracking_uri).scheme}://…"
+def pages(tracking_uri: str) -> str:
+    """Return where people open the pages of an MLflow server, to which they log in by themselves.
+
+    >>> pages("https://ann:secret@models.example:8443/mlflow/")
+    'https://models.example:8443/mlflow'
+    """
+    parts = urlsplit(tracking_uri)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])).rstrip("/")
 
 
 @contextlib.contextmanager
@@ -91,8 +100,9 @@ def failing_clearly(tracking_uri: str, what: str) -> Iterator[None]:
 
 
 def _without_secrets(text: str, tracking_uri: str) -> str:
-    password = urlsplit(tracking_uri).password
-    return text.replace(password, "***") if password else text
+    for secret in secrets_of(tracking_uri):
+        text = text.replace(secret, "***")
+    return text
 
 
 def _configure(bounds: HttpBounds) -> None:
@@ -110,7 +120,8 @@ def _configure(bounds: HttpBounds) -> None:
 @contextlib.contextmanager
 def _first_start(uri: str) -> Iterator[None]:
     if not uri.startswith("sqlite:///"):
-        yield  # a server is started once, by its deployment
+        with contextlib.nullcontext() if is_http(uri) else _alone(uri):  # a server is started once, by its deployment
+            yield
         return
     import fcntl
 
@@ -121,6 +132,15 @@ def _first_start(uri: str) -> Iterator[None]:
         if not file.exists() or not file.stat().st_size:
             _make(file)
         _switch_to_wal(file)
+        yield
+
+
+@contextlib.contextmanager
+def _alone(uri: str) -> Iterator[None]:
+    """Let others that start the same PostgreSQL database wait; one that does not answer is not asked for a minute."""
+    engine = sa.create_engine(uri, poolclass=sa.NullPool, connect_args={"connect_timeout": CONNECT_TIMEOUT_S})
+    with engine.connect() as connection:
+        connection.execute(sa.select(sa.func.pg_advisory_lock(FIRST_START_LOCK)))
         yield
 
 

@@ -17,14 +17,9 @@ from mlsys_resources.artifact_files import (
     SavedArtifacts,
     read_verified,
 )
+from mlsys_resources.database_urls import shown
 from mlsys_resources.manifest import MANIFEST_NAME, Manifest, TamperedArtifact
-from mlsys_resources.mlflow_connection import (
-    HttpBounds,
-    connect,
-    failing_clearly,
-    is_http,
-    shown,
-)
+from mlsys_resources.mlflow_connection import HttpBounds, connect, failing_clearly, is_http, pages
 from mlsys_resources.names import identifier
 from mlsys_resources.operations_rows import ModelVersion
 from mlsys_resources.operations_store import OperationsStore, UnknownModel
@@ -85,7 +80,7 @@ class ModelStore:
         self._root = Path(artifact_root)
         self._clock = clock
         self._bounds = bounds or HttpBounds()
-        self._ui = (ui or (tracking_uri if is_http(tracking_uri) else DEFAULT_UI)).rstrip("/")
+        self._ui = pages(ui or (tracking_uri if is_http(tracking_uri) else DEFAULT_UI))
 
     def __repr__(self) -> str:
         return f"ModelStore({shown(self._uri)!r})"

@@ -6,21 +6,30 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from mlsys_assets.commands.examined_folder import ExaminedFolder
+import sqlalchemy as sa
+
+from mlsys_assets.commands.examined_folder import READ_ONLY, ExaminedFolder
 from mlsys_assets.types import CHAMPION, Finding, SystemClock
 from mlsys_resources import record_audit, sqlite_files
+from mlsys_resources.database import Database
+from mlsys_resources.database_urls import told_to_look
 from mlsys_resources.folder_lock import LOCK, look
 from mlsys_resources.manifest import TamperedArtifact
 from mlsys_resources.mlflow_connection import ModelStoreError
 from mlsys_resources.operations_store import UnknownModel
-from mlsys_resources.resources import LAKE, OPERATIONS_URL, TRACKING_URI, Resources, build_resources
+from mlsys_resources.resources import DAGSTER_URL, LAKE, OPERATIONS_URL, TRACKING_URI, Resources, build_resources
 from mlsys_resources.table_version import TERMINAL_COLOUR
 
 GIB = 2**30
 LEAST_FREE_GIB = 1
 """Several months of flights with their models and events take less."""
+
+HEARTBEAT_S = 120
+"""Seconds within which a daemon that lives says so again: Dagster's do so every half a minute."""
 
 LONGEST_ERROR = 300
 """Characters of a library's error that a finding repeats."""
@@ -161,24 +170,46 @@ def _mirror(case: ExaminedFolder) -> Findings:
 
 
 def _runs(case: ExaminedFolder) -> Findings:
-    file = case.home / "dagster" / "history" / "runs.db"
-    if not file.exists():
+    storage = _run_storage(case)
+    if storage is None:
         return
     from dagster import RunsFilter
     from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
-    from dagster._core.storage.runs import SqliteRunStorage
 
-    copy = sqlite_files.copied(file, case.scratch, live=case.live)
-    runs = SqliteRunStorage.from_local(str(copy.parent)).get_runs(RunsFilter(statuses=NOT_FINISHED_STATUSES))
+    runs = storage.get_runs(RunsFilter(statuses=NOT_FINISHED_STATUSES))
     count = f"{_count(len(runs), 'run')} not finished"
     if not runs:
         yield Finding("runs", True, "every run has ended")
     elif case.live:
         yield Finding("runs", True, f"{count}, and who owns the folder is at work")
+    elif case.stores.env.get(DAGSTER_URL) and _beats(storage, case.stores.clock()):
+        yield Finding("runs", True, f"{count}, and a daemon is at work")
     else:
         which = ", ".join(f"{run.run_id} ({run.job_name}, {run.status.value})" for run in runs)
         advice = "their process has died; the next start (mlsys run) fails them: ask for them again"
         yield Finding("runs", False, f"{count}, and nobody owns the folder: {which}; {advice}")
+
+
+def _run_storage(case: ExaminedFolder) -> Any:
+    """Return where Dagster keeps its runs, to be read; None if it has kept none yet."""
+    url = case.stores.env.get(DAGSTER_URL)
+    if not url:
+        from dagster._core.storage.runs import SqliteRunStorage
+
+        file = case.home / "dagster" / "history" / "runs.db"
+        copy = sqlite_files.copied(file, case.scratch, live=case.live) if file.exists() else None
+        return None if copy is None else SqliteRunStorage.from_local(str(copy.parent))
+    from dagster_postgres import PostgresRunStorage
+
+    url = told_to_look(url, READ_ONLY)
+    with closing(Database(url, sa.MetaData())) as database, database.read() as connection:
+        made = sa.inspect(connection).has_table("runs")
+    return PostgresRunStorage(url, should_autocreate_tables=False) if made else None
+
+
+def _beats(storage: Any, now: datetime) -> bool:
+    """Return whether a daemon said of late that it works: on PostgreSQL it may be on any machine."""
+    return any(now.timestamp() - beat.timestamp < HEARTBEAT_S for beat in storage.get_daemon_heartbeats().values())
 
 
 CHECKS: dict[str, Callable[[ExaminedFolder], Findings]] = {
@@ -197,7 +228,7 @@ def _guarded(name: str, check: Callable[[ExaminedFolder], Findings], case: Exami
 
 def _nothing_there(stores: Resources) -> bool:
     home = stores.home
-    elsewhere = any(stores.env.get(name) for name in (LAKE, OPERATIONS_URL, TRACKING_URI))
+    elsewhere = any(stores.env.get(name) for name in (LAKE, OPERATIONS_URL, TRACKING_URI, DAGSTER_URL))
     empty = not home.exists() or (home.is_dir() and {each.name for each in home.iterdir()} <= {LOCK})
     return empty and not elsewhere
 

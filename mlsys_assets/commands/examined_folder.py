@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from mlsys_resources import record_audit, sqlite_files
 from mlsys_resources.database import Database
+from mlsys_resources.database_urls import told_to_look
 from mlsys_resources.folder_lock import Holder
 from mlsys_resources.model_store import ModelStore
 from mlsys_resources.operations_store import OperationsStore
@@ -71,7 +70,7 @@ class ExaminedFolder:
     def models(self) -> ModelStore:
         """The models' files as they lie there, and what MLflow says of them."""
         file, stores = self.mirror_file, self.stores
-        uri = stores.tracking_uri if file is None else self._copy(file)
+        uri = told_to_look(stores.tracking_uri, READ_ONLY) if file is None else self._copy(file)
         return ModelStore(uri, operations=self.operations, artifact_root=stores.artifact_root, clock=stores.clock)
 
     def recorded(self) -> tuple[str, ...]:
@@ -94,8 +93,7 @@ class ExaminedFolder:
     def _record(self) -> str:
         if (file := self.record_file) is not None:
             return self._copy(file)
-        url = sa.make_url(self.stores.operations_url).update_query_dict({"options": READ_ONLY})
-        return url.render_as_string(hide_password=False)
+        return told_to_look(self.stores.operations_url, READ_ONLY)
 
     def _copy(self, file: Path) -> str:
         return f"sqlite:///{sqlite_files.copied(file, self.scratch, live=self.live)}"

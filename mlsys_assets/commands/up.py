@@ -15,7 +15,7 @@ from mlsys_assets.commands.services import Service, pick_ports, reply, serve
 from mlsys_assets.instance import open_instance
 from mlsys_assets.state_folder import own
 from mlsys_assets.types import SystemClock
-from mlsys_resources.mlflow_connection import HttpBounds, connect, driver_uri, is_http
+from mlsys_resources.mlflow_connection import HttpBounds, connect, driver_uri, is_http, pages
 from mlsys_resources.resources import HOME, MLFLOW_UI, Resources, state_folder, workspace_module
 
 DAEMONS = b'{"query": "{instance {daemonHealth {allDaemonStatuses {required healthy lastHeartbeatTime}}}}"}'
@@ -47,7 +47,7 @@ class Places:
     def mlflow(self) -> str:
         """The address of MLflow's pages: the one that is declared, for links, or the one started here."""
         ours = self.stores.tracking_uri if self.mlflow_port is None else _url(self.host, self.mlflow_port)
-        return self.stores.env.get(MLFLOW_UI) or ours
+        return pages(self.stores.env.get(MLFLOW_UI) or ours)
 
     @property
     def logs(self) -> Path:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from mlsys_resources.mlflow_connection import HttpBounds, ModelStoreError, connect, driver_uri, failing_clearly, shown
+from mlsys_resources.database_urls import shown
+from mlsys_resources.mlflow_connection import HttpBounds, ModelStoreError, connect, driver_uri, failing_clearly
 
 SECRET = "canary-9b2e"
 BOUNDS = HttpBounds(timeout_s=1, retries=1, backoff_s=0)
