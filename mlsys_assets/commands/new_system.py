@@ -5,6 +5,7 @@ import sys
 from importlib.util import find_spec
 from keyword import iskeyword
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from mlsys_assets.commands.asked import program
 from mlsys_assets.mistakes import misnamed
@@ -12,6 +13,7 @@ from mlsys_assets.scaffold.code import WORKSPACE_FILE, files, workspace
 from mlsys_assets.scaffold.guess import Plan, plan
 from mlsys_assets.scaffold.look import look
 from mlsys_assets.system_mistakes import LONGEST_SYSTEM_NAME
+from mlsys_resources.resources import LOCAL_WORKSPACE
 
 
 def command(options: argparse.Namespace) -> int:
@@ -23,9 +25,11 @@ def command(options: argparse.Namespace) -> int:
     there = place.read_text(encoding="utf-8") if place.exists() else None
     entry = workspace(name, there)
     written = files(name, made, data=data, folder=folder)
-    for path, content in written.items():
-        (folder / path).parent.mkdir(exist_ok=True)
-        (folder / path).write_text(content, encoding="utf-8")
+    with TemporaryDirectory(prefix=f".{name}-", dir=folder) as aside:
+        for path, content in written.items():
+            (Path(aside) / path).parent.mkdir(exist_ok=True)
+            (Path(aside) / path).write_text(content, encoding="utf-8")
+        (Path(aside) / name).rename(folder / name)  # all of it, or nothing
     if entry is not None:
         place.write_text(entry, encoding="utf-8")
     print("\n".join(_told(name, made, list(written), named=entry is not None)))
@@ -35,8 +39,8 @@ def command(options: argparse.Namespace) -> int:
 def _require_name(name: str, folder: Path) -> None:
     if wrong := misnamed("the system", name, longest=LONGEST_SYSTEM_NAME):
         raise ValueError(f"{wrong[0]}; nothing was written")
-    if iskeyword(name) or name in sys.stdlib_module_names:
-        raise ValueError(f"{name!r} means something else in Python; choose another name, nothing was written")
+    if iskeyword(name) or name in sys.stdlib_module_names or name == LOCAL_WORKSPACE:
+        raise ValueError(f"{name!r} means something else already; choose another name, nothing was written")
     if (folder / name).exists() or (folder / f"{name}.py").exists():
         raise FileExistsError(f"there is a {name} in {folder} already, and nothing was changed; choose another name")
     if find_spec(name) is not None:

@@ -1,5 +1,6 @@
 """The files of a new system, as an engineer would write them: short, and every guess marked where it stands."""
 
+from ast import literal_eval
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
@@ -45,12 +46,16 @@ def workspace(name: str, there: str | None) -> str | None:
 def _sources(name: str, made: Plan, *, data: Path, folder: Path) -> str:
     reader = "CsvFile" if data.suffix.lower() in (".csv", ".zip") else "ParquetFile"
     inside = data.is_relative_to(folder)
-    where = f'Path(__file__).parents[1] / "{data.relative_to(folder)}"' if inside else f'Path("{data}")'
+    where = (
+        f"Path(__file__).parents[1] / {_quoted(str(data.relative_to(folder)))}"
+        if inside
+        else f"Path({_quoted(str(data))})"
+    )
     columns = [*made.features, *made.later, made.label]
     names = {c.raw: c.name for c in columns if c.raw != c.name}
     if made.key is not None and made.key.raw != made.key.name:
         names[made.key.raw] = made.key.name
-    key = "row" if made.key is None else made.key.name
+    key = made.key_name
     unit, amount = _units(made.timing.delay)
     raw = [*([] if made.key is None else [(made.key.raw, "string")]), *((c.raw, c.kind) for c in columns)]
     told = f"    where=lambda raw: pc.is_valid(raw[{_quoted(made.label.raw)}]),\n" if made.label.missing else ""
@@ -63,7 +68,7 @@ import pyarrow.compute as pc
 from mlsys_assets import Column, {reader}, Source, {", ".join(sorted({"hours", unit}))}, read_moments
 
 # guessed: the column that says when a row happens, in UTC where it names no zone
-TIME = "{made.time.raw}"
+TIME = {_quoted(made.time.raw)}
 # guessed: how long after a row its outcome is known
 DELAY = {unit}({amount})
 NULLS = ({", ".join(map(_quoted, NULLS))})
@@ -140,7 +145,7 @@ outcomes = Source(
 def _row_key(made: Plan) -> str:
     if made.key is not None:
         return ""
-    return '    rows = rows.append_column("row", raw["source_line"].cast(pa.string()))\n'
+    return f'    rows = rows.append_column("{made.key_name}", raw["source_line"].cast(pa.string()))\n'
 
 
 def _label(made: Plan) -> str:
@@ -235,7 +240,7 @@ WORSE, SHIFTED = PerformanceDrop(by=0.05), Drift(share=0.5)
 {name} = MLSystem(
     name="{name}",
     owner="{name}-team",
-    description="Whether {made.label.raw} {made.positive.replace('"', "'")}, predicted as a row happens.",
+    description={_quoted(f"Whether {made.label.raw} {made.positive}, predicted as a row happens.")},
     # guessed: a tick, at whose end data comes in and decisions are taken
     calendar={calendar}("{made.timing.start:%Y-%m-%d}", end="{made.timing.end:%Y-%m-%d}"),
     sources=(requests, outcomes),
@@ -299,7 +304,10 @@ def _import_order(name: str) -> tuple[int, str]:
 
 
 def _code(comparison: str) -> str:
-    return comparison.replace("'", '"')
+    """Return the code of a comparison, or of its value alone, with texts in the quotes of the other code."""
+    head = comparison[: len("== ")] if comparison.startswith("== ") else ""
+    value = comparison.removeprefix(head)
+    return head + (_quoted(literal_eval(value)) if value.startswith(("'", '"')) else value)
 
 
 def _quoted(text: str) -> str:

@@ -94,6 +94,8 @@ class Plan:
         Columns of few categories.
     least
         Rows of either outcome without which a test tells nothing.
+    key_name
+        What the key is called in tables.
     """
 
     time: Seen
@@ -105,6 +107,7 @@ class Plan:
     groups: tuple[Seen, ...]
     timing: Timing
     least: int
+    key_name: str
     guesses: tuple[Guess, ...] = field(default=())
 
 
@@ -131,10 +134,14 @@ def plan(seen: Sequence[Seen], *, time: str = "", key: str = "", label: str = ""
         for c in later
     ]
     features = _features([c for c in rest if c not in later], guesses)
+    taken = {c.name for c in seen}
+    key_name = next(n for n in ("row", "row_number", "line") if n not in taken) if named is None else named.name
     timing = _timing(at)
     least = _least(truth, timing)
     groups = tuple(c for c in features if c.kind == "string" and TWO <= c.distinct <= MOST_CATEGORIES)
-    return Plan(at, named, target, positive, tuple(features), tuple(later), groups[:3], timing, least, tuple(guesses))
+    return Plan(
+        at, named, target, positive, tuple(features), tuple(later), groups[:3], timing, least, key_name, tuple(guesses)
+    )
 
 
 def _asked(seen: Sequence[Seen], name: str, option: str) -> Seen:

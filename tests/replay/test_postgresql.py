@@ -76,9 +76,9 @@ class Server:
 
 
 @pytest.fixture
-def own_server() -> Iterator[Server]:
+def own_server(postgres_server) -> Iterator[Server]:
     """A server of this test alone."""
-    import pgserver
+    import pgserver  # as the fixture above has imported it
 
     folder = Path(tempfile.mkdtemp(prefix="mlsys-restarted-"))
     running = pgserver.get_server(folder / "data", cleanup_mode="stop")
@@ -183,7 +183,7 @@ def test_one_database_for_two_is_refused() -> None:
 
 RESTARTED_WHEN = (
     ("MLSYS_DAGSTER_URL", "SELECT 1 FROM runs WHERE status = 'STARTED'"),
-    ("MLSYS_OPERATIONS_URL", "SELECT 1 FROM models"),  # registered; what comes next is gate and promotion
+    ("MLSYS_OPERATIONS_URL", "SELECT 1 FROM mlsys_models"),  # registered; what comes next is gate and promotion
 )
 """Where in the first training the server goes down: what is found in which database then."""
 

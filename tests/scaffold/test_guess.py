@@ -118,8 +118,9 @@ def test_a_file_of_which_nothing_can_be_made_is_told_in_one_message_and_nothing_
     [
         ("my-shop", "a name must be of letters a-z"),
         ("2shops", "no digit first"),
-        ("class", "means something else in Python"),
-        ("random", "means something else in Python"),
+        ("class", "means something else already"),
+        ("mlsys_workspace", "means something else already"),
+        ("random", "means something else already"),
         ("numpy", "there is a package 'numpy' already"),
         ("there", "nothing was changed; choose another name"),
     ],

@@ -57,8 +57,27 @@ def test_the_same_rows_in_parquet_make_the_same_system(csv, monkeypatch) -> None
     for file in ("features.py", "label.py"):
         assert Path("text", file).read_text() == Path("columns", file).read_text()
     sources = Path("columns/sources.py").read_text()
-    assert sources.replace("ParquetFile", "CsvFile").replace(".parquet", ".csv").replace("columns come", "text come")
+    same = (
+        sources.replace("ParquetFile", "CsvFile").replace(".parquet", ".csv").replace("rows of columns", "rows of text")
+    )
+    assert sorted(same.splitlines()) == sorted(Path("text/sources.py").read_text().splitlines())
     assert 'ParquetFile(Path(__file__).parents[1] / "orders.parquet"' in sources
+
+
+def test_whatever_columns_and_values_are_called_the_code_is_code(csv, monkeypatch) -> None:
+    """Quotes and backslashes in names and texts, a column called as the key would be, no column that names a row."""
+
+    def nasty(lines: list[str]) -> list[str]:
+        return [line.partition(",")[2].replace(",yes,", ",it's,") for line in lines]
+
+    header = 'a""t,country,row,items,b\\c,refund'
+    folder = csv(change=nasty, header=header).parent
+    monkeypatch.chdir(folder)
+    assert main(["new-system", "odd", "--from", "orders.csv"]) == 0
+    found = run(folder, sys.executable, "-c", "from odd.system import odd; print(odd.requests.key, odd.label.name)")
+    assert (found.returncode, found.stdout.split()) == (0, ["row_number", "b_c"]), found.stderr
+    assert 'pc.equal(rows["b_c"], "it\'s")' in Path("odd/label.py").read_text()
+    assert not [p.name for p in folder.iterdir() if p.name.startswith(".")]
 
 
 @pytest.mark.parametrize(
