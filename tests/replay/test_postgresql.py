@@ -137,7 +137,6 @@ def _places_of(text: str, home: Path, databases: dict[str, str]) -> list[str]:
         ("MLSYS_OPERATIONS_URL", f"postgresql://me:{CANARY}@127.0.0.1:1/ledger", "me:***@127.0.0.1:1/ledger"),
         ("MLSYS_OPERATIONS_URL", f"postgresql://me:{CANARY}@h:{CANARY}/ledger", "URL cannot be parsed"),
         ("MLSYS_OPERATIONS_URL", f"postgresql://me:a@{CANARY}@127.0.0.1/ledger", "(%40 for @)"),
-        ("MLSYS_TRACKING_URI", f"postgresql://me:{CANARY}@127.0.0.1:1/mlflow", "me:***@127.0.0.1:1/mlflow"),
         ("MLSYS_OPERATIONS_URL", "mysql://root@nowhere/ledger", "allowed are sqlite:///<file> and postgresql://"),
         ("MLSYS_OPERATIONS_URL", "", None),
         ("DAGSTER_HOME", "elsewhere", "unset DAGSTER_HOME, or use that folder"),
