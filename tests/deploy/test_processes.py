@@ -72,6 +72,7 @@ class Deployment:
             yield
         finally:
             fell([tree], signal.SIGTERM)
+            tree.root.wait(timeout=30)
 
     def log(self, service: str) -> str:
         return (self.folder / f"{service}.log").read_text()
@@ -123,11 +124,12 @@ def asked(
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     body = None if question is None else json.dumps(question)
     kind = {} if question is None else {"content-type": "application/json"}
-    connection.request("GET" if question is None else "POST", path, body, {**kind, **(headers or {})})
-    answer = connection.getresponse()
-    found = answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
-    connection.close()
-    return found
+    try:
+        connection.request("GET" if question is None else "POST", path, body, {**kind, **(headers or {})})
+        answer = connection.getresponse()
+        return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
+    finally:
+        connection.close()
 
 
 def until(ready: Any, deployment: Deployment, *services: str) -> None:
