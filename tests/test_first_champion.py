@@ -1,21 +1,16 @@
 """The first champion of real flights and the tick after it, in two fresh homes side by side."""
 
-import json
 import os
 import random
 import re
 import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import pyarrow as pa
@@ -156,136 +151,6 @@ def test_the_models_can_be_compared_in_mlflow(homes) -> None:
     assert {d.dataset.name for d in best.inputs.dataset_inputs} == {"features", "labels"}
     champion = client.get_model_version_by_alias("flights", "champion")
     assert champion.tags["candidate"] == "lightgbm"
-
-
-GRAPH = """{
-  repositoriesOrError {... on RepositoryConnection {nodes {
-    schedules {name scheduleState {status}} sensors {name sensorState {status}} pipelines {name}
-  }}}
-  assetNodes {assetKey {path} groupName
-  assetChecksOrError {... on AssetChecks {checks {name executionForLatestMaterialization {status}}}}
-  assetMaterializations(limit: 1) {metadataEntries {
-    label ... on MarkdownMetadataEntry {mdStr} ... on UrlMetadataEntry {url} ... on IntMetadataEntry {intValue}
-    ... on TableColumnLineageMetadataEntry {lineage {columnName columnDeps {assetKey {path} columnName}}}}}
-  metadataEntries {... on TableSchemaMetadataEntry {schema {columns {name}}}}}}"""
-PATIENCE = 90.0
-
-
-@pytest.fixture(scope="module")
-def web(homes) -> Iterator[str]:
-    """The address of a real Dagster web server on the workspace and the first home."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "dagster_webserver", "-w", str(ROOT / "workspace.yaml"), "-p", str(port)]
-    homed = os.environ | {"MLSYS_HOME": str(homes[0]), "DAGSTER_HOME": str(homes[0])}
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen([*command, "-h", "127.0.0.1"], env=homed, cwd=ROOT, **quiet) as process:
-        address, until = f"http://127.0.0.1:{port}", time.monotonic() + PATIENCE
-        try:
-            while time.monotonic() < until and process.poll() is None:
-                try:
-                    urllib.request.urlopen(f"{address}/server_info", timeout=5).close()
-                    break
-                except OSError:
-                    time.sleep(0.2)
-            yield address
-        finally:
-            process.terminate()
-
-
-def _asked(web: str) -> dict[str, Any]:
-    body = json.dumps({"query": GRAPH}).encode()
-    asked = urllib.request.Request(f"{web}/graphql", data=body, headers={"content-type": "application/json"})
-    with urllib.request.urlopen(asked, timeout=PATIENCE) as answer:
-        return json.load(answer)["data"]
-
-
-@pytest.fixture(scope="module")
-def shown(web) -> dict[str, Any]:
-    return _asked(web)
-
-
-def test_the_browser_shows_schedules_sensors_and_jobs_by_name(shown) -> None:
-    (repository,) = shown["repositoriesOrError"]["nodes"]
-    assert {s["name"]: s["scheduleState"]["status"] for s in repository["schedules"]} == {
-        "flights_tick": "RUNNING", "flights_clock": "STOPPED",
-    }  # fmt: skip
-    assert {s["name"]: s["sensorState"]["status"] for s in repository["sensors"]} == {
-        f"flights_{name}": "RUNNING"
-        for name in (
-            "retrain_by_label_volume", "retrain_by_performance_drop", "retrain_by_drift", "arbiter", "catch_up",
-        )
-    }  # fmt: skip
-    assert {f"flights_{name}" for name in ("ingest", "tick", "train", "predict")} <= {
-        job["name"] for job in repository["pipelines"]
-    }
-
-
-def test_the_browser_shows_the_graph_by_stage_with_what_was_found(shown) -> None:
-    nodes = {"/".join(n["assetKey"]["path"]): n for n in shown["assetNodes"]}
-    assert len(nodes) == 24
-    groups: dict[str, set[str]] = {}
-    for name, node in nodes.items():
-        groups.setdefault(node["groupName"].removeprefix("flights_"), set()).add(name.removeprefix("flights/"))
-    assert groups == {
-        "data_ingestion": {s.name for s in flights.sources},
-        "data_labeling": {"labels"},
-        "data_sampling": {"training_set"},
-        "features": {"features"},
-        "models": {"candidates", "refitted_model", "training_profile"},
-        "offline_evaluation": {"evaluation", "champion_decision"},
-        "prediction": {"predictions"},
-        "production_monitoring": {"performance", "drift"},
-        "retraining": {"retraining_decision"},
-        "rollout": {"promotion"},
-        "value_analysis": {"monthly_cost", "report"},
-    }
-    told = {
-        name: {
-            e["label"]: e.get("mdStr") or e.get("url") or e.get("intValue") or e.get("lineage")
-            for e in last["metadataEntries"]
-        }
-        for name, node in nodes.items()
-        for last in node["assetMaterializations"]
-    }
-    assert told.keys() == nodes.keys()
-    assert told["flights/schedule"]["dagster/partition_row_count"] > 5_000
-    for asset, picture in (
-        ("evaluation", "recent_test curves"), ("evaluation", "static_test curves"), ("evaluation", "slices"),
-        ("performance", "performance"), ("drift", "largest shifts"), ("retraining_decision", "policy"),
-        ("monthly_cost", "cost"),
-    ):  # fmt: skip
-        entries = told[f"flights/{asset}"]
-        assert entries[picture].startswith(f"![{picture if 'curves' in picture else ''}"), entries[picture]
-        assert "](<data:image/svg+xml," in entries[picture]
-        assert len(entries[picture]) < 1000  # from there on a click is needed to see it
-        assert ";base64," in entries[f"{picture}, large"]
-    assert told["flights/evaluation"]["recent_test curves, large"].startswith("![recent_test curves](data:image/png;")
-    assert "| lightgbm | 0." in told["flights/evaluation"]["recent_test metrics"]
-    assert "/#/experiments/" in told["flights/refitted_model"]["MLflow run"]
-    schemas = [e["schema"]["columns"] for e in nodes["flights/features"]["metadataEntries"] if "schema" in e]
-    assert [column["name"] for column in schemas[0]] == flights.feature_schema.names
-    lineage = {each["columnName"]: each["columnDeps"] for each in told["flights/features"]["dagster/column_lineage"]}
-    assert lineage.keys() == set(flights.feature_schema.names)
-    assert {("arrivals", "arr_delay"), ("arrivals", "carrier"), ("schedule", "carrier")} == {
-        (dep["assetKey"]["path"][-1], dep["columnName"]) for dep in lineage["carrier_late_3h"]
-    }
-    assert "| 2013-07 | champion | 5" in told["flights/monthly_cost"]["months"]
-    assert "| 2013-07-01 | version 1 |" in told["flights/predictions"]["champion"]
-    checks = {
-        (name.removeprefix("flights/"), check["name"]): (check["executionForLatestMaterialization"] or {}).get("status")
-        for name, node in nodes.items()
-        for check in node["assetChecksOrError"].get("checks", ())
-    }
-    assert {checks[s.name, "every_row_accounted_for"] for s in flights.sources} == {"SUCCEEDED"}
-    for check in (
-        ("evaluation", "test_read_once"), ("predictions", "a_champion_predicts"), ("performance", "labels_arrive"),
-        ("performance", "beats_baselines"),
-    ):  # fmt: skip
-        assert checks[check] == "SUCCEEDED", check
-    assert {("performance", "label_rate_is_familiar"), ("drift", "features_are_familiar")} <= checks.keys()
-    assert None not in checks.values(), checks
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate"])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ STAGES = (
     "data_ingestion", "data_labeling", "data_sampling", "features", "models", "offline_evaluation", "prediction",
     "production_monitoring", "retraining", "rollout", "value_analysis",
 )  # fmt: skip
+PRIVATE = re.compile(r"(?<![\w.])/\w+/\w+|\b0x[0-9a-f]{6,}|run_id")
+"""A path of somebody's machine, an address in memory, the id of a run."""
 RUN = """
 import json, sys, matplotlib
 matplotlib.use("agg")
@@ -44,8 +47,8 @@ def test_it_shows_real_output_and_no_more_than_that(stage: str) -> None:
     assert sum(bool(cell.outputs) for cell in code) >= 2
     assert not [o for cell in code for o in cell.outputs if o.output_type == "error" or o.get("name") == "stderr"]
     assert len(text) < 150_000
-    for private in ("/home/", "/root/", "/tmp/", "/work/", "run_id", "0x7f"):
-        assert private not in text, private
+    said = [str(o.get("text") or o.get("data", {}).get("text/plain", "")) for cell in code for o in cell.outputs]
+    assert not [told for told in said if PRIVATE.search(told)]
     assert all(cell.metadata == {} for cell in notebook.cells)
 
 
