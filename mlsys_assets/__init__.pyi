@@ -23,11 +23,17 @@ from mlsys_assets.definitions import build_definitions as build_definitions
 from mlsys_assets.features.aggregate import (
     age as age,
     count as count,
+    distinct as distinct,
+    history as history,
     last as last,
+    maximum as maximum,
     mean as mean,
+    minimum as minimum,
     rate as rate,
     sum as sum,
+    variance as variance,
 )
+from mlsys_assets.features.derived import Backoff as Backoff, Derived as Derived
 from mlsys_assets.features.key import Key as Key
 from mlsys_assets.features.lookup import Lookup as Lookup
 from mlsys_assets.features.request import Request as Request

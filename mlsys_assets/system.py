@@ -9,7 +9,7 @@ import pyarrow as pa
 from mlsys_assets.data_ingestion.source import Source
 from mlsys_assets.data_labeling.natural_labels import NaturalLabel
 from mlsys_assets.data_sampling.splits import TimeSplit
-from mlsys_assets.features.feature import Feature
+from mlsys_assets.features.feature import Feature, outputs
 from mlsys_assets.measures.costs import CostMatrix
 from mlsys_assets.measures.metrics import Metric
 from mlsys_assets.mistakes import not_one, sound
@@ -153,7 +153,7 @@ class MLSystem:
     @cached_property
     def feature_columns(self) -> tuple[Column, ...]:
         """The features' columns, in declared order."""
-        return tuple(c for feature in self.features for c in feature.outputs(self.requests.columns))
+        return outputs(self.features, self.requests.columns)
 
     @cached_property
     def feature_schema(self) -> pa.Schema:

@@ -14,7 +14,7 @@ from mlsys_assets.data_ingestion.source_mistakes import RESERVED
 from mlsys_assets.data_labeling.label import label_schema
 from mlsys_assets.data_labeling.natural_labels import NaturalLabel
 from mlsys_assets.data_sampling.splits import TimeSplit, reach
-from mlsys_assets.features.feature import FEATURE_KINDS, Feature
+from mlsys_assets.features.feature import FEATURE_KINDS, Feature, mistakes_of_each, outputs
 from mlsys_assets.measures.costs import CostMatrix
 from mlsys_assets.measures.intervals import Support
 from mlsys_assets.measures.metrics import Metric
@@ -262,11 +262,11 @@ def _feature_mistakes(declared: _Declared) -> Iterator[str]:
     if (requests := declared.columns) is None:
         return  # what they would read cannot be told
     unread = [f for f in declared.features if isinstance(s := getattr(f, "source", None), Source) and not s.is_legible]
-    mistakes = [m for feature in declared.features if feature not in unread for m in feature.mistakes(requests)]
+    mistakes = mistakes_of_each([f for f in declared.features if f not in unread], requests)
     yield from mistakes
     if mistakes or unread:
         return  # the columns of a mistaken feature cannot be told
-    names = [c.name for feature in declared.features for c in feature.outputs(requests)]
+    names = [c.name for c in outputs(declared.features, requests)]
     key = declared.requests.key if declared.requests is not None else ""
     yield from (mistake for name in names for mistake in misnamed("a feature column", name))
     yield from alike("feature column", names)

@@ -97,7 +97,8 @@ class Source:
         Turns typed raw columns into the table's columns, row by row and in order, with
         ``event_time`` and ``known_at``. It is given only rows whose raw columns are as declared.
     key
-        The columns that name a row; two rows of one name cannot both be true: the first known stays.
+        The columns that name a row; two rows of one name cannot both be true: the first known stays, unless
+        ``corrections``.
     where
         Which raw records are events of this kind (a boolean array); all, if not given.
     references
@@ -113,6 +114,9 @@ class Source:
     known_within
         How far from its delivery a row may become known, (earliest, latest): (hours(-1), days(2)) is
         from an hour before to two days after. Further off, it goes to quarantine.
+    corrections
+        True where a row that becomes known later under the same name replaces the earlier one from then on. Both
+        stay in the table: what is computed as of a time before the correction does not change.
     snapshot
         True for slowly changing reference data that is delivered whole and belongs to no tick.
     """
@@ -130,6 +134,7 @@ class Source:
     nulls: tuple[str, ...] = ("", "NA")
     tolerance: float | None = None
     known_within: tuple[timedelta, timedelta] = (days(-3), days(3))
+    corrections: bool = False
     snapshot: bool = False
     kind: SourceKind = SourceKind.THIRD_PARTY
     owner: str = ""

@@ -4,11 +4,16 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from mlsys_assets.data_ingestion.source import Source
-from mlsys_assets.features.aggregate import Aggregate, AggregateKind
+from mlsys_assets.features.aggregate import ADDITIVE, Aggregate, AggregateKind
 from mlsys_assets.features.expression import Expression, probe
 from mlsys_assets.features.key import Key
 from mlsys_assets.mistakes import not_long, not_one, sound
 from mlsys_assets.tables import EVENT_TIME, KNOWN_AT, Column
+
+NUMERIC = frozenset({
+    AggregateKind.SUM, AggregateKind.MEAN, AggregateKind.VARIANCE, AggregateKind.MINIMUM, AggregateKind.MAXIMUM,
+})  # fmt: skip
+"""The kinds that need numbers."""
 
 
 def with_times(columns: Sequence[Column]) -> list[Column]:
@@ -62,23 +67,35 @@ def aggregate_mistakes(what: str, aggregates: tuple[tuple[str, Aggregate], ...],
         if wrong := not_one(here, aggregate, Aggregate):
             found += [f"{mistake}, such as count() or mean('column')" for mistake in wrong]
             continue
-        if aggregate.of is not None:
-            found += misread(here, aggregate.of, known) or _type_mistakes(here, aggregate, known)
+        for of in (aggregate.of, aggregate.where):
+            found += [] if of is None else misread(here, of, known)
+        found += [] if found else _type_mistakes(here, aggregate, known)
+        found += _weight_mistakes(here, aggregate)
         if not aggregate.resolution > 0:
             found.append(f"{here} has resolution {aggregate.resolution}; it must be positive")
     return found
 
 
 def _type_mistakes(what: str, aggregate: Aggregate, known: Sequence[Column]) -> list[str]:
-    values = probe(aggregate.of, known) if aggregate.of is not None else None
-    if values is None or aggregate.kind in (AggregateKind.LAST, AggregateKind.AGE):
-        return []
-    if aggregate.kind in (AggregateKind.RATE, AggregateKind.COUNT) and not values.is_condition:
-        kind = "text" if values.is_text else values.values.dtype
-        return [f"{what} is a {aggregate.kind.value} of {kind}; give a condition that is true or false"]
-    if aggregate.kind in (AggregateKind.SUM, AggregateKind.MEAN) and values.is_text:
+    for role, of in (("rate", aggregate.of), ("where", aggregate.where)):
+        if of is None or (role == "rate" and aggregate.kind is not AggregateKind.RATE):
+            continue
+        if not (values := probe(of, known)).is_condition:
+            kind = "text" if values.is_text else values.values.dtype
+            named = "a rate" if role == "rate" else f"a {aggregate.kind.value} where there is a value"
+            return [f"{what} is {named} of {kind}; give a condition that is true or false"]
+    if aggregate.of is not None and aggregate.kind in NUMERIC and probe(aggregate.of, known).is_text:
         return [f"{what} is a {aggregate.kind.value} of text; give a number"]
     return []
+
+
+def _weight_mistakes(what: str, aggregate: Aggregate) -> list[str]:
+    if aggregate.half_life is None:
+        return []
+    if aggregate.kind not in ADDITIVE:
+        allowed = ", ".join(sorted(ADDITIVE))
+        return [f"{what} is a {aggregate.kind.value} with a half_life; rows are weighted in {allowed} only"]
+    return not_long(f"{what}: half_life", aggregate.half_life)
 
 
 def windows_mistakes(what: str, name: str, windows: tuple[timedelta, ...]) -> list[str]:

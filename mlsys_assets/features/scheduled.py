@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from mlsys_assets.data_ingestion.source import Source
-from mlsys_assets.features.aggregate import Aggregate, AggregateKind
+from mlsys_assets.features.aggregate import IN_ORDER, Aggregate
 from mlsys_assets.features.key import By, Key, keys_of, several
 from mlsys_assets.features.mistakes import (
     aggregate_mistakes,
@@ -40,7 +40,8 @@ class Scheduled:
     at
         The request's column with its own planned time.
     aggregates
-        What to compute, by name; the features are called key_name_around_w. ``last`` and ``age`` do not apply.
+        What to compute, by name; the features are called key_name_around_w. ``last``, ``age``,
+        ``history`` and weights by age do not apply.
     """
 
     source: Source
@@ -91,9 +92,10 @@ class Scheduled:
             found.append(f"{what} has no max_age, so that all plans ever would be read; give one, such as days(2)")
         found += not_positive(what, "max_age", [self.max_age] if self.max_age is not None else [])
         found += [
-            f"{what}: {name!r} is {a.kind.value}(), which has no meaning around a time; use Trailing"
+            f"{what}: {name!r} is {a.kind.value}(){'' if a.half_life is None else ' with a half_life'}, which has no "
+            "meaning around a time; use Trailing"
             for name, a in self.aggregates
-            if isinstance(a, Aggregate) and a.kind in (AggregateKind.LAST, AggregateKind.AGE)
+            if isinstance(a, Aggregate) and (a.kind in IN_ORDER or a.half_life is not None)
         ]
         return found + aggregate_mistakes(what, self.aggregates, known)
 
