@@ -9,7 +9,7 @@ from mlsys_assets.features.expression import Expression, probe
 from mlsys_assets.features.mistakes import misread
 from mlsys_assets.features.numpy_table import unknown_column
 from mlsys_assets.features.output_columns import type_of
-from mlsys_assets.mistakes import not_one, out_of_range
+from mlsys_assets.mistakes import not_all, out_of_range, sound
 from mlsys_assets.tables import Column
 
 
@@ -36,8 +36,8 @@ class Derived:
         found = [] if self.computed else ["derived features: none is declared; write Derived(name=lambda f: ...)"]
         readable = as_read(features)
         for name, of in self.computed:
-            wrong = [] if callable(of) else not_one(f"derived feature {name!r}", of, type(misread))
-            found += wrong or misread(f"derived feature {name!r}", of, readable)
+            here = f"derived feature {name!r}"
+            found += misread(here, of, readable) if callable(of) else [f"{here} is {of!r}; give a function of a row"]
         return found
 
     def outputs(self, features: Sequence[Column]) -> tuple[Column, ...]:
@@ -91,8 +91,9 @@ class Backoff:
         found = out_of_range(f"{what}: at_least", self.at_least, above=0)
         found += [] if self.choices else [f"{what} has no choices; give pairs of a value and a count"]
         types = {c.name: c.type for c in features}
-        for choice in self.choices:
-            if not isinstance(choice, tuple) or len(choice) != 2:  # noqa: PLR2004 - a pair
+        found += not_all(f"{what}: choices", self.choices, tuple)
+        for choice in sound(self.choices, tuple):
+            if len(choice) != len(("value", "count")):
                 found.append(f"{what}: {choice!r} is no pair; write (value, count), both names of features")
                 continue
             for one in choice:

@@ -82,8 +82,8 @@ def _type_mistakes(what: str, aggregate: Aggregate, known: Sequence[Column]) -> 
             continue
         if not (values := probe(of, known)).is_condition:
             kind = "text" if values.is_text else values.values.dtype
-            named = "a rate" if role == "rate" else f"a {aggregate.kind.value} where there is a value"
-            return [f"{what} is {named} of {kind}; give a condition that is true or false"]
+            named = "is a rate of" if role == "rate" else f"is a {aggregate.kind.value} of rows where there is"
+            return [f"{what} {named} {kind}; give a condition that is true or false"]
     if aggregate.of is not None and aggregate.kind in NUMERIC and probe(aggregate.of, known).is_text:
         return [f"{what} is a {aggregate.kind.value} of text; give a number"]
     return []

@@ -75,7 +75,7 @@ def floor(features, requests: pa.Table, tables: dict[str, pa.Table], at: str = "
                     else:
                         value = (q_time - table["known_at"][row]) / HOUR
                     value = np.where(hi > lo, value, np.nan)
-                elif aggregate.of is None:
+                elif aggregate.of is None and aggregate.where is None:
                     value = hi - lo
                 else:
                     value = _windowed(aggregate, table, rows, sums, lo, hi)

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlsys_assets.features.aggregate import Aggregate, AggregateKind
+from mlsys_assets.features.aggregate import IN_ORDER, Aggregate, AggregateKind
 from mlsys_assets.features.derived import Backoff, Derived
 from mlsys_assets.features.feature import each_with_outputs
 from mlsys_assets.features.lookup import Lookup
@@ -57,28 +57,29 @@ def _aggregate(aggregate: Aggregate, rows: list[Row], at: datetime, tie_key: tup
     if aggregate.where is not None:
         rows = [r for r in rows if _value(aggregate.where, r)]
     ordered = sorted(rows, key=lambda r: (r["known_at"], r["event_time"], *(r[k] for k in tie_key)))
-    match aggregate.kind:
-        case AggregateKind.AGE | AggregateKind.HISTORY:
-            chosen = -1 if aggregate.kind is AggregateKind.AGE else 0
-            return (at - ordered[chosen]["known_at"]).total_seconds() / 3600 if rows else None
-        case AggregateKind.LAST:
-            return _value(aggregate.of, ordered[-1]) if rows else None
+    if not rows and aggregate.kind in IN_ORDER:
+        return None
+    if aggregate.kind in IN_ORDER:
+        first, newest = ordered[0], ordered[-1]
+        if aggregate.kind is AggregateKind.LAST:
+            return _value(aggregate.of, newest)
+        return (at - (newest if aggregate.kind is AggregateKind.AGE else first)["known_at"]).total_seconds() / 3600
     values = [(1 if aggregate.of is None else _value(aggregate.of, r), _weight(aggregate, r, at)) for r in rows]
-    known = [(v, weight) for v, weight in values if v is not None]
+    return _unordered(aggregate.kind, [(v, weight) for v, weight in values if v is not None])
+
+
+def _unordered(kind: AggregateKind, known: list[tuple[Any, float]]) -> float | None:
+    values = [v for v, _ in known]
+    if kind is AggregateKind.DISTINCT:
+        return float(len(set(values)))
     total, n = float(sum(v * weight for v, weight in known)), sum(weight for _, weight in known)
-    match aggregate.kind:
-        case AggregateKind.COUNT | AggregateKind.SUM:
-            return total
-        case AggregateKind.MEAN | AggregateKind.RATE:
-            return total / n if known else None
-        case AggregateKind.VARIANCE:
-            return float(statistics.pvariance([Fraction(v) for v, _ in known])) if known else None
-        case AggregateKind.MINIMUM:
-            return float(min(v for v, _ in known)) if known else None
-        case AggregateKind.MAXIMUM:
-            return float(max(v for v, _ in known)) if known else None
-        case AggregateKind.DISTINCT:
-            return float(len({v for v, _ in known}))
+    if kind in (AggregateKind.COUNT, AggregateKind.SUM):
+        return total
+    if not known:
+        return None
+    if kind in (AggregateKind.MINIMUM, AggregateKind.MAXIMUM):
+        return float(min(values) if kind is AggregateKind.MINIMUM else max(values))
+    return total / n if kind is not AggregateKind.VARIANCE else float(statistics.pvariance(map(Fraction, values)))
 
 
 def _weight(aggregate: Aggregate, row: Row, at: datetime) -> float:

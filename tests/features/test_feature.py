@@ -80,7 +80,10 @@ def test_names_types_and_units_follow_from_the_declaration() -> None:
         (Trailing(EVENTS, by="place", over=days(1), x=mean("place")), "a mean of text"),
         (Trailing(EVENTS, by="place", over=days(1), x=total("place")), "a sum of text"),
         (Trailing(EVENTS, by="place", over=days(1), x=rate("delay")), "a rate of float64; give a condition"),
-        (Trailing(EVENTS, by="place", over=days(1), x=count("place")), "a count of text; give a condition"),
+        (
+            Trailing(EVENTS, by="place", over=days(1), x=count("place")),
+            "a count of rows where there is text; give a condition",
+        ),
         (Trailing(EVENTS, by="place", over=days(1), x=mean("delay", resolution=0)), "resolution 0"),
         (Scheduled(PLAN, by="place", around=hours(1), n=count()), "no max_age"),
         (Scheduled(PLAN, by="place", around=hours(1), max_age=days(1), at="line", n=count()), "'line' is not a moment"),

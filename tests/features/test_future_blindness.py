@@ -8,7 +8,7 @@ import pytest
 
 from mlsys_assets.data_ingestion.source import Source
 from mlsys_assets.features.aggregate import count, last, mean, rate
-from mlsys_assets.features.embedded import source_rows
+from mlsys_assets.features.embedded import log as log_module
 from mlsys_assets.features.embedded.engine import compute
 from mlsys_assets.features.feature import Feature
 from mlsys_assets.features.future_blindness import Outcomes, Sample, future_blindness
@@ -96,11 +96,11 @@ def test_a_prediction_time_after_the_outcome_is_found(world: Any) -> None:
 
 
 def test_a_window_past_the_prediction_time_is_found(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    ahead = source_rows.microseconds(minutes(90))
-    monkeypatch.setattr(source_rows.Log, "rank", lambda log, requests, back: np.searchsorted(
+    ahead = log_module.microseconds(minutes(90))
+    monkeypatch.setattr(log_module.Log, "rank", lambda log, requests, back: np.searchsorted(
         log.known, requests.at - back + ahead, side="right"))  # fmt: skip
     # The log is cut at the last prediction time, so that the bug needs later requests to show.
-    monkeypatch.setattr(source_rows.Log, "__init__", _uncut(source_rows.Log.__init__))
+    monkeypatch.setattr(log_module.Log, "__init__", _uncut(log_module.Log.__init__))
     finding = _check(*world)
     assert not finding.passed
     assert "place_n_3h" in finding.evidence["worst"] or finding.evidence["columns"] > 3
@@ -108,11 +108,11 @@ def test_a_window_past_the_prediction_time_is_found(world: Any, monkeypatch: pyt
 
 def _uncut(original: Any) -> Any:
     far = int(utc("2014-01-01").timestamp()) * 1_000_000
-    return lambda log, table, *, since, until: original(log, table, since=since, until=far)
+    return lambda log, table, source, *, since, until: original(log, table, source, since=since, until=far)
 
 
 def test_event_time_in_place_of_known_at_is_found(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(source_rows, "KNOWN_AT", "event_time")
+    monkeypatch.setattr(log_module, "KNOWN_AT", "event_time")
     finding = _check(*world)
     assert not finding.passed
     assert "place_heat" in finding.evidence["worst"]

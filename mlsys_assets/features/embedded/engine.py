@@ -4,21 +4,28 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import lru_cache
 
+import numpy as np
 import pyarrow as pa
 
 from mlsys_assets.data_ingestion.source import Source
+from mlsys_assets.features.derived import Backoff, Derived
 from mlsys_assets.features.embedded.kernels import (
-    Sums,
+    Found,
+    backoff_features,
+    derived_features,
     lookup_features,
+    max_age,
     request_features,
     scheduled_features,
     trailing_features,
 )
+from mlsys_assets.features.embedded.log import Log, microseconds
 from mlsys_assets.features.embedded.request_rows import Group, RequestRows
-from mlsys_assets.features.embedded.source_rows import Join, Log, Plan, microseconds
-from mlsys_assets.features.feature import Feature, mistakes, outputs, reads
+from mlsys_assets.features.embedded.views import Asking, AsKnown, AsPlanned
+from mlsys_assets.features.feature import FEATURE_KINDS, Feature, mistakes, outputs, reads
 from mlsys_assets.features.key import Key
 from mlsys_assets.features.lookup import Lookup
+from mlsys_assets.features.numpy_table import NumpyTable
 from mlsys_assets.features.request import Request
 from mlsys_assets.features.request_table import request_columns
 from mlsys_assets.features.scheduled import Scheduled
@@ -67,7 +74,9 @@ def compute(
     if missing := sorted(set(reach) - set(tables)):
         raise KeyError(f"no table for {', '.join(missing)}; given: {', '.join(sorted(tables)) or 'none'}")
     side = RequestRows(requests, predict_at)
-    computed = [array for part in _Pass(side, tables, reach).run(features) for array in part]
+    found = _Pass(side, tables, reach).run(features)
+    _of_features(features, found, names)
+    computed = [array for part in found for array in part]
     at = pa.array(side.at).cast(TIMESTAMP)
     return pa.table([requests[key], at, *computed], names=[key, PREDICT_AT, *names])
 
@@ -97,49 +106,94 @@ class _Pass:
                     found[i] = request_features(feature, self._requests)
                 case Lookup() | Trailing() | Scheduled():
                     by_key.setdefault(feature.keys, []).append(i)
+                case Derived() | Backoff():
+                    pass  # when what they are computed from is there
                 case _:
-                    raise TypeError(f"{feature!r} is no feature; allowed: Request, Lookup, Trailing, Scheduled")
+                    allowed = ", ".join(kind.__name__ for kind in FEATURE_KINDS)
+                    raise TypeError(f"{feature!r} is no feature; allowed: {allowed}")
         for keys, places in by_key.items():
             sorted_rows = _SortedRows(self._requests, self._requests.group(keys), self._log)
             for i in places:
                 found[i] = sorted_rows.compute(features[i])
         return found
 
-    def _log(self, source: str) -> Log:
-        if source not in self._logs:
-            back, at = self._reach[source], self._requests.at
+    def _log(self, source: Source) -> Log:
+        if source.name not in self._logs:
+            back, at = self._reach[source.name], self._requests.at
             since = None if back is None or not len(at) else int(at.min()) - microseconds(back)
-            self._logs[source] = Log(self._tables[source], since=since, until=int(at.max(initial=0)))
-        return self._logs[source]
+            self._logs[source.name] = Log(self._tables[source.name], source, since=since, until=int(at.max(initial=0)))
+        return self._logs[source.name]
+
+
+def _of_features(features: Sequence[Feature], found: list[list[pa.Array]], names: Sequence[str]) -> None:
+    """Fill in what is computed from features declared before."""
+    before: list[pa.Array] = []
+    for i, feature in enumerate(features):
+        if isinstance(feature, Derived | Backoff):
+            columns = [c if c.type == pa.string() else c.cast(pa.float64()) for c in before]
+            table = NumpyTable(pa.table(columns, names=list(names[: len(before)])))
+            found[i] = (
+                derived_features(feature, table) if isinstance(feature, Derived) else backoff_features(feature, table)
+            )
+        before += found[i]
 
 
 class _SortedRows:
     """The rows of one key, by source: sorted and summed once for all features of the key."""
 
-    def __init__(self, requests: RequestRows, group: Group, log: Callable[[str], Log]) -> None:
+    def __init__(self, requests: RequestRows, group: Group, log: Callable[[Source], Log]) -> None:
         self._requests, self._group, self._log = requests, group, log
-        self._joins: dict[str, tuple[Join, Sums]] = {}
-        self._plans: dict[str, tuple[Plan, Sums]] = {}
+        self._known: dict[str, AsKnown] = {}
+        self._planned: dict[str, AsPlanned] = {}
 
     def compute(self, feature: Feature) -> list[pa.Array]:
         """Return one feature's columns."""
         match feature:
             case Lookup():
-                return lookup_features(feature, self._join(feature.source)[0])
+                view, back = self._as_known(feature.source), feature.max_age
+                parts = [(v, lookup_features(feature, v)) for v in (view, *view.without_replaced(_us(back)))]
             case Trailing():
-                return trailing_features(feature, *self._join(feature.source))
+                view, back = self._as_known(feature.source), max(feature.over)
+                parts = [(v, trailing_features(feature, v)) for v in (view, *view.without_replaced(_us(back)))]
             case Scheduled():
-                return scheduled_features(feature, *self._plan(feature.source))
-        raise TypeError(f"not a feature with a key: {feature!r}")
+                return self._scheduled(feature)
+            case _:
+                raise TypeError(f"not a feature with a key: {feature!r}")
+        return self._placed([(view.asking, found) for view, found in parts])
 
-    def _join(self, source: Source) -> tuple[Join, Sums]:
-        if source.name not in self._joins:
-            join = Join(self._requests, self._group, self._log(source.name), source.key)
-            self._joins[source.name] = join, Sums(join.log.columns, join.rows)
-        return self._joins[source.name]
+    def _scheduled(self, feature: Scheduled) -> list[pa.Array]:
+        view = self._as_planned(feature.source)
+        if view.is_monotone and view.log.ended is None:
+            return self._placed([(view.asking, scheduled_features(feature, view))])
+        own = self._requests.columns.moments(feature.at)[view.asking.order]
+        widest = view.around(own, microseconds(max(feature.around)))
+        parts = [
+            (part.asking, scheduled_features(feature, part, one_by_one=True))
+            for part in view.one_by_one(widest, max_age(feature))
+        ]
+        return self._placed(parts or [(view.asking, scheduled_features(feature, view))])
 
-    def _plan(self, source: Source) -> tuple[Plan, Sums]:
-        if source.name not in self._plans:
-            plan = Plan(self._requests, self._group, self._log(source.name))
-            self._plans[source.name] = plan, Sums(plan.log.columns, plan.rows)
-        return self._plans[source.name]
+    def _placed(self, parts: Sequence[tuple[Asking, Sequence[Found]]]) -> list[pa.Array]:
+        """Return columns with each request's value in its place; of a request that is in two parts, the later's."""
+        columns = []
+        for values in zip(*(found for _, found in parts), strict=True):
+            text = any(v.dtype == object for v in values)
+            out: Found = np.full(len(self._requests), None if text else np.nan, object if text else np.float32)
+            for (asking, _), value in zip(parts, values, strict=True):
+                out[asking.order] = value
+            columns.append(pa.array(out, pa.string()) if text else pa.array(out, from_pandas=True))
+        return columns
+
+    def _as_known(self, source: Source) -> AsKnown:
+        if source.name not in self._known:
+            self._known[source.name] = AsKnown.of(self._log(source), self._requests, self._group)
+        return self._known[source.name]
+
+    def _as_planned(self, source: Source) -> AsPlanned:
+        if source.name not in self._planned:
+            self._planned[source.name] = AsPlanned.of(self._log(source), self._requests, self._group)
+        return self._planned[source.name]
+
+
+def _us(duration: timedelta | None) -> int | None:
+    return None if duration is None else microseconds(duration)

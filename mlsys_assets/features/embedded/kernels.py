@@ -4,21 +4,25 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mlsys_assets.features.aggregate import Aggregate, AggregateKind
-from mlsys_assets.features.embedded.key_codes import Positions
-from mlsys_assets.features.embedded.request_rows import Group, RequestRows
-from mlsys_assets.features.embedded.source_rows import Join, Plan, microseconds
+from mlsys_assets.features.aggregate import IN_ORDER, Aggregate, AggregateKind
+from mlsys_assets.features.derived import Backoff, Derived
+from mlsys_assets.features.embedded.key_codes import Ints, Positions
+from mlsys_assets.features.embedded.log import microseconds
+from mlsys_assets.features.embedded.request_rows import RequestRows
+from mlsys_assets.features.embedded.sums import BLOCK, Sums
+from mlsys_assets.features.embedded.views import AsKnown, AsPlanned
 from mlsys_assets.features.embedded.windows import (
     HOUR,
-    Filtered,
     Floats,
-    Prefix,
     Span,
-    Windows,
-    aggregate_values,
+    distinct,
+    extreme,
+    first_rows,
     last_rows,
     latest,
-    prefix_sums,
+    require_exact,
+    share,
+    variance,
 )
 from mlsys_assets.features.expression import Expression, evaluate
 from mlsys_assets.features.lookup import Lookup
@@ -29,24 +33,8 @@ from mlsys_assets.features.trailing import Trailing
 
 TEXT_TYPES = (pa.string(), pa.large_string())
 
-
-class Sums:
-    """Prefix sums of a table's columns in one order of its rows, made once for all windows."""
-
-    def __init__(self, columns: NumpyTable, rows: Positions) -> None:
-        self._columns, self._rows = columns, rows
-        self._kept: dict[tuple[str | Expression, float], Prefix] = {}
-
-    def prefix(self, aggregate: Aggregate, what: str) -> Prefix | None:
-        """Return the prefix sums that the aggregate needs; None where it counts rows."""
-        if aggregate.of is None:
-            return None
-        wanted = (aggregate.of, aggregate.resolution)
-        if wanted not in self._kept:
-            column = evaluate(aggregate.of, self._columns)
-            valid = None if column.valid is None else column.valid[self._rows]
-            self._kept[wanted] = prefix_sums(Values(column.values[self._rows], valid), aggregate.resolution, what)
-        return self._kept[wanted]
+Found = NDArray[np.float64] | NDArray[np.object_]
+"""(m,) a feature of the requests of a view: numbers, NaN where there is none, or texts, None where there is none."""
 
 
 def request_features(feature: Request, requests: RequestRows) -> list[pa.Array]:
@@ -54,81 +42,136 @@ def request_features(feature: Request, requests: RequestRows) -> list[pa.Array]:
     return [_own(of, requests.columns) for _, of in feature.values]
 
 
-def lookup_features(feature: Lookup, join: Join) -> list[pa.Array]:
+def derived_features(feature: Derived, before: NumpyTable) -> list[pa.Array]:
+    """Return what is computed of features before."""
+    return [_own(of, before) for _, of in feature.computed]
+
+
+def backoff_features(feature: Backoff, before: NumpyTable) -> list[pa.Array]:
+    """Return the first value that rests on enough rows; the last one however few they are."""
+    *finer, (coarsest, _) = feature.choices
+    found = _numbers(before.read(coarsest))
+    for value, count in reversed(finer):
+        candidate, rows = _numbers(before.read(value)), _numbers(before.read(count))
+        found = np.where(~np.isnan(candidate) & (np.nan_to_num(rows) >= feature.at_least), candidate, found)
+    return [pa.array(found.astype(np.float32), from_pandas=True)]
+
+
+def lookup_features(feature: Lookup, view: AsKnown) -> list[Found]:
     """Return the columns of the latest known row of each request's key."""
-    end = join.position(0)
-    start = join.first if feature.max_age is None else join.position(microseconds(feature.max_age))
-    happened = np.minimum(join.log.event[join.settled], join.known)
-    place = latest(happened, join.code, Span(start, end))
-    if feature.max_age is not None:
-        fresh = np.append(happened, 0)[place] > join.at - microseconds(feature.max_age)
-        place = np.where(fresh, place, -1)
-    return [_gather(column, join, place) for column in feature.columns]
+    back = None if feature.max_age is None else microseconds(feature.max_age)
+    start = view.first if back is None else view.position(back)
+    happened = np.minimum(view.log.event[view.rows], view.known)
+    place = latest(happened, view.code, Span(start, view.position(0)))
+    if back is not None:
+        place = np.where(np.append(happened, 0)[place] > view.asking.at - back, place, -1)
+    return [_gather(column, view, place) for column in feature.columns]
 
 
-def trailing_features(feature: Trailing, join: Join, sums: Sums) -> list[pa.Array]:
+def trailing_features(feature: Trailing, view: AsKnown) -> list[Found]:
     """Return the aggregates of each window, all read from one order of the rows."""
-    end, found = join.position(0), []
+    found: list[Found] = []
     for window in feature.over:
-        span = Span(join.position(microseconds(window)), end)
+        back = microseconds(window)
+        span = Span(view.position(back), view.position(0))
         for name, aggregate in feature.aggregates:
-            if aggregate.kind is AggregateKind.LAST and aggregate.of is not None:
-                found.append(_gather(aggregate.of, join, last_rows(span)))
-            elif aggregate.kind is AggregateKind.AGE:
-                found.append(_scatter(_age(join, last_rows(span)), join.group, len(join.requests)))
+            what = f"{feature.source.name}: {name}"
+            if aggregate.kind in IN_ORDER:
+                found.append(_in_order(aggregate, view, span))
+            elif aggregate.half_life is not None:
+                found.append(_fading(aggregate, view, back, what))
             else:
-                prefix = sums.prefix(aggregate, f"{feature.source.name}: {name}")
-                values = aggregate_values(aggregate.kind, span, prefix)
-                found.append(_scatter(values, join.group, len(join.requests)))
+                found.append(aggregated(aggregate, view.sums, span, what))
     return found
 
 
-def scheduled_features(feature: Scheduled, plan: Plan, sums: Sums) -> list[pa.Array]:
-    """Return the aggregates of the plan around each request's own planned time."""
-    own = plan.requests.columns.moments(feature.at)[plan.group.order]
-    found = []
+def scheduled_features(feature: Scheduled, view: AsPlanned, *, one_by_one: bool = False) -> list[Found]:
+    """Return the aggregates of the plan around each request's own planned time.
+
+    ``one_by_one``: the view holds only rows that count for their request.
+    """
+    own = view.asking.requests.columns.moments(feature.at)[view.asking.order]
+    found: list[Found] = []
     for width in feature.around:
-        reach = microseconds(width)
-        span = Span(plan.position(own - reach, "left"), plan.position(own + reach, "right"))
-        windows = _known_part(span, plan, None if feature.max_age is None else microseconds(feature.max_age))
+        span = view.around(own, microseconds(width))
+        if not one_by_one:
+            span = view.known_part(span, max_age(feature))
         for name, aggregate in feature.aggregates:
-            prefix = sums.prefix(aggregate, f"{feature.source.name}: {name}")
-            values = aggregate_values(aggregate.kind, windows, prefix)
-            found.append(_scatter(values, plan.group, len(plan.requests)))
+            found.append(aggregated(aggregate, view.sums, span, f"{feature.source.name}: {name}"))
     return found
 
 
-def _known_part(span: Span, plan: Plan, back: int | None) -> Windows:
-    at = plan.requests.at[plan.group.order]
-    if not plan.is_monotone:
-        since = np.full(len(at), np.iinfo(np.int64).min) if back is None else at - back
-        return Filtered(span, plan.known, since, at)
-    start = span.start if back is None else np.maximum(span.start, plan.known_position(back))
-    return Span(start, np.maximum(start, np.minimum(span.end, plan.known_position(0))))
+def max_age(feature: Scheduled) -> int | None:
+    """Return how long before the prediction a row may have become known, microseconds."""
+    return None if feature.max_age is None else microseconds(feature.max_age)
 
 
-def _age(join: Join, place: Positions) -> Floats:
-    known = np.append(join.known, 0)[place]
-    return np.where(place >= 0, (join.at - known) / HOUR, np.nan)
+def aggregated(aggregate: Aggregate, sums: Sums, span: Span, what: str) -> Floats:
+    """Return (m,) a number of each span's rows, whose order does not matter; NaN where there is none."""
+    if aggregate.kind in (AggregateKind.MINIMUM, AggregateKind.MAXIMUM, AggregateKind.DISTINCT):
+        column = sums.values(aggregate)
+        if aggregate.kind is AggregateKind.DISTINCT:
+            return distinct(column.values, column.valid, sums.code, span)
+        return extreme(aggregate.kind, column.values.astype(np.float64), column.valid, span)
+    prefix = sums.prefix(aggregate, what)
+    if prefix is None:
+        return span.rows().astype(np.float64)
+    known = span.rows() if prefix.known is None else span.total(prefix.known)
+    if aggregate.kind is AggregateKind.VARIANCE and prefix.squares is not None and prefix.magnitude is not None:
+        require_exact(prefix.magnitude, span, what, prefix.grid)
+        return variance(span.total(prefix.steps), span.total(prefix.squares), known, prefix.grid)
+    total: Floats = span.total(prefix.steps).astype(np.float64) * prefix.grid
+    return (
+        total if aggregate.kind in (AggregateKind.COUNT, AggregateKind.SUM) else share(total, known.astype(np.float64))
+    )
 
 
-def _gather(of: str | Expression, join: Join, place: Positions) -> pa.Array:
-    column = evaluate(of, join.log.columns)
-    row = np.append(join.settled, 0)[place]
+def _in_order(aggregate: Aggregate, view: AsKnown, span: Span) -> Found:
+    counted = view.sums.counted(aggregate)
+    place = first_rows(span, counted) if aggregate.kind is AggregateKind.HISTORY else last_rows(span, counted)
+    if aggregate.kind is AggregateKind.LAST and aggregate.of is not None:
+        return _gather(aggregate.of, view, place)
+    known = np.append(view.known, 0)[place]
+    return np.where(place >= 0, (view.asking.at - known) / HOUR, np.nan)
+
+
+def _fading(aggregate: Aggregate, view: AsKnown, back: int, what: str) -> Floats:
+    """Return (m,) sums of weighted rows, block by block: within one, weights are those of its start (see `decay`)."""
+    prefix = view.sums.prefix(aggregate, what)
+    assert aggregate.half_life is not None  # noqa: S101 - of what decays
+    assert prefix is not None  # noqa: S101
+    assert prefix.known is not None  # noqa: S101
+    half_life = microseconds(aggregate.half_life)
+    length, at = BLOCK * half_life, view.asking.at
+    begins = at // length * length
+    total, known = np.zeros(len(at)), np.zeros(len(at))
+    start, end = view.position(back), view.position(0)
+    for n in range(-(-back // length), -1, -1):
+        begin = begins - n * length
+        low = np.maximum(start, view.position_before(begin))
+        high = end if n == 0 else np.maximum(low, np.minimum(end, view.position_before(begin + length)))
+        weight = np.exp2((begin - at) / half_life)
+        total += _weighted(prefix.steps, Span(low, high), prefix.grid, weight)
+        known += _weighted(prefix.known, Span(low, high), prefix.known_grid, weight)
+    return total if aggregate.kind in (AggregateKind.COUNT, AggregateKind.SUM) else share(total, known)
+
+
+def _weighted(prefix: Ints, span: Span, grid: float, weight: Floats) -> Floats:
+    return span.total(prefix).astype(np.float64) * grid * weight
+
+
+def _gather(of: str | Expression, view: AsKnown, place: Positions) -> Found:
+    column = view.log.values(of)
+    row = np.append(view.rows, 0)[place]
     seen = place >= 0 if column.valid is None else (place >= 0) & np.append(column.valid, False)[row]
-    if not column.is_text:
-        values = np.full(len(place), np.nan)
-        values[seen] = column.values[row[seen]]
-        return _scatter(values, join.group, len(join.requests))
-    texts: NDArray[np.object_] = np.full(len(join.requests), None, dtype=object)
-    texts[join.group.order[seen]] = column.values[row[seen]]
-    return pa.array(texts, pa.string())
+    found: Found = np.full(len(place), None if column.is_text else np.nan, object if column.is_text else np.float64)
+    found[seen] = column.values[row[seen]]
+    return found
 
 
-def _scatter(values: Floats, group: Group, rows: int) -> pa.Array:
-    out = np.full(rows, np.nan, np.float32)
-    out[group.order] = values
-    return pa.array(out, from_pandas=True)
+def _numbers(column: Values) -> Floats:
+    values = column.values.astype(np.float64)
+    return values if column.valid is None else np.where(column.valid, values, np.nan)
 
 
 def _own(of: str | Expression, columns: NumpyTable) -> pa.Array:

@@ -1,48 +1,21 @@
-"""Aggregates of windows from prefix sums that do not depend on where they begin."""
+"""Aggregates of windows: spans of rows that are sorted by key and time."""
 
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlsys_assets.features.aggregate import AggregateKind
 from mlsys_assets.features.embedded.key_codes import Ints, Positions
-from mlsys_assets.features.numpy_table import Values
+from mlsys_assets.features.embedded.ranges import distinct_values, extremes
 
 HOUR = 3_600_000_000
 """Microseconds."""
 LARGEST = 2.0**62
-"""What a sum of grid steps must stay below."""
-PAIRS_AT_ONCE = 1_000_000
-"""How many request-row pairs are held in memory at once."""
+"""What a sum of squares must stay below."""
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Prefix:
-    """Sums of a column's first k values for every k, in whole steps of a grid, and how many were known.
-
-    ``known`` is None where all values are.
-    """
-
-    steps: Ints
-    known: Ints | None
-    grid: float
-
-
-class Windows(Protocol):
-    """For each request, the rows that count."""
-
-    def total(self, prefix: Ints) -> Ints:
-        """Return (m,) the sum over each request's rows of the column whose prefix sums are given."""
-        ...
-
-    def rows(self) -> Ints:
-        """Return (m,) how many rows each request has."""
-        ...
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,79 +34,65 @@ class Span:
         return (self.end - self.start).astype(np.int64)
 
 
-@dataclass(frozen=True, eq=False)
-class Filtered:
-    """Rows [start, end) of each request that became known in (since, until]: read one by one."""
-
-    span: Span
-    known: Ints
-    since: Ints
-    until: Ints
-
-    @cached_property
-    def _count(self) -> Ints:
-        return self.total(np.arange(len(self.known) + 1))
-
-    def rows(self) -> Ints:
-        """Return (m,) how many rows pass."""
-        return self._count
-
-    def total(self, prefix: Ints) -> Ints:
-        """Return (m,) the sum over the rows that pass."""
-        values, lengths = np.diff(prefix), self.span.rows()
-        out = np.zeros(len(lengths), np.int64)
-        batches = np.cumsum(lengths) // PAIRS_AT_ONCE
-        for batch in np.unique(batches):
-            part = np.flatnonzero(batches == batch)
-            ends = np.cumsum(lengths[part])
-            request = np.repeat(part, lengths[part])
-            row = np.arange(len(request)) + np.repeat(self.span.start[part] - ends + lengths[part], lengths[part])
-            known = self.known[row]
-            counted = np.where((known > self.since[request]) & (known <= self.until[request]), values[row], 0)
-            sums = np.append(0, np.cumsum(counted))
-            out[part] = sums[ends] - sums[ends - lengths[part]]
-        return out
+def share(total: Floats, known: Floats) -> Floats:
+    """Return (m,) total by known; NaN where nothing was."""
+    found: Floats = np.full(len(total), np.nan)
+    np.divide(total, known, out=found, where=known > 0)
+    return found
 
 
-def prefix_sums(column: Values, resolution: float, what: str) -> Prefix:
-    """Return the prefix sums of a column's known values in steps of ``resolution``.
+def variance(steps: Ints, squares: Ints, known: Ints, grid: float) -> Floats:
+    """Return (m,) the mean squared distance from the mean, of whole steps of a grid; NaN of nothing.
 
-    Integers add up exactly in any order, so a window's sum is the same wherever the pass began;
-    floats do not (Goldberg 1991). Raises ValueError where a sum could leave the range.
+    To rounding of the difference of two sums: relative error 2**-52 × (mean² / variance + 1).
     """
-    values, grid = column.values, resolution
-    if values.dtype.kind == "b":
-        steps, grid = values.astype(np.int64), 1.0
-    elif values.dtype.kind in "iu":
-        steps, grid = values.astype(np.int64), 1.0
-        _check_range(float(np.abs(steps.astype(np.float64)).sum()), what, grid)
-    else:
-        scaled = np.rint(values / resolution)
-        if column.valid is not None:
-            scaled[~column.valid] = 0
-        _check_range(float(np.abs(scaled).sum()), what, grid)
-        steps = scaled.astype(np.int64)
-    if column.valid is not None:
-        steps[~column.valid] = 0
-    return Prefix(_running(steps), None if column.valid is None else _running(column.valid), grid)
+    total = steps.astype(np.float64)
+    centred = squares.astype(np.float64) - share(total * total, known.astype(np.float64))
+    return share(np.maximum(centred, 0.0), known.astype(np.float64)) * (grid * grid)
 
 
-def aggregate_values(kind: AggregateKind, windows: Windows, prefix: Prefix | None) -> Floats:
-    """Return (m,) a count, sum, mean or rate of each request's rows; NaN for a mean of nothing."""
-    if prefix is None:
-        return windows.rows().astype(np.float64)
-    total: Floats = windows.total(prefix.steps).astype(np.float64) * prefix.grid
-    if kind in (AggregateKind.COUNT, AggregateKind.SUM):
-        return total
-    known = windows.rows() if prefix.known is None else windows.total(prefix.known)
-    mean: Floats = np.full(len(total), np.nan)
-    np.divide(total, known, out=mean, where=known > 0)
-    return mean
+def require_exact(magnitude: Floats, span: Span, what: str, grid: float) -> None:
+    """Raise ValueError if the squares of some window together leave the range in which they add up exactly."""
+    largest = float((magnitude[span.end] - magnitude[span.start]).max(initial=0.0))
+    if not largest < LARGEST:
+        raise ValueError(
+            f"{what}: a window whose squares add up to {largest * grid * grid:g} cannot be summed exactly in steps of "
+            f"{grid:g}; give a coarser resolution, or leave infinite values out"
+        )
 
 
-def last_rows(span: Span) -> Positions:
-    """Return (m,) the last row of each span; -1 where it is empty."""
-    return np.where(span.end > span.start, span.end - 1, -1)
+def extreme(kind: AggregateKind, values: Floats, valid: Mask | None, span: Span) -> Floats:
+    """Return (m,) the least or greatest known value of each span; NaN where there is none."""
+    sign = -1.0 if kind is AggregateKind.MAXIMUM else 1.0
+    least = extremes(
+        np.where(valid, sign * values, np.inf) if valid is not None else sign * values, span.start, span.end
+    )
+    some = span.rows() if valid is None else span.total(np.append(0, np.cumsum(valid)))
+    return np.where(some > 0, sign * least, np.nan)
+
+
+def distinct(values: NDArray[np.generic], valid: Mask | None, code: Ints, span: Span) -> Floats:
+    """Return (m,) how many different known values each span has."""
+    rows = np.arange(len(values)) if valid is None else np.flatnonzero(valid)
+    before = np.arange(len(values) + 1) if valid is None else np.append(0, np.cumsum(valid))
+    return distinct_values(values[rows], code[rows], before[span.start], before[span.end]).astype(np.float64)
+
+
+def last_rows(span: Span, counted: Mask | None = None) -> Positions:
+    """Return (m,) the last row of each span, of those that count; -1 where there is none."""
+    if counted is None:
+        return np.where(span.end > span.start, span.end - 1, -1)
+    upto = np.append(-1, np.maximum.accumulate(np.where(counted, np.arange(len(counted)), -1)))[span.end]
+    return np.where(upto >= span.start, upto, -1)
+
+
+def first_rows(span: Span, counted: Mask | None = None) -> Positions:
+    """Return (m,) the first row of each span, of those that count; -1 where there is none."""
+    if counted is None:
+        return np.where(span.end > span.start, span.start, -1)
+    n = len(counted)
+    onward = np.append(np.minimum.accumulate(np.where(counted, np.arange(n), n)[::-1])[::-1], n)[span.start]
+    return np.where(onward < span.end, onward, -1)
 
 
 def latest(happened: Ints, code: Ints, span: Span) -> Positions:
@@ -146,17 +105,3 @@ def latest(happened: Ints, code: Ints, span: Span) -> Positions:
     packed = code * (len(happened) + 1) + rank
     best = np.maximum.accumulate(np.where(packed == np.maximum.accumulate(packed), np.arange(len(packed)), 0))
     return np.where(span.end > span.start, np.append(best, 0)[span.end - 1], -1)
-
-
-def _running(steps: NDArray[np.int64] | NDArray[np.bool_]) -> Ints:
-    sums = np.zeros(len(steps) + 1, np.int64)
-    np.cumsum(steps, out=sums[1:])
-    return sums
-
-
-def _check_range(total: float, what: str, grid: float) -> None:
-    if not total < LARGEST:
-        raise ValueError(
-            f"{what}: values of {total * grid:g} together cannot be summed exactly in steps of {grid:g}; "
-            "give a coarser resolution, or leave infinite values out"
-        )
