@@ -37,4 +37,10 @@ def known_rows(lake: Any, system: MLSystem, as_of: datetime, versions: Mapping[s
     key, start = system.requests.key, system.calendar.start
     features = lake.read(system.name, FEATURES, window=(PREDICT_AT, start, as_of), version=versions[FEATURES])
     labels = lake.read(system.name, LABELS, window=(KNOWN_AT, start, as_of), version=versions[LABELS])
-    return LabelledRows.join(features, settled(labels, key=key), key=key, at=PREDICT_AT, window=system.label.window)
+    return LabelledRows.join(
+        features,
+        settled(labels, key=key, corrections=system.label.corrections),
+        key=key,
+        at=PREDICT_AT,
+        window=system.label.window,
+    )

@@ -122,7 +122,7 @@ def _months(system: MLSystem, stores: Resources, versions: Mapping[str, int]) ->
     if not stores.lake.has(system.name, PREDICTIONS):
         return []
     key, read = system.requests.key, stores.lake.read
-    known = settled(read(system.name, "labels"), key=key)
+    known = settled(read(system.name, "labels"), key=key, corrections=system.label.corrections)
     rows = decided(read(system.name, PREDICTIONS), read(system.name, BASELINES), known, key=key)
     month, known = rows.at.astype("datetime64[M]"), ~np.isnan(rows.label)
     costs = [] if system.costs is None else monthly(rows.at, rows.label, rows.score, rows.model, cost=system.costs)

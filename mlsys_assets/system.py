@@ -64,6 +64,11 @@ class Requests:
                 f"requests: key {self.key!r} is not the whole key of {self.source.name} ({self.source.key}), so that "
                 "two requests could be of one name; give the source a key of this one column"
             )
+        if self.source.corrections:
+            found.append(
+                f"requests: source {self.source.name!r} has corrections, so that a request could be asked twice; "
+                "give the requests a source without, and the corrections one of their own"
+            )
         if self.source.snapshot:
             found.append(
                 f"requests: source {self.source.name!r} is a snapshot, whose rows belong to no tick; use events"

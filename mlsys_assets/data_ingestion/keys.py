@@ -1,4 +1,7 @@
-"""Two rows of one name cannot both be true: the one known first stays, whatever is ingested with it."""
+"""Two rows of one name cannot both be true: the one known first stays, whatever is ingested with it.
+
+Where a source has corrections, one known later replaces it from then on: a row's name is then its key and that time.
+"""
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +28,8 @@ def check_keys(source: Source, rows: pa.Table, rejections: Rejections, standing:
     standing
         The keys of rows that became known before any of ``rows``.
     """
+    key = (*source.key, KNOWN_AT) if source.corrections else source.key
+    standing = None if source.corrections else standing
     sound = np.flatnonzero(~rejections.mask)
     if not len(sound):
         return
@@ -32,19 +37,17 @@ def check_keys(source: Source, rows: pa.Table, rejections: Rejections, standing:
     order = np.argsort(micros(found[KNOWN_AT]), kind="stable")
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
-    keys = found.select(source.key).append_column(RANK, pa.array(rank))
+    keys = found.select(key).append_column(RANK, pa.array(rank))
     if standing is not None:
-        keys = pa.concat_tables([_shared(standing, keys, source.key), keys])
-    firsts = keys.group_by(list(source.key), use_threads=False).aggregate([(RANK, "min")])
+        keys = pa.concat_tables([_shared(standing, keys, key), keys])
+    firsts = keys.group_by(list(key), use_threads=False).aggregate([(RANK, "min")])
     first = np.asarray(firsts.column(f"{RANK}_min"))
     again = np.ones(rows.num_rows, dtype=bool)
     again[sound[order[first[first != STANDING_RANK]]]] = False
     again &= ~rejections.mask
     if again.any():
         names, values = ", ".join(source.key), rows.column(source.key[0])
-        rejections.add(
-            _told_twice(rows, again, rejections.mask, source.key), rule=REPEATED, column=names, values=values
-        )
+        rejections.add(_told_twice(rows, again, rejections.mask, key), rule=REPEATED, column=names, values=values)
         rejections.add(again, rule="duplicate key", column=names, values=values)
 
 

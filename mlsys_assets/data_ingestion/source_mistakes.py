@@ -49,6 +49,8 @@ def source_mistakes(source: Source, *, thorough: bool) -> Iterator[str]:
         yield f"its kind is {source.kind!r}; allowed: {', '.join(TOLERANCE)}"
     if source.tolerance is not None:
         yield from out_of_range("its tolerance, a share,", source.tolerance, least=0, most=1)
+    if source.corrections and source.snapshot:
+        yield "it is a snapshot, which is replaced whole, and so has no corrections; leave one of the two off"
     yield from _column_mistakes(source)
     yield from _key_mistakes(source)
     for reference in sound(source.references, Reference):

@@ -48,15 +48,18 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         )
         return dg.MaterializeResult(
             metadata=adapter.evidence({"mean_label": mean, **{f"{k}_rows": n for k, n in counts.items()}}),
-            check_results=[adapter.check_result(told_once(told[entity]), asset)],
+            check_results=[adapter.check_result(told_once(told[entity], corrections=label.corrections), asset)],
         )
 
     return [labels]
 
 
-def told_once(entities: pa.ChunkedArray) -> Finding:
-    """Return whether no entity has more than one row of the label table, of (n,) such rows."""
+def told_once(entities: pa.ChunkedArray, *, corrections: bool = False) -> Finding:
+    """Return whether no entity has more than one row of the label table, of (n,) such rows, but for corrections."""
     again = len(entities) - pc.count_distinct(entities).as_py()
+    if corrections:
+        told = f"{len(entities) - again:,} entities, {again:,} corrections: what became known last counts"
+        return Finding(TOLD_ONCE, True, told, Severity.WARN, {"corrections": again})
     if not again:
         return Finding(TOLD_ONCE, True, f"{len(entities):,} entities", Severity.WARN)
     counts = pc.value_counts(entities)

@@ -27,11 +27,11 @@ def label_schema(key: str) -> pa.Schema:
     )
 
 
-def settled(labels: pa.Table, *, key: str) -> pa.Table:
+def settled(labels: pa.Table, *, key: str, corrections: bool = False) -> pa.Table:
     """Return the label table with each entity once: what became known of it first stands, in whatever order it came.
 
-    Two sources may tell of one entity, such as a flight that is called cancelled and has arrived. Of rows known at one
-    moment, the first by state and label stands.
+    With ``corrections``, what became known last stands. Two sources may tell of one entity, such as a flight that is
+    called cancelled and has arrived. Of rows known at one moment, the first by state and label stands.
 
     Parameters
     ----------
@@ -40,7 +40,8 @@ def settled(labels: pa.Table, *, key: str) -> pa.Table:
     """
     if len(labels) == pc.count_distinct(labels[key]).as_py():
         return labels
-    ordered = labels.sort_by([(name, "ascending") for name in (KNOWN_AT, STATE, LABEL)])
+    known = (KNOWN_AT, "descending" if corrections else "ascending")
+    ordered = labels.sort_by([known, *((name, "ascending") for name in (STATE, LABEL))])
     keys = ordered[key].combine_chunks()
     return ordered.take(pc.unique(pc.index_in(keys, value_set=keys)))  # where each key stands first
 

@@ -50,6 +50,11 @@ class NaturalLabel:
         never = self.never.values() if isinstance(self.never, Mapping) else ()
         return sound((self.source, *never), Source)
 
+    @property
+    def corrections(self) -> bool:
+        """Whether a label that became known later replaces the one before."""
+        return any(source.corrections for source in self.sources)
+
     def mistakes(self, key: str, *, thorough: bool = False) -> list[str]:
         """Return what is wrong with the declaration for entities named by ``key``.
 

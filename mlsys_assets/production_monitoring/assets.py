@@ -204,7 +204,11 @@ def _matured(system: MLSystem, stores: Resources, tick: TimeWindow) -> dict[str,
         return {}
     ticks = {t.start for t in affected(made, new, key=key, calendar=calendar)} | {tick.start}
     span = (PREDICT_AT, min(ticks), tick.end)
-    known = settled(lake.read(system.name, LABELS, window=(KNOWN_AT, min(ticks), tick.end)), key=key)
+    known = settled(
+        lake.read(system.name, LABELS, window=(KNOWN_AT, min(ticks), tick.end)),
+        key=key,
+        corrections=system.label.corrections,
+    )
     beside = lake.read(system.name, BASELINES, window=span, ticks=sorted(ticks))
     models = {CHAMPION: lake.read(system.name, PREDICTIONS, window=span, ticks=sorted(ticks))}
     models |= {name: beside.filter(pc.equal(beside[MODEL], name)) for name in beside[MODEL].unique().to_pylist()}

@@ -111,5 +111,5 @@ def _costs(system: MLSystem, costs: CostMatrix, stores: Resources, tick: TimeWin
     if not len(made):
         return ()
     known = read(system.name, LABELS, window=(KNOWN_AT, span[1], tick.end))
-    rows = decided(made, beside, settled(known, key=key), key=key)
+    rows = decided(made, beside, settled(known, key=key, corrections=system.label.corrections), key=key)
     return monthly(rows.at, rows.label, rows.score, rows.model, cost=costs)

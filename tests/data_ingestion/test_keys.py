@@ -49,6 +49,18 @@ def test_a_row_told_twice_is_put_aside_and_breaks_nothing(things: Any) -> None:
     assert "22 rows read = 20 accepted + 2 quarantined (2 × repeated record in id, e.g. 'a3')" in account.summary
 
 
+def test_what_becomes_known_later_under_the_same_key_corrects_where_it_may(things: Any) -> None:
+    told = tuple(("k", f"2013-01-{day}T00:00:00Z", "AA", "5", x) for day, x in (("10", "1"), ("09", "2")))
+    same_moment = ("k", "2013-01-10T00:00:00Z", "AA", "5", "3")
+    standing = pa.table({"id": ["k"]})
+    found = ingest(
+        things.source(corrections=True), things.raw(*told, told[0], same_moment),
+        window=things.week, known=things.known, standing=standing,
+    )  # fmt: skip
+    assert found.accepted.filter(pc.equal(found.accepted["id"], "k"))["x"].to_pylist() == [2, 1]
+    assert found.quarantined["rule"].to_pylist() == [REPEATED, "duplicate key"]
+
+
 @pytest.mark.parametrize("column", [1, 2, 3, 4], ids=["at", "code", "n", "x"])
 def test_a_row_that_says_otherwise_under_the_same_key_is_broken(column: int, things: Any) -> None:
     other = {1: "2013-01-08T00:00:01Z", 2: "BB", 3: "6", 4: ""}

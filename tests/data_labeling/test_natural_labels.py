@@ -124,6 +124,20 @@ def test_what_became_known_first_of_an_entity_stands_in_whatever_order_it_is_tol
     assert found.equals(label_table([expected[key] for key in sorted(expected)]))
 
 
+def test_of_corrected_labels_the_last_stands() -> None:
+    rows = [
+        ("a", 1.0, "labelled", 2),
+        ("a", 0.0, "labelled", 1),
+        ("b", None, "cancelled", 1),
+        ("b", 1.0, "labelled", 3),
+    ]
+    found = settled(label_table(rows), key="id", corrections=True).sort_by("id")
+    assert found.equals(label_table([rows[0], rows[3]]))
+    told = told_once(label_table(rows)["id"], corrections=True)
+    assert told.passed
+    assert told.summary.startswith("2 entities, 2 corrections")
+
+
 def test_an_entity_told_of_twice_is_named() -> None:
     assert told_once(pa.chunked_array([["a", "b"]])).passed
     found = told_once(pa.chunked_array([["a", "b"], ["b", "b"]]))
