@@ -2,9 +2,11 @@
 
 import math
 import statistics
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,8 @@ from mlsys_assets.features.request import Request
 from mlsys_assets.features.request_table import request_columns
 from mlsys_assets.features.scheduled import Scheduled
 from mlsys_assets.features.trailing import Trailing
+
+sys.path.insert(0, str(Path(__file__).parent))  # the worlds, which the tests of each engine share
 
 Row = dict[str, Any]
 

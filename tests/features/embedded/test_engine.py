@@ -1,153 +1,31 @@
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+import worlds
 from hypothesis import given, strategies as st
 
-from mlsys_assets.data_ingestion.source import Source
 from mlsys_assets.features.aggregate import (
-    age,
     count,
-    distinct,
-    history,
     last,
-    maximum,
     mean,
-    minimum,
-    rate,
     sum as total,
-    variance,
 )
-from mlsys_assets.features.derived import Backoff, Derived
 from mlsys_assets.features.embedded import log as log_module
 from mlsys_assets.features.embedded.engine import compute
-from mlsys_assets.features.feature import Feature, reads
-from mlsys_assets.features.key import Key
+from mlsys_assets.features.feature import reads
 from mlsys_assets.features.lookup import Lookup
 from mlsys_assets.features.request import Request
-from mlsys_assets.features.scheduled import Scheduled
 from mlsys_assets.features.trailing import Trailing
-from mlsys_assets.tables import Column
-from mlsys_assets.types import DeclarationError, days, hours, minutes, utc
+from mlsys_assets.types import DeclarationError, hours
 
 Oracle = Callable[..., list[list[Any]]]
-START = utc("2013-03-10")
-"""The day the clocks go forward in New York."""
-TIME = pa.timestamp("us", tz="UTC")
-
-
-def _source(name: str, *, snapshot: bool = False, corrections: bool = False) -> Source:
-    columns = (Column("id", "int64"), Column("place", "string"), Column("line", "int64"), Column("delay", "float64"),
-               Column("cost", "float64"), Column("kind", "string"))  # fmt: skip
-    return Source(name, read=lambda window: pa.table({}), raw=(), columns=columns, derive=lambda t: t, key=("id",),
-                  snapshot=snapshot, corrections=corrections)  # fmt: skip
-
-
-EVENTS = _source("events")
-PLAN = _source("plan")
-PAPERS = _source("papers", snapshot=True)
-MENDED = _source("mended", corrections=True)
-SCHEMA = pa.schema({"id": pa.int64(), "place": pa.string(), "line": pa.int64(), "delay": pa.float64(),
-                    "cost": pa.float64(), "kind": pa.string(), "event_time": TIME, "known_at": TIME})  # fmt: skip
-REQUESTS = pa.schema([("id", pa.string()), ("place", pa.string()), ("line", pa.int64()), ("size", pa.float64()),
-                      ("planned", TIME), ("predict_at", TIME)])  # fmt: skip
-PARITY = Key("odd", lambda row: row["line"] % 2)
-
-
-def _late(row: Any) -> Any:
-    return row["delay"] > 1
-
-
-def _everything(source: Source, by: Any) -> tuple[Feature, ...]:
-    """Every aggregate of one source and key."""
-    return (
-        Trailing(source, by=by, over=(minutes(40), hours(5)), number=count(), late=count(_late), cost=total("cost"),
-                 paid=total("cost", where=_late), cost_late=mean("cost", where=_late), share=rate(_late),
-                 spread=variance("cost", resolution=0.25), lines=variance("line", where=_late), least=minimum("cost"),
-                 most=maximum("delay", where=_late), most_line=maximum("line"), kinds=distinct("kind"),
-                 costs=distinct("cost", where=_late), latest=last("kind"), latest_late=last("cost", where=_late),
-                 since=age(), since_late=age(_late), known_for=history(), late_for=history(_late),
-                 fading=count(half_life=minutes(30)), fading_cost=total("cost", half_life=hours(1)),
-                 fading_late=rate(_late, half_life=minutes(20)),
-                 fading_paid=mean("cost", where=_late, half_life=hours(2))),
-    )  # fmt: skip
-
-
-FEATURES: tuple[Feature, ...] = (
-    Request("place", "line", "size", double=lambda row: row["size"] * 2, large=lambda row: row["size"] > 1),
-    Lookup(EVENTS, by="place", columns=("delay", "kind", "line"), max_age=hours(3)),
-    Lookup(PAPERS, by=("place", "line"), columns=("cost",)),
-    Trailing(EVENTS, by="place", over=(hours(1), hours(4)), n=count(), mean_delay=mean("delay"), cost=total("cost"),
-             late=rate(lambda row: row["delay"] > 1), early=count(lambda row: row["delay"] < 0), age=age(),
-             last_kind=last("kind"), last_delay=last("delay"), sure=mean(lambda row: row["delay"] * row["line"])),
-    Trailing(EVENTS, by=("place", PARITY), over=hours(2), n=count(), last_line=last("line")),
-    Trailing(EVENTS, by=Key("from", "place", "kind"), over=hours(6), n=count()),
-    Trailing(EVENTS, by=(), over=hours(2), n=count(), mean_cost=mean("cost")),
-    Scheduled(PLAN, by="place", around=(minutes(30), hours(2)), max_age=days(1), at="planned", n=count(),
-              mean_delay=mean("delay"), late=rate(lambda row: row["delay"] > 1)),
-    Scheduled(PLAN, by=(), around=hours(1), max_age=hours(5), at="planned", n=count()),
-    *_everything(EVENTS, "place"),
-    *_everything(MENDED, ("line",)),
-    Lookup(MENDED, by="place", columns=("cost",), max_age=hours(4)),
-    Scheduled(MENDED, by="place", around=(minutes(30), hours(2)), max_age=days(1), at="planned", m=count(),
-              mean_cost=mean("cost"), least_cost=minimum("cost"), kinds=distinct("kind")),
-    Derived(against=lambda f: f["place_mean_delay_1h"] - f["place_mean_delay_4h"],
-            rising=lambda f: f["place_n_1h"] * 4 > f["place_n_4h"]),
-    Derived(twice=lambda f: f["against"] * 2),
-    Backoff("usual", ("place_mean_delay_1h", "place_n_1h"), ("place_mean_delay_4h", "place_n_4h"),
-            ("all_mean_cost_2h", "all_n_2h"), at_least=2),
-)  # fmt: skip
-
-STEP = minutes(20)
-"""Moments are few, so that rows tie with each other and with the ends of windows."""
-TOLERANCE = 1e-3
-"""Of a variance of values on a grid of 2**-15, and of weighted sums of values up to 1e6; all else is exact."""
-NUMBERS = (None, math.nan, -2.0, 0.0, 0.25, 1.0, 2.0, 17.0, 1e6)
-
-
-def _pick(random: np.random.Generator, values: Sequence[Any], n: int) -> list[Any]:
-    return [values[i] for i in random.integers(len(values), size=n)]
-
-
-def _moments(random: np.random.Generator, n: int) -> list[datetime]:
-    return [START + int(i) * STEP for i in random.integers(0, 36, size=n)]
-
-
-def _log(random: np.random.Generator, n: int, *, steady: bool = False) -> pa.Table:
-    """Rows in any order; with ``steady``, each known a day before it happens."""
-    event = _moments(random, n)
-    known = [e - days(1) + hours(10) for e in event] if steady else _moments(random, n)
-    return pa.table(
-        [random.permutation(n), _pick(random, ("A", "B", "C", None), n), _pick(random, (0, 1, 2, None), n),
-         _pick(random, NUMBERS, n), _pick(random, NUMBERS, n), _pick(random, ("A", "B", None), n), event, known],
-        schema=SCHEMA,
-    )  # fmt: skip
-
-
-def _versions(random: np.random.Generator, n: int) -> pa.Table:
-    """Rows of which some are told again later, with other values, keys and times of the event."""
-    log = _log(random, n)
-    names = random.integers(0, max(n // 2, 1), size=n)
-    told = dict(zip(zip(names, log["known_at"].to_pylist(), strict=True), range(n), strict=True))
-    kept = sorted(told.values())
-    return log.set_column(0, "id", pa.array(names)).take(pa.array(kept, pa.int64()))
-
-
-def _tables(random: np.random.Generator, n: int, *, steady: bool = False) -> dict[str, pa.Table]:
-    return {"events": _log(random, n), "plan": _log(random, n, steady=steady), "papers": _log(random, n),
-            "mended": _versions(random, n)}  # fmt: skip
-
-
-def _asked(random: np.random.Generator, n: int) -> pa.Table:
-    return pa.table(
-        [[str(i) for i in range(n)], _pick(random, ("A", "B", "C", None), n), _pick(random, (0, 1, 5, None), n),
-         _pick(random, NUMBERS, n), _moments(random, n), _moments(random, n)],
-        schema=REQUESTS,
-    )  # fmt: skip
+FEATURES, START, TIME = worlds.FEATURES, worlds.START, worlds.TIME
+EVENTS, SCHEMA, REQUESTS = worlds.EVENTS, worlds.SCHEMA, worlds.REQUESTS
 
 
 def _rows(table: pa.Table) -> list[list[Any]]:
@@ -159,22 +37,22 @@ def _agree(found: list[list[Any]], wanted: list[list[Any]]) -> None:
     assert len(found) == len(wanted)
     for mine, theirs in zip(found, wanted, strict=True):
         for a, b in zip(mine, theirs, strict=True):
-            assert a == b or math.isclose(a, b, rel_tol=1e-6, abs_tol=TOLERANCE)
+            assert a == b or math.isclose(a, b, rel_tol=1e-6, abs_tol=worlds.TOLERANCE)
 
 
 @given(seed=st.integers(0, 2**32 - 1), requests=st.integers(0, 12), rows=st.integers(0, 40), steady=st.booleans())
 def test_every_kind_equals_its_definition(oracle: Oracle, seed: int, requests: int, rows: int, steady: bool) -> None:
     random = np.random.default_rng(seed)
-    asked = _asked(random, requests)
-    tables = _tables(random, rows, steady=steady)
+    asked = worlds.asked(random, requests)
+    tables = worlds.tables_of(random, rows, steady=steady)
     _agree(_rows(compute(FEATURES, asked, tables, key="id")), oracle(FEATURES, asked, tables))
 
 
 @given(seed=st.integers(0, 2**32 - 1), rows=st.integers(0, 60))
 def test_a_request_alone_with_bounded_history_gives_the_same_bits(seed: int, rows: int) -> None:
     random = np.random.default_rng(seed)
-    asked = _asked(random, 8)
-    tables = _tables(random, rows)
+    asked = worlds.asked(random, 8)
+    tables = worlds.tables_of(random, rows)
     # Sums of tenths depend on where they begin, unless they are exact.
     tenths = pa.array(random.integers(-99, 99, size=rows) / 10)
     tables["events"] = tables["events"].set_column(3, "delay", tenths)
@@ -198,8 +76,8 @@ def _bounded(tables: dict[str, pa.Table], at: datetime) -> dict[str, pa.Table]:
 @given(seed=st.integers(0, 2**32 - 1))
 def test_the_order_of_tables_and_requests_does_not_matter(seed: int) -> None:
     random = np.random.default_rng(seed)
-    asked = _asked(random, 9)
-    tables = _tables(random, 50)
+    asked = worlds.asked(random, 9)
+    tables = worlds.tables_of(random, 50)
     wanted = compute(FEATURES, asked, tables, key="id")
     mixed = {name: table.take(pa.array(random.permutation(len(table)))) for name, table in tables.items()}
     order = pa.array(random.permutation(9))
@@ -295,8 +173,8 @@ def test_what_cannot_be_computed_is_refused() -> None:
 
 def test_no_requests_give_an_empty_table_of_the_same_schema() -> None:
     random = np.random.default_rng(0)
-    tables = _tables(random, 5) | {"papers": SCHEMA.empty_table()}
-    some = compute(FEATURES, _asked(random, 3), tables, key="id")
+    tables = worlds.tables_of(random, 5) | {"papers": SCHEMA.empty_table()}
+    some = compute(FEATURES, worlds.asked(random, 3), tables, key="id")
     none = compute(FEATURES, REQUESTS.empty_table(), tables, key="id")
     assert none.num_rows == 0
     assert none.schema == some.schema
@@ -319,8 +197,8 @@ def test_the_oracle_finds_planted_bugs(oracle: Oracle, monkeypatch: pytest.Monke
         monkeypatch.setattr(log_module.Log, "rank", lambda log, requests, back: np.searchsorted(
             log.known, requests.at - back + shift, side=side))  # fmt: skip
     random = np.random.default_rng(0)
-    asked = _asked(random, 12)
-    tables = _tables(random, 40)
+    asked = worlds.asked(random, 12)
+    tables = worlds.tables_of(random, 40)
     plain = [f for f in FEATURES if "mended" not in f.reads]
     with pytest.raises(AssertionError):
         _agree(_rows(compute(plain, asked, tables, key="id")), oracle(plain, asked, tables))

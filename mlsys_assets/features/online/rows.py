@@ -1,0 +1,151 @@
+"""One key's rows in memory: sorted by time, with running sums, so that a window is two bisections."""
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from typing import Any, Final
+
+NEVER: Final = 2**63 - 1
+"""When a row is replaced that no later one corrects."""
+REBASE: Final = 2**60
+"""From here on running sums begin anew when rows are let go."""
+
+Inputs = Sequence[tuple[int, int]]
+"""For each sum, what a row adds to it, in whole steps, and by how much it counts."""
+
+
+class Rows:
+    """Rows of one key in order of a time, each with what it adds to the key's sums.
+
+    ``time`` is what they are sorted by, microseconds: when they became known or, of a plan, when they happen; rows of
+    one time are sorted by ``ties``. ``known`` is when they became known: ``time`` itself, if they are sorted by it.
+    ``sums`` and ``counts`` are running: [k] is over the first k rows; counts are None while every row counts one.
+    """
+
+    __slots__ = ("counts", "ended", "known", "names", "raws", "sums", "ties", "time")
+
+    def __init__(self, sums: int, raws: int, *, planned: bool, weighted: Sequence[bool], correctable: bool) -> None:
+        self.time = array("q")
+        self.known = array("q") if planned else self.time
+        self.ties: list[tuple[Any, ...]] = []
+        self.sums = [array("q", [0]) for _ in range(sums)]
+        self.counts = [array("q", [0]) if heavy else None for heavy in weighted]
+        self.raws: list[list[Any]] = [[] for _ in range(raws)]
+        self.ended = array("q") if correctable else None
+        self.names: list[Any] = []
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    def add(self, time: int, tie: tuple[Any, ...], known: int, inputs: Inputs, raws: Sequence[Any]) -> int:
+        """Put a row in its place, and return it. Raises OverflowError where a sum leaves the range of 64 bits."""
+        times = self.time
+        place = len(times)
+        if place and (time < times[-1] or (time == times[-1] and self.ties and tie < self.ties[-1])):
+            place = self._place(time, tie)
+            self._insert(place, inputs)
+        else:
+            self._append(inputs, place)
+        times.insert(place, time)
+        if self.known is not times:
+            self.known.insert(place, known)
+        if tie:
+            self.ties.insert(place, tie)
+        for values, value in zip(self.raws, raws, strict=True):
+            values.insert(place, value)
+        if self.ended is not None:
+            self.ended.insert(place, NEVER)
+        return place
+
+    def _append(self, inputs: Inputs, rows: int) -> None:
+        counts = self.counts
+        for k, (step, weight) in enumerate(inputs):
+            sums = self.sums[k]
+            sums.append(sums[-1] + step)
+            count = counts[k]
+            if count is None:
+                if weight == 1:
+                    continue
+                count = counts[k] = array("q", range(rows + 1))
+            count.append(count[-1] + weight)
+
+    def _insert(self, place: int, inputs: Inputs) -> None:
+        for k, (step, weight) in enumerate(inputs):
+            _insert(self.sums[k], place, step)
+            count = self.counts[k]
+            if count is None and weight != 1:
+                count = self.counts[k] = array("q", range(len(self.time) + 1))
+            if count is not None:
+                _insert(count, place, weight)
+
+    def _place(self, time: int, tie: tuple[Any, ...]) -> int:
+        low, high = bisect_left(self.time, time), bisect_right(self.time, time)
+        return bisect_right(self.ties, tie, low, high) if self.ties else high
+
+    def let_go(self, rows: int) -> None:
+        """Forget the first rows."""
+        for times in [self.time] if self.known is self.time else [self.time, self.known]:
+            del times[:rows]
+        for values in (self.ties, *self.raws, self.names):
+            del values[:rows]
+        for sums in (*self.sums, *(c for c in self.counts if c is not None)):
+            del sums[:rows]
+            if abs(sums[0]) > REBASE:
+                base = sums[0]
+                sums[:] = array("q", [s - base for s in sums])
+        if self.ended is not None:
+            del self.ended[:rows]
+
+    def picked(self, places: Sequence[int]) -> "Rows":
+        """Return some of the rows, in order, as rows of their own: exact, and slow."""
+        found = Rows(0, 0, planned=self.known is not self.time, weighted=(), correctable=False)
+        found.time = array("q", [self.time[i] for i in places])
+        found.known = found.time if self.known is self.time else array("q", [self.known[i] for i in places])
+        found.ties = [self.ties[i] for i in places] if self.ties else []
+        found.sums = [_running(sums, places) for sums in self.sums]
+        found.counts = [None if c is None else _running(c, places) for c in self.counts]
+        found.raws = [[values[i] for i in places] for values in self.raws]
+        return found
+
+    def stored(self) -> list[Any]:
+        """Return the rows as plain values, for `restored`."""
+        return [
+            self.time.tobytes(),
+            None if self.known is self.time else self.known.tobytes(),
+            self.ties,
+            [sums.tobytes() for sums in self.sums],
+            [None if c is None else c.tobytes() for c in self.counts],
+            self.raws,
+            None if self.ended is None else self.ended.tobytes(),
+            self.names,
+        ]
+
+    @classmethod
+    def restored(cls, stored: Sequence[Any]) -> "Rows":
+        """Return the rows that `stored` gave."""
+        time, known, ties, sums, counts, raws, ended, names = stored
+        found = cls(0, 0, planned=known is not None, weighted=(), correctable=False)
+        found.time = array("q", time)
+        found.known = found.time if known is None else array("q", known)
+        found.ties = [tuple(tie) for tie in ties]
+        found.sums = [array("q", s) for s in sums]
+        found.counts = [None if c is None else array("q", c) for c in counts]
+        found.raws = raws
+        found.ended = None if ended is None else array("q", ended)
+        found.names = [tuple(name) for name in names]
+        return found
+
+
+def _insert(sums: "array[int]", place: int, step: int) -> None:
+    sums.insert(place + 1, sums[place] + step)
+    if step:
+        for k in range(place + 2, len(sums)):
+            sums[k] += step
+
+
+def _running(sums: "array[int]", places: Sequence[int]) -> "array[int]":
+    found, total = array("q", [0]), 0
+    for i in places:
+        total += sums[i + 1] - sums[i]
+        found.append(total)
+    return found
