@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -11,44 +10,59 @@ import pyarrow as pa
 
 from mlsys_assets.data_ingestion.source import Source
 from mlsys_assets.features.derived import Backoff, Derived, as_read
-from mlsys_assets.features.expression import Expression
+from mlsys_assets.features.expression import Expression, columns_read
 from mlsys_assets.features.feature import Feature, each_with_outputs, mistakes, reads
-from mlsys_assets.features.key import Key
 from mlsys_assets.features.lookup import Lookup
 from mlsys_assets.features.mistakes import with_times
-from mlsys_assets.features.online.measures import Raw, Sum, inputs_of, is_whole_of, raw_of
+from mlsys_assets.features.online.measures import inputs_of, raw_of
 from mlsys_assets.features.online.scalars import Record, Scalar, scalar
-from mlsys_assets.features.online.states import (
-    Entity,
-    Plan,
-    Reader,
-    Records,
-    State,
-    lookup_reader,
-    scheduled_reader,
-    trailing_reader,
-)
+from mlsys_assets.features.online.states import Entity, State, microseconds, state_of
 from mlsys_assets.features.request import Request
 from mlsys_assets.features.scheduled import Scheduled
 from mlsys_assets.features.trailing import Trailing
 from mlsys_assets.tables import EVENT_TIME, KNOWN_AT, Column
 from mlsys_assets.types import DeclarationError
 
-NO_KEY = None
-"""Stands for the key of a request, or a row, of which a part is missing."""
+Fill = Callable[[Record, list[Any]], None]
+"""Puts what is computed from a request, or from features before, into its slots."""
 
 
 @dataclass
 class _Feed:
-    """What becomes of one source's events."""
+    """What becomes of one source's events.
+
+    ``seen``: the rows taken in, by name and when they became known; of corrected sources, by which key in each state.
+    """
 
     source: Source
     reach: int | None
     scalars: list[Scalar] = field(default_factory=list)
+    places: dict[str | Expression, int] = field(default_factory=dict)
     states: list[tuple[State, tuple[int, ...]]] = field(default_factory=list)
     sums: list[Callable[..., tuple[int, int]]] = field(default_factory=list)
     raws: list[Callable[..., Any]] = field(default_factory=list)
-    seen: dict[Entity, dict[int, list[Any]]] = field(default_factory=dict)
+    seen: dict[Entity, dict[int, list[Entity | None]]] = field(default_factory=dict)
+
+    def place(self, of: str | Expression) -> int:
+        """Return where among the scalars a column or an expression is, once for all that need it."""
+        if of not in self.places:
+            self.places[of] = len(self.scalars)
+            self.scalars.append(scalar(of, with_times(self.source.columns)))
+        return self.places[of]
+
+    def settle(self) -> None:
+        """Prepare to compute each thing that several states need of an event once; when all is declared."""
+        sums = dict.fromkeys(one for state, _ in self.states for one in state.sums)
+        raws = dict.fromkeys(one for state, _ in self.states for one in state.raws)
+        read = [of for total in sums for of in (total.of, total.where)]
+        read += [of for raw in raws for of in (raw.of, raw.where)]
+        for of in read:
+            if of is not None:
+                self.place(of)
+        self.sums = [inputs_of(one, self.places, self.source.name) for one in sums]
+        self.raws = [raw_of(one, self.places) for one in raws]
+        for state, _ in self.states:
+            state.settle({one: i for i, one in enumerate(sums)}, {one: i for i, one in enumerate(raws)})
 
 
 class OnlineFeatures:
@@ -72,27 +86,24 @@ class OnlineFeatures:
             raise DeclarationError("the list of features", wrong)
         self.horizon: int | None = None
         self._requests = with_times(requests)
-        reach = reads(features)
+        self._reach = reads(features)
         self._feeds: dict[str, _Feed] = {}
-        self._states: dict[str, State] = {}
-        self._places: dict[str, dict[Any, int]] = {}
-        self._keys: dict[tuple[Key, ...], int] = {}
-        self._key_parts: list[list[Scalar]] = []
-        self._readers: list[Callable[[Record, int, list[Entity | None], list[Any]], list[Any]]] = []
-        self._reach = {name: None if back is None else _us(back) for name, back in reach.items()}
+        self._states: dict[str, tuple[State, tuple[Scalar, ...]]] = {}
+        self._declared: dict[str, tuple[Any, ...]] = {}
+        self._fills: list[Fill] = []
         before: list[Column] = []
         for feature, outputs in each_with_outputs(features, requests):
-            self._readers.append(self._reader(feature, before, len(outputs)))
+            self._declare(feature, before)
             before += outputs
         self.names = tuple(c.name for c in before)
         for feed in self._feeds.values():
-            self._settle(feed)
+            feed.settle()
 
     def update(self, source: str, event: Record) -> bool:
         """Take in an event; return whether it was new.
 
         ``event``: a row of the source, moments as microseconds since 1970 UTC. Sources that no feature reads are
-        passed over. Raises ValueError for a row without its times, and for what cannot be summed.
+        passed over. Raises ValueError for a row without its times, and for what cannot be summed exactly.
         """
         feed = self._feeds.get(source)
         if feed is None:
@@ -106,19 +117,12 @@ class OnlineFeatures:
         told = feed.seen.get(name)
         if told is not None and (known in told or not feed.source.corrections):
             return False
-        values = [read(event) for read in feed.scalars]
-        inputs, raws = [add(values, known) for add in feed.sums], [keep(values) for keep in feed.raws]
-        entities = []
-        for state, parts in feed.states:
-            entity = tuple([values[k] for k in parts])
-            entities.append(NO_KEY if None in entity else entity)
-            if None not in entity:
-                state.add(entity, happened, known, name, inputs, raws)
+        entities = self._add(feed, event, name)
         if told is None:
             told = feed.seen[name] = {}
         told[known] = entities if feed.source.corrections else []
         if len(told) > 1:
-            self._replace(feed, name, told)
+            _replace(feed, name, told)
         return True
 
     def read(self, request: Record, at: int) -> list[Any]:
@@ -132,19 +136,19 @@ class OnlineFeatures:
                 f"features as of {_moment(at)} cannot be read: what mattered before {_moment(self.horizon)} is "
                 "forgotten; rebuild the state as of then"
             )
-        entities: list[Entity | None] = []
-        for parts in self._key_parts:
+        out: list[Any] = [None] * len(self.names)
+        for state, parts in self._states.values():
             entity = tuple([part(request) for part in parts])
-            entities.append(NO_KEY if None in entity else entity)
-        found: list[Any] = []
-        for reader in self._readers:
-            found += reader(request, at, entities, found)
-        return found
+            if None not in entity:
+                state.read(entity, at, request, out)
+        for fill in self._fills:
+            fill(request, out)
+        return out
 
     def forget(self, at: int) -> None:
         """Let go of what no read from ``at`` on can need, microseconds."""
         self.horizon = at if self.horizon is None else max(at, self.horizon)
-        for state in self._states.values():
+        for state in self.states():
             state.forget(self.horizon)
         for feed in self._feeds.values():
             if feed.reach is not None:
@@ -165,112 +169,78 @@ class OnlineFeatures:
 
     def columns_read(self, source: str) -> tuple[str, ...]:
         """Return the columns that an event of a source must have."""
-        return tuple(c.name for c in with_times(self._feeds[source].source.columns))
+        feed = self._feeds[source]
+        known = with_times(feed.source.columns)
+        read = [name for of in feed.places for name in columns_read(of, known)]
+        return tuple(dict.fromkeys([EVENT_TIME, KNOWN_AT, *feed.source.key, *read]))
 
-    def states(self) -> Iterable[State]:
+    def states(self) -> tuple[State, ...]:
         """Return the states, by source and key."""
-        return self._states.values()
+        return tuple(state for state, _ in self._states.values())
 
-    def seen(self) -> dict[str, dict[Entity, dict[int, list[Any]]]]:
-        """Return by source which rows were taken in, by their names and when they became known."""
-        return {name: feed.seen for name, feed in self._feeds.items()}
+    def seen(self, source: str) -> dict[Entity, dict[int, list[Entity | None]]]:
+        """Return which rows of a source were taken in, by their names and when they became known."""
+        return self._feeds[source].seen
 
-    def _replace(self, feed: _Feed, name: Entity, told: Mapping[int, list[Any]]) -> None:
-        """Note of each version of a row when the next one replaced it."""
-        times = sorted(told)
-        for known, ended in pairwise(times):
-            for (state, _), entity in zip(feed.states, told[known], strict=True):
-                if entity is not NO_KEY:
-                    state.end(tuple(entity), name, known, ended)
+    @staticmethod
+    def _add(feed: _Feed, event: Record, name: Entity) -> list[Entity | None]:
+        """Add a row to every state of its source, and return by which key."""
+        known, happened = event[KNOWN_AT], event[EVENT_TIME]
+        values = [read(event) for read in feed.scalars]
+        inputs, raws = [of(values, known) for of in feed.sums], [of(values) for of in feed.raws]
+        steps, weights = [step for step, _ in inputs], [weight for _, weight in inputs]
+        whole = all(weight == 1 for weight in weights)
+        entities: list[Entity | None] = []
+        for state, parts in feed.states:
+            entity = tuple([values[k] for k in parts])
+            if None in entity:
+                entities.append(None)
+                continue
+            entities.append(entity)
+            try:
+                state.add(entity, happened, known, name, steps, weights, raws, whole=whole)
+            except OverflowError:
+                raise ValueError(
+                    f"{state.name}: the sums of {entity} leave the range in which they add up exactly; give a coarser "
+                    "resolution"
+                ) from None
+        return entities
 
-    def _reader(
-        self, feature: Feature, before: Sequence[Column], width: int
-    ) -> Callable[[Record, int, list[Entity | None], list[Any]], list[Any]]:
+    def _declare(self, feature: Feature, before: Sequence[Column]) -> None:
+        slot = len(before)
         match feature:
             case Request():
-                own = [scalar(of, self._requests) for _, of in feature.values]
-                return lambda request, at, entities, found: [_plain(read(request)) for read in own]
+                self._fills.append(_own(feature, self._requests, slot))
             case Derived():
-                return _derived(feature, before)
+                self._fills.append(_derived(feature, before))
             case Backoff():
-                return _backoff(feature, before)
+                self._fills.append(_backoff(feature, before))
             case Lookup() | Trailing() | Scheduled():
-                return self._keyed(feature, width)
-        raise TypeError(f"{feature!r} is no feature that can be computed online")
-
-    def _keyed(
-        self, feature: Lookup | Trailing | Scheduled, width: int
-    ) -> Callable[[Record, int, list[Entity | None], list[Any]], list[Any]]:
-        state = self._state(feature)
-        reader = self._compiled(feature, state)
-        place = self._key(feature.keys)
-        own = feature.at if isinstance(feature, Scheduled) else None
-        nothing = [None] * width
-
-        def read(request: Record, at: int, entities: list[Entity | None], found: list[Any]) -> list[Any]:
-            entity = entities[place]
-            if entity is NO_KEY:
-                return nothing
-            return reader(state, entity, at, 0 if own is None else request[own])
-
-        return read
-
-    def _compiled(self, feature: Lookup | Trailing | Scheduled, state: State) -> Reader:
-        known = with_times(feature.source.columns)
-        if isinstance(feature, Lookup):
-            assert isinstance(state, Records)  # noqa: S101 - as `_state` chose
-            back = feature.max_age
-            places = [state.kept(Raw(column, None)) for column in feature.columns]
-            return lookup_reader(places, None if back is None else _us(back))
-        fields = [state.needed(a, whole=is_whole_of(a, known)) for _, a in feature.aggregates]
-        if isinstance(feature, Trailing):
-            return trailing_reader([_us(w) for w in feature.over], fields)
-        back = feature.max_age
-        return scheduled_reader([_us(w) for w in feature.around], fields, None if back is None else _us(back))
+                self._state(feature).declare(feature, slot)
+            case _:
+                raise TypeError(f"{feature!r} is no feature that can be computed online")
 
     def _state(self, feature: Lookup | Trailing | Scheduled) -> State:
-        kind = {Lookup: Records, Trailing: State, Scheduled: Plan}[type(feature)]
-        feed = self._feeds.setdefault(feature.source.name, _Feed(feature.source, self._reach[feature.source.name]))
-        name = f"{feature.source.name} {kind.__name__.lower()} {self._key(feature.keys)}"
-        if name not in self._states:
-            state = self._states[name] = kind(name, correctable=feature.source.corrections)
-            known = with_times(feature.source.columns)
-            feed.states.append((state, tuple(self._place(feed, k.in_source, known) for k in feature.keys)))
-        state, back = self._states[name], feature.reads[feature.source.name]
-        state.reach = None if back is None or state.reach is None else max(state.reach, _us(back))
+        source, back = feature.source, self._reach[feature.source.name]
+        feed = self._feeds.setdefault(source.name, _Feed(source, None if back is None else microseconds(back)))
+        parts = tuple((k.request, k.in_source) for k in feature.keys)
+        for name, (state, _) in self._states.items():
+            if self._declared.get(name) == (source.name, type(feature), parts):
+                return state
+        name = f"{source.name} {len(self._states)}"
+        state = state_of(feature, name)
+        self._declared[name] = (source.name, type(feature), parts)
+        self._states[name] = state, tuple(scalar(of, self._requests) for of, _ in parts)
+        feed.states.append((state, tuple(feed.place(of) for _, of in parts)))
         return state
 
-    def _key(self, keys: tuple[Key, ...]) -> int:
-        if keys not in self._keys:
-            self._keys[keys] = len(self._keys)
-            self._key_parts.append([scalar(k.request, self._requests) for k in keys])
-        return self._keys[keys]
 
-    def _place(self, feed: _Feed, of: str | Expression, columns: Sequence[Column]) -> int:
-        places = self._places.setdefault(feed.source.name, {})
-        if of not in places:
-            places[of] = len(feed.scalars)
-            feed.scalars.append(scalar(of, columns))
-        return places[of]
-
-    def _settle(self, feed: _Feed) -> None:
-        """Compute each thing that several states need of an event once."""
-        known, places = with_times(feed.source.columns), self._places.setdefault(feed.source.name, {})
-        sums: dict[Sum, int] = {}
-        raws: dict[Raw, int] = {}
-        for state, _ in feed.states:
-            read = [of for total in state.sums for of in (total.of, total.where)]
-            read += [of for raw in state.raws for of in (raw.of, raw.where)]
-            for of in read:
-                if of is not None:
-                    self._place(feed, of, known)
-            for total in state.sums:
-                if sums.setdefault(total, len(sums)) == len(feed.sums):
-                    feed.sums.append(inputs_of(total, places, feed.source.name))
-            for raw in state.raws:
-                if raws.setdefault(raw, len(raws)) == len(feed.raws):
-                    feed.raws.append(raw_of(raw, places))
-            state.settle(sums, raws)
+def _replace(feed: _Feed, name: Entity, told: Mapping[int, list[Entity | None]]) -> None:
+    """Note of each version of a row when the next one replaced it."""
+    for known, ended in pairwise(sorted(told)):
+        for (state, _), entity in zip(feed.states, told[known], strict=True):
+            if entity is not None:
+                state.end(entity, name, known, ended)
 
 
 def records(table: pa.Table, columns: Sequence[str]) -> Iterable[dict[str, Any]]:
@@ -284,28 +254,41 @@ def records(table: pa.Table, columns: Sequence[str]) -> Iterable[dict[str, Any]]
     return (dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True))
 
 
-def _derived(feature: Derived, before: Sequence[Column]) -> Callable[..., list[Any]]:
+def _own(feature: Request, requests: Sequence[Column], slot: int) -> Fill:
+    reading = [(slot + i, scalar(of, requests)) for i, (_, of) in enumerate(feature.values)]
+
+    def fill(request: Record, out: list[Any]) -> None:
+        for place, read in reading:
+            out[place] = _plain(read(request))
+
+    return fill
+
+
+def _derived(feature: Derived, before: Sequence[Column]) -> Fill:
     readable, names = as_read(before), [c.name for c in before]
-    computed = [scalar(of, readable) for _, of in feature.computed]
+    slot = len(before)
+    computed = [(slot + i, scalar(of, readable)) for i, (_, of) in enumerate(feature.computed)]
 
-    def read(request: Record, at: int, entities: list[Entity | None], found: list[Any]) -> list[Any]:
-        row = dict(zip(names, map(_stored, found), strict=False))
-        return [_plain(one(row)) for one in computed]
+    def fill(request: Record, out: list[Any]) -> None:
+        row = dict(zip(names, map(_stored, out), strict=False))
+        for place, read in computed:
+            out[place] = _plain(read(row))
 
-    return read
+    return fill
 
 
-def _backoff(feature: Backoff, before: Sequence[Column]) -> Callable[..., list[Any]]:
-    places = {c.name: i for i, c in enumerate(before)}
-    *finer, coarsest = [(places[value], places[count]) for value, count in feature.choices]
+def _backoff(feature: Backoff, before: Sequence[Column]) -> Fill:
+    places, slot = {c.name: i for i, c in enumerate(before)}, len(before)
+    *finer, (coarsest, _) = [(places[value], places[count]) for value, count in feature.choices]
 
-    def read(request: Record, at: int, entities: list[Entity | None], found: list[Any]) -> list[Any]:
+    def fill(request: Record, out: list[Any]) -> None:
         for value, count in finer:
-            if found[value] is not None and (_stored(found[count]) or 0) >= feature.at_least:
-                return [found[value]]
-        return [found[coarsest[0]]]
+            if out[value] is not None and (_stored(out[count]) or 0) >= feature.at_least:
+                out[slot] = out[value]
+                return
+        out[slot] = out[coarsest]
 
-    return read
+    return fill
 
 
 def _plain(value: Any) -> Any:
@@ -317,9 +300,5 @@ def _stored(value: Any) -> Any:
     return value if value is None or isinstance(value, str) else float(np.float32(value))
 
 
-def _us(duration: timedelta) -> int:
-    return duration // timedelta(microseconds=1)
-
-
-def _moment(microseconds: int) -> str:
-    return str(np.datetime64(microseconds, "us"))
+def _moment(at: int) -> str:
+    return str(np.datetime64(at, "us"))

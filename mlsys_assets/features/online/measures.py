@@ -1,7 +1,7 @@
 """What a source's rows add to running sums, and how an aggregate is read from them."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from math import floor
@@ -19,6 +19,9 @@ from mlsys_assets.tables import Column
 
 Field = Callable[[Rows, int, int, int], Any]
 """Reads an aggregate of the rows [start, end) as of a time, microseconds; None where there is nothing."""
+MEAN, ROWS, OTHER = range(3)
+Op = tuple[int, int, float, Field]
+"""How an aggregate is read: MEAN of a sum's place and grid, count of ROWS, or OTHER by a call."""
 Evaluated = Sequence[Any]
 """What the scalars of a source give for one row, in their order."""
 
@@ -64,7 +67,7 @@ def needs(aggregate: Aggregate, *, whole: bool) -> tuple[list[Sum], list[Raw]]:
     return ([plain, Sum(of, where, grid, squared=True)] if kind is AggregateKind.VARIANCE else [plain]), []
 
 
-def inputs_of(found: Sum, places: dict[Any, int], what: str) -> Callable[[Evaluated, int], tuple[int, int]]:
+def inputs_of(found: Sum, places: Mapping[Any, int], what: str) -> Callable[[Evaluated, int], tuple[int, int]]:
     """Return what gives a row's step and weight from its scalars and the time at which it became known."""
     of = None if found.of is None else places[found.of]
     where = None if found.where is None else places[found.where]
@@ -73,12 +76,16 @@ def inputs_of(found: Sum, places: dict[Any, int], what: str) -> Callable[[Evalua
 
     def steps(value: float, unit: float) -> int:
         try:
-            step = int(value) if unit == 1.0 and isinstance(value, int) else floor(value / unit + 0.5)
+            step = value if type(value) is int else floor(value / unit + 0.5)
         except OverflowError:
             raise ValueError(f"{what}: {value} cannot be summed; leave infinite values out") from None
         return step * step if squared else step
 
-    def inputs(values: Evaluated, known: int) -> tuple[int, int]:
+    def plain(values: Evaluated, known: int) -> tuple[int, int]:
+        value = values[of]  # type: ignore[index]
+        return (0, 0) if value is None else (steps(value, grid), 1)
+
+    def filtered(values: Evaluated, known: int) -> tuple[int, int]:
         value = 1 if of is None else values[of]
         if value is None or (where is not None and not values[where]):
             return 0, 0
@@ -87,10 +94,10 @@ def inputs_of(found: Sum, places: dict[Any, int], what: str) -> Callable[[Evalua
         weight = float(np.exp2((known % (BLOCK * half_life)) / half_life))
         return steps(value * weight, grid), steps(weight, grid)
 
-    return inputs
+    return filtered if of is None or where is not None or half_life is not None else plain
 
 
-def raw_of(found: Raw, places: dict[Any, int]) -> Callable[[Evaluated], Any]:
+def raw_of(found: Raw, places: Mapping[Any, int]) -> Callable[[Evaluated], Any]:
     """Return what gives the value that is kept of a row; None where it does not count."""
     of, where = places[found.of], None if found.where is None else places[found.where]
 
@@ -100,20 +107,29 @@ def raw_of(found: Raw, places: dict[Any, int]) -> Callable[[Evaluated], Any]:
     return value
 
 
-def field(aggregate: Aggregate, sums: Sequence[int], raws: Sequence[int], grid: float) -> Field:
-    """Return what reads an aggregate, given where its sums and values lie among the rows'."""
+def op(aggregate: Aggregate, sums: Sequence[int], raws: Sequence[int], grid: float) -> Op:
+    """Return how an aggregate is read, given where its sums and values lie among the rows'."""
+    kind = aggregate.kind
+    if kind in (AggregateKind.MEAN, AggregateKind.RATE) and aggregate.half_life is None:
+        return MEAN, sums[0], grid, _never
+    if kind is AggregateKind.COUNT and not sums:
+        return ROWS, 0, grid, _never
+    return OTHER, 0, grid, _field(aggregate, sums, raws, grid)
+
+
+def _field(aggregate: Aggregate, sums: Sequence[int], raws: Sequence[int], grid: float) -> Field:
     kind = aggregate.kind
     if kind in (*EXTREME, AggregateKind.DISTINCT):
         return _distinct(raws[0]) if kind is AggregateKind.DISTINCT else _extreme(raws[0], kind)
     if kind in IN_ORDER:
         return _in_order(kind, sums[0] if sums else None, raws[0] if raws else None)
-    if not sums:
-        return lambda rows, start, end, at: float(end - start)
     if aggregate.half_life is not None:
         return _fading(kind, sums[0], grid, aggregate.half_life // timedelta(microseconds=1))
-    if kind is AggregateKind.VARIANCE:
-        return _variance(sums[0], sums[1], grid)
-    return _total(sums[0], grid) if kind in (AggregateKind.COUNT, AggregateKind.SUM) else _mean(sums[0], grid)
+    return _variance(sums[0], sums[1], grid) if kind is AggregateKind.VARIANCE else _total(sums[0], grid)
+
+
+def _never(rows: Rows, start: int, end: int, at: int) -> Any:
+    raise NotImplementedError("means and counts of rows are read without a call")
 
 
 def _total(k: int, grid: float) -> Field:
@@ -122,15 +138,6 @@ def _total(k: int, grid: float) -> Field:
         return (sums[end] - sums[start]) * grid
 
     return total
-
-
-def _mean(k: int, grid: float) -> Field:
-    def mean(rows: Rows, start: int, end: int, at: int) -> float | None:
-        sums, counts = rows.sums[k], rows.counts[k]
-        known = end - start if counts is None else counts[end] - counts[start]
-        return (sums[end] - sums[start]) * grid / known if known else None
-
-    return mean
 
 
 def _variance(k: int, squares: int, grid: float) -> Field:

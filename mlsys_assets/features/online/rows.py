@@ -10,77 +10,63 @@ NEVER: Final = 2**63 - 1
 REBASE: Final = 2**60
 """From here on running sums begin anew when rows are let go."""
 
-Inputs = Sequence[tuple[int, int]]
-"""For each sum, what a row adds to it, in whole steps, and by how much it counts."""
-
 
 class Rows:
     """Rows of one key in order of a time, each with what it adds to the key's sums.
 
     ``time`` is what they are sorted by, microseconds: when they became known or, of a plan, when they happen; rows of
     one time are sorted by ``ties``. ``known`` is when they became known: ``time`` itself, if they are sorted by it.
-    ``sums`` and ``counts`` are running: [k] is over the first k rows; counts are None while every row counts one.
+    ``sums`` and ``counts`` are running: [k] is over the first k rows; counts are None while every row counts one, and
+    ``partial`` is whether some are not. ``monotone``: whether what comes later was known no earlier.
     """
 
-    __slots__ = ("counts", "ended", "known", "names", "raws", "sums", "ties", "time")
+    __slots__ = ("counts", "ended", "known", "monotone", "names", "partial", "raws", "sums", "ties", "time")
 
-    def __init__(self, sums: int, raws: int, *, planned: bool, weighted: Sequence[bool], correctable: bool) -> None:
+    def __init__(self, weighted: Sequence[bool], raws: int, *, planned: bool, correctable: bool) -> None:
         self.time = array("q")
         self.known = array("q") if planned else self.time
         self.ties: list[tuple[Any, ...]] = []
-        self.sums = [array("q", [0]) for _ in range(sums)]
+        self.sums = [array("q", [0]) for _ in weighted]
         self.counts = [array("q", [0]) if heavy else None for heavy in weighted]
+        self.partial = any(weighted)
         self.raws: list[list[Any]] = [[] for _ in range(raws)]
         self.ended = array("q") if correctable else None
         self.names: list[Any] = []
+        self.monotone = True
 
     def __len__(self) -> int:
         return len(self.time)
 
-    def add(self, time: int, tie: tuple[Any, ...], known: int, inputs: Inputs, raws: Sequence[Any]) -> int:
-        """Put a row in its place, and return it. Raises OverflowError where a sum leaves the range of 64 bits."""
+    def place(self, time: int, tie: tuple[Any, ...]) -> int:
+        """Return where a row belongs."""
         times = self.time
-        place = len(times)
-        if place and (time < times[-1] or (time == times[-1] and self.ties and tie < self.ties[-1])):
-            place = self._place(time, tie)
-            self._insert(place, inputs)
-        else:
-            self._append(inputs, place)
-        times.insert(place, time)
-        if self.known is not times:
+        if not times or time > times[-1] or (time == times[-1] and (not self.ties or tie >= self.ties[-1])):
+            return len(times)
+        low, high = bisect_left(times, time), bisect_right(times, time)
+        return bisect_right(self.ties, tie, low, high) if self.ties else high
+
+    def insert(self, place: int, time: int, tie: tuple[Any, ...], known: int) -> None:
+        """Put a row in its place; its sums and values are added by themselves."""
+        self.time.insert(place, time)
+        if self.known is not self.time:
+            before, after = self.known[max(place - 1, 0) : place], self.known[place : place + 1]
+            self.monotone &= all(k <= known for k in before) and all(k >= known for k in after)
             self.known.insert(place, known)
         if tie:
             self.ties.insert(place, tie)
-        for values, value in zip(self.raws, raws, strict=True):
-            values.insert(place, value)
         if self.ended is not None:
             self.ended.insert(place, NEVER)
-        return place
 
-    def _append(self, inputs: Inputs, rows: int) -> None:
-        counts = self.counts
-        for k, (step, weight) in enumerate(inputs):
-            sums = self.sums[k]
-            sums.append(sums[-1] + step)
-            count = counts[k]
-            if count is None:
-                if weight == 1:
-                    continue
-                count = counts[k] = array("q", range(rows + 1))
-            count.append(count[-1] + weight)
-
-    def _insert(self, place: int, inputs: Inputs) -> None:
-        for k, (step, weight) in enumerate(inputs):
+    def add(self, place: int, steps: Sequence[int], weights: Sequence[int]) -> None:
+        """Add a row, which has its place already, to the sums. Raises OverflowError beyond 64 bits."""
+        for k, (step, weight) in enumerate(zip(steps, weights, strict=True)):
             _insert(self.sums[k], place, step)
             count = self.counts[k]
             if count is None and weight != 1:
-                count = self.counts[k] = array("q", range(len(self.time) + 1))
+                count = self.counts[k] = array("q", range(len(self.time)))
+                self.partial = True
             if count is not None:
                 _insert(count, place, weight)
-
-    def _place(self, time: int, tie: tuple[Any, ...]) -> int:
-        low, high = bisect_left(self.time, time), bisect_right(self.time, time)
-        return bisect_right(self.ties, tie, low, high) if self.ties else high
 
     def let_go(self, rows: int) -> None:
         """Forget the first rows."""
@@ -98,13 +84,14 @@ class Rows:
 
     def picked(self, places: Sequence[int]) -> "Rows":
         """Return some of the rows, in order, as rows of their own: exact, and slow."""
-        found = Rows(0, 0, planned=self.known is not self.time, weighted=(), correctable=False)
+        found = Rows((), 0, planned=self.known is not self.time, correctable=False)
         found.time = array("q", [self.time[i] for i in places])
         found.known = found.time if self.known is self.time else array("q", [self.known[i] for i in places])
         found.ties = [self.ties[i] for i in places] if self.ties else []
         found.sums = [_running(sums, places) for sums in self.sums]
         found.counts = [None if c is None else _running(c, places) for c in self.counts]
         found.raws = [[values[i] for i in places] for values in self.raws]
+        found.monotone = self.monotone
         return found
 
     def stored(self) -> list[Any]:
@@ -118,13 +105,14 @@ class Rows:
             self.raws,
             None if self.ended is None else self.ended.tobytes(),
             self.names,
+            self.monotone,
         ]
 
     @classmethod
     def restored(cls, stored: Sequence[Any]) -> "Rows":
         """Return the rows that `stored` gave."""
-        time, known, ties, sums, counts, raws, ended, names = stored
-        found = cls(0, 0, planned=known is not None, weighted=(), correctable=False)
+        time, known, ties, sums, counts, raws, ended, names, monotone = stored
+        found = cls((), 0, planned=known is not None, correctable=False)
         found.time = array("q", time)
         found.known = found.time if known is None else array("q", known)
         found.ties = [tuple(tie) for tie in ties]
@@ -133,6 +121,7 @@ class Rows:
         found.raws = raws
         found.ended = None if ended is None else array("q", ended)
         found.names = [tuple(name) for name in names]
+        found.monotone, found.partial = monotone, any(c is not None for c in counts)
         return found
 
 

@@ -1,73 +1,99 @@
-"""The state of one source's rows by one key: what each kind of declaration keeps, and how it is read."""
+"""The state of one source's rows by one key: what is kept of them, and how features are read."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 from mlsys_assets.features.aggregate import Aggregate, AggregateKind
-from mlsys_assets.features.online.measures import Evaluated, Field, Raw, Sum, field, needs
+from mlsys_assets.features.lookup import Lookup
+from mlsys_assets.features.mistakes import with_times
+from mlsys_assets.features.online.measures import MEAN, ROWS, Evaluated, Op, Raw, Sum, is_whole_of, needs, op
 from mlsys_assets.features.online.rows import NEVER, Rows
+from mlsys_assets.features.online.scalars import Record
+from mlsys_assets.features.scheduled import Scheduled
+from mlsys_assets.features.trailing import Trailing
+from mlsys_assets.tables import Column
 
 Entity = tuple[Any, ...]
 """A key's values."""
-ALL: Final[Entity] = ()
-"""The key of what has none."""
+UNTIED: Final[Entity] = ()
+"""What tells rows of one time apart where nothing has to."""
+Declared = Lookup | Trailing | Scheduled
 
 
 class State:
-    """Rows by entity, sorted by when they became known.
+    """Rows by entity. ``name``: by which it is stored.
 
-    ``name``: by which it is stored. ``reach``: how long before a prediction a row may have become known and still
-    matter, microseconds; None: for ever. ``correctable``: whether rows may be replaced.
+    ``reach`` is how long before a prediction a row may have become known and still matter, microseconds; None: for
+    ever. ``changed`` and ``dropped`` are the entities whose rows have changed, or gone, since somebody emptied them.
     """
 
-    planned = False
+    planned = True
     """Whether rows are sorted by another time than when they became known."""
 
-    def __init__(self, name: str, *, correctable: bool) -> None:
+    def __init__(self, name: str, *, columns: Sequence[Column], correctable: bool) -> None:
         self.name, self.correctable = name, correctable
         self.reach: int | None = 0
         self.sums: list[Sum] = []
         self.raws: list[Raw] = []
-        self.ordered = False
         self.by_entity: dict[Entity, Rows] = {}
         self.changed: set[Entity] = set()
-        self.let_go: set[Entity] = set()
+        self.dropped: set[Entity] = set()
+        self._columns = columns
         self._sum_inputs: list[int] = []
         self._raw_inputs: list[int] = []
+        self._simple = False
+
+    def declare(self, feature: Any, slot: int) -> None:
+        """Be able to read a feature into ``slot`` and those after it; before any row is added."""
+        raise NotImplementedError
+
+    def read(self, entity: Entity, at: int, request: Record, out: list[Any]) -> None:
+        """Put what is declared of an entity, as known at a time, into its slots."""
+        raise NotImplementedError
 
     def placed(self, event: int, known: int, name: Entity) -> tuple[int, Entity]:
         """Return by which time a row is sorted, and by what among those of one time."""
-        return known, ((event, *name) if self.ordered else ALL)
+        raise NotImplementedError
 
-    def needed(self, aggregate: Aggregate, *, whole: bool) -> Field:
-        """Make sure that an aggregate can be read, and return what reads it; before any row is added."""
-        sums, raws = needs(aggregate, whole=whole)
-        self.sums += [s for s in sums if s not in self.sums]
-        self.raws += [r for r in raws if r not in self.raws]
-        self.ordered |= aggregate.kind is AggregateKind.LAST
-        grid = sums[0].grid if sums else 1.0
-        return field(aggregate, [self.sums.index(s) for s in sums], [self.raws.index(r) for r in raws], grid)
-
-    def settle(self, sums: dict[Sum, int], raws: dict[Raw, int]) -> None:
-        """Be told where among a source's inputs this state's lie."""
+    def settle(self, sums: Mapping[Sum, int], raws: Mapping[Raw, int]) -> None:
+        """Be told where among a source's inputs this state's lie, when all is declared."""
         self._sum_inputs = [sums[s] for s in self.sums]
         self._raw_inputs = [raws[r] for r in self.raws]
+        self._simple = not (self.planned or self.correctable or self.raws)
+        self._weighted = [s.half_life is not None for s in self.sums]
+        self._none = Rows(self._weighted, len(self.raws), planned=self.planned, correctable=False)
 
-    def add(self, entity: Entity, event: int, known: int, name: Entity, inputs: Evaluated, raws: Evaluated) -> None:
-        """Add a row that happened, and became known, at these times; ``inputs`` and ``raws``: those of the source."""
+    def add(  # noqa: PLR0913, PLR0917 - this is called for every row and key
+        self, entity: Entity, event: int, known: int, name: Entity, steps: Sequence[int], weights: Sequence[int],
+        raws: Evaluated, *, whole: bool,
+    ) -> None:  # fmt: skip
+        """Add a row that happened, and became known, at these times.
+
+        ``steps``, ``weights``, ``raws``: the source's inputs; ``whole``: whether all weights are one.
+        """
         rows = self.by_entity.get(entity)
         if rows is None:
-            heavy = [s.half_life is not None for s in self.sums]
             rows = self.by_entity[entity] = Rows(
-                len(self.sums), len(self.raws), planned=self.planned, weighted=heavy, correctable=self.correctable
+                self._weighted, len(self.raws), planned=self.planned, correctable=self.correctable
             )
-            self.let_go.discard(entity)
+            self.dropped.discard(entity)
+        self.changed.add(entity)
+        times = rows.time
+        if self._simple and whole and not rows.partial and (not times or known >= times[-1]):
+            times.append(known)
+            for sums, k in zip(rows.sums, self._sum_inputs):  # noqa: B905 - they are of one length
+                sums.append(sums[-1] + steps[k])
+            return
         time, tie = self.placed(event, known, name)
-        place = rows.add(time, tie, known, [inputs[k] for k in self._sum_inputs], [raws[k] for k in self._raw_inputs])
+        place = rows.place(time, tie)
+        rows.insert(place, time, tie, known)
+        rows.add(place, [steps[k] for k in self._sum_inputs], [weights[k] for k in self._sum_inputs])
+        for values, k in zip(rows.raws, self._raw_inputs, strict=True):
+            values.insert(place, raws[k])
         if self.correctable:
             rows.names.insert(place, name)
-        self.changed.add(entity)
 
     def end(self, entity: Entity, name: Any, known: int, ended: int) -> None:
         """Note when a row, told by its name and when it became known, was replaced."""
@@ -84,120 +110,170 @@ class State:
         """Let go of rows that no prediction from ``at`` on can see."""
         if self.reach is None:
             return
+        since = at - self.reach
         for entity in list(self.by_entity):
             rows = self.by_entity[entity]
-            if rows.known is rows.time:
-                gone = bisect_right(rows.known, at - self.reach)
-            else:  # as a plan's are sorted: up to the first that still matters
-                gone = next((i for i, known in enumerate(rows.known) if known > at - self.reach), len(rows))
+            known = rows.known
+            if known[0] > since:
+                continue
+            if known is rows.time:
+                gone = bisect_right(known, since)
+            else:  # sorted by another time: up to the first that still matters
+                gone = next((i for i, k in enumerate(known) if k > since), len(rows))
             if gone == len(rows):
                 del self.by_entity[entity]
                 self.changed.discard(entity)
-                self.let_go.add(entity)
+                self.dropped.add(entity)
             elif gone:
                 rows.let_go(gone)
                 self.changed.add(entity)
 
+    def _op(self, aggregate: Aggregate) -> Op:
+        sums, raws = needs(aggregate, whole=is_whole_of(aggregate, self._columns))
+        self.sums += [s for s in sums if s not in self.sums]
+        self.raws += [r for r in raws if r not in self.raws]
+        grid = sums[0].grid if sums else 1.0
+        return op(aggregate, [self.sums.index(s) for s in sums], [self.raws.index(r) for r in raws], grid)
 
-class Plan(State):
-    """Rows by entity, sorted by when they happen."""
+    def _reaches(self, back: timedelta | None) -> None:
+        self.reach = None if back is None or self.reach is None else max(self.reach, microseconds(back))
 
-    planned = True
+
+class Trail(State):
+    """Rows sorted by when they became known: for trailing windows."""
+
+    planned = False
+
+    def __init__(self, name: str, *, columns: Sequence[Column], correctable: bool) -> None:
+        super().__init__(name, columns=columns, correctable=correctable)
+        self._windows: dict[int, list[tuple[int, Op]]] = {}
+        self._ordered = False
+
+    def declare(self, feature: Trailing, slot: int) -> None:
+        """Be able to read trailing features."""
+        for window in feature.over:
+            for _, aggregate in feature.aggregates:
+                self._windows.setdefault(microseconds(window), []).append((slot, self._op(aggregate)))
+                self._ordered |= aggregate.kind is AggregateKind.LAST
+                slot += 1
+        self._reaches(max(feature.over))
 
     def placed(self, event: int, known: int, name: Entity) -> tuple[int, Entity]:
-        """Return by which time a row is sorted; those of one time in any order."""
-        return event, ALL
+        """Return when the row became known; where order matters, the later event comes later, then the greater key."""
+        return known, ((event, *name) if self._ordered else UNTIED)
 
-
-class Records(State):
-    """Rows by entity, sorted by when they had happened: a record about the future, when it became known."""
-
-    planned = True
-
-    def placed(self, event: int, known: int, name: Entity) -> tuple[int, Entity]:
-        """Return by which time a row is sorted, and by what among those of one time: the last corrects the others."""
-        return min(event, known), (known, event, *name)
-
-    def kept(self, raw: Raw) -> int:
-        """Make sure that a value is kept of each row, and return where."""
-        if raw not in self.raws:
-            self.raws.append(raw)
-        return self.raws.index(raw)
-
-
-Reader = Callable[[State, Entity, int, int], list[Any]]
-"""Reads a feature of an entity as of a time; the last number is the request's own planned time."""
-
-
-def trailing_reader(windows: Sequence[int], fields: Sequence[Field]) -> Reader:
-    """Return what reads the aggregates of each window, (at - window, at]."""
-    widest = max(windows)
-
-    def read(state: State, entity: Entity, at: int, own: int) -> list[Any]:
-        rows = state.by_entity.get(entity)
-        if rows is None:
-            rows = _no_rows(state)
+    def read(self, entity: Entity, at: int, request: Record, out: list[Any]) -> None:
+        """Put the aggregates of each window, (at - window, at], into their slots."""
+        rows = self.by_entity.get(entity, self._none)
         known = rows.time
         end = len(known)
         if end and known[-1] > at:
             end = bisect_right(known, at)
         if rows.ended is not None:
-            first = bisect_right(known, at - widest, 0, end)
+            first = bisect_right(known, at - max(self._windows), 0, end)
             rows = rows.picked([i for i in range(first, end) if rows.ended[i] > at])
             known, end = rows.time, len(rows)
-        found = []
-        for window in windows:
-            start = bisect_right(known, at - window, 0, end)
-            found += [read_field(rows, start, end, at) for read_field in fields]
-        return found
-
-    return read
+        for window, ops in self._windows.items():
+            fill(rows, bisect_right(known, at - window, 0, end), end, at, ops, out)
 
 
-def scheduled_reader(widths: Sequence[int], fields: Sequence[Field], max_age: int | None) -> Reader:
-    """Return what reads the aggregates of the plan within each width of the request's own time."""
+class Plan(State):
+    """Rows sorted by when they happen: for windows around a planned time."""
 
-    def read(state: State, entity: Entity, at: int, own: int) -> list[Any]:
-        rows = state.by_entity.get(entity)
-        if rows is None:
-            rows = _no_rows(state)
-        found = []
-        for width in widths:
-            start = bisect_left(rows.time, own - width)
-            end = bisect_right(rows.time, own + width, start)
-            part = rows
-            known = rows.known[start:end]
+    def __init__(self, name: str, *, columns: Sequence[Column], correctable: bool) -> None:
+        super().__init__(name, columns=columns, correctable=correctable)
+        self._windows: dict[tuple[str, int, int | None], list[tuple[int, Op]]] = {}
+
+    def declare(self, feature: Scheduled, slot: int) -> None:
+        """Be able to read scheduled features."""
+        back = None if feature.max_age is None else microseconds(feature.max_age)
+        for width in feature.around:
+            for _, aggregate in feature.aggregates:
+                window = (feature.at, microseconds(width), back)
+                self._windows.setdefault(window, []).append((slot, self._op(aggregate)))
+                slot += 1
+        self._reaches(feature.max_age)
+
+    def placed(self, event: int, known: int, name: Entity) -> tuple[int, Entity]:
+        """Return when the row happens; those of one time stand in any order."""
+        return event, UNTIED
+
+    def read(self, entity: Entity, at: int, request: Record, out: list[Any]) -> None:
+        """Put the aggregates of the plan within each width of the request's own time into their slots."""
+        rows = self.by_entity.get(entity, self._none)
+        for (own, width, max_age), ops in self._windows.items():
+            start = bisect_left(rows.time, request[own] - width)
+            end = bisect_right(rows.time, request[own] + width, start)
             since = -NEVER if max_age is None else at - max_age
-            if rows.ended is not None or (known and (max(known) > at or min(known) <= since)):
-                ended = rows.ended
-                stand = [
-                    i for i in range(start, end) if since < rows.known[i] <= at and (ended is None or ended[i] > at)
-                ]
-                part, start, end = rows.picked(stand), 0, len(stand)
-            found += [read_field(part, start, end, at) for read_field in fields]
-        return found
-
-    return read
+            if rows.monotone and rows.ended is None:
+                start = bisect_right(rows.known, since, start, end)
+                fill(rows, start, bisect_right(rows.known, at, start, end), at, ops, out)
+                continue
+            ended = rows.ended
+            stand = [i for i in range(start, end) if since < rows.known[i] <= at and (ended is None or ended[i] > at)]
+            fill(rows.picked(stand), 0, len(stand), at, ops, out)
 
 
-def lookup_reader(places: Sequence[int], max_age: int | None) -> Reader:
-    """Return what reads the values of the latest record: of those known, the one that happened last."""
+class Records(State):
+    """Rows sorted by when they had happened: for look-ups. A record about the future happens when it becomes known."""
 
-    def read(state: State, entity: Entity, at: int, own: int) -> list[Any]:
-        rows = state.by_entity.get(entity)
-        if rows is not None:
-            ended, happened = rows.ended, rows.time
-            for i in range(bisect_right(happened, at) - 1, -1, -1):
-                if max_age is not None and happened[i] <= at - max_age:
-                    break
-                if rows.known[i] <= at and (ended is None or ended[i] > at):
-                    return [rows.raws[k][i] for k in places]
-        return [None] * len(places)
+    def __init__(self, name: str, *, columns: Sequence[Column], correctable: bool) -> None:
+        super().__init__(name, columns=columns, correctable=correctable)
+        self._lookups: list[tuple[int | None, list[tuple[int, int]]]] = []
 
-    return read
+    def declare(self, feature: Lookup, slot: int) -> None:
+        """Be able to read looked-up columns."""
+        raws = [Raw(column, None) for column in feature.columns]
+        self.raws += [r for r in raws if r not in self.raws]
+        back = None if feature.max_age is None else microseconds(feature.max_age)
+        self._lookups.append((back, [(slot + i, self.raws.index(r)) for i, r in enumerate(raws)]))
+        self._reaches(feature.max_age)
+
+    def placed(self, event: int, known: int, name: Entity) -> tuple[int, Entity]:
+        """Return when the row had happened; of those of one time the last to be known corrects the others."""
+        return min(event, known), (known, event, *name)
+
+    def read(self, entity: Entity, at: int, request: Record, out: list[Any]) -> None:
+        """Put the values of the latest record, of those known, into their slots."""
+        rows = self.by_entity.get(entity)
+        if rows is None:
+            return
+        ended, happened, known = rows.ended, rows.time, rows.known
+        latest = bisect_right(happened, at) - 1
+        while latest >= 0 and (known[latest] > at or (ended is not None and ended[latest] <= at)):
+            latest -= 1
+        for max_age, places in self._lookups:
+            if latest >= 0 and (max_age is None or happened[latest] > at - max_age):
+                for slot, k in places:
+                    out[slot] = rows.raws[k][latest]
 
 
-def _no_rows(state: State) -> Rows:
-    """Return the rows of an entity that has none."""
-    heavy = [s.half_life is not None for s in state.sums]
-    return Rows(len(state.sums), len(state.raws), planned=state.planned, weighted=heavy, correctable=False)
+KINDS: Final[Mapping[type, type[State]]] = {Trailing: Trail, Scheduled: Plan, Lookup: Records}
+"""Which state a declaration is read from."""
+
+
+def state_of(feature: Declared, name: str) -> State:
+    """Return an empty state for declarations of a kind, by one source and key."""
+    source = feature.source
+    return KINDS[type(feature)](name, columns=with_times(source.columns), correctable=source.corrections)
+
+
+def fill(rows: Rows, start: int, end: int, at: int, ops: Sequence[tuple[int, Op]], out: list[Any]) -> None:
+    """Put aggregates of rows [start, end) into their slots; the most frequent kinds without a call."""
+    sums, counts = rows.sums, rows.counts
+    for slot, (kind, k, grid, read) in ops:
+        if kind == MEAN:
+            count = counts[k]
+            known = end - start if count is None else count[end] - count[start]
+            if known:
+                total = sums[k]
+                out[slot] = (total[end] - total[start]) * grid / known
+        elif kind == ROWS:
+            out[slot] = float(end - start)
+        else:
+            out[slot] = read(rows, start, end, at)
+
+
+def microseconds(duration: timedelta) -> int:
+    """Return a duration as a whole number of microseconds."""
+    return duration // timedelta(microseconds=1)

@@ -4,17 +4,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pytest
 import worlds
 from hypothesis import given, strategies as st
 
-from mlsys_assets.features.aggregate import count, mean, sum as total
 from mlsys_assets.features.embedded.engine import compute
 from mlsys_assets.features.feature import Feature
 from mlsys_assets.features.online.engine import OnlineFeatures, records
 from mlsys_assets.features.request_table import request_columns
-from mlsys_assets.features.trailing import Trailing
-from mlsys_assets.types import hours
 
 Oracle = Callable[..., list[list[Any]]]
 FEATURES = worlds.FEATURES
