@@ -127,7 +127,7 @@ def common(system: MLSystem, stage: str, *, kinds: Iterable[str] = (), owner: st
         "group_name": group(system, stage),
         "owners": [_owner(owner or system.owner)] if owner or system.owner else None,
         "kinds": set(kinds),
-        "code_version": _code_version(system),
+        "code_version": code_version(system),
         "tags": {"system": system.name, "stage": stage, **system.tags},
     }
 
@@ -137,7 +137,8 @@ def _owner(owner: str) -> str:
 
 
 @lru_cache
-def _code_version(system: MLSystem) -> str:
+def code_version(system: MLSystem) -> str:
+    """Return the first digits of a hash of the code that a system runs."""
     return code_hash(PACKAGES, files=source_files(system))[:CODE_DIGITS]
 
 

@@ -29,6 +29,8 @@ MODEL_HASH = "model_hash"
 
 FEATURES, LABELS = "features", "labels"
 """The tables of what is known of each request, and of what became of it."""
+SERVED = "served_features"
+"""The table of what was served online of each request when it was predicted."""
 PREDICTIONS, BASELINES = "predictions", "baseline_predictions"
 """The tables of what champions said, and of what baselines would have."""
 

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from mlsys_resources.database import Database
-from mlsys_resources.operations_rows import Alias, AliasAttempt, Decision, ModelVersion, TestRead
+from mlsys_resources.operations_rows import Alias, AliasAttempt, Decision, ModelVersion, OnlinePosition, TestRead
 
-Row = TypeVar("Row", ModelVersion, Alias, AliasAttempt, Decision, TestRead)
+Row = TypeVar("Row", ModelVersion, Alias, AliasAttempt, Decision, TestRead, OnlinePosition)
 
 
 class Conflict(RuntimeError):

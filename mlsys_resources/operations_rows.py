@@ -103,4 +103,18 @@ class TestRead:
         return json_hash([self.split, self.content_hash, self.models, self.reason, self.as_of.isoformat()])
 
 
+@dataclass(frozen=True, slots=True)
+class OnlinePosition:
+    """As of when a system's stored online features are: all that became known before ``at`` is in them.
+
+    ``signature`` names the declarations and the code that stored them; ``snapshots``, as JSON, the versions of the
+    tables that were read whole.
+    """
+
+    system: str
+    signature: str
+    at: datetime
+    snapshots: str
+
+
 TestRead.__test__ = False  # type: ignore[attr-defined]  # not a pytest class

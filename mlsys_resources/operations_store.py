@@ -1,4 +1,4 @@
-"""Operational state: one store of the ledger, the trusted models, their aliases, the read ledger and the clocks."""
+"""Operational state: one store of ledger, trusted models, aliases, read ledger, clocks and online features."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -11,6 +11,7 @@ from mlsys_resources.operations_checks import LONGEST_TEXT, check_text
 from mlsys_resources.operations_clocks import SimulatedClocks
 from mlsys_resources.operations_decisions import Ledger
 from mlsys_resources.operations_models import TrustedModels
+from mlsys_resources.operations_online import OnlineStates
 from mlsys_resources.operations_records import Conflict
 from mlsys_resources.operations_tables import METADATA
 from mlsys_resources.operations_test_reads import ReadLedger
@@ -18,7 +19,7 @@ from mlsys_resources.operations_test_reads import ReadLedger
 __all__ = ["Conflict", "OperationsStore", "UnknownModel"]
 
 
-class OperationsStore(Ledger, TrustedModels, Aliases, ReadLedger, SimulatedClocks):
+class OperationsStore(Ledger, TrustedModels, Aliases, ReadLedger, SimulatedClocks, OnlineStates):
     """The operational record of all systems, in SQLite (``sqlite:///file``) or PostgreSQL (``postgresql://…``).
 
     Opens its database on first use and creates its tables, safely against other processes doing the

@@ -96,3 +96,21 @@ CLOCKS = sa.Table(
     sa.Column("system", sa.Text, primary_key=True),
     sa.Column("now", UtcTime, nullable=False),
 )
+
+ONLINE_POSITIONS = sa.Table(
+    "mlsys_online_positions",
+    METADATA,
+    sa.Column("system", sa.Text, primary_key=True),
+    sa.Column("signature", sa.Text, nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+    sa.Column("snapshots", sa.Text, nullable=False),
+)
+
+ONLINE_ROWS = sa.Table(
+    "mlsys_online_rows",
+    METADATA,
+    sa.Column("system", sa.Text, primary_key=True),
+    sa.Column("state", sa.Text, primary_key=True),
+    sa.Column("entity", sa.LargeBinary, primary_key=True),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+)

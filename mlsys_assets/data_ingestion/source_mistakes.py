@@ -25,9 +25,9 @@ QUARANTINE_SUFFIX = "_quarantine"
 LONGEST_SOURCE_NAME = LONGEST_NAME - len(QUARANTINE_SUFFIX)
 TRUTH: dict[str, Any] = {"gives": "true or false", "fits": pa.types.is_boolean}
 OWN_TABLES = frozenset({
-    "labels", "features", "predictions", "baseline_predictions", "test_scores", "training_set", "candidates",
-    "evaluation", "champion_decision", "retraining_decision", "refitted_model", "promotion", "training_profile",
-    "performance", "drift", "monthly_cost", "report",
+    "labels", "features", "served_features", "predictions", "baseline_predictions", "test_scores", "training_set",
+    "candidates", "evaluation", "champion_decision", "retraining_decision", "refitted_model", "promotion",
+    "training_profile", "performance", "drift", "monthly_cost", "report",
 })  # fmt: skip
 """What every system has besides its sources; a test holds them equal to the assets of the stages."""
 

@@ -1,6 +1,7 @@
 """A tick's predictions, by the champion of its start, and what the baselines of its training would have said."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -10,22 +11,30 @@ import pyarrow.compute as pc
 
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.ledger import CANDIDATE
+from mlsys_assets.live_features import LiveFeatures
 from mlsys_assets.models.bundle import from_files
 from mlsys_assets.models.predictor import Predictor
 from mlsys_assets.prediction.batch import baseline_schema, predict_batch, prediction_schema
+from mlsys_assets.prediction.skew import SKEW, Difference, differences, skew
 from mlsys_assets.system import MLSystem
-from mlsys_assets.tables import BASELINES, FEATURES, PREDICT_AT, PREDICTIONS, SCORE
+from mlsys_assets.tables import BASELINES, FEATURES, PREDICT_AT, PREDICTIONS, SCORE, SERVED
 from mlsys_assets.types import CHAMPION, Finding, Severity, TimeWindow
 from mlsys_resources.artifact_files import SavedArtifacts
 from mlsys_resources.resources import Resources
 
 if TYPE_CHECKING:
+    from mlsys_resources.lake import Lake
     from mlsys_resources.model_store import ModelStore
     from mlsys_resources.operations_store import OperationsStore
 
 STAGE = "prediction"
 HAS_CHAMPION = "a_champion_predicts"
-CHECKS = {HAS_CHAMPION: ("Each tick had a champion when it began; where it had none, nothing is predicted.", False)}
+NOBODY = "none yet"
+"""In the place of a champion, for a tick that had none."""
+CHECKS = {
+    HAS_CHAMPION: ("Each tick had a champion when it began; where it had none, nothing is predicted.", False),
+    SKEW: (f"Online state, of which predictions are made, served what the lake says was known ({SERVED}).", False),
+}
 
 
 @dataclass(frozen=True)
@@ -44,12 +53,13 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         key=asset,
-        deps=[adapter.key(system, FEATURES)],
+        deps=[adapter.key(system, table) for table in dict.fromkeys((FEATURES, *_served_from(system)))],
         partitions_def=adapter.partitions(system),
         backfill_policy=adapter.SINGLE_RUN,
         check_specs=adapter.check_specs(asset, CHECKS),
-        description="A prediction for each request of the tick, by the model that was champion when the tick began; "
-        f"beside it, in `{BASELINES}`, what the baselines fitted with that model say.",
+        description="A prediction for each request of the tick, by the model that was champion when the tick began, of "
+        f"the features that online state, updated event by event, served at that moment (`{SERVED}`); beside it, in "
+        f"`{BASELINES}`, what the baselines fitted with that model say.",
         metadata={
             "dagster/column_schema": adapter.arrow_schema(prediction_schema(key, PREDICT_AT), adapter.entity(system))
         },
@@ -58,28 +68,60 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
     def predictions(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
         schema, beside = prediction_schema(key, PREDICT_AT), baseline_schema(key, PREDICT_AT)
         made, shadows, champions = [schema.empty_table()], [beside.empty_table()], {}
+        served, live = [system.feature_schema.empty_table()], _live(system, stores.lake, stores.operations)
         for tick in system.calendar.ticks(adapter.tick_window(context)):
             serving = _serving(system, stores, tick)
-            champions[system.calendar.key(tick.start)] = f"version {serving.version}" if serving else "none yet"
+            champions[system.calendar.key(tick.start)] = f"version {serving.version}" if serving else NOBODY
             if serving is not None:
-                rows = stores.lake.read(system.name, FEATURES, window=(PREDICT_AT, tick.start, tick.end))
+                rows = live.serve(tick)
+                served.append(rows)
                 made.append(_predicted(system, rows, serving.champion, serving.content_hash))
                 for name, content_hash, predictor in serving.baselines:
                     said = _predicted(system, rows, predictor, content_hash)
                     shadows.append(said.add_column(0, beside.field(0), pa.repeat(name, len(said))))
         ticks = adapter.TickWriter(context, system, stores.lake)
+        logged = pa.concat_tables(served)
+        ticks.write(SERVED, logged, schema=system.feature_schema, by=PREDICT_AT, record=False)
         ticks.write(BASELINES, pa.concat_tables(shadows), schema=beside, by=PREDICT_AT, record=False)
         ticks.write(PREDICTIONS, pa.concat_tables(made), schema=schema, by=PREDICT_AT)
+        unlike = _unlike(
+            system, stores, logged, [t for t in ticks.ticks if champions[system.calendar.key(t)] != NOBODY]
+        )
         mean = pc.mean(pa.concat_tables(made)[SCORE]).as_py()
         context.add_asset_metadata(
             {
                 "champion": adapter.markdown_table(("tick", "champion"), champions.items()),
                 **adapter.evidence({"mean_score": mean}),
+                **({"skew": _table(unlike)} if unlike else {}),
             }
         )
-        return dg.MaterializeResult(check_results=[adapter.check_result(_served(system, champions), asset)])
+        findings = (_served(system, champions), skew(unlike, rows=logged.num_rows))
+        return dg.MaterializeResult(check_results=[adapter.check_result(f, asset) for f in findings])
 
     return [predictions]
+
+
+def _served_from(system: MLSystem) -> tuple[str, ...]:
+    """Return the tables that online state is updated from, and the requests."""
+    return (*(s.name for s in system.feature_sources), system.requests.source.name)
+
+
+@lru_cache(maxsize=2)
+def _live(system: MLSystem, lake: "Lake", operations: "OperationsStore") -> LiveFeatures:
+    """Return a system's online features, kept in memory from one tick of this process to the next."""
+    return LiveFeatures(system, lake, operations, adapter.code_version(system))
+
+
+def _unlike(system: MLSystem, stores: Resources, served: pa.Table, ticks: list[datetime]) -> list[Difference]:
+    """Return where what was served in some ticks is not what the batch engine says was known."""
+    known = stores.lake.read(system.name, FEATURES, ticks=ticks)
+    return differences(served, known, key=system.requests.key)
+
+
+def _table(unlike: list[Difference]) -> dg.MarkdownMetadataValue:
+    rows = [(d.feature, d.rows, d.share, d.mean, d.largest, *d.example) for d in unlike]
+    header = ("feature", "requests", "share", "mean difference", "largest", "such as", "served", "known")
+    return adapter.markdown_table(header, rows)
 
 
 def _predicted(system: MLSystem, rows: pa.Table, predictor: Predictor, content_hash: str) -> pa.Table:
@@ -87,7 +129,7 @@ def _predicted(system: MLSystem, rows: pa.Table, predictor: Predictor, content_h
 
 
 def _served(system: MLSystem, champions: dict[str, str]) -> Finding:
-    without = [tick for tick, champion in champions.items() if champion == "none yet"]
+    without = [tick for tick, champion in champions.items() if champion == NOBODY]
     told = f"{len(champions) - len(without)} of {len(champions)} ticks had a champion when they began"
     if without:
         told += (

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -23,16 +23,49 @@ from mlsys_assets.features.trailing import Trailing
 from mlsys_assets.tables import EVENT_TIME, KNOWN_AT, Column
 from mlsys_assets.types import DeclarationError
 
+DAY: Final = 86_400_000_000
+"""Microseconds."""
+Keys = Sequence[Entity | None]
+"""A row's key in each state of its source, None where a part of it is missing; empty where none has to be told."""
 Fill = Callable[[Record, list[Any]], None]
 """Puts what is computed from a request, or from features before, into its slots."""
 
 
+class Seen:
+    """Which rows of a source were taken in: by name, when they became known and, if told, their key in each state.
+
+    Kept by the day on which they became known, so that old days go, and changed ones are stored, by themselves.
+    """
+
+    def __init__(self) -> None:
+        self.by_name: dict[Entity, dict[int, Keys]] = {}
+        self.by_day: dict[int, dict[tuple[Entity, int], Keys]] = {}
+        self.changed: set[int] = set()
+        self.dropped: set[int] = set()
+
+    def add(self, name: Entity, known: int, keys: Keys) -> None:
+        """Note a row."""
+        day = known // DAY
+        self.by_name.setdefault(name, {})[known] = keys
+        self.by_day.setdefault(day, {})[name, known] = keys
+        self.changed.add(day)
+        self.dropped.discard(day)
+
+    def forget(self, since: int) -> None:
+        """Let go of the days of which all rows became known before ``since``, microseconds."""
+        for day in [d for d in self.by_day if (d + 1) * DAY <= since]:
+            for name, known in self.by_day.pop(day):
+                versions = self.by_name[name]
+                del versions[known]
+                if not versions:
+                    del self.by_name[name]
+            self.changed.discard(day)
+            self.dropped.add(day)
+
+
 @dataclass
 class _Feed:
-    """What becomes of one source's events.
-
-    ``seen``: the rows taken in, by name and when they became known; of corrected sources, by which key in each state.
-    """
+    """What becomes of one source's events."""
 
     source: Source
     reach: int | None
@@ -41,7 +74,7 @@ class _Feed:
     states: list[tuple[State, tuple[int, ...]]] = field(default_factory=list)
     sums: list[Callable[..., tuple[int, int]]] = field(default_factory=list)
     raws: list[Callable[..., Any]] = field(default_factory=list)
-    seen: dict[Entity, dict[int, list[Entity | None]]] = field(default_factory=dict)
+    seen: Seen = field(default_factory=Seen)
 
     def place(self, of: str | Expression) -> int:
         """Return where among the scalars a column or an expression is, once for all that need it."""
@@ -114,15 +147,13 @@ class OnlineFeatures:
         if self.horizon is not None and feed.reach is not None and known <= self.horizon - feed.reach:
             return False  # no read from the horizon on can see it
         name = tuple([event[k] for k in feed.source.key])
-        told = feed.seen.get(name)
+        told = feed.seen.by_name.get(name)
         if told is not None and (known in told or not feed.source.corrections):
             return False
-        entities = self._add(feed, event, name)
-        if told is None:
-            told = feed.seen[name] = {}
-        told[known] = entities if feed.source.corrections else []
-        if len(told) > 1:
-            _replace(feed, name, told)
+        keys = self._add(feed, event, name)
+        feed.seen.add(name, known, keys if feed.source.corrections else ())
+        if told is not None:
+            _replace(feed, name)
         return True
 
     def read(self, request: Record, at: int) -> list[Any]:
@@ -152,8 +183,7 @@ class OnlineFeatures:
             state.forget(self.horizon)
         for feed in self._feeds.values():
             if feed.reach is not None:
-                since = self.horizon - feed.reach
-                feed.seen = {name: told for name, told in feed.seen.items() if max(told) > since}
+                feed.seen.forget(self.horizon - feed.reach)
 
     def load(self, tables: Mapping[str, pa.Table]) -> None:
         """Take in all rows of tables, by source."""
@@ -178,9 +208,21 @@ class OnlineFeatures:
         """Return the states, by source and key."""
         return tuple(state for state, _ in self._states.values())
 
-    def seen(self, source: str) -> dict[Entity, dict[int, list[Entity | None]]]:
-        """Return which rows of a source were taken in, by their names and when they became known."""
+    def seen(self, source: str) -> Seen:
+        """Return which rows of a source were taken in."""
         return self._feeds[source].seen
+
+    def reset(self, source: str) -> None:
+        """Forget all of a source, as of a snapshot that was replaced whole."""
+        feed = self._feeds[source]
+        for state, _ in feed.states:
+            state.dropped |= set(state.by_entity)
+            state.changed.clear()
+            state.by_entity.clear()
+        feed.seen.dropped |= set(feed.seen.by_day)
+        feed.seen.changed.clear()
+        feed.seen.by_day.clear()
+        feed.seen.by_name.clear()
 
     @staticmethod
     def _add(feed: _Feed, event: Record, name: Entity) -> list[Entity | None]:
@@ -235,10 +277,11 @@ class OnlineFeatures:
         return state
 
 
-def _replace(feed: _Feed, name: Entity, told: Mapping[int, list[Entity | None]]) -> None:
+def _replace(feed: _Feed, name: Entity) -> None:
     """Note of each version of a row when the next one replaced it."""
-    for known, ended in pairwise(sorted(told)):
-        for (state, _), entity in zip(feed.states, told[known], strict=True):
+    versions = feed.seen.by_name[name]
+    for known, ended in pairwise(sorted(versions)):
+        for (state, _), entity in zip(feed.states, versions[known], strict=True):
             if entity is not None:
                 state.end(entity, name, known, ended)
 

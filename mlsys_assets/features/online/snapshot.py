@@ -1,0 +1,75 @@
+"""Online state at rest: one stored row an entity, and what has changed since the last time it was stored."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from mlsys_assets.features.online.engine import OnlineFeatures
+from mlsys_assets.features.online.rows import Rows
+
+SEEN: Final = "seen"
+"""The part, beside its states, of what was taken in of a source: one entity a day."""
+
+Key = tuple[str, bytes]
+"""A state's name, and an entity's key in it, as MessagePack."""
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What to store, and what to delete, for the stored state to be that in memory."""
+
+    put: dict[Key, bytes]
+    gone: set[Key]
+
+
+def changes(online: OnlineFeatures) -> Changes:
+    """Return what has changed since `stored` was last called."""
+    put: dict[Key, bytes] = {}
+    gone: set[Key] = set()
+    for state in online.states():
+        put |= {(state.name, _packed(e)): _packed(state.by_entity[e].stored()) for e in state.changed}
+        gone |= {(state.name, _packed(e)) for e in state.dropped}
+    for source in online.sources:
+        seen = online.seen(source)
+        put |= {
+            (f"{source} {SEEN}", _packed(day)): _packed([[*of, keys] for of, keys in seen.by_day[day].items()])
+            for day in seen.changed
+        }
+        gone |= {(f"{source} {SEEN}", _packed(day)) for day in seen.dropped}
+    return Changes(put, gone)
+
+
+def stored(online: OnlineFeatures) -> None:
+    """Note that the state is stored as it is now."""
+    for state in online.states():
+        state.changed.clear()
+        state.dropped.clear()
+    for source in online.sources:
+        online.seen(source).changed.clear()
+        online.seen(source).dropped.clear()
+
+
+def restore(online: OnlineFeatures, rows: Iterable[tuple[str, bytes, bytes]], *, horizon: int) -> None:
+    """Fill an empty state from what was stored: states' names, keys and contents; nothing older than ``horizon``.
+
+    Raises ValueError for what these declarations would not have stored.
+    """
+    states = {state.name: state for state in online.states()}
+    seen = {f"{source} {SEEN}": online.seen(source) for source in online.sources}
+    for name, key, content in rows:
+        if name in states:
+            states[name].by_entity[tuple(msgspec.msgpack.decode(key))] = Rows.restored(msgspec.msgpack.decode(content))
+        elif name in seen:
+            for row, known, keys in msgspec.msgpack.decode(content):
+                entities = [None if entity is None else tuple(entity) for entity in keys]
+                seen[name].add(tuple(row), known, entities)
+        else:
+            raise ValueError(f"online state holds {name!r}, which these declarations do not know; rebuild it")
+    online.horizon = horizon
+    stored(online)
+
+
+def _packed(value: Any) -> bytes:
+    return msgspec.msgpack.encode(value)

@@ -1,0 +1,86 @@
+"""Online state at rest: one row an entity, and up to when it holds what happened."""
+
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from mlsys_resources.names import identifier
+from mlsys_resources.operations_records import Conflict, Records, row_of, values_of
+from mlsys_resources.operations_rows import OnlinePosition
+from mlsys_resources.operations_tables import ONLINE_POSITIONS, ONLINE_ROWS
+
+Key = tuple[str, bytes]
+"""A state's name, and an entity's key in it."""
+AT_ONCE = 5_000
+"""How many keys one statement names."""
+
+
+class OnlineStates(Records):
+    """The online features of each system, stored as of one moment, all together or not at all."""
+
+    def online_position(self, system: str) -> OnlinePosition | None:
+        """Return as of when the stored state is, and of which declarations; None if there is none."""
+        found = self._rows(ONLINE_POSITIONS, ONLINE_POSITIONS.c.system == identifier(system))
+        return row_of(OnlinePosition, found[0]) if found else None
+
+    def online_rows(self, system: str) -> Iterator[tuple[str, bytes, bytes]]:
+        """Yield the stored state: names of states, keys of entities, contents."""
+        asked = sa.select(ONLINE_ROWS.c.state, ONLINE_ROWS.c.entity, ONLINE_ROWS.c.content)
+        with self._database.read() as connection:
+            for row in connection.execute(asked.where(ONLINE_ROWS.c.system == identifier(system))):
+                yield row.state, bytes(row.entity), bytes(row.content)
+
+    def save_online(  # noqa: PLR0913 - a position, what changed, and since when
+        self,
+        system: str,
+        *,
+        signature: str,
+        at: datetime,
+        snapshots: str,
+        put: Mapping[Key, bytes],
+        gone: Collection[Key],
+        after: OnlinePosition | None,
+    ) -> OnlinePosition:
+        """Store what changed ``after`` a position; None: all there is, in the place of whatever stood there.
+
+        Returns the new position. Raises Conflict, and stores nothing, if the stored state is not that of ``after``:
+        somebody else moved it.
+        """
+        position = OnlinePosition(identifier(system), signature, at, snapshots)
+        with self._database.write() as connection:
+            asked = sa.select(ONLINE_POSITIONS).where(ONLINE_POSITIONS.c.system == system).with_for_update()
+            found = connection.execute(asked).mappings().first()
+            stands = None if found is None else row_of(OnlinePosition, found)
+            if after is not None and stands != after:
+                raise Conflict(
+                    f"the online state of {system} is {stands}, and not {after} any more: another process moved it; "
+                    "nothing was stored"
+                )
+            if after is None:
+                connection.execute(sa.delete(ONLINE_ROWS).where(ONLINE_ROWS.c.system == system))
+            else:
+                _delete(connection, system, [*gone, *put])
+            if put:
+                rows = [{"system": system, "state": s, "entity": e, "content": c} for (s, e), c in put.items()]
+                connection.execute(sa.insert(ONLINE_ROWS), rows)
+            connection.execute(sa.delete(ONLINE_POSITIONS).where(ONLINE_POSITIONS.c.system == system))
+            connection.execute(sa.insert(ONLINE_POSITIONS).values(values_of(position)))
+        return position
+
+    def forget_online(self, system: str) -> None:
+        """Delete the stored state of a system."""
+        with self._database.write() as connection:
+            for table in (ONLINE_ROWS, ONLINE_POSITIONS):
+                connection.execute(sa.delete(table).where(table.c.system == identifier(system)))
+
+
+def _delete(connection: sa.Connection, system: str, keys: Collection[Key]) -> None:
+    by_state: dict[str, list[bytes]] = {}
+    for state, entity in keys:
+        by_state.setdefault(state, []).append(entity)
+    for state, entities in by_state.items():
+        here = (ONLINE_ROWS.c.system == system) & (ONLINE_ROWS.c.state == state)
+        for i in range(0, len(entities), AT_ONCE):
+            some = ONLINE_ROWS.c.entity.in_(entities[i : i + AT_ONCE])
+            connection.execute(sa.delete(ONLINE_ROWS).where(here, some))
