@@ -79,6 +79,12 @@ def _parser() -> argparse.ArgumentParser:
     move = clock.add_mutually_exclusive_group()
     move.add_argument("--advance", metavar="DURATION", help="move it by so much: 7d, 12h or 90m")
     move.add_argument("--to", metavar="DATE", help="move it to then")
+    online = _command(
+        commands, "online", "up to when the online features are stored, and how to build them anew",
+        "Says as of when a system's online features are stored, and how large they are. They are kept up by the ticks; "
+        "--rebuild builds them from the lake's tables as of the tick under way, in the place of what is stored.",
+    )  # fmt: skip
+    online.add_argument("--rebuild", action="store_true", help="build them anew from the lake")
     rollback = _command(
         commands, "rollback", "put an earlier champion in the place of the current one",
         "Verifies that the earlier champion still loads, moves the alias as of the system's clock, and puts who went "

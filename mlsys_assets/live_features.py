@@ -39,7 +39,7 @@ class LiveFeatures:
     def serve(self, tick: TimeWindow) -> pa.Table:
         """Live through a tick: return what each of its requests is served, and store the state as of its end.
 
-        Raises UnknownRequest for a request that nobody knew of in time, Conflict if another process moved the state.
+        Raises UnknownRequest for a request that nobody knew of in time.
         """
         system, requests = self._system, self._system.requests
         online = self._as_of(tick.start)
@@ -92,7 +92,10 @@ class LiveFeatures:
         return OnlineFeatures(self._system.features, self._system.requests.columns)
 
     def _store(self, online: OnlineFeatures, at: datetime) -> None:
-        """Store the state as of a moment, unless a later one is stored: a tick that is done again changes nothing."""
+        """Store the state as of a moment, unless a later one is stored: a tick that is done again changes nothing.
+
+        Where another process has moved the stored state meanwhile, its state stands.
+        """
         online.forget(_us(at))
         found = self._operations.online_position(self._system.name)
         if found is not None and found.at > at and found.signature == self._signature:
@@ -104,7 +107,7 @@ class LiveFeatures:
             put=changed.put, gone=changed.gone, after=self._position,
         )  # fmt: skip
         stored(online)
-        self._online = online
+        self._online = None if self._position is None else online
 
     def _snapshots(self, online: OnlineFeatures) -> dict[str, int]:
         return {n: self._lake.version(self._system.name, n) for n in online.sources if self._is_snapshot(n)}

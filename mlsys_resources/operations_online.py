@@ -6,7 +6,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from mlsys_resources.names import identifier
-from mlsys_resources.operations_records import Conflict, Records, row_of, values_of
+from mlsys_resources.operations_records import Records, row_of, values_of
 from mlsys_resources.operations_rows import OnlinePosition
 from mlsys_resources.operations_tables import ONLINE_POSITIONS, ONLINE_ROWS
 
@@ -31,6 +31,13 @@ class OnlineStates(Records):
             for row in connection.execute(asked.where(ONLINE_ROWS.c.system == identifier(system))):
                 yield row.state, bytes(row.entity), bytes(row.content)
 
+    def online_size(self, system: str) -> tuple[int, int]:
+        """Return how many entities are stored, and in how many bytes."""
+        asked = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(sa.func.length(ONLINE_ROWS.c.content)), 0))
+        with self._database.read() as connection:
+            entities, size = connection.execute(asked.where(ONLINE_ROWS.c.system == identifier(system))).one()
+        return int(entities), int(size)
+
     def save_online(  # noqa: PLR0913 - a position, what changed, and since when
         self,
         system: str,
@@ -41,11 +48,11 @@ class OnlineStates(Records):
         put: Mapping[Key, bytes],
         gone: Collection[Key],
         after: OnlinePosition | None,
-    ) -> OnlinePosition:
+    ) -> OnlinePosition | None:
         """Store what changed ``after`` a position; None: all there is, in the place of whatever stood there.
 
-        Returns the new position. Raises Conflict, and stores nothing, if the stored state is not that of ``after``:
-        somebody else moved it.
+        Returns the new position; None, with nothing stored, if the stored state is not that of ``after`` any more:
+        another process moved it.
         """
         position = OnlinePosition(identifier(system), signature, at, snapshots)
         with self._database.write() as connection:
@@ -53,10 +60,7 @@ class OnlineStates(Records):
             found = connection.execute(asked).mappings().first()
             stands = None if found is None else row_of(OnlinePosition, found)
             if after is not None and stands != after:
-                raise Conflict(
-                    f"the online state of {system} is {stands}, and not {after} any more: another process moved it; "
-                    "nothing was stored"
-                )
+                return None
             if after is None:
                 connection.execute(sa.delete(ONLINE_ROWS).where(ONLINE_ROWS.c.system == system))
             else:

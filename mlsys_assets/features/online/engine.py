@@ -186,9 +186,9 @@ class OnlineFeatures:
                 feed.seen.forget(self.horizon - feed.reach)
 
     def load(self, tables: Mapping[str, pa.Table]) -> None:
-        """Take in all rows of tables, by source."""
+        """Take in all rows of tables, by source; those of sources that no feature reads are passed over."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            for name in self._feeds:
+            for name in [n for n in self._feeds if n in tables]:
                 for event in records(tables[name], self.columns_read(name)):
                     self.update(name, event)
 
