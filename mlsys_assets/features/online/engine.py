@@ -118,6 +118,7 @@ class OnlineFeatures:
         if wrong := mistakes(features, requests):
             raise DeclarationError("the list of features", wrong)
         self.horizon: int | None = None
+        self._void = ""
         self._requests = with_times(requests)
         self._reach = reads(features)
         self._feeds: dict[str, _Feed] = {}
@@ -141,6 +142,8 @@ class OnlineFeatures:
         feed = self._feeds.get(source)
         if feed is None:
             return False
+        if self._void:
+            raise ValueError(self._void)
         known, happened = event[KNOWN_AT], event[EVENT_TIME]
         if known is None or happened is None:
             raise ValueError(f"{source}: a row has no {KNOWN_AT if known is None else EVENT_TIME}; it must have both")
@@ -162,6 +165,8 @@ class OnlineFeatures:
         ``request``: its columns, moments as microseconds; those that are not read may be left out. Raises ValueError
         for a time before the horizon, of which something was forgotten.
         """
+        if self._void:
+            raise ValueError(self._void)
         if self.horizon is not None and at < self.horizon:
             raise ValueError(
                 f"features as of {_moment(at)} cannot be read: what mattered before {_moment(self.horizon)} is "
@@ -224,8 +229,7 @@ class OnlineFeatures:
         feed.seen.by_day.clear()
         feed.seen.by_name.clear()
 
-    @staticmethod
-    def _add(feed: _Feed, event: Record, name: Entity) -> list[Entity | None]:
+    def _add(self, feed: _Feed, event: Record, name: Entity) -> list[Entity | None]:
         """Add a row to every state of its source, and return by which key."""
         known, happened = event[KNOWN_AT], event[EVENT_TIME]
         values = [read(event) for read in feed.scalars]
@@ -242,10 +246,11 @@ class OnlineFeatures:
             try:
                 state.add(entity, happened, known, name, steps, weights, raws, whole=whole)
             except OverflowError:
-                raise ValueError(
-                    f"{state.name}: the sums of {entity} leave the range in which they add up exactly; give a coarser "
-                    "resolution"
-                ) from None
+                self._void = (
+                    f"{feed.source.name}: the sums of {entity} leave the range in which they add up exactly, and the "
+                    "state is void; give a coarser resolution, and rebuild it"
+                )
+                raise ValueError(self._void) from None
         return entities
 
     def _declare(self, feature: Feature, before: Sequence[Column]) -> None:

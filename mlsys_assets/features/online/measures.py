@@ -25,6 +25,8 @@ Op = tuple[int, int, float, Field]
 Evaluated = Sequence[Any]
 """What the scalars of a source give for one row, in their order."""
 
+LARGEST = 2**62
+"""What a row may add to a sum, in steps, and less."""
 EXTREME = (AggregateKind.MINIMUM, AggregateKind.MAXIMUM)
 
 
@@ -78,8 +80,14 @@ def inputs_of(found: Sum, places: Mapping[Any, int], what: str) -> Callable[[Eva
         try:
             step = value if type(value) is int else floor(value / unit + 0.5)
         except OverflowError:
-            raise ValueError(f"{what}: {value} cannot be summed; leave infinite values out") from None
-        return step * step if squared else step
+            step = LARGEST
+        step = step * step if squared else step
+        if abs(step) >= LARGEST:
+            raise ValueError(
+                f"{what}: {value:g} cannot be summed exactly in steps of {unit:g}; give a coarser resolution, or leave "
+                "infinite values out"
+            )
+        return step
 
     def plain(values: Evaluated, known: int) -> tuple[int, int]:
         value = values[of]  # type: ignore[index]
