@@ -52,6 +52,14 @@ def test_two_fresh_lives_and_one_killed_three_times_have_one_ledger(six_weeks, m
     assert process.returncode == 0, said + wrong
     with mlsys(tmp_path, "ledger", "rain", "--hash") as process:
         assert process.communicate()[0].strip() == six_weeks.hash
+    mended = replace(six_weeks, folder=tmp_path).stores
+    assert online_state(mended) == online_state(six_weeks.stores)
+    assert len(online_state(mended)) > 5
+
+
+def online_state(stores):
+    operations = stores.operations
+    return {operations.online_position("rain"): sorted(operations.online_rows("rain"))}
 
 
 def test_a_life_in_another_process_and_in_one_go_is_the_same(six_weeks, grown, rain) -> None:
