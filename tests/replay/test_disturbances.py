@@ -21,6 +21,7 @@ from mlsys_assets import (
     mean,
     utc,
 )
+from mlsys_assets.features.online.engine import OnlineFeatures
 from mlsys_assets.instance import open_instance
 from mlsys_assets.measures.metrics import value
 from mlsys_assets.models.bundle import from_files
@@ -177,6 +178,27 @@ def test_nothing_is_promoted_before_what_it_is_monitored_by_is_there(grown, rain
     assert life.said("retraining", "given_up") == {"03-19": "failed"}
     assert [m.version for m in life.stores.operations.attempts("rain", "champion")] == [1]
     assert life.said("monitoring", "drift")["03-26"] != "insufficient data"
+
+
+def test_an_update_that_is_lost_online_is_told_in_the_tick(grown, rain, monkeypatch) -> None:
+    """One airport's events reach the lake and not the online state: predictions differ, and the check says why."""
+    life = grown(rain).live("2013-03-12")
+    assert checked(life, "predictions", "served_as_known")[0]
+    update = OnlineFeatures.update
+    monkeypatch.setattr(
+        OnlineFeatures, "update", lambda state, source, event: event["origin"] != "JFK" and update(state, source, event)
+    )
+    passed, told = checked(life.live("2013-03-19"), "predictions", "served_as_known")
+    assert not passed
+    assert "features were served otherwise than they were known: " in told
+    assert "origin_" in told
+    assert "mlsys online --rebuild" in told
+    served, known = (
+        life.stores.lake.read("rain", table, ticks=[utc("2013-03-12")]) for table in ("served_features", "features")
+    )
+    unlike = pc.fill_null(pc.not_equal(served["origin_damp_12h"], known["origin_damp_12h"]), True)
+    assert set(served.filter(unlike)["origin"].to_pylist()) == {"JFK"}
+    assert life.stores.lake.read("rain", "predictions", ticks=[utc("2013-03-12")]).num_rows == served.num_rows
 
 
 def checked(life, table: str, name: str) -> tuple[bool, str]:
