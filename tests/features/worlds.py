@@ -48,6 +48,7 @@ EVENTS = source_of("events")
 PLAN = source_of("plan")
 PAPERS = source_of("papers", snapshot=True)
 MENDED = source_of("mended", corrections=True)
+NAMES = ("events", "plan", "papers", "mended")
 SCHEMA = pa.schema({"id": pa.int64(), "place": pa.string(), "line": pa.int64(), "delay": pa.float64(),
                     "cost": pa.float64(), "kind": pa.string(), "event_time": TIME, "known_at": TIME})  # fmt: skip
 REQUESTS = pa.schema([("id", pa.string()), ("place", pa.string()), ("line", pa.int64()), ("size", pa.float64()),
