@@ -16,6 +16,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
+import engines  # noqa: E402 - it lies here
 from comparison import CPU, HEADER, WALL, Comparison, Cost, call, compare, process  # noqa: E402 - it lies here
 
 REPORT = HERE.parents[1] / "benchmarks.json"
@@ -44,28 +45,6 @@ def definitions() -> Iterator[Comparison]:
         lambda: process("-c", "import mlsys_assets.systems.workspace"),
         lambda: process("-c", "import dagster"),
         goal=1.5,
-    )
-
-
-def features() -> Iterator[Comparison]:
-    """All feature columns of the year, and of one tick's requests among half a year's events."""
-    from features_floor import floor
-
-    from mlsys_assets.features.embedded.engine import compute
-    from mlsys_assets.systems.flights.files import FlightsFiles
-    from mlsys_assets.systems.flights.sources import build_sources
-    from mlsys_assets.systems.flights.system import flights
-    from mlsys_assets.types import TimeWindow
-
-    tables = read(build_sources(FlightsFiles.installed()).all(), TimeWindow.of("2012-12-01", "2014-02-01"))
-    asked = tables["schedule"]
-    check_equal(compute(flights.features, asked, tables, key="flight_id"), floor(flights.features, asked, tables))
-    yield Comparison(
-        f"{len(flights.feature_columns)} features, {len(asked):,} rows",
-        "bare NumPy",
-        lambda: call(lambda: compute(flights.features, asked, tables, key="flight_id")),
-        lambda: call(lambda: floor(flights.features, asked, tables)),
-        goal=2.0,
     )
 
 
@@ -185,36 +164,14 @@ def ledger(home: Path) -> Callable:
     return lambda kind: operations.decisions("flights", kind)
 
 
-def read(sources: tuple, window: object) -> dict:
-    """Return every table's rows of a window."""
-    from mlsys_assets.data_ingestion.validation import ingest
-
-    known: dict = {}
-    for source in sources:
-        known[source.name] = ingest(source, source.read(window), window=window, known=known).accepted
-    return known
-
-
-def check_equal(ours: object, theirs: dict) -> None:
-    """Stop unless the two give the same numbers: else their times say nothing."""
-    import numpy as np
-    import pyarrow as pa
-
-    for name, found in theirs.items():
-        if not pa.types.is_string(ours[name].type):
-            mine = ours[name].to_numpy()
-            same = np.isclose(mine, found, rtol=1e-4, atol=1e-3, equal_nan=True).mean()
-            if same < SAME:
-                sys.exit(f"{name} is the same in {same:.4%} of the rows only")
-
-
-SAME = 0.999
-"""Ties in known time, which the floor does not settle, leave a few rows apart."""
 SAME_LOSS = 1e-6
 """Log losses of the same champions, fitted twice."""
 WORKS: dict[str, Callable[[], Iterator[Comparison]]] = {
     "definitions": definitions,
-    "features": features,
+    "features": engines.features,
+    "increment": engines.increment,
+    "growth": engines.growth,
+    "online": engines.online,
     "lake": lake,
     "sensors": sensors,
     "cycle": cycle,
