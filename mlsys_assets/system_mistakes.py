@@ -28,6 +28,7 @@ from mlsys_assets.prediction.batch import prediction_schema
 from mlsys_assets.production_monitoring.revisions import revised_schema
 from mlsys_assets.retraining.arbiter import Retraining
 from mlsys_assets.retraining.trigger import Trigger
+from mlsys_assets.reuse_mistakes import reuse_mistakes
 from mlsys_assets.system import MLSystem, Requests
 from mlsys_assets.tables import PREDICT_AT, TICK, Column
 from mlsys_assets.types import CHAMPION, Calendar, TimeWindow, days
@@ -94,6 +95,7 @@ def system_mistakes(system: MLSystem) -> Iterator[str]:
     """Yield everything that is wrong with a system, one by one."""
     declared = _Declared.of(system)
     yield from _own_mistakes(system)
+    yield from reuse_mistakes(system)
     for name, kind in PARTS.items():
         yield from not_one(name, getattr(system, name), kind)
     for name, kinds in LISTS.items():

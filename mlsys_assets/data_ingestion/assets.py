@@ -23,7 +23,9 @@ def quarantine_of(source: Source) -> str:
 
 
 def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
-    """Return one asset for each of the system's sources."""
+    """Return one asset for each of the system's sources; none where another system brings them in."""
+    if system.reuses is not None:
+        return []
     return [_snapshot(system, s) if s.snapshot else _ticked(system, s) for s in system.sources]
 
 

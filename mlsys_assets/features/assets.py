@@ -18,7 +18,9 @@ STAGE = "features"
 
 
 def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
-    """Return the feature table of the system."""
+    """Return the feature table of the system; none where it reuses another's."""
+    if system.reuses is not None:
+        return []
     requests = system.requests
     read = {requests.source.name, *(s.name for s in system.feature_sources)}
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlsys_assets import dagster_adapter as adapter
+from mlsys_assets.home_data import require_home
 from mlsys_assets.ledger import CANDIDATE
 from mlsys_assets.models.bundle import from_files
 from mlsys_assets.models.predictor import Predictor
@@ -56,13 +57,15 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         **adapter.common(system, STAGE, kinds=("python", "deltalake")),
     )
     def predictions(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
+        require_home(context.instance, system, adapter.tick_window(context))
         schema, beside = prediction_schema(key, PREDICT_AT), baseline_schema(key, PREDICT_AT)
         made, shadows, champions = [schema.empty_table()], [beside.empty_table()], {}
         for tick in system.calendar.ticks(adapter.tick_window(context)):
             serving = _serving(system, stores, tick)
             champions[system.calendar.key(tick.start)] = f"version {serving.version}" if serving else "none yet"
             if serving is not None:
-                rows = stores.lake.read(system.name, FEATURES, window=(PREDICT_AT, tick.start, tick.end))
+                asked = (PREDICT_AT, tick.start, tick.end)
+                rows = stores.lake.read(system.home(FEATURES), FEATURES, columns=system.selected, window=asked)
                 made.append(_predicted(system, rows, serving.champion, serving.content_hash))
                 for name, content_hash, predictor in serving.baselines:
                     said = _predicted(system, rows, predictor, content_hash)

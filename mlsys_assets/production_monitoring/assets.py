@@ -224,7 +224,8 @@ def _shifts(
     """
     champion = stores.operations.alias_at(system.name, CHAMPION, tick.start)
     model = None if champion is None else stores.operations.model(system.name, champion.version)
-    rows = stores.lake.read(system.name, FEATURES, window=(PREDICT_AT, tick.start, tick.end))
+    asked = (PREDICT_AT, tick.start, tick.end)
+    rows = stores.lake.read(system.home(FEATURES), FEATURES, columns=system.selected, window=asked)
     if model is None or not len(rows):
         return DRIFT_SCHEMA.empty_table(), ((), ())
     then, now = (

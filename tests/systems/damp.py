@@ -1,0 +1,42 @@
+"""A second model on the rain system's sources and features: will the air be damp in three hours?"""
+
+import pyarrow.compute as pc
+from rain import outcomes, rain, unobserved
+
+from mlsys_assets import (
+    Gates,
+    LightGBM,
+    LogLoss,
+    MLSystem,
+    NaturalLabel,
+    RocAuc,
+    Support,
+    TimeSplit,
+    ZeroRule,
+    days,
+    hours,
+)  # fmt: skip
+
+DAMP = 75
+"""Relative humidity [%] from which the air is damp."""
+
+damp = MLSystem(
+    name="damp",
+    reuses=rain,
+    calendar=rain.calendar,
+    sources=rain.sources,
+    requests=rain.requests,
+    features=rain.features[:2],
+    label=NaturalLabel(
+        "damp",
+        source=outcomes,
+        compute=lambda rows: pc.greater(rows["humid"], DAMP),
+        delay=hours(3),
+        window=hours(6),
+        never={"unobserved": unobserved},
+    ),
+    split=TimeSplit(validation=days(14), test=days(14)),
+    candidates=(ZeroRule(), LightGBM(rounds=30, leaves=7)),
+    metrics=(LogLoss(), RocAuc()),
+    gates=Gates(support=Support(least_of_each_class=30)),
+)
