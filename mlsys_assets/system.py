@@ -1,7 +1,7 @@
 """A system: everything that one model in production chooses, in one frozen declaration."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 
 import pyarrow as pa
@@ -10,6 +10,7 @@ from mlsys_assets.data_ingestion.source import Source
 from mlsys_assets.data_labeling.natural_labels import NaturalLabel
 from mlsys_assets.data_sampling.splits import TimeSplit
 from mlsys_assets.features.feature import Feature, outputs
+from mlsys_assets.features.shortest_reads import shortest_reads
 from mlsys_assets.measures.costs import CostMatrix
 from mlsys_assets.measures.metrics import Metric
 from mlsys_assets.mistakes import not_one, sound
@@ -179,6 +180,11 @@ class MLSystem:
             pa.field(PREDICT_AT, TIMESTAMP, nullable=False),
         ]
         return pa.schema(head + [pa.field(c.name, TYPES[c.type]) for c in self.feature_columns])
+
+    @cached_property
+    def shortest_reads(self) -> dict[str, tuple[str, timedelta]]:
+        """By source the feature that looks back the shortest time, and that time."""
+        return shortest_reads(self.features, self.requests.columns)
 
     @cached_property
     def feature_sources(self) -> tuple[Source, ...]:
