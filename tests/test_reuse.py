@@ -1,6 +1,7 @@
 """A system that reuses another's sources and features: nothing of them is computed or written twice."""
 
 import runpy
+from contextlib import nullcontext
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -240,3 +241,16 @@ def test_mlflow_is_told_which_tables_it_was_trained_on(stores, lived) -> None:
     told = {d.dataset.name: d.dataset.source for d in run.inputs.dataset_inputs}
     assert "lake/rain/features" in told["features"]
     assert "lake/damp/labels" in told["labels"]
+
+
+def test_a_replay_goes_on_as_far_as_the_other_has_come(rain, damp, stores, instance, lived) -> None:
+    guest = replace(damp, name="humid", triggers=(Every(days(28)),), simulated_from=AS_OF)
+    runner = Runner(guest, build_definitions(rain, damp, guest, resources=stores), instance)
+    life = Replay(runner, stores, doing=lambda _: nullcontext()).run(LATER)
+    assert [next(life), next(life)] == [AS_OF, UNTIL]
+    with pytest.raises(RunFailed, match=r"humid reuses rain, whose table outcomes lacks the tick 2013-03-13"):
+        next(life)
+    assert clock_of(guest, stores).now() == UNTIL
+    said = [d.verdict for d in stores.operations.decisions("humid", "retraining")]
+    assert said == ["train", "hold"]
+    assert len(stores.lake.read("humid", "predictions")) == 72
