@@ -110,6 +110,9 @@ class MLSystem:
     simulated_from
         For data of the past: where the system's own clock begins, a tick's start, as of which the first
         champion is trained. None: the wall clock.
+    cold_start
+        The feature that counts the rows of a request's key, over its longest window: the error is then told by how
+        much was known of what is predicted; None: not told.
     reuses
         Another system of the same requests, whose tables of sources and features this one reads and never writes:
         its ``calendar``, ``sources`` and ``requests`` are that system's, its ``features`` a selection from them.
@@ -138,6 +141,7 @@ class MLSystem:
     seed: int = 0
     threads: int = 2
     tags: dict[str, str] = field(default_factory=dict)
+    cold_start: str | None = None
     reuses: "MLSystem | None" = None
 
     def __post_init__(self) -> None:

@@ -124,6 +124,21 @@ def test_it_predicts_every_request_of_the_tick(rain, stores, lived) -> None:
     assert len(drift) > 0
 
 
+def test_its_error_is_told_by_how_much_was_known_of_the_key(damp, stores, instance, lived) -> None:
+    event = instance.get_latest_materialization_event(key(damp, "performance")).asset_materialization
+    lines = [line.strip("| ").split(" | ") for line in event.metadata["cold start"].value.splitlines()]
+    assert lines[0] == ["origin_wet_hours_12h", "labelled", "positive", "log loss"]
+    asked = _asked(stores)
+    wet = dict(zip(asked["observation"].to_pylist(), asked["origin_wet_hours_12h"].to_pylist(), strict=True))
+    labels = stores.lake.read("damp", LABELS, columns=["observation", "label"]).to_pylist()
+    labelled = [wet[row["observation"]] for row in labels if row["observation"] in wet and row["label"] is not None]
+    assert [int(line[1]) for line in lines[2:]] == [
+        *(sum(low <= n < high for n in labelled) for low, high in ((0, 1), (1, 5), (5, 20), (20, 99))), 0,
+    ]  # fmt: skip
+    assert sum(n > 0 for n in labelled) > 5
+    assert all(line[3].startswith("insufficient data") for line in lines[2:])  # one day is no interval
+
+
 def test_both_load_side_by_side_and_its_assets_hang_on_the_others(rain, damp, runner) -> None:
     dg.Definitions.validate_loadable(runner.definitions)
     graph = runner.definitions.resolve_asset_graph()
@@ -176,7 +191,7 @@ def test_features_left_out_are_all_those_of_the_other(rain, damp) -> None:
     everything = replace(damp, features=())
     assert everything.features == rain.features
     assert everything.feature_schema == rain.feature_schema
-    assert damp.feature_schema.names == rain.feature_schema.names[:-1]
+    assert damp.feature_schema.names == [name for name in rain.feature_schema.names if name != "all_rain_3h"]
     assert [damp.home(t) for t in (*SOURCES, FEATURES, LABELS)] == ["rain"] * 4 + ["damp"]
     assert [rain.home(t) for t in (*SOURCES, FEATURES, LABELS)] == ["rain"] * 5
 
@@ -194,8 +209,9 @@ def test_features_left_out_are_all_those_of_the_other(rain, damp) -> None:
         (lambda rain: {"requests": Requests(rain.sources[0], key="observation")}, "write requests=rain.requests"),
         (lambda rain: {"sources": rain.sources[:2]}, "'unobserved' of 'rain' is left out"),
         (lambda rain: {"sources": (*rain.sources[:2], copy(rain.sources[2]))}, "'unobserved' is none of 'rain'"),
+        (lambda rain: {"features": rain.features[:2]}, "cold_start is 'origin_wet_hours_12h'; allowed: precip"),
         (lambda rain: {"features": (Request("precip"),)}, "features[0] is a Request that 'rain' does not compute"),
-        (lambda rain: {"features": (rain.features[0], copy(rain.features[2]))}, "rain.features[0] to [2]"),
+        (lambda rain: {"features": (rain.features[0], copy(rain.features[2]))}, "rain.features[0] to [3]"),
     ],
 )
 def test_what_is_not_shared_is_a_mistake_that_is_told(rain, damp, change, words) -> None:
