@@ -36,7 +36,7 @@ class Derived:
         found = [] if self.computed else ["derived features: none is declared; write Derived(name=lambda f: ...)"]
         readable = as_read(features)
         for name, of in self.computed:
-            wrong = [] if callable(of) else not_one(f"derived feature {name!r}", of, type(misread))
+            wrong: list[str] = [] if callable(of) else not_one(f"derived feature {name!r}", of, type(misread))
             found += wrong or misread(f"derived feature {name!r}", of, readable)
         return found
 
@@ -91,7 +91,8 @@ class Backoff:
         found = out_of_range(f"{what}: at_least", self.at_least, above=0)
         found += [] if self.choices else [f"{what} has no choices; give pairs of a value and a count"]
         types = {c.name: c.type for c in features}
-        for choice in self.choices:
+        choices: Sequence[object] = self.choices
+        for choice in choices:
             if not isinstance(choice, tuple) or len(choice) != 2:  # noqa: PLR2004 - a pair
                 found.append(f"{what}: {choice!r} is no pair; write (value, count), both names of features")
                 continue

@@ -53,7 +53,9 @@ def _has_key(feature: Any, request: Row) -> bool:
     return all(_value(key.request, request) is not None for key in feature.keys)
 
 
-def _aggregate(aggregate: Aggregate, rows: list[Row], at: datetime, tie_key: tuple[str, ...]) -> float | str | None:
+def _aggregate(  # noqa: PLR0911 - one return a kind
+    aggregate: Aggregate, rows: list[Row], at: datetime, tie_key: tuple[str, ...]
+) -> float | str | None:
     if aggregate.where is not None:
         rows = [r for r in rows if _value(aggregate.where, r)]
     ordered = sorted(rows, key=lambda r: (r["known_at"], r["event_time"], *(r[k] for k in tie_key)))
