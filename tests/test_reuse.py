@@ -115,13 +115,21 @@ def test_its_champion_is_trained_on_its_own_label_and_the_features_that_it_selec
     assert 0.1 < sum(told.values()) / len(told) < 0.5
 
 
-def test_it_predicts_every_request_of_the_tick(rain, stores, lived) -> None:
+def test_the_other_tells_what_a_value_of_its_features_took(rain, instance, lived) -> None:
+    told = instance.get_latest_materialization_event(key(rain, FEATURES)).asset_materialization.metadata
+    assert 0 < told["cost of a value [µs]"].value < 1e5
+    assert "| origin_wet_hours_12h | rows |" in told["catalogue"].value
+
+
+def test_it_predicts_every_request_of_the_tick(damp, stores, instance, lived) -> None:
     asked = _asked(stores)
     made = stores.lake.read("damp", "predictions")
     assert made["observation"].equals(asked["observation"])
     assert len(made) == 72
-    drift = stores.lake.read("damp", "drift")
-    assert len(drift) > 0
+    assert set(stores.lake.read("damp", "drift")["column"].to_pylist()) == {c.name for c in damp.feature_columns}
+    check = dg.AssetCheckKey(key(damp, "drift"), "features_are_those_trained_on")
+    found = instance.event_log_storage.get_latest_asset_check_execution_by_key([check])[check]
+    assert found.event.dagster_event.asset_check_evaluation_data.passed  # columns that are not selected are not seen
 
 
 def test_its_error_is_told_by_how_much_was_known_of_the_key(damp, stores, instance, lived) -> None:
