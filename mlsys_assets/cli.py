@@ -51,6 +51,12 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     report.add_argument("--json", action="store_true", help="for programs")
     report.add_argument("--html", type=Path, metavar="FILE", help="write it as one self-contained page")
+    features = _command(
+        commands, "features", "every feature: what it is, whose, read from what, known when, used by whom",
+        "Writes the feature catalogue of a system as one page that fetches nothing: each column's definition, unit, "
+        "owner, lineage, availability, consumers and measured cost, and how late each source becomes known.",
+    )  # fmt: skip
+    features.add_argument("--out", type=Path, metavar="FILE", help="the page (default: SYSTEM_features.html)")
     ledger = _command(
         commands, "ledger", "every decision on record, and the evidence it rests on",
         "Lists the decisions in order of as-of, kind and name.",

@@ -117,8 +117,8 @@ def group(system: MLSystem, stage: str) -> str:
 
 
 def key(system: MLSystem, table: str) -> dg.AssetKey:
-    """Return the asset key of one of the system's tables."""
-    return dg.AssetKey([system.name, table])
+    """Return the asset key of one of the system's tables, which may be the home's of what it reuses."""
+    return dg.AssetKey([system.home(table), table])
 
 
 def common(system: MLSystem, stage: str, *, kinds: Iterable[str] = (), owner: str = "") -> dict[str, Any]:

@@ -116,7 +116,17 @@ def _jobs(system: MLSystem) -> list[Any]:
 
 
 def _system_mistakes(systems: tuple[MLSystem, ...]) -> list[str]:
-    return not_all("systems", systems, MLSystem) + alike("system", [s.name for s in sound(systems, MLSystem)])
+    named = {s.name: s for s in sound(systems, MLSystem)}
+    found = not_all("systems", systems, MLSystem) + alike("system", [s.name for s in sound(systems, MLSystem)])
+    for system in named.values():
+        home = system.reuses
+        if home is not None and named.get(home.name) is not home:
+            wrong = "another object than the system of that name here" if home.name in named else "which is not here"
+            found.append(
+                f"system {system.name!r} reuses {home.name!r}, {wrong}; here: {', '.join(named)}: pass the very system "
+                "that its reuses= names beside it"
+            )
+    return found
 
 
 def _stage_mistakes(replaced: Mapping[str, object]) -> list[str]:

@@ -19,12 +19,12 @@ from mlsys_assets.types import TimeWindow
 def known_features(lake: Any, system: MLSystem, features: Sequence[Feature], window: TimeWindow) -> pa.Table:
     """Return features (declared, or tried) of the requests in a window, each as known at its prediction time."""
     requests, name = system.requests, system.requests.source.name
-    asked = lake.read(system.name, name, window=(requests.predict_at, window.start, window.end))
+    asked = lake.read(system.home(name), name, window=(requests.predict_at, window.start, window.end))
     require_known(asked, predict_at=requests.predict_at, what=f"requests from {name}")
     tables = {}
     for table, length in reads(features).items():
         span = None if length is None else (KNOWN_AT, window.start - length, window.end)
-        tables[table] = lake.read(system.name, table, window=span, known_by=window.end)
+        tables[table] = lake.read(system.home(table), table, window=span, known_by=window.end)
     return compute(features, asked, tables, key=requests.key, predict_at=requests.predict_at)
 
 
@@ -35,7 +35,10 @@ def known_rows(lake: Any, system: MLSystem, as_of: datetime, versions: Mapping[s
     would change the answer when it is asked for again.
     """
     key, start = system.requests.key, system.calendar.start
-    features = lake.read(system.name, FEATURES, window=(PREDICT_AT, start, as_of), version=versions[FEATURES])
+    features = lake.read(
+        system.home(FEATURES), FEATURES, columns=system.selected, window=(PREDICT_AT, start, as_of),
+        version=versions[FEATURES],
+    )  # fmt: skip
     labels = lake.read(system.name, LABELS, window=(KNOWN_AT, start, as_of), version=versions[LABELS])
     return LabelledRows.join(
         features,

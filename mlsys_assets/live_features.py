@@ -43,10 +43,10 @@ class LiveFeatures:
         """
         system, requests = self._system, self._system.requests
         online = self._as_of(tick.start)
-        asked = self._lake.read(system.name, requests.source.name, window=(requests.predict_at, tick.start, tick.end))
+        asked = self._read(requests.source.name, window=(requests.predict_at, tick.start, tick.end))
         require_known(asked, predict_at=requests.predict_at, what=f"requests from {requests.source.name}")
         events = {
-            name: self._lake.read(system.name, name, window=(KNOWN_AT, tick.start, tick.end))
+            name: self._read(name, window=(KNOWN_AT, tick.start, tick.end))
             for name in online.sources
             if not self._is_snapshot(name)
         }
@@ -75,7 +75,7 @@ class LiveFeatures:
         for name, version in self._snapshots(self._online).items():
             if before.get(name) != version:
                 self._online.reset(name)
-                self._online.load({name: self._lake.read(self._system.name, name)})
+                self._online.load({name: self._read(name)})
         return self._online
 
     def _from_lake(self, at: datetime) -> OnlineFeatures:
@@ -83,7 +83,7 @@ class LiveFeatures:
         for name in online.sources:
             back = reach[name]
             window = None if back is None else (KNOWN_AT, at - back, at)
-            online.load({name: self._lake.read(self._system.name, name, window=window)})
+            online.load({name: self._read(name, window=window)})
         online.forget(_us(at))
         self._online, self._position = online, None
         return online
@@ -109,8 +109,11 @@ class LiveFeatures:
         stored(online)
         self._online = None if self._position is None else online
 
+    def _read(self, table: str, *, window: tuple[str, datetime, datetime] | None = None) -> pa.Table:
+        return self._lake.read(self._system.home(table), table, window=window)
+
     def _snapshots(self, online: OnlineFeatures) -> dict[str, int]:
-        return {n: self._lake.version(self._system.name, n) for n in online.sources if self._is_snapshot(n)}
+        return {n: self._lake.version(self._system.home(n), n) for n in online.sources if self._is_snapshot(n)}
 
     def _is_snapshot(self, name: str) -> bool:
         return any(s.name == name and s.snapshot for s in self._system.sources)

@@ -12,6 +12,7 @@ from dagster._core.execution.build_resources import wrap_resources_for_execution
 
 from mlsys_assets.clocks import StoredClock, clock_of
 from mlsys_assets.dagster_adapter import tick_job, training_job
+from mlsys_assets.home_data import home_lacks
 from mlsys_assets.ledger import ARBITER, GATE, GIVEN_UP, MONITORING, PERFORMANCE, RETRAINING
 from mlsys_assets.retraining.controller import Controller
 from mlsys_assets.retraining.sensors import build_schedules, build_sensors
@@ -99,12 +100,15 @@ class Replay:
         """Live on, from where the clock stands, up to decisions as of ``until``; yield each as-of when it is settled.
 
         A training that fails is tried again and then given up, as by the daemon. Raises ValueError for a system that
-        cannot be replayed, RunFailed if a tick's run fails; started again, it goes on there.
+        cannot be replayed, RunFailed if a tick's run fails or the system that it reuses has not come so far; started
+        again, it goes on there.
         """
         require_replayable(self.system)
         if self._controller.training_wanted():
             yield self._settled()
         while (due := self._next()) is not None and due.as_of <= until:
+            if (lacks := home_lacks(self.runner.instance, self.system, due.window)) is not None:
+                raise RunFailed(lacks)
             self._clock.advance(max(due.as_of, self._clock.now()))
             yield self._settled()
 

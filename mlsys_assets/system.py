@@ -1,7 +1,7 @@
 """A system: everything that one model in production chooses, in one frozen declaration."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 
 import pyarrow as pa
@@ -10,6 +10,7 @@ from mlsys_assets.data_ingestion.source import Source
 from mlsys_assets.data_labeling.natural_labels import NaturalLabel
 from mlsys_assets.data_sampling.splits import TimeSplit
 from mlsys_assets.features.feature import Feature, outputs
+from mlsys_assets.features.shortest_reads import shortest_reads
 from mlsys_assets.measures.costs import CostMatrix
 from mlsys_assets.measures.metrics import Metric
 from mlsys_assets.mistakes import not_one, sound
@@ -18,7 +19,7 @@ from mlsys_assets.offline_evaluation.gates import Gates
 from mlsys_assets.offline_evaluation.slices import Slice
 from mlsys_assets.retraining.arbiter import Retraining
 from mlsys_assets.retraining.trigger import Trigger
-from mlsys_assets.tables import EVENT_TIME, KNOWN_AT, PREDICT_AT, TIMESTAMP, TYPES, Column
+from mlsys_assets.tables import EVENT_TIME, FEATURES, KNOWN_AT, PREDICT_AT, TIMESTAMP, TYPES, Column
 from mlsys_assets.types import Calendar, DeclarationError
 
 
@@ -95,7 +96,7 @@ class MLSystem:
     label
         What is predicted.
     features
-        What is known at prediction time.
+        What is known at prediction time; all those of the system that is reused, if left out.
     split
         How rows are set apart for validation and test.
     candidates
@@ -114,6 +115,12 @@ class MLSystem:
     simulated_from
         For data of the past: where the system's own clock begins, a tick's start, as of which the first
         champion is trained. None: the wall clock.
+    cold_start
+        The feature that counts the rows of a request's key, over its longest window: the error is then told by how
+        much was known of what is predicted; None: not told.
+    reuses
+        Another system of the same requests, whose tables of sources and features this one reads and never writes:
+        its ``calendar``, ``sources`` and ``requests`` are that system's, its ``features`` a selection from them.
     seed, threads
         Part of the record: the same of both, on the same kind of machine, gives the same bytes.
     """
@@ -123,11 +130,11 @@ class MLSystem:
     sources: tuple[Source, ...]
     requests: Requests
     label: NaturalLabel
-    features: tuple[Feature, ...]
-    split: TimeSplit
-    candidates: tuple[Candidate, ...]
-    metrics: tuple[Metric, ...]
-    gates: Gates
+    features: tuple[Feature, ...] = ()
+    split: TimeSplit = field(kw_only=True)
+    candidates: tuple[Candidate, ...] = field(kw_only=True)
+    metrics: tuple[Metric, ...] = field(kw_only=True)
+    gates: Gates = field(kw_only=True)
     slices: tuple[Slice, ...] = ()
     triggers: tuple[Trigger, ...] = ()
     retraining: Retraining = Retraining()
@@ -139,12 +146,26 @@ class MLSystem:
     seed: int = 0
     threads: int = 2
     tags: dict[str, str] = field(default_factory=dict)
+    cold_start: str | None = None
+    reuses: "MLSystem | None" = None
 
     def __post_init__(self) -> None:
+        if self.features == () and isinstance(self.reuses, MLSystem):
+            object.__setattr__(self, "features", self.reuses.features)
         from mlsys_assets.system_mistakes import system_mistakes  # it rests on what is declared here
 
         if mistakes := list(system_mistakes(self)):
             raise DeclarationError(f"system {self.name!r}", mistakes)
+
+    def home(self, table: str) -> str:
+        """Return the name of the system that writes a table: of sources and features that are reused, the other."""
+        shared = table == FEATURES or table in [source.name for source in self.sources]
+        return self.reuses.name if self.reuses is not None and shared else self.name
+
+    @cached_property
+    def selected(self) -> list[str] | None:
+        """The columns to read of the feature table; None for all of them, where it is the system's own."""
+        return None if self.reuses is None else self.feature_schema.names
 
     def price(self, cpu_s: float) -> float | None:
         """Return what so many seconds of a processor cost; None if no price is declared."""
@@ -162,12 +183,17 @@ class MLSystem:
 
     @cached_property
     def feature_schema(self) -> pa.Schema:
-        """The feature table as it stands in the lake."""
+        """The feature table as it stands in the lake; of one that is reused, the part that is read."""
         head = [
             pa.field(self.requests.key, pa.string(), nullable=False),
             pa.field(PREDICT_AT, TIMESTAMP, nullable=False),
         ]
         return pa.schema(head + [pa.field(c.name, TYPES[c.type]) for c in self.feature_columns])
+
+    @cached_property
+    def shortest_reads(self) -> dict[str, tuple[str, timedelta]]:
+        """By source the feature that looks back the shortest time, and that time."""
+        return shortest_reads(self.features, self.requests.columns)
 
     @cached_property
     def feature_sources(self) -> tuple[Source, ...]:

@@ -28,6 +28,7 @@ from mlsys_assets.prediction.batch import prediction_schema
 from mlsys_assets.production_monitoring.revisions import revised_schema
 from mlsys_assets.retraining.arbiter import Retraining
 from mlsys_assets.retraining.trigger import Trigger
+from mlsys_assets.reuse_mistakes import reuse_mistakes
 from mlsys_assets.system import MLSystem, Requests
 from mlsys_assets.tables import PREDICT_AT, TICK, Column
 from mlsys_assets.types import CHAMPION, Calendar, TimeWindow, days
@@ -94,6 +95,7 @@ def system_mistakes(system: MLSystem) -> Iterator[str]:
     """Yield everything that is wrong with a system, one by one."""
     declared = _Declared.of(system)
     yield from _own_mistakes(system)
+    yield from reuse_mistakes(system)
     for name, kind in PARTS.items():
         yield from not_one(name, getattr(system, name), kind)
     for name, kinds in LISTS.items():
@@ -107,7 +109,7 @@ def system_mistakes(system: MLSystem) -> Iterator[str]:
         yield from source.mistakes()
     yield from _reference_mistakes(declared)
     yield from _request_mistakes(declared)
-    yield from _feature_mistakes(declared)
+    yield from _feature_mistakes(declared, system.cold_start)
     yield from _candidate_mistakes(declared)
     yield from _split_mistakes(declared)
     if declared.gates is not None:
@@ -258,7 +260,7 @@ def _own_columns() -> set[str]:
     return {name for schema in schemas for name in schema.names} - {key}
 
 
-def _feature_mistakes(declared: _Declared) -> Iterator[str]:
+def _feature_mistakes(declared: _Declared, cold_start: object) -> Iterator[str]:
     if (requests := declared.columns) is None:
         return  # what they would read cannot be told
     unread = [f for f in declared.features if isinstance(s := getattr(f, "source", None), Source) and not s.is_legible]
@@ -266,7 +268,10 @@ def _feature_mistakes(declared: _Declared) -> Iterator[str]:
     yield from mistakes
     if mistakes or unread:
         return  # the columns of a mistaken feature cannot be told
-    names = [c.name for c in outputs(declared.features, requests)]
+    columns = outputs(declared.features, requests)
+    names = [c.name for c in columns]
+    if cold_start is not None:
+        yield from none_of("cold_start", cold_start, [c.name for c in columns if c.type != "string"])
     key = declared.requests.key if declared.requests is not None else ""
     yield from (mistake for name in names for mistake in misnamed("a feature column", name))
     yield from alike("feature column", names)

@@ -80,7 +80,7 @@ class Workspace:
         from mlsys_assets.known import known_rows
 
         system, lake = self.system(name), self.stores.lake
-        versions = {table: lake.version(name, table) for table in (FEATURES, LABELS)}
+        versions = {table: lake.version(system.home(table), table) for table in (FEATURES, LABELS)}
         return system.time_split.split(known_rows(lake, system, as_of, versions), as_of=as_of)
 
     def try_features(self, name: str, features: "Sequence[Feature]", window: TimeWindow) -> "pa.Table":

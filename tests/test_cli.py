@@ -15,13 +15,14 @@ ROOT = Path(__file__).parents[1]
 COMMANDS = {
     "run": ("SYSTEM", "--until", "--fresh", "--home", "Killed, it goes on where it was"),
     "report": ("SYSTEM", "--json", "--html", "--home"),
+    "features": ("SYSTEM", "--out", "--home", "one page that fetches nothing"),
     "ledger": ("SYSTEM", "--hash", "--json", "--home"),
     "doctor": ("SYSTEM", "--home", "changes nothing"),
     "up": ("--host", "--port", "--mlflow-port", "--home"),
     "clock": ("SYSTEM", "--advance", "--to", "--home"),
     "rollback": ("SYSTEM", "--reason", "--to", "--home"),
 }
-OF_A_SYSTEM = ("run", "report", "ledger", "clock", "rollback")
+OF_A_SYSTEM = ("run", "report", "features", "ledger", "clock", "rollback")
 
 
 @pytest.fixture

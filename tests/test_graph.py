@@ -130,6 +130,9 @@ def test_the_browser_shows_the_graph_by_stage_with_what_was_found(shown) -> None
     assert {("arrivals", "arr_delay"), ("arrivals", "carrier"), ("schedule", "carrier")} == {
         (dep["assetKey"]["path"][-1], dep["columnName"]) for dep in lineage["carrier_late_3h"]
     }
+    catalogue = told["flights/features"]["catalogue"]
+    assert "| carrier_late_3h | share | flights-data | Trailing: rate of landed_late(arr_delay) over" in catalogue
+    assert catalogue.count("\n") == len(flights.feature_columns) + 1
     assert "| 2013-07 | champion | 5" in told["flights/monthly_cost"]["months"]
     assert "| 2013-07-01 | version 1 |" in told["flights/predictions"]["champion"]
     checks = {

@@ -1,17 +1,21 @@
 """Raw files to typed tables: one asset a source, one partition a tick."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.data_ingestion.accounting import EMPTY_TICKS, Ingested, refuse_emptied
 from mlsys_assets.data_ingestion.filing import reach
+from mlsys_assets.data_ingestion.freshness import FRESH, fresh, lag_of
 from mlsys_assets.data_ingestion.quarantine import FILED_AT, QUARANTINE
 from mlsys_assets.data_ingestion.source import Source
 from mlsys_assets.data_ingestion.validation import ingest
 from mlsys_assets.system import MLSystem
 from mlsys_assets.tables import KNOWN_AT, TICK
-from mlsys_assets.types import EPOCH, TimeWindow
+from mlsys_assets.types import EPOCH, Finding, TimeWindow
 from mlsys_resources.resources import Resources
 
 STAGE = "data_ingestion"
@@ -23,7 +27,9 @@ def quarantine_of(source: Source) -> str:
 
 
 def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
-    """Return one asset for each of the system's sources."""
+    """Return one asset for each of the system's sources; none where another system brings them in."""
+    if system.reuses is not None:
+        return []
     return [_snapshot(system, s) if s.snapshot else _ticked(system, s) for s in system.sources]
 
 
@@ -33,7 +39,7 @@ def _declared(system: MLSystem, source: Source) -> dict[str, object]:
         "key": asset,
         "deps": [adapter.key(system, r.source.name) for r in source.references],
         "description": _description(source),
-        "check_specs": adapter.check_specs(asset, _checks(source)),
+        "check_specs": adapter.check_specs(asset, _checks(system, source)),
         "metadata": {
             "dagster/column_schema": adapter.table_schema(source.schema, source.columns),
             "kind": source.kind.value,
@@ -49,11 +55,14 @@ def _description(source: Source) -> str:
     return " ".join(filter(None, [source.description, made, kept]))
 
 
-def _checks(source: Source) -> dict[str, tuple[str, bool]]:
+def _checks(system: MLSystem, source: Source) -> dict[str, tuple[str, bool]]:
     checks = {
         "every_row_accounted_for": ("Every record is accepted, quarantined, of another kind or of another tick.", True),
         EMPTY_TICKS: ("Where a tick has no row, all that was delivered in it is of other kinds.", False),
     }
+    if source.name in system.shortest_reads and not source.snapshot:
+        text = "Rows become known before the shortest look back of a feature at them is over."
+        checks[FRESH] = (text, False)
     if source.header:
         checks["no_undeclared_columns"] = ("The raw file has no column that was not declared.", False)
     for reference in source.references:
@@ -74,7 +83,9 @@ def _ticked(system: MLSystem, source: Source) -> dg.AssetsDefinition:
         ticks = adapter.TickWriter(context, system, stores.lake)
         ticks.write(quarantine_of(source), found.quarantined, schema=QUARANTINE, by=FILED_AT, record=False)
         ticks.write(source.name, found.accepted, schema=source.schema, by=KNOWN_AT)
-        return _result(context, found)
+        for tick in ticks.ticks:
+            _tell_lag(context, system.calendar.tick_of(tick), found.accepted, system)
+        return _result(context, found, _freshness(system, source, found.accepted))
 
     return table
 
@@ -135,5 +146,20 @@ def _keep_what_is_there(system: MLSystem, source: Source, found: Ingested, store
         refuse_emptied(source, emptied)
 
 
-def _result(context: dg.AssetExecutionContext, found: Ingested) -> dg.MaterializeResult:
-    return dg.MaterializeResult(check_results=[adapter.check_result(f, context.asset_key) for f in found.findings])
+def _freshness(system: MLSystem, source: Source, rows: pa.Table) -> list[Finding]:
+    shortest = system.shortest_reads.get(source.name)
+    return [] if shortest is None else [fresh(source.name, lag_of(rows), shortest)]
+
+
+def _tell_lag(context: dg.AssetExecutionContext, tick: TimeWindow, rows: pa.Table, system: MLSystem) -> None:
+    """Tell Dagster how late a tick's rows became known."""
+    known, kind = rows[KNOWN_AT], rows.schema.field(KNOWN_AT).type
+    start, end = (pa.scalar(at, kind) for at in (tick.start, tick.end))
+    here = pc.and_(pc.greater_equal(known, start), pc.less(known, end))
+    if (lag := lag_of(rows.filter(here))) is not None:
+        context.add_asset_metadata(adapter.evidence(lag.numbers), partition_key=system.calendar.key(tick.start))
+
+
+def _result(context: dg.AssetExecutionContext, found: Ingested, more: Sequence[Finding] = ()) -> dg.MaterializeResult:
+    findings = (*found.findings, *more)
+    return dg.MaterializeResult(check_results=[adapter.check_result(f, context.asset_key) for f in findings])

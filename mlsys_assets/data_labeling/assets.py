@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.data_labeling.label import label_schema
 from mlsys_assets.data_labeling.natural_labels import natural_labels
+from mlsys_assets.home_data import require_home
 from mlsys_assets.system import MLSystem
 from mlsys_assets.tables import KNOWN_AT, LABEL, LABELS, STATE
 from mlsys_assets.types import Finding, Severity
@@ -34,8 +35,9 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
     )
     def labels(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
         window = adapter.tick_window(context)
+        require_home(context.instance, system, window)
         events = {
-            s.name: stores.lake.read(system.name, s.name, window=(KNOWN_AT, window.start, window.end))
+            s.name: stores.lake.read(system.home(s.name), s.name, window=(KNOWN_AT, window.start, window.end))
             for s in label.sources
         }
         rows = natural_labels(label, events, key=entity)

@@ -1,6 +1,7 @@
 """What is known as of a tick's start, split before anything is fitted."""
 
 import dagster as dg
+import pyarrow as pa
 
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.data_sampling.duplicates import content_across, duplicate_content, duplicate_keys, keys_across
@@ -8,10 +9,11 @@ from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.data_sampling.splits import PARTS, Split
 from mlsys_assets.data_sampling.views import Test, View
 from mlsys_assets.decision_step import DecisionStep
+from mlsys_assets.home_data import require_home
 from mlsys_assets.ledger import ADEQUATE, INSUFFICIENT, MANUAL, RETRAINING, TRAIN, TRAINING_SET
 from mlsys_assets.system import MLSystem
 from mlsys_assets.tables import FEATURES, LABELS
-from mlsys_assets.types import EPOCH, Finding
+from mlsys_assets.types import EPOCH, Finding, TimeWindow
 from mlsys_resources.resources import Resources
 
 STAGE = "data_sampling"
@@ -45,6 +47,7 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
     )
     def training_set(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
         step = DecisionStep(context, system, stores)
+        require_home(context.instance, system, TimeWindow(step.as_of - system.calendar.step, step.as_of))
         _decided(step)
         versions = _versions(step)
         rows = step.rows(versions)
@@ -85,8 +88,10 @@ def _versions(step: DecisionStep) -> dict[str, int]:
     """Return the tables' versions: those on record, so that what arrived late since changes no earlier decision."""
     lake, system = step.stores.lake, step.system
     standing = step.standing(TRAINING_SET)
-    versions = {t: lake.version(system.name, t) for t in TABLES} if not standing else standing[0].context["versions"]
-    stored, declared = lake.schema(system.name, FEATURES, version=versions[FEATURES]), system.feature_schema
+    versions = {t: lake.version(system.home(t), t) for t in TABLES} if not standing else standing[0].context["versions"]
+    declared, stored = system.feature_schema, lake.schema(system.home(FEATURES), FEATURES, version=versions[FEATURES])
+    if system.selected is not None:  # of a reused table's columns, those that are read
+        stored = pa.schema([stored.field(name) for name in declared.names if name in stored.names])
     if stored != declared:
         added, gone = sorted(set(declared.names) - set(stored.names)), sorted(set(stored.names) - set(declared.names))
         raise ValueError(

@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from time import perf_counter
 
 import dagster as dg
 
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.data_ingestion.source import Source
+from mlsys_assets.features.catalogue import catalogue
 from mlsys_assets.features.feature import reads
 from mlsys_assets.features.lineage import lineage
 from mlsys_assets.known import known_features
@@ -15,10 +17,13 @@ from mlsys_assets.tables import FEATURES, PREDICT_AT, Column
 from mlsys_resources.resources import Resources
 
 STAGE = "features"
+MICROSECONDS = 1e6
 
 
 def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
-    """Return the feature table of the system."""
+    """Return the feature table of the system; none where it reuses another's."""
+    if system.reuses is not None:
+        return []
     requests = system.requests
     read = {requests.source.name, *(s.name for s in system.feature_sources)}
 
@@ -36,10 +41,18 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
     )
     def features(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> None:
         window = adapter.tick_window(context)
+        began = perf_counter()
         rows = known_features(stores.lake, system, system.features, window)
+        cost = MICROSECONDS * (perf_counter() - began) / max(rows.num_rows * len(system.feature_columns), 1)
         ticks = adapter.TickWriter(context, system, stores.lake)
         ticks.write(FEATURES, rows, schema=system.feature_schema, by=PREDICT_AT)
-        ticks.tell_last({"dagster/column_lineage": adapter.column_lineage(system, _lineage(system))})
+        ticks.tell_last(
+            {
+                "dagster/column_lineage": adapter.column_lineage(system, _lineage(system)),
+                "catalogue": _catalogue(system),
+                "cost of a value [µs]": round(cost, 3),
+            }
+        )
 
     return [features]
 
@@ -51,6 +64,15 @@ def _told(system: MLSystem) -> list[Column]:
         replace(c, description=f"{c.description} ← {', '.join(f'{t}.{name}' for t, name in origins[c.name])}")
         for c in system.feature_columns
     ]
+
+
+def _catalogue(system: MLSystem) -> dg.MarkdownMetadataValue:
+    """Return the feature catalogue as a table; `mlsys features` writes it with consumers and costs."""
+    found = catalogue(system.features, system.requests.source, sources=system.sources, owner=system.owner)
+    return adapter.markdown_table(
+        ("feature", "unit", "owner", "what it is", "when it can be known"),
+        [(e.name, e.unit, e.owner, e.definition, e.availability) for e in sorted(found, key=lambda e: e.name)],
+    )
 
 
 def _lineage(system: MLSystem) -> dict[str, tuple[tuple[str, str], ...]]:

@@ -235,10 +235,10 @@ class _Logbook:
 
     @property
     def _datasets(self) -> list[DatasetVersion]:
-        root = f"{self.step.stores.lake.root}/{self.system.name}"
-        versions = self.training_set.context["versions"]
+        root, versions = self.step.stores.lake.root, self.training_set.context["versions"]
         return [
-            DatasetVersion(table, str(version), f"{root}/{table}", "training") for table, version in versions.items()
+            DatasetVersion(table, str(version), f"{root}/{self.system.home(table)}/{table}", "training")
+            for table, version in versions.items()
         ]
 
     def _passport(self, fitted: Fitted, train: Train, model_hash: str, run_id: str) -> bytes:

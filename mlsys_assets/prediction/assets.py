@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlsys_assets import dagster_adapter as adapter
+from mlsys_assets.home_data import require_home
 from mlsys_assets.ledger import CANDIDATE
 from mlsys_assets.live_features import LiveFeatures
 from mlsys_assets.models.bundle import from_files
@@ -66,6 +67,7 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         **adapter.common(system, STAGE, kinds=("python", "deltalake")),
     )
     def predictions(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
+        require_home(context.instance, system, adapter.tick_window(context))
         schema, beside = prediction_schema(key, PREDICT_AT), baseline_schema(key, PREDICT_AT)
         made, shadows, champions = [schema.empty_table()], [beside.empty_table()], {}
         served, live = [system.feature_schema.empty_table()], _live(system, stores.lake, stores.operations)
@@ -114,7 +116,7 @@ def _live(system: MLSystem, lake: "Lake", operations: "OperationsStore") -> Live
 
 def _unlike(system: MLSystem, stores: Resources, served: pa.Table, ticks: list[datetime]) -> list[Difference]:
     """Return where what was served in some ticks is not what the batch engine says was known."""
-    known = stores.lake.read(system.name, FEATURES, ticks=ticks)
+    known = stores.lake.read(system.home(FEATURES), FEATURES, columns=system.selected, ticks=ticks)
     return differences(served, known, key=system.requests.key)
 
 

@@ -15,6 +15,7 @@ from mlsys_assets.data_labeling.label import settled
 from mlsys_assets.features.profile import TRAINING_PROFILE
 from mlsys_assets.ledger import DRIFT, MONITORING, PERFORMANCE
 from mlsys_assets.production_monitoring import findings
+from mlsys_assets.production_monitoring.cold_start import cold_start
 from mlsys_assets.production_monitoring.drift import (
     DRIFT_MEANS,
     DRIFT_SCHEMA,
@@ -55,7 +56,8 @@ STAGE = "production_monitoring"
 SHOWN_COLUMNS = 20
 SHOWN_TICKS = 26
 SCORES_BEFORE = days(28)
-"""Scores are held against those of so long before, of one tick at least: of as many days, however long a tick is."""
+"""Scores are held against those of so long before, and errors are told of as long, of one tick at least: of as many
+days, however long a tick is."""
 
 
 def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
@@ -96,6 +98,7 @@ def _performance(system: MLSystem) -> dg.AssetsDefinition:
         return dg.MaterializeResult(
             metadata={
                 **_history(system, everything),
+                **_cold_start(system, stores, tick.window),
                 **adapter.evidence({"labels known": found["labelled"], "label rate": found["label_rate"]}),
             },
             check_results=[adapter.check_result(f, asset) for f in checks],
@@ -219,6 +222,25 @@ def _matured(system: MLSystem, stores: Resources, tick: TimeWindow) -> dict[str,
     }
 
 
+def _cold_start(system: MLSystem, stores: Resources, tick: TimeWindow) -> dict[str, dg.MarkdownMetadataValue]:
+    """Tell the champion's error on what was predicted lately, by how much was known of each request's key."""
+    if system.cold_start is None:
+        return {}
+    key, read = system.requests.key, stores.lake.read
+    since = max(system.calendar.start, tick.end - max(SCORES_BEFORE, system.calendar.step))
+    asked = (PREDICT_AT, since, tick.end)
+    found = cold_start(
+        read(system.name, PREDICTIONS, window=asked),
+        settled(read(system.name, LABELS, window=(KNOWN_AT, since, tick.end)), key=key),
+        read(system.home(FEATURES), FEATURES, columns=[key, system.cold_start], window=asked),
+        key=key,
+        count=system.cold_start,
+        seed=system.seed,
+    )
+    rows = [(name, one.rows, one.positives, str(one)) for name, one in found.items()]
+    return {"cold start": adapter.markdown_table((system.cold_start, "labelled", "positive", "log loss"), rows)}
+
+
 def _shifts(
     system: MLSystem, stores: Resources, tick: TimeWindow
 ) -> tuple[pa.Table, tuple[Sequence[str], Sequence[str]]]:
@@ -228,7 +250,8 @@ def _shifts(
     """
     champion = stores.operations.alias_at(system.name, CHAMPION, tick.start)
     model = None if champion is None else stores.operations.model(system.name, champion.version)
-    rows = stores.lake.read(system.name, FEATURES, window=(PREDICT_AT, tick.start, tick.end))
+    asked = (PREDICT_AT, tick.start, tick.end)
+    rows = stores.lake.read(system.home(FEATURES), FEATURES, columns=system.selected, window=asked)
     if model is None or not len(rows):
         return DRIFT_SCHEMA.empty_table(), ((), ())
     then, now = (

@@ -6,6 +6,7 @@ import dagster as dg
 
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.clocks import StoredClock, clock_of
+from mlsys_assets.home_data import home_lacks
 from mlsys_assets.retraining.assets import decided
 from mlsys_assets.retraining.controller import Controller
 from mlsys_assets.retraining.trigger import Trigger
@@ -41,6 +42,8 @@ def _begin_tick(controller: Controller) -> dg.RunRequest | dg.SkipReason:
     due = controller.due()
     if due is None:
         return dg.SkipReason(controller.waits_for)
+    if (lacks := home_lacks(controller.instance, controller.system, due.window)) is not None:
+        return dg.SkipReason(lacks)
     for trigger in controller.system.triggers:
         if trigger.by_clock:
             controller.ask(trigger, due.as_of)

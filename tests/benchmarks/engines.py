@@ -36,7 +36,7 @@ def features() -> Iterator[Comparison]:
 
 
 def increment() -> Iterator[Comparison]:
-    """A week's features of a table's rows within reach, as the week's run reads them, against the year's in one pass."""
+    """A week's features, of the rows within reach that the week's run reads, against the year's in one pass."""
     from mlsys_assets.features.feature import reads
     from mlsys_assets.types import TimeWindow
 

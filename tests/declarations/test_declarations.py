@@ -112,7 +112,7 @@ def test_no_declaration_stops_before_it_is_whole() -> None:
     """A part says nothing by itself, so that its system can say everything."""
     wrong = Source("a b", None, raw="x", columns=(Column("a", "b"), Column(None, None)), derive=None, key=None)
     with pytest.raises(DeclarationError, match="10 mistake"):
-        MLSystem(*([None] * 10))
+        MLSystem(*([None] * 6), split=None, candidates=None, metrics=None, gates=None)
     with pytest.raises(DeclarationError) as error:
         rain(
             sources=(wrong, *SYSTEM.sources),

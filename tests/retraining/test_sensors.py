@@ -33,9 +33,13 @@ class Lived:
 
     calendar: Calendar
     name: str = "lived"
+    reuses: None = None
     simulated_from: datetime = NOW
     triggers: tuple[Any, ...] = (Every(days(1)), LabelVolume(grows=0.1), PerformanceDrop(by=0.05), Drift(share=0.5))
     retraining: Retraining = Retraining(cooldown=hours(2), at_most=20, within=days(2))
+
+    def home(self, _table: str) -> str:
+        return self.name
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from mlsys_assets.data_ingestion.validation import ingest
 from mlsys_assets.systems.flights.files import FlightsFiles
 from mlsys_assets.systems.flights.sources import FlightsSources, build_sources
 
-collect_ignore = ["rain_weekly.py", "flights_variant.py", "policies.py", "choose_policy.py"]
+collect_ignore = ["damp.py", "rain_weekly.py", "flights_variant.py", "policies.py", "choose_policy.py"]
 """A workspace, which finds its neighbour only where this folder is on the path: there is no doctest in it."""
 
 

@@ -39,6 +39,8 @@ LAG, OUTCOME = hours(1), hours(4)
 """An observation is known when its hour is over, its outcome when the third hour after it is."""
 AHEAD = ("precip_1", "precip_2", "precip_3")
 """Precipitation in the three hours after an observation."""
+HUMID = "humid_3"
+"""Relative humidity in the third of them."""
 NAMED = (Column("origin", "string", nullable=False), Column("time_hour", "timestamp", nullable=False))
 MEASURED = (
     Column("precip", "float64", nullable=False, minimum=0), Column("humid", "float64"), Column("pressure", "float64"),
@@ -56,7 +58,7 @@ def with_hours_ahead(window: TimeWindow) -> pa.Table:
         then = pc.strftime(_later(hour, hours(h)), format="%Y-%m-%dT%H:%M:%SZ")
         found = pc.index_in(_at(raw["origin"], then), value_set=there.combine_chunks())
         raw = raw.append_column(name, raw["precip"].take(found))
-    return raw
+    return raw.append_column(HUMID, raw["humid"].take(found))
 
 
 def _at(origin: pa.ChunkedArray, hour: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -83,7 +85,7 @@ def _wettest(raw: pa.Table) -> pa.ChunkedArray:
 
 def _outcomes(raw: pa.Table) -> pa.Table:
     known = _later(raw["time_hour"], OUTCOME)
-    rows = _named(raw).append_column("rain", _wettest(raw))
+    rows = _named(raw).append_column("rain", _wettest(raw)).append_column("humid", raw[HUMID])
     return rows.append_column("event_time", known).append_column("known_at", known)
 
 
@@ -93,7 +95,7 @@ def _source(name: str, *columns: Column, **declared) -> Source:
 
 
 def _told_later(name: str, *columns: Column, where) -> Source:
-    raw = (*NAMED, *(Column(name, "float64", minimum=0) for name in AHEAD))
+    raw = (*NAMED, *(Column(name, "float64", minimum=0) for name in (*AHEAD, HUMID)))
     return _source(
         name, *columns, read=with_hours_ahead, raw=raw, derive=_outcomes, where=where, known_within=(OUTCOME, OUTCOME)
     )
@@ -103,7 +105,9 @@ weather = _source(
     "weather", *MEASURED, Column("predict_at", "timestamp"),
     read=FILE, raw=(*NAMED, *MEASURED), derive=_observed, known_within=(LAG, LAG),
 )  # fmt: skip
-outcomes = _told_later("outcomes", Column("rain", "float64"), where=lambda raw: pc.is_valid(_wettest(raw)))
+outcomes = _told_later(
+    "outcomes", Column("rain", "float64"), Column("humid", "float64"), where=lambda raw: pc.is_valid(_wettest(raw))
+)
 unobserved = _told_later("unobserved", where=lambda raw: pc.is_null(_wettest(raw)))
 
 rain = MLSystem(
