@@ -164,7 +164,7 @@ def test_both_load_side_by_side_and_its_assets_hang_on_the_others(rain, damp, ru
     parents = {table: graph.get(key(damp, table)).parent_keys for table in ("labels", "training_set", "predictions")}
     assert parents["labels"] == {key(rain, "outcomes"), key(rain, "unobserved")}
     assert parents["training_set"] == {key(rain, FEATURES), key(damp, LABELS)}
-    assert parents["predictions"] == {key(rain, FEATURES)}
+    assert parents["predictions"] == {key(rain, FEATURES), key(rain, "weather")}
 
 
 @pytest.mark.parametrize(("job", "at"), [("ingest", UNTIL), ("predict", UNTIL), ("train", LATER)])

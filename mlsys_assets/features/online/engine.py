@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
@@ -27,6 +28,8 @@ DAY: Final = 86_400_000_000
 """Microseconds."""
 Keys = Sequence[Entity | None]
 """A row's key in each state of its source, None where a part of it is missing; empty where none has to be told."""
+Pick = Callable[[Sequence[Any]], Entity]
+"""Picks a key's values out of a row's."""
 Fill = Callable[[Record, list[Any]], None]
 """Puts what is computed from a request, or from features before, into its slots."""
 
@@ -71,7 +74,7 @@ class _Feed:
     reach: int | None
     scalars: list[Scalar] = field(default_factory=list)
     places: dict[str | Expression, int] = field(default_factory=dict)
-    states: list[tuple[State, tuple[int, ...]]] = field(default_factory=list)
+    states: list[tuple[State, Pick]] = field(default_factory=list)
     sums: list[Callable[..., tuple[int, int]]] = field(default_factory=list)
     raws: list[Callable[..., Any]] = field(default_factory=list)
     seen: Seen = field(default_factory=Seen)
@@ -122,8 +125,10 @@ class OnlineFeatures:
         self._requests = with_times(requests)
         self._reach = reads(features)
         self._feeds: dict[str, _Feed] = {}
-        self._states: dict[str, tuple[State, tuple[Scalar, ...]]] = {}
-        self._declared: dict[str, tuple[Any, ...]] = {}
+        self._states: dict[tuple[Any, ...], State] = {}
+        self._asked: list[tuple[State, Pick]] = []
+        self._key_places: dict[str | Expression, int] = {}
+        self._key_scalars: list[Scalar] = []
         self._fills: list[Fill] = []
         before: list[Column] = []
         for feature, outputs in each_with_outputs(features, requests):
@@ -173,8 +178,9 @@ class OnlineFeatures:
                 "forgotten; rebuild the state as of then"
             )
         out: list[Any] = [None] * len(self.names)
-        for state, parts in self._states.values():
-            entity = tuple([part(request) for part in parts])
+        own = [read(request) for read in self._key_scalars]
+        for state, pick in self._asked:
+            entity = pick(own)
             if None not in entity:
                 state.read(entity, at, request, out)
         for fill in self._fills:
@@ -211,7 +217,7 @@ class OnlineFeatures:
 
     def states(self) -> tuple[State, ...]:
         """Return the states, by source and key."""
-        return tuple(state for state, _ in self._states.values())
+        return tuple(self._states.values())
 
     def seen(self, source: str) -> Seen:
         """Return which rows of a source were taken in."""
@@ -237,20 +243,28 @@ class OnlineFeatures:
         steps, weights = [step for step, _ in inputs], [weight for _, weight in inputs]
         whole = all(weight == 1 for weight in weights)
         entities: list[Entity | None] = []
-        for state, parts in feed.states:
-            entity = tuple([values[k] for k in parts])
-            if None in entity:
-                entities.append(None)
-                continue
-            entities.append(entity)
-            try:
-                state.add(entity, happened, known, name, steps, weights, raws, whole=whole)
-            except OverflowError:
-                self._void = (
-                    f"{feed.source.name}: the sums of {entity} leave the range in which they add up exactly, and the "
-                    "state is void; give a coarser resolution, and rebuild it"
-                )
-                raise ValueError(self._void) from None
+        entity: Entity = ()
+        try:
+            for state, pick in feed.states:
+                entity = pick(values)
+                if None in entity:
+                    entities.append(None)
+                    continue
+                entities.append(entity)
+                rows = state.by_entity.get(entity)
+                if whole and rows is not None and rows.plain and known >= rows.time[-1]:  # as nearly all are
+                    rows.time.append(known)
+                    for sums, k in zip(rows.sums, state.sum_inputs):  # noqa: B905 - they are of one length
+                        sums.append(sums[-1] + steps[k])
+                    state.changed.add(entity)
+                else:
+                    state.add(entity, happened, known, name, steps, weights, raws)
+        except OverflowError:
+            self._void = (
+                f"{feed.source.name}: the sums of {entity} leave the range in which they add up exactly, and the "
+                "state is void; give a coarser resolution, and rebuild it"
+            )
+            raise ValueError(self._void) from None
         return entities
 
     def _declare(self, feature: Feature, before: Sequence[Column]) -> None:
@@ -271,15 +285,23 @@ class OnlineFeatures:
         source, back = feature.source, self._reach[feature.source.name]
         feed = self._feeds.setdefault(source.name, _Feed(source, None if back is None else microseconds(back)))
         parts = tuple((k.request, k.in_source) for k in feature.keys)
-        for name, (state, _) in self._states.items():
-            if self._declared.get(name) == (source.name, type(feature), parts):
-                return state
-        name = f"{source.name} {len(self._states)}"
-        state = state_of(feature, name)
-        self._declared[name] = (source.name, type(feature), parts)
-        self._states[name] = state, tuple(scalar(of, self._requests) for of, _ in parts)
-        feed.states.append((state, tuple(feed.place(of) for _, of in parts)))
-        return state
+        which = (source.name, type(feature), parts)
+        if which not in self._states:
+            state = self._states[which] = state_of(feature, f"{source.name} {len(self._states)}")
+            for of, _ in parts:
+                if of not in self._key_places:
+                    self._key_places[of] = len(self._key_scalars)
+                    self._key_scalars.append(scalar(of, self._requests))
+            self._asked.append((state, _pick([self._key_places[of] for of, _ in parts])))
+            feed.states.append((state, _pick([feed.place(of) for _, of in parts])))
+        return self._states[which]
+
+
+def _pick(places: Sequence[int]) -> Pick:
+    if len(places) == 1:
+        (only,) = places
+        return lambda values: (values[only],)
+    return itemgetter(*places) if places else lambda values: ()
 
 
 def _replace(feed: _Feed, name: Entity) -> None:

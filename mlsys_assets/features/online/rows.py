@@ -17,10 +17,11 @@ class Rows:
     ``time`` is what they are sorted by, microseconds: when they became known or, of a plan, when they happen; rows of
     one time are sorted by ``ties``. ``known`` is when they became known: ``time`` itself, if they are sorted by it.
     ``sums`` and ``counts`` are running: [k] is over the first k rows; counts are None while every row counts one, and
-    ``partial`` is whether some are not. ``monotone``: whether what comes later was known no earlier.
+    ``plain`` is whether there is nothing but sums in which every row counts one, so that a row that becomes known last
+    is simply appended. ``monotone``: whether what comes later was known no earlier.
     """
 
-    __slots__ = ("counts", "ended", "known", "monotone", "names", "partial", "raws", "sums", "ties", "time")
+    __slots__ = ("counts", "ended", "known", "monotone", "names", "plain", "raws", "sums", "ties", "time")
 
     def __init__(self, weighted: Sequence[bool], raws: int, *, planned: bool, correctable: bool) -> None:
         self.time = array("q")
@@ -28,7 +29,7 @@ class Rows:
         self.ties: list[tuple[Any, ...]] = []
         self.sums = [array("q", [0]) for _ in weighted]
         self.counts = [array("q", [0]) if heavy else None for heavy in weighted]
-        self.partial = any(weighted)
+        self.plain = not (planned or correctable or raws or any(weighted))
         self.raws: list[list[Any]] = [[] for _ in range(raws)]
         self.ended = array("q") if correctable else None
         self.names: list[Any] = []
@@ -64,7 +65,7 @@ class Rows:
             count = self.counts[k]
             if count is None and weight != 1:
                 count = self.counts[k] = array("q", range(len(self.time)))
-                self.partial = True
+                self.plain = False
             if count is not None:
                 _insert(count, place, weight)
 
@@ -121,7 +122,8 @@ class Rows:
         found.raws = raws
         found.ended = None if ended is None else array("q", ended)
         found.names = [tuple(name) for name in names]
-        found.monotone, found.partial = monotone, any(c is not None for c in counts)
+        found.monotone = monotone
+        found.plain = not (known or raws or ended is not None or any(c is not None for c in counts))
         return found
 
 

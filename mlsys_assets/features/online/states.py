@@ -41,9 +41,8 @@ class State:
         self.changed: set[Entity] = set()
         self.dropped: set[Entity] = set()
         self._columns = columns
-        self._sum_inputs: list[int] = []
+        self.sum_inputs: list[int] = []
         self._raw_inputs: list[int] = []
-        self._simple = False
 
     def declare(self, feature: Any, slot: int) -> None:
         """Be able to read a feature into ``slot`` and those after it; before any row is added."""
@@ -59,20 +58,16 @@ class State:
 
     def settle(self, sums: Mapping[Sum, int], raws: Mapping[Raw, int]) -> None:
         """Be told where among a source's inputs this state's lie, when all is declared."""
-        self._sum_inputs = [sums[s] for s in self.sums]
+        self.sum_inputs = [sums[s] for s in self.sums]
         self._raw_inputs = [raws[r] for r in self.raws]
-        self._simple = not (self.planned or self.correctable or self.raws)
         self._weighted = [s.half_life is not None for s in self.sums]
         self._none = Rows(self._weighted, len(self.raws), planned=self.planned, correctable=False)
 
-    def add(  # noqa: PLR0913, PLR0917 - this is called for every row and key
+    def add(  # noqa: PLR0913, PLR0917 - a row, and the source's inputs
         self, entity: Entity, event: int, known: int, name: Entity, steps: Sequence[int], weights: Sequence[int],
-        raws: Evaluated, *, whole: bool,
+        raws: Evaluated,
     ) -> None:  # fmt: skip
-        """Add a row that happened, and became known, at these times.
-
-        ``steps``, ``weights``, ``raws``: the source's inputs; ``whole``: whether all weights are one.
-        """
+        """Add a row that happened, and became known, at these times; ``steps``, ``weights``, ``raws``: the inputs."""
         rows = self.by_entity.get(entity)
         if rows is None:
             rows = self.by_entity[entity] = Rows(
@@ -80,16 +75,10 @@ class State:
             )
             self.dropped.discard(entity)
         self.changed.add(entity)
-        times = rows.time
-        if self._simple and whole and not rows.partial and (not times or known >= times[-1]):
-            times.append(known)
-            for sums, k in zip(rows.sums, self._sum_inputs):  # noqa: B905 - they are of one length
-                sums.append(sums[-1] + steps[k])
-            return
         time, tie = self.placed(event, known, name)
         place = rows.place(time, tie)
         rows.insert(place, time, tie, known)
-        rows.add(place, [steps[k] for k in self._sum_inputs], [weights[k] for k in self._sum_inputs])
+        rows.add(place, [steps[k] for k in self.sum_inputs], [weights[k] for k in self.sum_inputs])
         for values, k in zip(rows.raws, self._raw_inputs, strict=True):
             values.insert(place, raws[k])
         if self.correctable:
