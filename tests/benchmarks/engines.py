@@ -95,7 +95,7 @@ def online() -> Iterator[Comparison]:
             database.execute(f"INSERT INTO rows VALUES ({marks})", (carrier, *range(len(state.names))))
         database.commit()
         yield Comparison(
-            f"{len(state.names)} features of an entity, {READS:,} ×",
+            f"reads of {len(state.names)} features, {READS:,} ×",
             "a row of SQLite",
             lambda: call(lambda: [state.read({"carrier": carrier}, at) for carrier in carriers]),
             lambda: call(
@@ -108,11 +108,13 @@ def online() -> Iterator[Comparison]:
         )
         database.close()
     whole = OnlineFeatures(flights.features, flights.requests.columns)
-    events = [("arrivals", row) for row in rows[:READS]]
+    events = records(tables["arrivals"].slice(0, 60_000), whole.columns_read("arrivals"))
+    for _ in range(30_000):
+        whole.update("arrivals", next(events))
     yield Comparison(
-        f"an arrival, all {len(whole.names)} features, {READS:,} ×",
+        f"an arrival, {len(whole.names)} features, {READS:,} ×",
         "50 µs each",
-        lambda: call(lambda: [OnlineFeatures.update(whole, *event) for event in _anew(whole, events)]),
+        lambda: call(lambda: [whole.update("arrivals", next(events)) for _ in range(READS)]),
         lambda: Cost(READS * 50e-6, READS * 50e-6),
         goal=1.0,
     )
@@ -126,16 +128,6 @@ def _of_one_entity(source: object) -> tuple:
         Trailing(source, by="carrier", over=over, n=count(), late=rate(lambda row: row["arr_delay"] > 15),
                  delay=mean("arr_delay"), air=mean("air_time"), since=age()),
     )  # fmt: skip
-
-
-def _anew(state: object, events: list) -> Iterator[tuple]:
-    """Yield the events as later ones, so that none was taken in before."""
-    turn = len(state.seen("arrivals").by_name)
-    for name, row in events:
-        moved = turn * 60_000_000
-        turn += 1
-        known = row["known_at"] + moved
-        yield name, row | {"flight_id": f"{turn}", "known_at": known, "event_time": known}
 
 
 def _year() -> tuple:
