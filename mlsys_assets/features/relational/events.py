@@ -26,22 +26,16 @@ class Steps:
 
 
 class Events(Sheet):
-    """The columns of a source's rows that a pass needs."""
+    """The columns of a source's rows that a pass needs.
+
+    ``known`` and ``event``: when a row became known and when it happened, microseconds.
+    """
 
     def __init__(self, source: Source, table: "ir.Table", database: Database) -> None:
         super().__init__(table, database)
         self.source = source
+        self.known, self.event = self.moment(KNOWN_AT), self.moment(EVENT_TIME)
         self._sizes: dict[str, tuple[str, float, Any]] = {}
-
-    @property
-    def known(self) -> str:
-        """The column of when a row became known, microseconds."""
-        return self.moment(KNOWN_AT)
-
-    @property
-    def event(self) -> str:
-        """The column of when a row happened, microseconds."""
-        return self.moment(EVENT_TIME)
 
     def happened(self) -> str:
         """Return the column of when a row happened, at the latest when it became known, microseconds."""

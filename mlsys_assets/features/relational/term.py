@@ -3,6 +3,7 @@
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -144,6 +145,7 @@ def _dtype_of(operate: Callable[..., Any], *operands: Any) -> "np.dtype[Any]":
 
 
 def _operate(operate: Operator, left: Any, right: Any) -> Term:
+    left, right = _of_numpy(left), _of_numpy(right)
     dtype = _dtype_of(operate, left, right)
     if operate in COMPARISONS:
         return _compare(operate, left, right)
@@ -289,7 +291,7 @@ def _sql(operand: Any, dtype: "np.dtype[Any]") -> "ir.Value":
 
     if not isinstance(operand, Term):
         if dtype.kind in "mM":
-            return ibis.literal(micros_of(operand), "int64")
+            return ibis.literal(_micros_of(operand), "int64")
         if dtype.kind == "f":
             return ibis.literal(float(dtype.type(operand)), "float64")
         return ibis.literal(np.asarray(operand).item(), {"b": "boolean", "O": "string", "U": "string"}.get(
@@ -303,8 +305,14 @@ def _sql(operand: Any, dtype: "np.dtype[Any]") -> "ir.Value":
     return operand.value
 
 
-def micros_of(moment: Any) -> int:
-    """Return a moment or duration of Python or NumPy as whole microseconds."""
+def _of_numpy(operand: Any) -> Any:
+    """Return Python's moments and durations as NumPy's; everything else as it is."""
+    if isinstance(operand, datetime):
+        return np.datetime64(operand if operand.tzinfo is None else operand.astimezone(UTC).replace(tzinfo=None), "us")
+    return np.timedelta64(operand, "us") if isinstance(operand, timedelta) else operand
+
+
+def _micros_of(moment: Any) -> int:
+    """Return a moment or duration as whole microseconds."""
     value = np.asarray(moment)
-    kind = value.dtype.kind if value.dtype.kind in "mM" else "m"
-    return int(value.astype(f"{kind}8[us]").astype(np.int64))
+    return int(value.astype(f"{value.dtype.kind}8[us]").astype(np.int64))
