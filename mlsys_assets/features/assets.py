@@ -36,7 +36,7 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
     )
     def features(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> None:
         window = adapter.tick_window(context)
-        rows = known_features(stores.lake, system, system.features, window)
+        rows = known_features(stores.lake, system, system.features, window, engine=stores.engine)
         ticks = adapter.TickWriter(context, system, stores.lake)
         ticks.write(FEATURES, rows, schema=system.feature_schema, by=PREDICT_AT)
         ticks.tell_last({"dagster/column_lineage": adapter.column_lineage(system, _lineage(system))})

@@ -1,6 +1,6 @@
 """What is asked of a database differently from one to the next: DuckDB and Spark."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -15,8 +15,8 @@ from mlsys_assets.features.request_table import request_columns
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-    Given = pa.Table | ir.Table | str | Path
-
+Given = Any
+"""A table to read: of Arrow, of the backend, or the path of a Parquet file."""
 MICROS = {"duckdb": "epoch_us", "pyspark": "unix_micros"}
 """The function that gives a moment as microseconds since 1970, by the database's name."""
 
@@ -43,7 +43,7 @@ class Database:
         with ExitStack() as held:
             yield Database(self.backend, held)
 
-    def table(self, given: "Given") -> "ir.Table":
+    def table(self, given: Given) -> "ir.Table":
         """Return a table to ask: of Arrow, of a Parquet file, or of the backend itself."""
         if isinstance(given, str | Path):
             return self.backend.read_parquet(given)
@@ -113,7 +113,7 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column.cast(pa.string()) if pa.types.is_large_string(column.type) else column
 
 
-def _micros(name: str) -> Callable[[Any], Any]:
+def _micros(name: str) -> Any:
     import ibis
     import ibis.expr.datatypes as dt
 

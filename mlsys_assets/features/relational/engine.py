@@ -1,8 +1,7 @@
 """The relational engine: every declaration computed by a database, DuckDB or Spark, through Ibis."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +13,7 @@ from mlsys_assets.features.feature import FROM_FEATURES, Feature, each_with_outp
 from mlsys_assets.features.key import Key
 from mlsys_assets.features.lookup import Lookup
 from mlsys_assets.features.numpy_table import NumpyTable
-from mlsys_assets.features.relational.database import Database, readable, require_moments, row_numbers
+from mlsys_assets.features.relational.database import Database, Given, readable, require_moments, row_numbers
 from mlsys_assets.features.relational.events import Events
 from mlsys_assets.features.relational.frame import KNOWN
 from mlsys_assets.features.relational.group import ROW, Group
@@ -30,13 +29,11 @@ from mlsys_assets.types import DeclarationError
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-    from mlsys_assets.features.relational.database import Given
 
-
-def compute(  # noqa: PLR0913 - those of the embedded engine, and the database
+def compute(
     features: Sequence[Feature],
     requests: pa.Table,
-    tables: "Mapping[str, Given]",
+    tables: Mapping[str, Given],
     *,
     key: str,
     predict_at: str = PREDICT_AT,
@@ -90,7 +87,7 @@ def columns_of(features: Sequence[Feature], requests: pa.Schema) -> list[tuple[F
 class _Pass:
     """One pass over the requests: each source is read once, and each key's rows are sorted once."""
 
-    def __init__(self, requests: pa.Table, tables: "Mapping[str, Given]", predict_at: str, database: Database) -> None:
+    def __init__(self, requests: pa.Table, tables: Mapping[str, Given], predict_at: str, database: Database) -> None:
         self._tables, self._database = tables, database
         self._at = NumpyTable(requests).moments(predict_at)
         self._given, self._rows = requests, requests.num_rows

@@ -1,6 +1,7 @@
 """A source's rows as a query: what a pass reads of them, in whole numbers that add up exactly."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mlsys_assets.data_ingestion.source import Source
@@ -47,7 +48,7 @@ class Events(Sheet):
     def ties(self) -> list[str]:
         """Return the columns that order the rows of one moment, each as it is."""
         names = (KNOWN_AT, EVENT_TIME, *(k for k in self.source.key if k not in (KNOWN_AT, EVENT_TIME)))
-        return [self.add(("raw", name), lambda name=name: self.table[name]) for name in names]
+        return [self.add(("raw", name), partial(self.table.__getitem__, name)) for name in names]
 
     def superseded(self) -> str:
         """Return the column of when a row of the same name became known next, microseconds; null for the last one."""

@@ -62,7 +62,7 @@ class Group:
         return self._parts.setdefault(part, f"p{len(self._parts)}")
 
     def pick(self, order: Sequence[str], frame: Trail, columns: Sequence[str], where: str | None = None) -> list[str]:
-        """Return the names of the columns of the row that comes last by ``order``, of those where ``where`` is known."""
+        """Return the names of columns of the row that comes last by ``order``, of those where ``where`` is not null."""
         place = "place_" + "_".join(order) + ("" if where is None else f"_{where}")
         self._orders[place] = tuple(order), where
         part = self.part(Part("max", place, frame))
@@ -107,7 +107,7 @@ class Group:
         nothing = {c: ibis.null(seen[c].type()) for c in columns}
         times = [KNOWN, *self._own]
         mine = asked.select(ROW, *keys, *times, **nothing)
-        happened = {own: seen[EVENT] for own in self._own}
+        happened = dict.fromkeys(self._own, seen[EVENT])
         others = seen.select(**{ROW: ibis.null("int64")}, **{k: seen[k] for k in (*keys, KNOWN)}, **happened,
                              **{c: seen[c] for c in columns})  # fmt: skip
         both = mine.union(others.select(mine.columns))
@@ -140,8 +140,7 @@ class Group:
 
 
 def _reduced(part: Part, column: Any, where: Any = None) -> Any:
-    reduce = {"count": column.count, "min": column.min, "max": column.max, "nunique": column.nunique}
-    return reduce.get(part.how, getattr(column, "sum", None))(where=where)
+    return getattr(column, "sum" if part.how == "faded" else part.how)(where=where)
 
 
 def _faded(part: Part, pairs: "ir.Table") -> Any:

@@ -36,20 +36,22 @@ def microseconds(duration: timedelta) -> int:
 
 def lookup(feature: Lookup, names: Sequence[str], groups: Groups) -> None:
     """Add the columns of the latest known row."""
-    import ibis
-
     group = groups(feature, feature.source.corrections)
     events, back = group.events, None if feature.max_age is None else microseconds(feature.max_age)
     happened = events.happened()
     columns = [_as_stored(group, of) for of in feature.columns]
     taken, *values = group.pick([happened, *events.ties()], Trail(back), [happened, *columns])
     for name, value in zip(names, values, strict=True):
-        if back is None:
-            group.outputs[name] = lambda t, value=value: t[value]
-        else:
-            group.outputs[name] = lambda t, value=value: ibis.ifelse(
-                t[taken] > t[KNOWN] - back, t[value], ibis.null(t[value].type())
-            )
+        group.outputs[name] = _fresh(value, taken, back)
+
+
+def _fresh(value: str, happened: str, back: int | None) -> Made:
+    """Return what gives a value that happened after t - back."""
+    import ibis
+
+    if back is None:
+        return lambda t: t[value]
+    return lambda t: ibis.ifelse(t[happened] > t[KNOWN] - back, t[value], ibis.null(t[value].type()))
 
 
 def trailing(feature: Trailing, names: Sequence[str], groups: Groups) -> None:
@@ -199,17 +201,15 @@ def _total(group: Group, how: str, column: str, frame: Frame) -> Made:
 
     if not isinstance(frame, Around) or group.paired:
         part = group.part(Part(how, column, frame))
-        return lambda t: ibis.coalesce(t[part], ibis.literal(0, t[part].type()))
+        return lambda t: _or_zero(t[part])
     own, width, back = frame.own, frame.width, frame.back
     happening, known = Upto(own, width), Upto(KNOWN, 0)
     before, forgotten = Upto(own, -width - 1), None if back is None else Upto(KNOWN, -back)
     every = group.events.ones(None).column
 
     def at(frame: Upto | None, how: str, column: str) -> Made:
-        if frame is None:
-            return lambda t: ibis.literal(0, "int64")
-        part = group.part(Part(how, column, frame))
-        return lambda t: ibis.coalesce(t[part], ibis.literal(0, t[part].type()))
+        part = None if frame is None else group.part(Part(how, column, frame))
+        return lambda t: _or_zero(None if part is None else t[part])
 
     ends = [(at(f, "count", every), at(f, how, column)) for f in (happening, known)]
     starts = [(at(f, "count", every), at(f, how, column)) for f in (before, forgotten)]
@@ -222,6 +222,12 @@ def _total(group: Group, how: str, column: str, frame: Frame) -> Made:
         return ibis.ifelse(end > start, total_end - total_start, ibis.literal(0, total_end.type()))
 
     return made
+
+
+def _or_zero(value: Any) -> "ir.Value":
+    import ibis
+
+    return ibis.literal(0, "int64") if value is None else ibis.coalesce(value, ibis.literal(0, value.type()))
 
 
 def _ratio(a: Any, n: Any) -> "ir.Value":

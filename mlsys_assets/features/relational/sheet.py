@@ -99,7 +99,7 @@ def _computed(found: Any) -> Term:
     value = np.asarray(found)
     if value.ndim or value.dtype.kind not in "biufU":
         raise ValueError(f"an expression must give one value a row, written with operators; got {found!r}")
-    return Term(ibis.literal(value.item()), value.dtype, may_be_nan=bool(value != value))
+    return Term(ibis.literal(value.item()), value.dtype, may_be_nan=value.dtype.kind == "f" and bool(np.isnan(value)))
 
 
 def _term(column: "ir.Value", database: Database) -> Term:

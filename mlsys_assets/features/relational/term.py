@@ -278,7 +278,7 @@ def _kind(operand: Any) -> str:
 
 
 def _may_be_nan(operand: Any) -> bool:
-    return operand.may_be_nan if isinstance(operand, Term) else bool(operand != operand)
+    return operand.may_be_nan if isinstance(operand, Term) else bool(np.isnan(operand))
 
 
 def _not_zero(operand: Any) -> bool:
