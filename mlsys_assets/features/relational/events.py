@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mlsys_assets.data_ingestion.source import Source
 from mlsys_assets.features.aggregate import Aggregate
 from mlsys_assets.features.expression import Expression
+from mlsys_assets.features.relational.arithmetic import double
 from mlsys_assets.features.relational.database import Database
 from mlsys_assets.features.relational.sheet import Sheet
 from mlsys_assets.tables import EVENT_TIME, KNOWN_AT
@@ -79,7 +80,7 @@ class Events(Sheet):
         assert of is not None  # noqa: S101 - for mypy
         term = self.term(of)
         grid = aggregate.resolution if term.dtype.kind == "f" else 1.0
-        steps = term.value.cast("float64") / grid if term.dtype.kind == "f" else term.value.cast("int64")
+        steps = term.value.cast("float64") / double(grid) if term.dtype.kind == "f" else term.value.cast("int64")
         size = self._where(aggregate.where, steps).cast("float64").abs()
 
         def make() -> Any:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlsys_assets.features.key import Key
+from mlsys_assets.features.relational.arithmetic import double
 from mlsys_assets.features.relational.events import Events
 from mlsys_assets.features.relational.frame import EVENT, KNOWN, Frame, Trail, Upto, row_side
 from mlsys_assets.features.relational.sheet import Sheet
@@ -144,13 +145,11 @@ def _reduced(part: Part, column: Any, where: Any = None) -> Any:
 
 
 def _faded(part: Part, pairs: "ir.Table") -> Any:
-    import ibis
-
     column = pairs[row_side(part.column)]
     if part.half_life is None:
         return column
-    age = (pairs[KNOWN] - pairs[row_side(KNOWN)]).cast("float64") / float(part.half_life)
-    return column.cast("float64") * ibis.literal(2.0, "float64").pow(-age)
+    age = (pairs[KNOWN] - pairs[row_side(KNOWN)]).cast("float64") / double(part.half_life)
+    return column.cast("float64") * double(2.0).pow(-age)
 
 
 def _same(requests: Sheet, events: Events, key: Key) -> tuple[str, str]:

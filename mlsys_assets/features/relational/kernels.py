@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from mlsys_assets.features.aggregate import Aggregate, AggregateKind
 from mlsys_assets.features.derived import Backoff, Derived
 from mlsys_assets.features.lookup import Lookup
+from mlsys_assets.features.relational.arithmetic import double, single
 from mlsys_assets.features.relational.database import Database
 from mlsys_assets.features.relational.frame import KNOWN, Around, Frame, Trail, Upto
 from mlsys_assets.features.relational.group import Group, Made, Part
 from mlsys_assets.features.relational.sheet import evaluate
-from mlsys_assets.features.relational.term import single
 from mlsys_assets.features.scheduled import Scheduled
 from mlsys_assets.features.trailing import Trailing
 
@@ -106,7 +106,7 @@ def _first_with_enough(feature: Backoff, table: "ir.Table") -> "ir.Value":
 
     *finer, coarsest = feature.choices
     enough = [
-        ibis.ifelse(table[n].cast("float64") >= float(feature.at_least), table[value], ibis.null("float32"))
+        ibis.ifelse(table[n].cast("float64") >= double(feature.at_least), table[value], ibis.null("float32"))
         for value, n in finer
     ]
     return ibis.coalesce(*enough, table[coarsest[0]])
@@ -140,9 +140,9 @@ def _additive(group: Group, aggregate: Aggregate, frame: Frame, what: str) -> Ma
     steps = group.events.steps(aggregate, what)
     total = _total(group, "sum", steps.column, frame)
     if aggregate.kind is AggregateKind.SUM:
-        return lambda t: total(t).cast("float64") * steps.grid
+        return lambda t: total(t).cast("float64") * double(steps.grid)
     known = _total(group, "count", steps.column, frame)
-    return lambda t: _ratio(total(t).cast("float64") * steps.grid, known(t))
+    return lambda t: _ratio(total(t).cast("float64") * double(steps.grid), known(t))
 
 
 def _variance(group: Group, aggregate: Aggregate, frame: Frame, what: str) -> Made:
@@ -156,7 +156,7 @@ def _variance(group: Group, aggregate: Aggregate, frame: Frame, what: str) -> Ma
 
     def made(t: "ir.Table") -> Any:
         s, n = total(t).cast("float64"), known(t)
-        spread = _ratio(squared(t).cast("float64") - _ratio(s * s, n), n) * steps.grid**2
+        spread = _ratio(squared(t).cast("float64") - _ratio(s * s, n), n) * double(steps.grid**2)
         return ibis.ifelse(spread < 0, 0.0, spread)
 
     return made

@@ -7,6 +7,7 @@ import numpy as np
 
 from mlsys_assets.features.expression import Expression
 from mlsys_assets.features.numpy_table import unknown_column
+from mlsys_assets.features.relational.arithmetic import double
 from mlsys_assets.features.relational.database import Database
 from mlsys_assets.features.relational.term import Term
 from mlsys_assets.tables import TYPES
@@ -99,7 +100,9 @@ def _computed(found: Any) -> Term:
     value = np.asarray(found)
     if value.ndim or value.dtype.kind not in "biufU":
         raise ValueError(f"an expression must give one value a row, written with operators; got {found!r}")
-    return Term(ibis.literal(value.item()), value.dtype, may_be_nan=value.dtype.kind == "f" and bool(np.isnan(value)))
+    kind = {"b": "boolean", "U": "string"}.get(value.dtype.kind, "int64")
+    constant = double(value.item()) if value.dtype.kind == "f" else ibis.literal(value.item(), kind)
+    return Term(constant, value.dtype, may_be_nan=value.dtype.kind == "f" and bool(np.isnan(value)))
 
 
 def _term(column: "ir.Value", database: Database) -> Term:

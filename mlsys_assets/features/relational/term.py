@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlsys_assets.features.relational.arithmetic import double, real, single, whole
+
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 MICROSECONDS = "m8[us]"
-WRITTEN_OUT = 8
-"""Whole powers up to this one are multiplied out."""
 
 Operator = Callable[[Any, Any], Any]
 COMPARISONS: dict[Operator, bool] = {
@@ -156,11 +156,11 @@ def _operate(operate: Operator, left: Any, right: Any) -> Term:
         return _of_times(operate, left, right, dtype)
     if dtype.kind not in "iuf":
         raise TypeError(f"{operate.__name__} of {dtype} is not computed in a database; compare texts only")
-    a, b = _sql(left, dtype), _sql(right, dtype)
+    a, b, divisor = _sql(left, dtype), _sql(right, dtype), _fixed(right)
     if dtype.kind in "iu":
-        return Term(_whole(operate, a, b, right), np.dtype(np.int64))
-    value = _real(operate, a, b, right)
-    return Term(_rounded(value) if dtype.itemsize < 8 else value, dtype, may_be_nan=True)  # noqa: PLR2004 - bytes
+        return Term(whole(operate, a, b, divisor), np.dtype(np.int64))
+    value = real(operate, a, b, divisor)
+    return Term(single(value).cast("float64") if dtype.itemsize < 8 else value, dtype, may_be_nan=True)  # noqa: PLR2004 - bytes
 
 
 def _compare(operate: Operator, left: Any, right: Any) -> Term:
@@ -181,96 +181,11 @@ def _of_times(operate: Operator, left: Any, right: Any, dtype: "np.dtype[Any]") 
     if not {_kind(left), _kind(right)} <= set("mM"):
         raise TypeError(f"{operate.__name__} of a duration and a number is not computed in a database; first divide "
                         "the duration by another")  # fmt: skip
-    a, b = _sql(left, micros), _sql(right, micros)
+    a, b, divisor = _sql(left, micros), _sql(right, micros), _fixed(right)
     if dtype.kind == "f":
-        return Term(_real(operate, a.cast("float64"), b.cast("float64"), right), dtype, may_be_nan=True)
+        return Term(real(operate, a.cast("float64"), b.cast("float64"), divisor), dtype, may_be_nan=True)
     unit = np.dtype(f"{dtype.kind}8[us]") if dtype.kind in "mM" else np.dtype(np.int64)
-    return Term(_whole(operate, a, b, right), unit)
-
-
-def _whole(operate: Operator, a: Any, b: Any, right: Any) -> "ir.Value":
-    """Return the result for whole numbers, which by NumPy's rule are 0 where they are divided by 0."""
-    import ibis
-
-    if operate is operator.pow:
-        if isinstance(right, int) and 1 <= right <= WRITTEN_OUT:
-            return _product(a, right)
-        return a.cast("float64").pow(b.cast("float64")).cast("int64")
-    if operate not in (operator.floordiv, operator.mod):
-        return operate(a, b)
-    remainder = _floored(a, b)
-    found = remainder if operate is operator.mod else ((a - remainder) / b).cast("int64")
-    return found if _not_zero(right) else ibis.ifelse(b == 0, ibis.literal(0, "int64"), found)
-
-
-def _real(operate: Operator, a: Any, b: Any, right: Any) -> "ir.Value":
-    """Return the result for numbers in double precision, by the rules of IEEE 754 where they are divided by 0."""
-    import ibis
-
-    nan = ibis.literal(float("nan"), "float64")
-    if operate is operator.pow:
-        return _power(a, b, right)
-    if operate is operator.truediv:
-        found, by_zero = a / b, a * ibis.literal(float("inf"), "float64")
-    elif operate is operator.mod:
-        found, by_zero = _floored(a, b), nan
-    elif operate is operator.floordiv:
-        # As NumPy: from the remainder, so that it and the quotient fit each other.
-        whole = (a - a % b) / b - ibis.ifelse(_signs_differ(a % b, b), 1.0, 0.0)
-        found, by_zero = _nearest(whole), a * ibis.literal(float("inf"), "float64")
-    else:
-        return operate(a, b)
-    return found if _not_zero(right) else ibis.ifelse(b == 0, by_zero, found)
-
-
-def _floored(a: Any, b: Any) -> "ir.Value":
-    """Return the remainder of the sign of ``b``: databases give that of ``a``."""
-    import ibis
-
-    remainder = a % b
-    return ibis.ifelse(_signs_differ(remainder, b), remainder + b, remainder)
-
-
-def _signs_differ(remainder: Any, b: Any) -> "ir.Value":
-    return (remainder != 0) & ((remainder < 0) != (b < 0))
-
-
-def _nearest(x: Any) -> "ir.Value":
-    """Return the nearest whole number of doubles that are one up to rounding; of infinite ones, themselves."""
-    import ibis
-
-    part = x % ibis.literal(1.0, "float64")
-    up, down = part > 0.5, part < -0.5  # noqa: PLR2004 - a half
-    found = x - part + ibis.ifelse(up, 1.0, ibis.ifelse(down, -1.0, 0.0))
-    return ibis.ifelse(x.isinf(), x, found)
-
-
-def _power(a: Any, b: Any, right: Any) -> "ir.Value":
-    if isinstance(right, int | float) and right == 2:  # noqa: PLR2004 - squares are multiplied, as NumPy does
-        return a * a
-    return a.sqrt() if isinstance(right, float) and right == 0.5 else a.pow(b)  # noqa: PLR2004
-
-
-def _product(a: Any, times: int) -> "ir.Value":
-    found = a
-    for _ in range(times - 1):
-        found = found * a
-    return found
-
-
-def _rounded(value: Any) -> "ir.Value":
-    """Return a double rounded to single precision, as a double."""
-    return single(value).cast("float64")
-
-
-def single(value: Any) -> "ir.Value":
-    """Return a double rounded to single precision; infinite beyond its range, where a database would refuse."""
-    import ibis
-
-    bound = 2.0**128 - 2.0**103
-    infinite = ibis.literal(float("inf"), "float64")
-    held = ibis.ifelse(value >= bound, infinite, ibis.ifelse(value <= -bound, -infinite, value))
-    return ibis.ifelse(value.isnan(), value, held).cast("float32")
+    return Term(whole(operate, a, b, divisor), unit)
 
 
 def _kind(operand: Any) -> str:
@@ -281,8 +196,9 @@ def _may_be_nan(operand: Any) -> bool:
     return operand.may_be_nan if isinstance(operand, Term) else bool(np.isnan(operand))
 
 
-def _not_zero(operand: Any) -> bool:
-    return not isinstance(operand, Term) and bool(operand)
+def _fixed(operand: Any) -> Any:
+    """Return a scalar of Python or NumPy; None for a column."""
+    return None if isinstance(operand, Term) else operand
 
 
 def _sql(operand: Any, dtype: "np.dtype[Any]") -> "ir.Value":
@@ -293,7 +209,7 @@ def _sql(operand: Any, dtype: "np.dtype[Any]") -> "ir.Value":
         if dtype.kind in "mM":
             return ibis.literal(_micros_of(operand), "int64")
         if dtype.kind == "f":
-            return ibis.literal(float(dtype.type(operand)), "float64")
+            return double(dtype.type(operand))
         return ibis.literal(np.asarray(operand).item(), {"b": "boolean", "O": "string", "U": "string"}.get(
             dtype.kind, "int64"))  # fmt: skip
     if dtype.kind == "f" and operand.value.type() != ibis.dtype("float64"):
