@@ -46,7 +46,7 @@ class Database:
     def table(self, given: Given) -> "ir.Table":
         """Return a table to ask: of Arrow, of a Parquet file, or of the backend itself."""
         if isinstance(given, str | Path):
-            return self.backend.read_parquet(given)
+            return self._read(given)
         return self._register(readable(given)) if isinstance(given, pa.Table) else given
 
     def micros(self, moment: "ir.Value") -> "ir.Value":
@@ -71,6 +71,12 @@ class Database:
         if self.backend.name == "duckdb":
             return self.backend.to_pyarrow(expression)
         return self.backend.raw_sql(self.backend.compile(expression)).toArrow()  # Ibis would go by way of pandas
+
+    def _read(self, path: str | Path) -> "ir.Table":
+        name = f"mlsys_file_{next(_names)}"
+        table = self.backend.read_parquet(path, table_name=name)
+        self._held.callback(self.backend.raw_sql, f"DROP VIEW {name}")
+        return table
 
     def _register(self, table: pa.Table) -> "ir.Table":
         name = f"mlsys_rows_{next(_names)}"
@@ -99,7 +105,7 @@ def require_moments(table: Any, name: str) -> None:
     """Raise TypeError where a column is no time and, of an Arrow table, ValueError where it has nulls."""
     if isinstance(table, pa.Table):
         NumpyTable(table).moments(name)
-    elif not table[name].type().is_timestamp():
+    elif not isinstance(table, str | Path) and not table[name].type().is_timestamp():
         raise TypeError(f"column {name!r} must be a timestamp, got {table[name].type()}")
 
 
