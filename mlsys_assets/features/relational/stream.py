@@ -46,7 +46,7 @@ def stream(  # noqa: PLR0913 - those of `compute`, and how many at once
 
     Raises what `compute` raises; DeclarationError at once, everything else when the batches are read.
     """
-    asked = _dataset(requests).schema if isinstance(requests, str | Path) else requests.schema().to_pyarrow()
+    asked = _schema(requests) if isinstance(requests, str | Path) else requests.schema().to_pyarrow()
     named = columns_of(features, asked)
     schema = pa.schema([
         asked.field(key), pa.field(PREDICT_AT, TIMESTAMP),
@@ -87,7 +87,7 @@ def _parts(file: Path, at_once: int) -> Iterable[pa.Table]:
     """Yield the file's rows in order, ``at_once`` in each table."""
     held: list[pa.RecordBatch] = []
     rows = 0
-    for batch in _dataset(file).to_batches(batch_size=at_once, batch_readahead=0, fragment_readahead=0):
+    for batch in _batches(file, at_once):
         given = batch
         while rows + given.num_rows >= at_once:
             yield pa.Table.from_batches([*held, given.slice(0, at_once - rows)])
@@ -99,7 +99,20 @@ def _parts(file: Path, at_once: int) -> Iterable[pa.Table]:
         yield pa.Table.from_batches(held)
 
 
-def _dataset(path: str | Path) -> Any:
-    import pyarrow.dataset as ds
+def _batches(path: Path, rows: int) -> Iterator[pa.RecordBatch]:
+    import pyarrow.parquet as pq
 
-    return ds.dataset(path, format="parquet")
+    for file in _files(path):
+        with pq.ParquetFile(file, pre_buffer=False) as opened:
+            yield from opened.iter_batches(rows)
+
+
+def _schema(path: str | Path) -> pa.Schema:
+    import pyarrow.parquet as pq
+
+    return pq.read_schema(_files(Path(path))[0])
+
+
+def _files(path: Path) -> list[Path]:
+    """Return the file, or those of a folder in order: Spark writes one for each part."""
+    return sorted(path.glob("*.parquet")) if path.is_dir() else [path]

@@ -20,7 +20,7 @@ from mlsys_assets.features.request import Request
 from mlsys_assets.features.trailing import Trailing
 from mlsys_assets.types import DeclarationError, hours
 
-LIMIT = "200MB"
+LIMIT = "256MB"
 """What the database may take in the proof of flat memory."""
 FLAT = 1.3
 """How much more memory ten times the rows may take."""
