@@ -84,6 +84,10 @@ def columns_of(features: Sequence[Feature], requests: pa.Schema) -> list[tuple[F
     return list(each_with_outputs(features, columns))
 
 
+AT = "__at"
+"""The column with a request's prediction time, microseconds."""
+
+
 class _Pass:
     """One pass over the requests: each source is read once, and each key's rows are sorted once."""
 
@@ -91,7 +95,7 @@ class _Pass:
         self._tables, self._database = tables, database
         self._at = NumpyTable(requests).moments(predict_at)
         self._given, self._rows = requests, requests.num_rows
-        mine = readable(requests).append_column(ROW, row_numbers(self._rows)).append_column(KNOWN, pa.array(self._at))
+        mine = readable(requests).append_column(ROW, row_numbers(self._rows)).append_column(AT, pa.array(self._at))
         self._requests = Sheet(database.table(mine), database)
         self._events: dict[str, Events] = {}
         self._groups: dict[tuple[str, tuple[Key, ...], bool], Group] = {}
@@ -107,9 +111,8 @@ class _Pass:
         for feature, columns in named:
             own |= self._plan(feature, [c.name for c in columns])
         for events in self._events.values():
-            events.require_moments()
-            events.require_summable()
-        asked = self._database.keep(self._requests.table.select(ROW, KNOWN, **self._requests.columns))
+            events.check()
+        asked = self._database.keep(self._requests.table.select(ROW, AT, **self._requests.columns).rename({KNOWN: AT}))
         seen = {name: self._database.keep(events.rows()) for name, events in self._events.items()}
         found = self._columns(asked.select(ROW, **{name: asked[c] for name, c in own.items()}), types) if own else {}
         for (source, _, _), group in self._groups.items():

@@ -37,6 +37,7 @@ class Events(Sheet):
         super().__init__(table, database)
         self.source = source
         self.known, self.event = self.moment(KNOWN_AT), self.moment(EVENT_TIME)
+        self.complete: set[str] = set()
         self._sizes: dict[str, tuple[str, float, Any]] = {}
 
     def happened(self) -> str:
@@ -52,7 +53,10 @@ class Events(Sheet):
         return [self.add(("raw", name), partial(self.table.__getitem__, name)) for name in names]
 
     def superseded(self) -> str:
-        """Return the column of when a row of the same name became known next, microseconds; null for the last one."""
+        """Return the column of when a row of the same name became known next, microseconds; null for the last one.
+
+        Of two rows of one name and moment the later event replaces the other.
+        """
         import ibis
 
         def make() -> Any:
@@ -72,7 +76,7 @@ class Events(Sheet):
     def steps(self, aggregate: Aggregate, what: str) -> Steps:
         """Return the values of the rows that count, rounded to steps of the resolution; integers are exact.
 
-        ``what`` is named if they cannot be summed, see `require_summable`.
+        ``what`` is named if they cannot be summed, see `check`.
         """
         import ibis
 
@@ -91,6 +95,7 @@ class Events(Sheet):
 
         name = self.add(("steps", of, aggregate.where, grid), make)
         self._sizes[name] = (what, grid, size)
+        self.ones(None)  # how many rows there are, wherever no value is missing
         return Steps(name, grid)
 
     def number(self, aggregate: Aggregate) -> str:
@@ -113,26 +118,27 @@ class Events(Sheet):
         known = self.columns[self.known]
         return self.add(("known", where), lambda: self._where(where, known))
 
-    def require_summable(self) -> None:
-        """Raise ValueError where a sum could leave the range."""
-        if not self._sizes:
-            return
-        totals = {f"s{i}": size.sum() for i, (_, _, size) in enumerate(self._sizes.values())}
-        found = self.database.fetch(self.table.aggregate(**totals)).to_pylist()[0].values()
-        for total, (what, grid, _) in zip(found, self._sizes.values(), strict=True):
+    def check(self) -> None:
+        """Look at the rows once: raise ValueError where one has no time, or where a sum could leave the range.
+
+        From then on ``complete`` names the columns of steps that have no null.
+        """
+        times = (KNOWN_AT, EVENT_TIME)
+        asked = {f"t{i}": self.table[name].isnull().sum() for i, name in enumerate(times)}
+        for i, (_, _, size) in enumerate(self._sizes.values()):
+            asked |= {f"s{i}": size.sum(), f"n{i}": size.isnull().sum()}
+        found = self.database.fetch(self.table.aggregate(**asked)).to_pylist()[0]
+        for i, name in enumerate(times):
+            if found[f"t{i}"]:
+                raise ValueError(f"column {name!r} has {found[f't{i}']} nulls; every row must have a time")
+        for i, (what, grid, _) in enumerate(self._sizes.values()):
+            total = found[f"s{i}"]
             if total is not None and not total < LARGEST:
                 raise ValueError(
                     f"{what}: values of {total * grid:g} together cannot be summed exactly in steps of {grid:g}; "
                     "give a coarser resolution, or leave infinite values out"
                 )
-
-    def require_moments(self) -> None:
-        """Raise ValueError where a row has no time."""
-        times = {KNOWN_AT: self.table[KNOWN_AT], EVENT_TIME: self.table[EVENT_TIME]}
-        found = self.database.fetch(self.table.aggregate(**{n: c.isnull().sum() for n, c in times.items()}))
-        for name, nulls in found.to_pylist()[0].items():
-            if nulls:
-                raise ValueError(f"column {name!r} has {nulls} nulls; every row must have a time")
+        self.complete = {name for i, name in enumerate(self._sizes) if not found[f"n{i}"]}
 
     def _where(self, where: str | Expression | None, value: Any) -> Any:
         import ibis

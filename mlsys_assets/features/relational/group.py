@@ -1,7 +1,7 @@
 """The requests of a key beside a source's rows that share it: what each request's rows are reduced to."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from mlsys_assets.features.key import Key
@@ -14,7 +14,7 @@ from mlsys_assets.features.relational.term import Term
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-ROW = "row"
+ROW = "__row"
 """The column with a request's place; null for a source's rows."""
 SUPERSEDED = "superseded"
 Made = Callable[["ir.Table"], Any]
@@ -81,6 +81,15 @@ class Group:
             found = found.left_join(chosen, [*((k, f"{part}_{k}") for k in keys), (part, f"{part}_{place}")])
         return found.select(ROW, **{name: make(found) for name, make in self.outputs.items()})
 
+    def _distinct(self) -> dict[Part, list[str]]:
+        """Return the parts with their names; how many rows have a value is the same part wherever all of them do."""
+        found: dict[Part, list[str]] = {}
+        for part, name in self._parts.items():
+            complete = part.how == "count" and part.column in self.events.complete
+            one = replace(part, column=self.events.ones(None).column) if complete else part
+            found.setdefault(one, []).append(name)
+        return found
+
     def _asked(self, requests: "ir.Table") -> "ir.Table":
         keys = {f"k{i}": requests[mine] for i, (mine, _) in enumerate(self._keys)}
         own = {name: requests[column] for name, column in self._own.items()}
@@ -104,7 +113,8 @@ class Group:
         import ibis
 
         keys = [f"k{i}" for i in range(len(self._keys))]
-        columns = list(dict.fromkeys(part.column for part in self._parts))
+        parts = self._distinct()
+        columns = list(dict.fromkeys(part.column for part in parts))
         nothing = {c: ibis.null(seen[c].type()) for c in columns}
         times = [KNOWN, *self._own]
         mine = asked.select(ROW, *keys, *times, **nothing)
@@ -113,15 +123,16 @@ class Group:
                              **{c: seen[c] for c in columns})  # fmt: skip
         both = mine.union(others.select(mine.columns))
         made = {}
-        for part, name in self._parts.items():
+        for part, (name, *_) in parts.items():
             assert isinstance(part.frame, Trail | Upto)  # noqa: S101 - for mypy
             window = ibis.range_window(**part.frame.bounds(), group_by=keys or None, order_by=part.frame.order)
             made[name] = _reduced(part, both[part.column]).over(window)
         found = both.mutate(**made)
-        return found.filter(found[ROW].notnull())
+        return _also_called(found.filter(found[ROW].notnull()), parts)
 
     def _pairs(self, asked: "ir.Table", seen: "ir.Table") -> "ir.Table":
-        columns = dict.fromkeys((*(part.column for part in self._parts), KNOWN, EVENT))
+        parts = self._distinct()
+        columns = dict.fromkeys((*(part.column for part in parts), KNOWN, EVENT))
         keys = [f"k{i}" for i in range(len(self._keys))]
         late = {row_side(SUPERSEDED): seen[self.events.superseded()]} if self.events.source.corrections else {}
         rows = seen.select(**{row_side(c): seen[c] for c in (*keys, *columns)}, **late)
@@ -134,10 +145,14 @@ class Group:
             met.append(rows[row_side(KNOWN)] > asked[KNOWN] - longest)
         pairs = asked.left_join(rows, met)
         made = {}
-        for part, name in self._parts.items():
+        for part, (name, *_) in parts.items():
             assert not isinstance(part.frame, Upto)  # noqa: S101 - for mypy
             made[name] = _reduced(part, _faded(part, pairs), part.frame.holds(pairs))
-        return pairs.group_by([ROW, KNOWN, *keys]).aggregate(**made)
+        return _also_called(pairs.group_by([ROW, KNOWN, *keys]).aggregate(**made), parts)
+
+
+def _also_called(table: "ir.Table", parts: Mapping[Part, Sequence[str]]) -> "ir.Table":
+    return table.mutate(**{other: table[name] for name, *others in parts.values() for other in others})
 
 
 def _reduced(part: Part, column: Any, where: Any = None) -> Any:
