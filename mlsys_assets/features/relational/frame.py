@@ -1,4 +1,4 @@
-"""Which rows of its key a request looks at, as a window over sorted rows and as a condition on pairs.
+"""Which rows of its key a request looks at: as a window over sorted rows, or as a condition on pairs.
 
 A request stands among the source's rows at its prediction time t. All times are whole microseconds.
 """
@@ -20,8 +20,6 @@ class Trail:
     """Rows known in (t - back, t]; since ever, where ``back`` is None."""
 
     back: int | None
-
-    order = KNOWN
 
     def bounds(self) -> dict[str, Any]:
         """Return the window's bounds, both closed."""
@@ -49,16 +47,14 @@ class Around:
 
 @dataclass(frozen=True)
 class Upto:
-    """Rows whose ``order`` is at most ``shift`` after the request's, however long before."""
+    """Rows whose ``order`` is at most ``shift`` after the request's, however long before: a beginning of the rows."""
 
     order: str
     shift: int
 
-    def bounds(self) -> dict[str, Any]:
-        """Return the window's bounds, both closed."""
-        if self.shift < 0:
-            return {"preceding": (None, -self.shift)}
-        return {"preceding": None, "following": self.shift}
+    def end(self, asked: "ir.Table") -> "ir.Value":
+        """Return where it ends for each request, closed."""
+        return asked[self.order] + self.shift
 
 
 Frame = Trail | Around | Upto

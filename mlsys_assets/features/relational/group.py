@@ -1,6 +1,6 @@
 """The requests of a key beside a source's rows that share it: what each request's rows are reduced to."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -62,11 +62,20 @@ class Group:
         """Return the name of a part."""
         return self._parts.setdefault(part, f"p{len(self._parts)}")
 
-    def pick(self, order: Sequence[str], frame: Trail, columns: Sequence[str], where: str | None = None) -> list[str]:
-        """Return the names of columns of the row that comes last by ``order``, of those where ``where`` is not null."""
+    def upto_now(self, back: int | None) -> Frame:
+        """Return the rows known by t; of pairs, only those of the last ``back``."""
+        return Trail(back) if self.paired else Upto(KNOWN, 0)
+
+    def pick(
+        self, order: Sequence[str], back: int | None, columns: Sequence[str], where: str | None = None
+    ) -> list[str]:
+        """Return the names of columns of the row that comes last by ``order``, of those where ``where`` is not null.
+
+        It is the last one of all rows known by t: whether it is older than ``back`` is left to be seen.
+        """
         place = "place_" + "_".join(order) + ("" if where is None else f"_{where}")
         self._orders[place] = tuple(order), where
-        part = self.part(Part("max", place, frame))
+        part = self.part(Part("max", place, self.upto_now(back)))
         taken = self._picks.setdefault((place, part), [])
         taken += [c for c in columns if c not in taken]
         return [f"{part}_{c}" for c in columns]
@@ -74,9 +83,9 @@ class Group:
     def rows(self, requests: "ir.Table", events: "ir.Table") -> "ir.Table":
         """Return each request's place and features, given both sides' columns; requests without a key are left out."""
         asked, seen = self._asked(requests), self._seen(events)
-        found = self._pairs(asked, seen) if self.paired else self._windows(asked, seen)
+        found = self._pairs(asked, seen) if self.paired else self._sorted(asked, seen)
         for (place, part), columns in self._picks.items():
-            keys = [f"k{i}" for i in range(len(self._keys))]
+            keys = self._key_names
             chosen = seen.select(**{f"{part}_{c}": seen[c] for c in dict.fromkeys([*keys, place, *columns])})
             found = found.left_join(chosen, [*((k, f"{part}_{k}") for k in keys), (part, f"{part}_{place}")])
         return found.select(ROW, **{name: make(found) for name, make in self.outputs.items()})
@@ -109,31 +118,75 @@ class Group:
             places[place] = number if where is None else ibis.ifelse(seen[where].notnull(), number, ibis.null("int64"))
         return seen.mutate(**places)
 
-    def _windows(self, asked: "ir.Table", seen: "ir.Table") -> "ir.Table":
+    def _sorted(self, asked: "ir.Table", seen: "ir.Table") -> "ir.Table":
+        """Return the parts of rows that are sorted beside the requests."""
+        parts = self._distinct()
+        found = asked.select(ROW, KNOWN, *self._key_names)
+        windows = {part: name for part, (name, *_) in parts.items() if isinstance(part.frame, Trail)}
+        tables = [self._windows(windows, asked, seen)] if windows else []
+        for order in dict.fromkeys(part.frame.order for part in parts if isinstance(part.frame, Upto)):
+            own = {p: n for p, (n, *_) in parts.items() if isinstance(p.frame, Upto) and p.frame.order == order}
+            tables.append(self._beginnings(own, order, asked, seen))
+        for i, table in enumerate(tables):
+            place = f"{ROW}_{i}"
+            found = found.left_join(table.rename({place: ROW}), [(ROW, place)])
+        return _also_called(found, parts)
+
+    def _windows(self, parts: Mapping[Part, str], asked: "ir.Table", seen: "ir.Table") -> "ir.Table":
+        """Return parts that look at the last while: each row's window is searched."""
         import ibis
 
-        keys = [f"k{i}" for i in range(len(self._keys))]
-        parts = self._distinct()
-        columns = list(dict.fromkeys(part.column for part in parts))
-        nothing = {c: ibis.null(seen[c].type()) for c in columns}
-        times = [KNOWN, *self._own]
-        mine = asked.select(ROW, *keys, *times, **nothing)
-        happened = dict.fromkeys(self._own, seen[EVENT])
-        others = seen.select(**{ROW: ibis.null("int64")}, **{k: seen[k] for k in (*keys, KNOWN)}, **happened,
-                             **{c: seen[c] for c in columns})  # fmt: skip
-        both = mine.union(others.select(mine.columns))
+        columns = dict.fromkeys(part.column for part in parts)
+        both = self._union([asked.select(ROW, *self._key_names, at=asked[KNOWN])], seen, seen[KNOWN], columns)
         made = {}
-        for part, (name, *_) in parts.items():
-            assert isinstance(part.frame, Trail | Upto)  # noqa: S101 - for mypy
-            window = ibis.range_window(**part.frame.bounds(), group_by=keys or None, order_by=part.frame.order)
+        for part, name in parts.items():
+            assert isinstance(part.frame, Trail)  # noqa: S101 - for mypy
+            window = ibis.range_window(**part.frame.bounds(), group_by=self._key_names or None, order_by="at")
             made[name] = _reduced(part, both[part.column]).over(window)
         found = both.mutate(**made)
-        return _also_called(found.filter(found[ROW].notnull()), parts)
+        return found.filter(found[ROW].notnull()).select(ROW, *made)
+
+    def _beginnings(self, parts: Mapping[Part, str], order: str, asked: "ir.Table", seen: "ir.Table") -> "ir.Table":
+        """Return parts of all rows up to a moment: a request stands among them once for each, and no row is searched.
+
+        A window's sum is the difference of two of them. So it costs one running sum, which neither database
+        computes anew from row to row, as Spark does for a window that moves.
+        """
+        import ibis
+
+        frames = [p.frame for p in parts if isinstance(p.frame, Upto)]
+        ends = list(dict.fromkeys(frames))
+        columns = dict.fromkeys(part.column for part in parts)
+        marks = [asked.select(ROW, *self._key_names, at=end.end(asked), mark=ibis.literal(i, "int64"))
+                 for i, end in enumerate(ends)]  # fmt: skip
+        both = self._union(marks, seen, seen[KNOWN if order == KNOWN else EVENT], columns)
+        window = ibis.range_window(preceding=None, following=0, group_by=self._key_names or None, order_by="at")
+        running = {f"{p.how}_{p.column}": _reduced(p, both[p.column]).over(window) for p in parts}
+        found = both.mutate(**running)
+        found = found.filter(found[ROW].notnull())
+        made = {}
+        for frame, (part, name) in zip(frames, parts.items(), strict=True):
+            made[name] = found[f"{part.how}_{part.column}"].max(where=found.mark == ends.index(frame))
+        return found.group_by(ROW).aggregate(**made)
+
+    def _union(self, marks: Sequence["ir.Table"], seen: "ir.Table", at: Any, columns: Iterable[str]) -> "ir.Table":
+        """Return the source's rows, each at its time ``at``, among requests that have none of their columns."""
+        import ibis
+
+        nothing = {c: ibis.null(seen[c].type()) for c in columns}
+        mine = [mark.mutate(**nothing) for mark in marks]
+        own = {k: seen[k] for k in self._key_names} | {"at": at} | {c: seen[c] for c in columns}
+        rows = seen.select(**{n: own.get(n, ibis.null("int64")) for n in mine[0].columns})
+        return ibis.union(rows, *mine)
+
+    @property
+    def _key_names(self) -> list[str]:
+        return [f"k{i}" for i in range(len(self._keys))]
 
     def _pairs(self, asked: "ir.Table", seen: "ir.Table") -> "ir.Table":
         parts = self._distinct()
         columns = dict.fromkeys((*(part.column for part in parts), KNOWN, EVENT))
-        keys = [f"k{i}" for i in range(len(self._keys))]
+        keys = self._key_names
         late = {row_side(SUPERSEDED): seen[self.events.superseded()]} if self.events.source.corrections else {}
         rows = seen.select(**{row_side(c): seen[c] for c in (*keys, *columns)}, **late)
         met = [asked[k] == rows[row_side(k)] for k in keys] + [rows[row_side(KNOWN)] <= asked[KNOWN]]

@@ -40,7 +40,7 @@ def lookup(feature: Lookup, names: Sequence[str], groups: Groups) -> None:
     events, back = group.events, None if feature.max_age is None else microseconds(feature.max_age)
     happened = events.happened()
     columns = [_as_stored(group, of) for of in feature.columns]
-    taken, *values = group.pick([happened, *events.ties()], Trail(back), [happened, *columns])
+    taken, *values = group.pick([happened, *events.ties()], back, [happened, *columns])
     for name, value in zip(names, values, strict=True):
         group.outputs[name] = _fresh(value, taken, back)
 
@@ -118,9 +118,7 @@ def _aggregate(group: Group, aggregate: Aggregate, frame: Frame, what: str) -> M
         case AggregateKind.LAST:
             return _last(group, aggregate, frame)
         case AggregateKind.AGE | AggregateKind.HISTORY:
-            how = "max" if aggregate.kind is AggregateKind.AGE else "min"
-            part = group.part(Part(how, group.events.known_where(aggregate.where), frame))
-            return lambda t: (t[KNOWN] - t[part]).cast("float64") / HOUR
+            return _hours(group, aggregate, frame)
         case AggregateKind.MINIMUM | AggregateKind.MAXIMUM:
             how = "min" if aggregate.kind is AggregateKind.MINIMUM else "max"
             part = group.part(Part(how, group.events.number(aggregate), frame))
@@ -183,12 +181,29 @@ def _faded(group: Group, aggregate: Aggregate, frame: Frame) -> Made:
     return lambda t: t[total] / t[weight]
 
 
+def _hours(group: Group, aggregate: Aggregate, frame: Frame) -> Made:
+    """Return the hours since the last or the first row of a frame became known."""
+    import ibis
+
+    assert isinstance(frame, Trail)  # noqa: S101 - for mypy
+    column, back = group.events.known_where(aggregate.where), frame.back
+    if aggregate.kind is AggregateKind.HISTORY:
+        first = group.part(Part("min", column, frame))
+        return lambda t: (t[KNOWN] - t[first]).cast("float64") / HOUR
+    last = group.part(Part("max", column, group.upto_now(back)))
+    within = ibis.literal(back, "int64")
+    return lambda t: ibis.ifelse(
+        t[last] > t[KNOWN] - within, (t[KNOWN] - t[last]).cast("float64") / HOUR, ibis.null("float64")
+    )
+
+
 def _last(group: Group, aggregate: Aggregate, frame: Frame) -> Made:
     assert isinstance(frame, Trail)  # noqa: S101 - for mypy
     assert aggregate.of is not None  # noqa: S101 - for mypy
     where = None if aggregate.where is None else group.events.ones(aggregate.where).column
-    (value,) = group.pick(group.events.ties(), frame, [_as_stored(group, aggregate.of)], where)
-    return lambda t: t[value]
+    known = group.events.known
+    taken, value = group.pick(group.events.ties(), frame.back, [known, _as_stored(group, aggregate.of)], where)
+    return _fresh(value, taken, frame.back)
 
 
 def _as_stored(group: Group, of: Any) -> str:
@@ -199,17 +214,23 @@ def _total(group: Group, how: str, column: str, frame: Frame) -> Made:
     """Return the sum or count over the rows of a frame; 0 where there are none."""
     import ibis
 
-    if not isinstance(frame, Around) or group.paired:
+    if group.paired:
         part = group.part(Part(how, column, frame))
         return lambda t: _or_zero(t[part])
-    own, width, back = frame.own, frame.width, frame.back
-    happening, known = Upto(own, width), Upto(KNOWN, 0)
-    before, forgotten = Upto(own, -width - 1), None if back is None else Upto(KNOWN, -back)
-    every = group.events.ones(None).column
 
     def at(frame: Upto | None, how: str, column: str) -> Made:
         part = None if frame is None else group.part(Part(how, column, frame))
         return lambda t: _or_zero(None if part is None else t[part])
+
+    if isinstance(frame, Trail):
+        assert frame.back is not None  # noqa: S101 - for mypy
+        whole, gone = at(Upto(KNOWN, 0), how, column), at(Upto(KNOWN, -frame.back), how, column)
+        return lambda t: whole(t) - gone(t)
+    assert isinstance(frame, Around)  # noqa: S101 - for mypy
+    own, width, back = frame.own, frame.width, frame.back
+    happening, known = Upto(own, width), Upto(KNOWN, 0)
+    before, forgotten = Upto(own, -width - 1), None if back is None else Upto(KNOWN, -back)
+    every = group.events.ones(None).column
 
     ends = [(at(f, "count", every), at(f, how, column)) for f in (happening, known)]
     starts = [(at(f, "count", every), at(f, how, column)) for f in (before, forgotten)]
