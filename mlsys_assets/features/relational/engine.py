@@ -17,7 +17,7 @@ from mlsys_assets.features.relational.database import Database, Given, readable,
 from mlsys_assets.features.relational.events import Events
 from mlsys_assets.features.relational.frame import KNOWN
 from mlsys_assets.features.relational.group import ROW, Group
-from mlsys_assets.features.relational.kernels import derived, lookup, microseconds, scheduled, trailing
+from mlsys_assets.features.relational.kernels import derived, lookup, microseconds, read_by, scheduled, trailing
 from mlsys_assets.features.relational.sheet import Sheet
 from mlsys_assets.features.request import Request
 from mlsys_assets.features.request_table import request_columns
@@ -200,7 +200,9 @@ class _Pass:
     ) -> dict[str, pa.Array]:
         if not features:
             return found
-        base = pa.table(found).append_column(ROW, row_numbers(self._rows))
+        columns = [Column(name, kind) for name, kind in types.items()]
+        read = {name for feature in features for name in read_by(feature, columns)}
+        base = pa.table({n: found[n] for n in found if n in read}).append_column(ROW, row_numbers(self._rows))
         table = derived(features, self._database.table(base), self._database)
         made = [n for n in table.columns if n not in found]
         return found | self._columns(table.select(made), types)

@@ -5,7 +5,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from mlsys_assets.features.aggregate import Aggregate, AggregateKind
-from mlsys_assets.features.derived import Backoff, Derived
+from mlsys_assets.features.derived import Backoff, Derived, as_read
+from mlsys_assets.features.expression import columns_read
 from mlsys_assets.features.lookup import Lookup
 from mlsys_assets.features.relational.arithmetic import double, single
 from mlsys_assets.features.relational.database import Database
@@ -14,6 +15,7 @@ from mlsys_assets.features.relational.group import Group, Made, Part
 from mlsys_assets.features.relational.sheet import evaluate
 from mlsys_assets.features.scheduled import Scheduled
 from mlsys_assets.features.trailing import Trailing
+from mlsys_assets.tables import Column
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -85,20 +87,22 @@ def scheduled(feature: Scheduled, names: Sequence[str], groups: Groups, *, is_mo
 def derived(features: Sequence[Derived | Backoff], table: "ir.Table", database: Database) -> "ir.Table":
     """Return the table of features with those that are computed from others."""
     for feature in features:
-        if isinstance(feature, Derived):
-            read = table.mutate(**{n: table[n].cast("float64") for n in table.columns if table[n].type().is_float32()})
-            made = {}
-            for name, of in feature.computed:
-                term = evaluate(of, read, database)
-                made[name] = term.value if term.dtype.kind in "OU" else single(term.value.cast("float64"))
-            # Nothing that is computed here is read by its neighbour.
-            table = read.mutate(**made).select(
-                **{n: read[n].cast("float32") if table[n].type().is_float32() else read[n] for n in table.columns},
-                **made,
-            )
+        made = {}
+        if isinstance(feature, Backoff):
+            made[feature.name] = _first_with_enough(feature, table)
         else:
-            table = table.mutate(**{feature.name: _first_with_enough(feature, table)})
+            for name, of in feature.computed:
+                term = evaluate(of, table, database, widened=True)
+                made[name] = term.value if term.dtype.kind in "OU" else single(term.value.cast("float64"))
+        table = table.mutate(**made)
     return table
+
+
+def read_by(feature: Derived | Backoff, columns: Sequence[Column]) -> set[str]:
+    """Return the features that one is computed from, of those that there are."""
+    if isinstance(feature, Backoff):
+        return {name for choice in feature.choices for name in choice}
+    return {name for _, of in feature.computed for name in columns_read(of, as_read(columns))}
 
 
 def _first_with_enough(feature: Backoff, table: "ir.Table") -> "ir.Value":

@@ -19,15 +19,17 @@ if TYPE_CHECKING:
 class _Reading(Mapping[str, Term]):
     """A table's columns as terms, that remembers which an expression reads."""
 
-    def __init__(self, table: "ir.Table", database: Database) -> None:
-        self._table, self._database = table, database
+    def __init__(self, table: "ir.Table", database: Database, widened: bool) -> None:
+        self._table, self._database, self._widened = table, database, widened
         self.seen: dict[str, Term] = {}
 
     def __getitem__(self, name: str) -> Term:
         if name not in self._table.columns:
             raise KeyError(unknown_column(name, self._table.columns))
         if name not in self.seen:
-            self.seen[name] = _term(self._table[name], self._database)
+            column = self._table[name]
+            wide = self._widened and column.type().is_float32()
+            self.seen[name] = _term(column.cast("float64") if wide else column, self._database)
         return self.seen[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -37,14 +39,14 @@ class _Reading(Mapping[str, Term]):
         return len(self._table.columns)
 
 
-def evaluate(of: str | Expression, table: "ir.Table", database: Database) -> Term:
+def evaluate(of: str | Expression, table: "ir.Table", database: Database, *, widened: bool = False) -> Term:
     """Return a column by name or by expression; null wherever a column that it read is null or NaN, or it is NaN.
 
-    Raises KeyError for a column that is not there.
+    ``widened``: numbers of single precision are read in double. Raises KeyError for a column that is not there.
     """
     import ibis
 
-    reading = _Reading(table, database)
+    reading = _Reading(table, database, widened)
     found = reading[of] if isinstance(of, str) else _computed(of(reading))
     value = ibis.ifelse(found.value.isnan(), ibis.null(), found.value) if found.may_be_nan else found.value
     known = [_is_known(term) for term in reading.seen.values()]

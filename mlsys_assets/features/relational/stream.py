@@ -31,8 +31,9 @@ def stream(  # noqa: PLR0913 - those of `compute`, and how many at once
 ) -> pa.RecordBatchReader:
     """Return the features of many requests, batch by batch, the same as `compute` gives for all.
 
-    In memory are ``at_once`` requests and their features; the sources' rows that these can look at are the
-    database's to hold or to spill. It reads them anew for each batch, so that requests in order of time cost least.
+    In memory are ``at_once`` requests and their features. The sources' rows that these can look at are the
+    database's: it reads them anew for each batch, so that requests in order of time cost least, and spills what does
+    not fit, save one key's rows while they are summed.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ from mlsys_assets.features.key import Key
 from mlsys_assets.features.lookup import Lookup
 from mlsys_assets.features.relational import events as events_module
 from mlsys_assets.features.relational.engine import compute
-from mlsys_assets.features.relational.frame import Trail
+from mlsys_assets.features.relational.frame import Trail, Upto
 from mlsys_assets.features.request import Request
 from mlsys_assets.features.scheduled import Scheduled
 from mlsys_assets.features.trailing import Trailing
@@ -102,7 +102,7 @@ def _agree(found: pa.Table, wanted: list[list[Any]]) -> None:
             assert near or a == b, (name, a, b)
 
 
-@settings(max_examples=3)
+@settings(max_examples=2)
 @given(seed=st.integers(0, 2**32 - 1), requests=st.integers(1, 12), rows=st.integers(1, 40), steady=st.booleans())
 @example(seed=0, requests=12, rows=40, steady=True)
 @example(seed=1, requests=12, rows=40, steady=False)
@@ -154,7 +154,7 @@ def test_a_request_alone_with_bounded_history_gives_the_same_bits(world, duckdb)
     tables["events"] = tables["events"].set_column(3, "delay", tenths)
     features = _features(world)
     whole = compute(features, asked, tables, key="id", backend=duckdb)
-    for i in (0, 7):
+    for i in (0,):
         request = asked.slice(i, 1)
         at = request["predict_at"][0].as_py()
         alone = compute(features, request, _bounded(features, tables, at), key="id", backend=duckdb)
@@ -262,17 +262,15 @@ def test_what_cannot_be_computed_is_refused(world, duckdb) -> None:
     assert duckdb.con.sql("SHOW ALL TABLES").fetchall() == []
 
 
-def _excluding_peers(trail: Trail) -> dict[str, Any]:
-    return {"preceding": (None if trail.back is None else trail.back - 1, 1)}
-
-
-def _one_too_early(trail: Trail) -> dict[str, Any]:
-    return {"preceding": trail.back, "following": 0}
-
-
 PLANTED: dict[str, tuple[Any, str, Any]] = {
-    "rows known at the prediction time are left out": (Trail, "bounds", _excluding_peers),
-    "the window begins one microsecond too early": (Trail, "bounds", _one_too_early),
+    "rows known at the prediction time are left out": (Upto, "end", lambda upto, asked: (
+        asked[upto.order] + (upto.shift or -1))),
+    "a sum's window begins one microsecond too early": (Upto, "end", lambda upto, asked: (
+        asked[upto.order] + upto.shift - int(upto.shift < 0))),
+    "an extreme's window leaves out rows known at the prediction time": (Trail, "bounds", lambda trail: {
+        "preceding": (trail.back - 1, 1)}),
+    "an extreme's window begins one microsecond too early": (Trail, "bounds", lambda trail: {
+        "preceding": trail.back, "following": 0}),
     "event time stands for known-at": (events_module, "KNOWN_AT", "event_time"),
     "corrections replace nothing": (events_module.Events, "superseded", lambda events: events.add(
         "never", lambda: ibis.null("int64"))),
@@ -286,7 +284,7 @@ def test_the_oracle_finds_planted_bugs(
     random = np.random.default_rng(0)
     asked, tables = world.asked(random, 12), world.tables(random, 40)
     features = [
-        Trailing(world.events, by="place", over=(hours(1), hours(4)), n=count(), delay=mean("delay"), age=age()),
+        Trailing(world.events, by="place", over=(hours(1), hours(4)), n=count(), least=minimum("delay")),
         Trailing(world.fixed, by="place", over=hours(9), kept=count()),
     ]
     wanted = oracle(features, asked, tables)

@@ -58,6 +58,17 @@ def test_a_table_of_the_database_comes_by_prediction_time(world, duckdb) -> None
     assert found.sort_by("id").equals(wanted.sort_by("id"))
 
 
+def test_a_folder_of_files_is_read_in_order(world, duckdb, tmp_path) -> None:
+    random = np.random.default_rng(8)
+    features, asked, tables = _features(world), world.asked(random, 12), world.tables(random, 40)
+    parts = tmp_path / "asked"
+    parts.mkdir()
+    for i in range(3):
+        pq.write_table(asked.slice(4 * i, 4), parts / f"part-{i}.parquet")
+    found = stream(features, parts, tables, key="id", backend=duckdb, at_once=5).read_all()
+    assert found.equals(compute(features, asked, tables, key="id", backend=duckdb))
+
+
 def test_batches_hold_no_more_than_was_said(world, duckdb, tmp_path) -> None:
     random = np.random.default_rng(7)
     asked, tables = world.asked(random, 11), world.tables(random, 9)
