@@ -23,7 +23,7 @@ up: $(VENV)/.installed ## The asset graph and the models in the browser (HOST, P
 test: lint ## Lint, then every test but the long proofs (WORKERS)
 	@$(BIN)/python -m pytest -m "not prove" -n $(WORKERS) --dist loadfile
 
-prove: $(VENV)/.installed ## The long proofs of the promises
+prove: $(VENV)/.scale ## The long proofs of the promises
 	@$(BIN)/python -m pytest -m prove
 
 lint: $(VENV)/.installed ## Style, types and import contracts
@@ -46,8 +46,19 @@ clean: ## Remove the environment and the caches; the state in .mlsys stays
 	@rm -rf $(VENV) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .tmp_dagster_home_*
 	@find mlsys_assets mlsys_resources tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Touched last, so that an interrupted build is taken up again. --no-deps: the lock is complete. Compiled here on all
-# cores, so that a test that turns warnings into errors is not the first to read another package's old escapes.
+# Lines of the recipes below: install with uv where there is one. --no-deps: the locks are complete.
+define INSTALL
+install() { \
+	  if command -v uv >/dev/null 2>&1; then \
+	    uv pip install --quiet --python $(BIN)/python --no-deps "$$@" && return; \
+	    echo "uv failed, as it says above; trying pip" >&2; \
+	  fi; \
+	  $(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile --no-deps "$$@"; \
+	}
+endef
+
+# Touched last, so that an interrupted build is taken up again. Compiled here on all cores,
+# so that a test that turns warnings into errors is not the first to read another package's old escapes.
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@set -eu; \
 	python=; \
@@ -59,15 +70,16 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	  echo "Building $(VENV) with $$("$$python" --version) from requirements.lock ..."; \
 	  "$$python" -m venv --clear $(VENV); \
 	fi; \
-	install() { \
-	  if command -v uv >/dev/null 2>&1; then \
-	    uv pip install --quiet --python $(BIN)/python --no-deps "$$@" && return; \
-	    echo "uv failed, as it says above; trying pip" >&2; \
-	  fi; \
-	  $(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile --no-deps "$$@"; \
-	}; \
+	$(INSTALL); \
 	install -r requirements.lock; \
 	install --no-build-isolation -e .; \
 	echo "Compiling it ..."; \
 	$(BIN)/python -W ignore -m compileall -qq -j 0 $(VENV)/lib || true; \
+	touch $@
+
+# Spark and a Java for it, half a gigabyte, which only the long proofs need.
+$(VENV)/.scale: requirements-scale.lock $(VENV)/.installed
+	@set -eu; \
+	$(INSTALL); \
+	install -r requirements-scale.lock; \
 	touch $@

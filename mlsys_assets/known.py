@@ -1,6 +1,7 @@
 """What was known: the features of requests as of each one's own time, and the labelled rows as of one time for all."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from typing import Any
 
@@ -16,16 +17,38 @@ from mlsys_assets.tables import FEATURES, KNOWN_AT, LABELS, PREDICT_AT
 from mlsys_assets.types import TimeWindow
 
 
-def known_features(lake: Any, system: MLSystem, features: Sequence[Feature], window: TimeWindow) -> pa.Table:
-    """Return features (declared, or tried) of the requests in a window, each as known at its prediction time."""
+def known_features(
+    lake: Any, system: MLSystem, features: Sequence[Feature], window: TimeWindow, *, engine: Any = None
+) -> pa.Table:
+    """Return features (declared, or tried) of the requests in a window, each as known at its prediction time.
+
+    ``engine`` opens what computes them; in memory, if not given.
+    """
     requests, name = system.requests, system.requests.source.name
     asked = lake.read(system.home(name), name, window=(requests.predict_at, window.start, window.end))
     require_known(asked, predict_at=requests.predict_at, what=f"requests from {name}")
-    tables = {}
-    for table, length in reads(features).items():
-        span = None if length is None else (KNOWN_AT, window.start - length, window.end)
-        tables[table] = lake.read(system.home(table), table, window=span, known_by=window.end)
-    return compute(features, asked, tables, key=requests.key, predict_at=requests.predict_at)
+    columns = {"key": requests.key, "predict_at": requests.predict_at}
+    with nullcontext() if engine is None else engine.open() as backend:
+        if backend is not None and backend.name == "duckdb":
+            from mlsys_assets.features.relational import engine as relational
+
+            # Views, not rows: of what they show, only what is within reach of the requests is read.
+            views = {table: _view(lake, backend, system.home(table), table) for table in reads(features)}
+            return relational.compute(features, asked, views, backend=backend, **columns)
+        tables = {}
+        for table, length in reads(features).items():
+            span = None if length is None else (KNOWN_AT, window.start - length, window.end)
+            tables[table] = lake.read(system.home(table), table, window=span, known_by=window.end)
+        if backend is None:
+            return compute(features, asked, tables, **columns)
+        from mlsys_assets.features.relational import engine as relational
+
+        return relational.compute(features, asked, tables, backend=backend, **columns)
+
+
+def _view(lake: Any, backend: Any, system: str, table: str) -> Any:
+    lake.relation(backend.con, system, table)
+    return backend.table(table, database=system)
 
 
 def known_rows(lake: Any, system: MLSystem, as_of: datetime, versions: Mapping[str, int]) -> LabelledRows:

@@ -87,7 +87,7 @@ class Workspace:
         """Return features, declared or only thought of, of the requests in a window: each as it was known then."""
         from mlsys_assets.known import known_features
 
-        return known_features(self.stores.lake, self.system(name), features, window)
+        return known_features(self.stores.lake, self.system(name), features, window, engine=self.stores.engine)
 
     def system(self, name: str | None = None) -> MLSystem:
         """Return the system of that name, or the first; raises LookupError, naming those that there are."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mlsys_resources.engines import Engine
     from mlsys_resources.lake import Lake
     from mlsys_resources.model_store import ModelStore
     from mlsys_resources.operations_store import OperationsStore
@@ -28,6 +29,17 @@ LOCAL_WORKSPACE, BUILT_IN_WORKSPACE = "mlsys_workspace", "mlsys_assets.systems.w
 """That module in the working folder, which is taken if nothing is said, and the one of the reference system."""
 MLFLOW_UI = "MLSYS_MLFLOW_UI"
 """Environment: where people open the MLflow UI, for links."""
+ENGINE = "MLSYS_ENGINE"
+"""Environment: what computes features: ``embedded`` (NumPy, in memory), ``duckdb`` or ``pyspark``; the first if not
+set."""
+ENGINE_MEMORY = "MLSYS_ENGINE_MEMORY"
+"""Environment: the most memory that the engine's database takes, such as ``4GB``; what does not fit is spilled."""
+ENGINE_THREADS = "MLSYS_ENGINE_THREADS"
+"""Environment: how many threads the engine's database uses; one for each core if not set."""
+ENGINE_FOLDER = "MLSYS_ENGINE_FOLDER"
+"""Environment: where the engine's database spills; a temporary folder if not set."""
+SPARK_MASTER = "MLSYS_SPARK_MASTER"
+"""Environment: the Spark master; this machine if not set."""
 FENCE = "MLSYS_FENCE"
 """Environment: the token of the process that owns the state folder, for it and its children; a process without one
 writes tables only while nobody owns the folder."""
@@ -85,6 +97,22 @@ class Resources:
 
         fence = self._check_unowned if self.token is None else self._check_fence
         return Lake(self.env.get(LAKE) or str(self.home / "lake"), fence=fence)
+
+    @cached_property
+    def engine(self) -> "Engine":
+        """What computes features; raises ValueError for what is none."""
+        from mlsys_resources.engines import EMBEDDED, Engine
+
+        threads, folder = self.env.get(ENGINE_THREADS) or None, self.env.get(ENGINE_FOLDER)
+        if threads is not None and not threads.isdecimal():
+            raise ValueError(f"{ENGINE_THREADS} is {threads!r}; give a whole number, or unset it")
+        return Engine(
+            self.env.get(ENGINE) or EMBEDDED,
+            memory=self.env.get(ENGINE_MEMORY) or None,
+            threads=None if threads is None else int(threads),
+            folder=Path(folder) if folder else None,
+            master=self.env.get(SPARK_MASTER) or None,
+        )
 
     @cached_property
     def operations(self) -> "OperationsStore":

@@ -30,7 +30,7 @@ from mlsys_assets.systems.flights.system import flights
 from mlsys_resources.operations_rows import Decision
 from mlsys_resources.resources import Resources, build_resources
 
-HEAVY = ("mlflow", "sklearn", "lightgbm", "evidently", "pandas", "deltalake", "duckdb", "matplotlib")
+HEAVY = ("mlflow", "sklearn", "lightgbm", "evidently", "pandas", "deltalake", "duckdb", "ibis", "matplotlib")
 TESTS = Path(__file__).parent
 
 

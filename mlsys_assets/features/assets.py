@@ -42,7 +42,7 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
     def features(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> None:
         window = adapter.tick_window(context)
         began = perf_counter()
-        rows = known_features(stores.lake, system, system.features, window)
+        rows = known_features(stores.lake, system, system.features, window, engine=stores.engine)
         cost = MICROSECONDS * (perf_counter() - began) / max(rows.num_rows * len(system.feature_columns), 1)
         ticks = adapter.TickWriter(context, system, stores.lake)
         ticks.write(FEATURES, rows, schema=system.feature_schema, by=PREDICT_AT)

@@ -38,7 +38,7 @@ class Feature(Protocol):
 FROM_FEATURES: Final = (Derived, Backoff)
 """What is computed from features declared before."""
 FEATURE_KINDS: Final = (Request, Lookup, Trailing, Scheduled, *FROM_FEATURES)
-"""What the engines can compute; a further kind needs a case in each, see `embedded.engine.compute`."""
+"""What the engines can compute; a further kind needs a case in each: `embedded.engine` and `relational.engine`."""
 
 
 def each_with_outputs(
