@@ -35,7 +35,7 @@ def test_each_feature_is_named_with_its_share_and_size() -> None:
     assert (found[1].mean, found[1].largest, found[1].example) == (None, None, ("d", "o", "n"))
     finding = skew(found, rows=4)
     assert not finding.passed
-    assert "2 features were served otherwise than they were known: x in 75.0% of requests by 0.5 on" in finding.summary
+    assert "2 features were served otherwise than known: x in 75.0% of requests by 0.5 on" in finding.summary
     assert "kind in 25.0% of requests (of d: o for n)" in finding.summary
     assert finding.evidence == {"rows": 4, "features": 2, "worst": "x", "share": 0.75}
 

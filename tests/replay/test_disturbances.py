@@ -190,7 +190,7 @@ def test_an_update_that_is_lost_online_is_told_in_the_tick(grown, rain, monkeypa
     )
     passed, told = checked(life.live("2013-03-19"), "predictions", "served_as_known")
     assert not passed
-    assert "features were served otherwise than they were known: " in told
+    assert "features were served otherwise than known: " in told
     assert "origin_" in told
     assert "mlsys online --rebuild" in told
     served, known = (
