@@ -17,6 +17,7 @@ from mlsys_assets.models.bundle import from_files
 from mlsys_assets.models.predictor import Predictor
 from mlsys_assets.prediction.batch import baseline_schema, predict_batch, prediction_schema
 from mlsys_assets.prediction.skew import SKEW, Difference, differences, skew
+from mlsys_assets.prediction.unseen import KNOWN_CATEGORIES, known_categories, unseen
 from mlsys_assets.system import MLSystem
 from mlsys_assets.tables import BASELINES, FEATURES, PREDICT_AT, PREDICTIONS, SCORE, SERVED
 from mlsys_assets.types import CHAMPION, Finding, Severity, TimeWindow
@@ -34,6 +35,7 @@ NOBODY = "none yet"
 """In the place of a champion, for a tick that had none."""
 CHECKS = {
     HAS_CHAMPION: ("Each tick had a champion when it began; where it had none, nothing is predicted.", False),
+    KNOWN_CATEGORIES: ("Few rows have a category that their model was not trained on, and takes for missing.", False),
     SKEW: (f"Online state, of which predictions are made, served what the lake says was known ({SERVED}).", False),
 }
 
@@ -70,13 +72,15 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         require_home(context.instance, system, adapter.tick_window(context))
         schema, beside = prediction_schema(key, PREDICT_AT), baseline_schema(key, PREDICT_AT)
         made, shadows, champions = [schema.empty_table()], [beside.empty_table()], {}
-        served, live = [system.feature_schema.empty_table()], _live(system, stores.lake, stores.operations)
+        served, strange = [system.feature_schema.empty_table()], []
+        live = _live(system, stores.lake, stores.operations)
         for tick in system.calendar.ticks(adapter.tick_window(context)):
             serving = _serving(system, stores, tick)
             champions[system.calendar.key(tick.start)] = f"version {serving.version}" if serving else NOBODY
             if serving is not None:
                 rows = live.serve(tick)
                 served.append(rows)
+                strange.append(unseen(rows, serving.champion))
                 made.append(_predicted(system, rows, serving.champion, serving.content_hash))
                 for name, content_hash, predictor in serving.baselines:
                     said = _predicted(system, rows, predictor, content_hash)
@@ -97,7 +101,11 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
                 **({"skew": _table(unlike)} if unlike else {}),
             }
         )
-        findings = (_served(system, champions), skew(unlike, rows=logged.num_rows))
+        findings = (
+            _served(system, champions),
+            skew(unlike, rows=logged.num_rows),
+            known_categories(strange, rows=logged.num_rows),
+        )
         return dg.MaterializeResult(check_results=[adapter.check_result(f, asset) for f in findings])
 
     return [predictions]

@@ -62,8 +62,8 @@ def skew(found: Sequence[Difference], *, rows: int) -> Finding:
     return Finding(
         SKEW,
         False,
-        f"{len(found)} feature{'s were' if len(found) > 1 else ' was'} served otherwise than known: {worst}{more}. Look "
-        "at what updates the online state of the sources, and rebuild it: mlsys online --rebuild",
+        f"{len(found)} feature{'s were' if len(found) > 1 else ' was'} served otherwise than known: {worst}{more}. "
+        "Look at what updates the online state of the sources, and rebuild it: mlsys online --rebuild",
         Severity.ERROR,
         {"rows": rows, "features": len(found), "worst": found[0].feature, "share": found[0].share},
     )

@@ -1,0 +1,41 @@
+"""Unseen categories: values that a model has not met in training, which it takes for missing."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+import pyarrow as pa
+
+from mlsys_assets.features.named_columns import UNSEEN, read_codes
+from mlsys_assets.features.preprocessing.transform import Preprocessing
+from mlsys_assets.models.predictor import Predictor
+from mlsys_assets.types import Finding, Severity
+
+KNOWN_CATEGORIES = "categories_were_trained_on"
+MOST = 0.05
+"""The share of a tick's rows that may have an unseen value in a column."""
+
+
+def unseen(rows: pa.Table, predictor: Predictor) -> Counter[str]:
+    """Return by column how many rows have a category that the predictor was not trained on; none where it has none."""
+    fitted = getattr(predictor, "preprocessing", None)
+    if not isinstance(fitted, Preprocessing):
+        return Counter()
+    return Counter({c.name: int((read_codes(rows, c.name, c.positions) == UNSEEN).sum()) for c in fitted.categories})
+
+
+def known_categories(counts: Iterable[Counter[str]], *, rows: int) -> Finding:
+    """Return whether at most a few of so many rows have categories that their model was not trained on."""
+    total = sum(counts, Counter[str]())
+    if not total:
+        told = f"no category of {rows:,} requests was new to the model"
+        return Finding(KNOWN_CATEGORIES, True, told, Severity.WARN, {"rows": rows, "unseen": 0})
+    column, most = total.most_common(1)[0]
+    told = ", ".join(f"{name} in {n:,}" for name, n in total.most_common() if n)
+    return Finding(
+        KNOWN_CATEGORIES,
+        most <= MOST * rows,
+        f"categories that the model was not trained on, and takes for missing: {told} of {rows:,} requests"
+        + ("" if most <= MOST * rows else "; see what is new, and train, so that the model knows it"),
+        Severity.WARN,
+        {"rows": rows, "unseen": most, "column": column, "share": most / rows},
+    )
