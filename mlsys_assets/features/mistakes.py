@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from mlsys_assets.data_ingestion.source import Source
+from mlsys_assets.data_labeling.natural_labels import NaturalLabel
 from mlsys_assets.features.aggregate import ADDITIVE, Aggregate, AggregateKind
 from mlsys_assets.features.expression import Expression, probe
 from mlsys_assets.features.key import Key
@@ -118,5 +119,9 @@ def name_of(source: object) -> str:
 
 
 def source_mistakes(what: str, source: object) -> list[str]:
-    """Return that what a feature reads is no source."""
+    """Return that what a feature reads is no source; a label in particular, which is known later than it is about."""
+    if isinstance(source, NaturalLabel):
+        told = f"is known only later, up to {source.window} after the prediction"
+        named = name_of(source.source)
+        return [f"{what} reads the label itself, which {told}; read its source {named!r}, which says when it was known"]
     return not_one(f"{what}: source", source, Source)

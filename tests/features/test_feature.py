@@ -1,11 +1,15 @@
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from mlsys_assets.data_ingestion.source import Source
-from mlsys_assets.features.aggregate import age, count, last, mean, rate, sum as total
+from mlsys_assets.data_labeling.natural_labels import NaturalLabel
+from mlsys_assets.features.aggregate import age, count, last, maximum, mean, rate, sum as total, variance
+from mlsys_assets.features.derived import Backoff, Derived
 from mlsys_assets.features.feature import Feature, mistakes, outputs, reads
 from mlsys_assets.features.key import Key
 from mlsys_assets.features.lookup import Lookup
@@ -26,6 +30,8 @@ def _source(name: str, **more: Any) -> Source:
 
 
 EVENTS, PLAN, PAPERS = _source("events"), _source("plan"), _source("papers", snapshot=True)
+LABEL: Any = NaturalLabel("late", source=EVENTS, compute=lambda rows: pc.greater(rows["delay"], 15), delay=hours(3),
+                          window=days(2))  # fmt: skip
 
 
 def _late(row: Any) -> Any:
@@ -85,6 +91,27 @@ def test_names_types_and_units_follow_from_the_declaration() -> None:
             "a count of rows where there is text; give a condition",
         ),
         (Trailing(EVENTS, by="place", over=days(1), x=mean("delay", resolution=0)), "resolution 0"),
+        (
+            Trailing(EVENTS, by="place", over=days(1), x=mean("delay", where="place")),
+            "a mean of rows where there is text",
+        ),
+        (Trailing(EVENTS, by="place", over=days(1), x=mean("delay", where=lambda row: row["dely"] > 0)), "'dely'"),
+        (Trailing(EVENTS, by="place", over=days(1), x=variance("place")), "a variance of text"),
+        (Trailing(EVENTS, by="place", over=days(1), x=maximum("place")), "a maximum of text"),
+        (Trailing(EVENTS, by="place", over=days(1), x=mean("delay", half_life=hours(0))), "half_life must be longer"),
+        (
+            Trailing(EVENTS, by="place", over=days(1), x=replace(last("delay"), half_life=hours(1))),
+            "is a last with a half_life; rows are weighted in count, mean, rate, sum only",
+        ),
+        (
+            Scheduled(PLAN, by="place", around=hours(1), max_age=days(1), n=count(half_life=hours(1))),
+            "count() with a half_life, which has no meaning around a time",
+        ),
+        (
+            Trailing(LABEL, by="place", over=days(1), n=count()),
+            "which is known only later, up to 2 days, 0:00:00 after the prediction; read its source 'events'",
+        ),
+        (Lookup(LABEL, by="place", columns=("label",), max_age=days(1)), "reads the label itself"),
         (Scheduled(PLAN, by="place", around=hours(1), n=count()), "no max_age"),
         (Scheduled(PLAN, by="place", around=hours(1), max_age=days(1), at="line", n=count()), "'line' is not a moment"),
         (Scheduled(PLAN, by="place", around=hours(1), max_age=days(1), n=age()), "no meaning around a time"),
@@ -94,6 +121,29 @@ def test_names_types_and_units_follow_from_the_declaration() -> None:
 def test_a_mistake_is_named(feature: Feature, words: str) -> None:
     (mistake,) = feature.mistakes(COLUMNS)
     assert words in mistake
+
+
+@pytest.mark.parametrize(
+    ("feature", "words"),
+    [
+        (Derived(gap=lambda f: f["place_x_1d"] - f["place_y_1d"]), "unknown column 'place_y_1d'"),
+        (Derived(gap="place_x_1d"), "is 'place_x_1d'; give a function of a row"),
+        (Derived(), "none is declared"),
+        (Derived(later=lambda f: f["place_x_9d"]), "unknown column 'place_x_9d'"),
+        (Backoff("usual"), "has no choices"),
+        (Backoff("usual", ("place_x_1d", "place_n_1d"), at_least=0), "at_least is 0; it must be"),
+        (Backoff("usual", ("place_x_1d", "place_m_1d")), "unknown column 'place_m_1d'"),
+        (Backoff("usual", ("place_kind_1d", "place_n_1d")), "'place_kind_1d' is text"),
+        (Backoff("usual", ("place_x_1d", "place_n_1d", "place_n_1d")), "is no pair"),
+        (Backoff("usual", "place_x_1d"), "must be tuple"),
+    ],
+)
+def test_a_feature_of_features_reads_only_what_is_declared_before_it(feature: Feature, words: str) -> None:
+    before = Trailing(EVENTS, by="place", over=days(1), x=mean("delay"), n=count(), kind=last("place"))
+    after = Trailing(EVENTS, by="place", over=days(9), x=mean("delay"))
+    found = mistakes([before, feature, after], COLUMNS)
+    assert len(found) == 1
+    assert words in found[0]
 
 
 def test_all_mistakes_are_listed_and_clashing_names_found() -> None:
