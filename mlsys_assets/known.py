@@ -22,7 +22,8 @@ def known_features(
 ) -> pa.Table:
     """Return features (declared, or tried) of the requests in a window, each as known at its prediction time.
 
-    ``engine`` opens what computes them; in memory, if not given.
+    ``engine`` opens what computes them; in memory, if not given. DuckDB reads the lake's tables where they lie, Spark
+    is handed their rows.
     """
     requests, name = system.requests, system.requests.source.name
     asked = lake.read(system.home(name), name, window=(requests.predict_at, window.start, window.end))

@@ -84,9 +84,7 @@ class Engine:
 
         limits = {"memory_limit": self.memory, "threads": self.threads}
         given = {name: value for name, value in limits.items() if value is not None}
-        return ibis.duckdb.connect(
-            temp_directory=str(folder), autoinstall_known_extensions=False, preserve_insertion_order=False, **given
-        )
+        return ibis.duckdb.connect(temp_directory=str(folder), preserve_insertion_order=False, **given)
 
     def _spark(self, temporary: Path) -> Any:
         import ibis

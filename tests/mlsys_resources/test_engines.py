@@ -77,7 +77,7 @@ def test_java_is_started_without_the_module_that_it_may_lack(tmp_path) -> None:
 
 
 def test_a_java_that_is_named_is_taken(tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv("JAVA_HOME", "/opt/java")
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     assert engines._java(tmp_path) == {}
 
 

@@ -42,6 +42,9 @@ def compute(
     """Return the features of each request as they could be known at its prediction time t.
 
     The same as `embedded.engine.compute`, bit by bit where sums are exact; weights by age are up to rounding.
+    Counts, sums, means, rates, variances, ``last``, ``age`` and lookups cost one sort and running sums, however long a
+    window is. Minima, maxima and ``history`` search each window. ``distinct``, weights by age, plans that are not known
+    in the order in which they happen, and sources with corrections pair each request with every row it looks at.
 
     Parameters
     ----------

@@ -161,7 +161,7 @@ class Group:
                  for i, end in enumerate(ends)]  # fmt: skip
         both = self._union(marks, seen, seen[KNOWN if order == KNOWN else EVENT], columns)
         window = ibis.range_window(preceding=None, following=0, group_by=self._key_names or None, order_by="at")
-        running = {f"{p.how}_{p.column}": _reduced(p, both[p.column]).over(window) for p in parts}
+        running = {f"{p.how}_{p.column}": _exact(_reduced(p, both[p.column]).over(window)) for p in parts}
         found = both.mutate(**running)
         found = found.filter(found[ROW].notnull())
         made = {}
@@ -200,7 +200,7 @@ class Group:
         made = {}
         for part, (name, *_) in parts.items():
             assert not isinstance(part.frame, Upto)  # noqa: S101 - for mypy
-            made[name] = _reduced(part, _faded(part, pairs), part.frame.holds(pairs))
+            made[name] = _exact(_reduced(part, _faded(part, pairs), part.frame.holds(pairs)))
         return _also_called(pairs.group_by([ROW, KNOWN, *keys]).aggregate(**made), parts)
 
 
@@ -210,6 +210,11 @@ def _also_called(table: "ir.Table", parts: Mapping[Part, Sequence[str]]) -> "ir.
 
 def _reduced(part: Part, column: Any, where: Any = None) -> Any:
     return getattr(column, "sum" if part.how == "faded" else part.how)(where=where)
+
+
+def _exact(value: Any) -> Any:
+    """Return whole numbers in 64 bits: DuckDB sums them in 128, and makes doubles of those with an error."""
+    return value.cast("decimal(38, 0)").cast("int64") if value.type().is_int64() else value
 
 
 def _faded(part: Part, pairs: "ir.Table") -> Any:

@@ -210,6 +210,15 @@ def test_sums_are_of_whole_steps_rounded_half_up(world, duckdb) -> None:
     assert _rows(compute(features, _ask(world, world.start), tables, key="id", backend=duckdb)) == [[4.0]]
 
 
+def test_a_large_negative_sum_is_rounded_once(world, duckdb) -> None:
+    # Half a step of single precision and a little: what is lost of it on the way to a double turns the last bit.
+    large = -(2**54 + 2**30 + 3)
+    table = _log(world, (world.start, 1.0))["events"].set_column(2, "line", pa.array([large]))
+    features = [Trailing(world.events, by="place", over=hours(1), lines=total("line"))]
+    found = compute(features, _ask(world, world.start), {"events": table}, key="id", backend=duckdb)
+    assert _rows(found) == [[float(np.float32(float(large)))]]
+
+
 def test_other_types_of_columns_are_read_as_they_are_meant(world, duckdb) -> None:
     at = world.start
     asked = _ask(world, at).set_column(1, "place", pa.array(["A"]).dictionary_encode())
