@@ -10,96 +10,31 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import worlds
 from hypothesis import example, given, settings, strategies as st
 
 from mlsys_assets.features.aggregate import (
-    age,
     count,
     distinct,
-    history,
-    last,
-    maximum,
     mean,
     minimum,
-    rate,
     sum as total,
-    variance,
 )
-from mlsys_assets.features.derived import Backoff, Derived
 from mlsys_assets.features.feature import Feature, reads
 from mlsys_assets.features.key import Key
-from mlsys_assets.features.lookup import Lookup
 from mlsys_assets.features.relational import events as events_module
 from mlsys_assets.features.relational.engine import compute
 from mlsys_assets.features.relational.frame import Trail, Upto
 from mlsys_assets.features.request import Request
-from mlsys_assets.features.scheduled import Scheduled
 from mlsys_assets.features.trailing import Trailing
-from mlsys_assets.types import DeclarationError, days, hours, minutes
+from mlsys_assets.types import DeclarationError, hours
 
 Oracle = Callable[..., list[list[Any]]]
-PARITY = Key("odd", lambda row: row["line"] % 2)
-TOLERANCE = 1e-6
-"""Relative, of weights by age; everything else is exact."""
-
-
-def _late(row: Any) -> Any:
-    return row["delay"] > 1
-
-
-def _features(world: Any) -> tuple[Feature, ...]:
-    events, plan, papers, fixed = world.events, world.plan, world.papers, world.fixed
-    return (
-        Request("place", "line", "size", double=lambda row: row["size"] * 2, floored=lambda row: row["size"] // -0.75,
-                left=lambda row: row["line"] % -3, large=lambda row: (row["size"] > 1) | (row["line"] != 1),
-                ahead=lambda row: (row["planned"] - row["predict_at"]) / np.timedelta64(1, "h")),
-        Lookup(events, by="place", columns=("delay", "kind", "line"), max_age=hours(3)),
-        Lookup(papers, by=("place", "line"), columns=("cost",)),
-        Trailing(events, by="place", over=(hours(1), hours(4)), n=count(), mean_delay=mean("delay"),
-                 cost=total("cost"), late=rate(_late), early=count(lambda row: row["delay"] < 0), age=age(),
-                 last_kind=last("kind"), last_delay=last("delay"), sure=mean(lambda row: row["delay"] * row["line"])),
-        Trailing(events, by="place", over=(hours(2), hours(5)), spread=variance("delay"), lines=variance("line"),
-                 least=minimum("delay"), most=maximum("cost", where=_late), since=history(), late_since=history(_late),
-                 late_age=age(_late), late_kind=last("kind", where=_late), late_cost=total("cost", where=_late),
-                 lost=mean(lambda row: row["delay"] - row["cost"], where=_late),
-                 late_a=rate(_late, where=lambda row: row["kind"] == "A"), coarse=total("delay", resolution=0.25),
-                 different=distinct("line"), delays=distinct("delay", where=lambda row: row["line"] > 0)),
-        Trailing(events, by=("place", PARITY), over=hours(2), n=count(), last_line=last("line")),
-        Trailing(events, by=Key("from", "place", "kind"), over=hours(6), n=count()),
-        Trailing(events, by=Key("sized", "size", "line"), over=hours(6), n=count()),
-        Trailing(events, by=(), over=hours(2), n=count(), mean_cost=mean("cost"), different=distinct("line")),
-        Trailing(events, by="place", over=hours(3), fading=count(half_life=hours(1)),
-                 fading_delay=mean("delay", half_life=hours(2)), fading_lines=total("line", half_life=minutes(30)),
-                 fading_late=rate(_late, half_life=hours(1), where=lambda row: row["line"] < 2)),
-        Scheduled(plan, by="place", around=(minutes(30), hours(2)), max_age=days(1), at="planned", n=count(),
-                  mean_delay=mean("delay"), late=rate(_late), late_n=count(_late), spread=variance("delay"),
-                  most=maximum("delay"), different=distinct("line")),
-        Scheduled(plan, by=(), around=hours(1), max_age=hours(5), at="planned", n=count(), cost=total("cost")),
-        Scheduled(plan, by="place", around=hours(1), max_age=hours(9), at="predict_at", due=count()),
-        Trailing(fixed, by="place", over=(hours(2), hours(9)), kept=count(), kept_delay=mean("delay"),
-                 kept_kind=last("kind"), kept_age=age(), kept_since=history(), kept_spread=variance("cost"),
-                 kept_least=minimum("cost"), kept_different=distinct("delay")),
-        Lookup(fixed, by="place", columns=("cost", "id"), max_age=hours(5)),
-        Scheduled(fixed, by="place", around=hours(3), max_age=hours(9), at="planned", kept=count()),
-        Derived(gap=lambda f: f["place_least_2h"] - f["place_mean_delay_4h"], many=lambda f: f["place_n_4h"] > 1),
-        Backoff("told", ("place_mean_delay_1h", "place_n_1h"), ("place_mean_delay_4h", "place_n_4h"), at_least=2),
-        Derived(huge=lambda f: f["gap"] * 1e38),
-    )  # fmt: skip
-
-
-def _rows(table: pa.Table) -> list[list[Any]]:
-    columns = [c.to_pylist() for c in table.columns[2:]]
-    return [list(row) for row in zip(*columns, strict=True)]
+FEATURES = worlds.EXPRESSED
 
 
 def _agree(found: pa.Table, wanted: list[list[Any]]) -> None:
-    names = found.column_names[2:]
-    assert len(wanted) == found.num_rows
-    for mine, theirs in zip(_rows(found), wanted, strict=True):
-        for name, a, value in zip(names, mine, theirs, strict=True):
-            b = value if value is None or isinstance(value, str) else float(np.float32(value))
-            near = "fading" in name and a is not None and b is not None and math.isclose(a, b, rel_tol=TOLERANCE)
-            assert near or a == b, (name, a, b)
+    worlds.agree(found.column_names[2:], worlds.rows_of(found), wanted)
 
 
 @settings(max_examples=2)
@@ -107,29 +42,29 @@ def _agree(found: pa.Table, wanted: list[list[Any]]) -> None:
 @example(seed=0, requests=12, rows=40, steady=True)
 @example(seed=1, requests=12, rows=40, steady=False)
 def test_every_kind_equals_its_definition(
-    oracle: Oracle, world, duckdb, seed: int, requests: int, rows: int, steady: bool
+    oracle: Oracle, duckdb, seed: int, requests: int, rows: int, steady: bool
 ) -> None:
     random = np.random.default_rng(seed)
-    features, asked, tables = _features(world), world.asked(random, requests), world.tables(random, rows, steady=steady)
+    features, asked, tables = FEATURES, worlds.asked(random, requests), worlds.tables_of(random, rows, steady=steady)
     with np.errstate(over="ignore"):
         _agree(compute(features, asked, tables, key="id", backend=duckdb), oracle(features, asked, tables))
 
 
-def test_no_requests_and_no_rows(oracle: Oracle, world, duckdb) -> None:
+def test_no_requests_and_no_rows(oracle: Oracle, duckdb) -> None:
     random = np.random.default_rng(2)
-    features, asked = _features(world), world.asked(random, 5)
-    nothing = dict.fromkeys(("events", "plan", "papers", "fixed"), world.schema.empty_table())
+    features, asked = FEATURES, worlds.asked(random, 5)
+    nothing = dict.fromkeys(worlds.NAMES, worlds.SCHEMA.empty_table())
     some = compute(features, asked, nothing, key="id", backend=duckdb)
     _agree(some, oracle(features, asked, nothing))
-    none = compute(features, asked.slice(0, 0), world.tables(random, 9), key="id", backend=duckdb)
+    none = compute(features, asked.slice(0, 0), worlds.tables_of(random, 9), key="id", backend=duckdb)
     assert none.num_rows == 0
     assert none.schema == some.schema
     assert duckdb.con.sql("SHOW ALL TABLES").fetchall() == []
 
 
-def test_where_tables_are_and_their_order_do_not_matter(world, duckdb, tmp_path) -> None:
+def test_where_tables_are_and_their_order_do_not_matter(duckdb, tmp_path) -> None:
     random = np.random.default_rng(3)
-    features, asked, tables = _features(world), world.asked(random, 9), world.tables(random, 40)
+    features, asked, tables = FEATURES, worlds.asked(random, 9), worlds.tables_of(random, 40)
     wanted = compute(features, asked, tables, key="id", backend=duckdb)
     for name, table in tables.items():
         mixed = table.take(pa.array(random.permutation(table.num_rows)))
@@ -146,13 +81,13 @@ def _exact(table: pa.Table) -> pa.Table:
     return table.select([n for n in table.column_names if "fading" not in n]).combine_chunks()
 
 
-def test_a_request_alone_with_bounded_history_gives_the_same_bits(world, duckdb) -> None:
+def test_a_request_alone_with_bounded_history_gives_the_same_bits(duckdb) -> None:
     random = np.random.default_rng(4)
-    asked, tables = world.asked(random, 8), world.tables(random, 60)
+    asked, tables = worlds.asked(random, 8), worlds.tables_of(random, 60)
     # Sums of tenths depend on where they begin, unless they are exact.
     tenths = pa.array(random.integers(-99, 99, size=60) / 10)
     tables["events"] = tables["events"].set_column(3, "delay", tenths)
-    features = _features(world)
+    features = FEATURES
     whole = compute(features, asked, tables, key="id", backend=duckdb)
     for i in (0,):
         request = asked.slice(i, 1)
@@ -169,77 +104,77 @@ def _bounded(features: tuple[Feature, ...], tables: dict[str, pa.Table], at: dat
     return kept
 
 
-def _log(world, *rows: tuple[datetime, float]) -> dict[str, pa.Table]:
+def _log(*rows: tuple[datetime, float]) -> dict[str, pa.Table]:
     made = [{"id": i, "place": "A", "line": 0, "delay": delay, "kind": "A", "event_time": known, "known_at": known}
             for i, (known, delay) in enumerate(rows)]  # fmt: skip
-    return {"events": pa.Table.from_pylist(made, schema=world.schema)}
+    return {"events": pa.Table.from_pylist(made, schema=worlds.SCHEMA)}
 
 
-def _ask(world, at: datetime, place: str | None = "A") -> pa.Table:
+def _ask(at: datetime, place: str | None = "A") -> pa.Table:
     request = {"id": "r", "place": place, "line": 0, "planned": at, "predict_at": at}
-    return pa.Table.from_pylist([request], schema=world.requests)
+    return pa.Table.from_pylist([request], schema=worlds.REQUESTS)
 
 
-def test_a_window_holds_what_is_known_at_its_end_and_not_at_its_beginning(world, duckdb) -> None:
-    features = [Trailing(world.events, by="place", over=hours(1), n=count(), delay=total("delay"))]
-    at, instant = world.start + hours(5), timedelta(microseconds=1)
-    tables = _log(world, (at - hours(1), 1.0), (at - hours(1) + instant, 2.0), (at, 4.0), (at + instant, 8.0))
-    assert compute(features, _ask(world, at), tables, key="id", backend=duckdb).to_pylist()[0] == {
+def test_a_window_holds_what_is_known_at_its_end_and_not_at_its_beginning(duckdb) -> None:
+    features = [Trailing(worlds.EVENTS, by="place", over=hours(1), n=count(), delay=total("delay"))]
+    at, instant = worlds.START + hours(5), timedelta(microseconds=1)
+    tables = _log((at - hours(1), 1.0), (at - hours(1) + instant, 2.0), (at, 4.0), (at + instant, 8.0))
+    assert compute(features, _ask(at), tables, key="id", backend=duckdb).to_pylist()[0] == {
         "id": "r", "predict_at": at, "place_n_1h": 2.0, "place_delay_1h": 6.0,
     }  # fmt: skip
 
 
-def test_no_key_and_no_rows_differ(world, duckdb) -> None:
-    features = [Trailing(world.events, by="place", over=hours(1), n=count(), delay=mean("delay"))]
-    asked = pa.concat_tables([_ask(world, world.start, "elsewhere"), _ask(world, world.start, None)])
-    found = compute(features, asked, _log(world, (world.start, 1.0)), key="id", backend=duckdb)
-    assert _rows(found) == [[0.0, None], [None, None]]
+def test_no_key_and_no_rows_differ(duckdb) -> None:
+    features = [Trailing(worlds.EVENTS, by="place", over=hours(1), n=count(), delay=mean("delay"))]
+    asked = pa.concat_tables([_ask(worlds.START, "elsewhere"), _ask(worlds.START, None)])
+    found = compute(features, asked, _log((worlds.START, 1.0)), key="id", backend=duckdb)
+    assert worlds.rows_of(found) == [[0.0, None], [None, None]]
 
 
-def test_different_texts_are_counted(world, duckdb) -> None:
-    features = [Trailing(world.events, by="place", over=hours(1), kinds=distinct("kind"))]
-    rows = _log(world, *((world.start, float(i)) for i in range(4)))["events"]
+def test_different_texts_are_counted(duckdb) -> None:
+    features = [Trailing(worlds.EVENTS, by="place", over=hours(1), kinds=distinct("kind"))]
+    rows = _log(*((worlds.START, float(i)) for i in range(4)))["events"]
     kinds = rows.set_column(5, "kind", pa.array(["B", None, "A", "B"]))
-    found = compute(features, _ask(world, world.start), {"events": kinds}, key="id", backend=duckdb)
-    assert _rows(found) == [[2.0]]
+    found = compute(features, _ask(worlds.START), {"events": kinds}, key="id", backend=duckdb)
+    assert worlds.rows_of(found) == [[2.0]]
 
 
-def test_sums_are_of_whole_steps_rounded_half_up(world, duckdb) -> None:
-    features = [Trailing(world.events, by="place", over=hours(1), delay=total("delay", resolution=1.0))]
-    tables = _log(world, (world.start, 0.5), (world.start, -0.5), (world.start, 2.5))
-    assert _rows(compute(features, _ask(world, world.start), tables, key="id", backend=duckdb)) == [[4.0]]
+def test_sums_are_of_whole_steps_rounded_half_up(duckdb) -> None:
+    features = [Trailing(worlds.EVENTS, by="place", over=hours(1), delay=total("delay", resolution=1.0))]
+    tables = _log((worlds.START, 0.5), (worlds.START, -0.5), (worlds.START, 2.5))
+    assert worlds.rows_of(compute(features, _ask(worlds.START), tables, key="id", backend=duckdb)) == [[4.0]]
 
 
-def test_a_large_negative_sum_is_rounded_once(world, duckdb) -> None:
+def test_a_large_negative_sum_is_rounded_once(duckdb) -> None:
     # Half a step of single precision and a little: what is lost of it on the way to a double turns the last bit.
     large = -(2**54 + 2**30 + 3)
-    table = _log(world, (world.start, 1.0))["events"].set_column(2, "line", pa.array([large]))
-    features = [Trailing(world.events, by="place", over=hours(1), lines=total("line"))]
-    found = compute(features, _ask(world, world.start), {"events": table}, key="id", backend=duckdb)
-    assert _rows(found) == [[float(np.float32(float(large)))]]
+    table = _log((worlds.START, 1.0))["events"].set_column(2, "line", pa.array([large]))
+    features = [Trailing(worlds.EVENTS, by="place", over=hours(1), lines=total("line"))]
+    found = compute(features, _ask(worlds.START), {"events": table}, key="id", backend=duckdb)
+    assert worlds.rows_of(found) == [[float(np.float32(float(large)))]]
 
 
-def test_other_types_of_columns_are_read_as_they_are_meant(world, duckdb) -> None:
-    at = world.start
-    asked = _ask(world, at).set_column(1, "place", pa.array(["A"]).dictionary_encode())
+def test_other_types_of_columns_are_read_as_they_are_meant(duckdb) -> None:
+    at = worlds.START
+    asked = _ask(at).set_column(1, "place", pa.array(["A"]).dictionary_encode())
     asked = asked.set_column(2, "line", pa.array([3], pa.int32()))
-    table = _log(world, (at, 0.1))["events"]
+    table = _log((at, 0.1))["events"]
     for i, (name, other) in enumerate([("place", pa.large_string()), ("line", pa.float32()), ("delay", pa.float32())]):
         table = table.set_column(i + 1, name, table[name].cast(other))
     table = table.set_column(7, "known_at", table["known_at"].cast(pa.timestamp("ms", tz="UTC")))
     features = [
         Request("place", "line"),
-        Trailing(world.events, by=("place",), over=hours(1), n=count(lambda row: row["delay"] == 0.1)),
-        Trailing(world.events, by=Key("zero", lambda row: row["line"] - 3, "line"), over=hours(1), n=count()),
+        Trailing(worlds.EVENTS, by=("place",), over=hours(1), n=count(lambda row: row["delay"] == 0.1)),
+        Trailing(worlds.EVENTS, by=Key("zero", lambda row: row["line"] - 3, "line"), over=hours(1), n=count()),
     ]
     found = compute(features, asked, {"events": table}, key="id", backend=duckdb)
-    assert _rows(found) == [["A", 3.0, 1.0, 1.0]]
+    assert worlds.rows_of(found) == [["A", 3.0, 1.0, 1.0]]
 
 
-def test_what_cannot_be_computed_is_refused(world, duckdb) -> None:
-    features = [Trailing(world.events, by="place", over=hours(1), n=count(), delay=mean("delay"))]
-    at, good = world.start, _log(world)
-    asked = _ask(world, at)
+def test_what_cannot_be_computed_is_refused(duckdb) -> None:
+    features = [Trailing(worlds.EVENTS, by="place", over=hours(1), n=count(), delay=mean("delay"))]
+    at, good = worlds.START, _log()
+    asked = _ask(at)
 
     def run(asked: pa.Table = asked, tables: dict[str, pa.Table] = good, backend: Any = duckdb) -> pa.Table:
         return compute(features, asked, tables, key="id", backend=backend)
@@ -249,19 +184,19 @@ def test_what_cannot_be_computed_is_refused(world, duckdb) -> None:
     with pytest.raises(DeclarationError, match="unknown column 'place'"):
         run(asked.drop_columns("place"))
     with pytest.raises(ValueError, match="'predict_at' has 1 nulls"):
-        run(asked.set_column(5, "predict_at", pa.array([None], world.time)))
+        run(asked.set_column(5, "predict_at", pa.array([None], worlds.TIME)))
     with pytest.raises(TypeError, match="'known_at' must be a timestamp"):
         run(tables={"events": good["events"].set_column(7, "known_at", pa.array([], pa.int64()))})
-    nameless = _log(world, (at, 1.0))["events"].set_column(7, "known_at", pa.array([None], world.time))
+    nameless = _log((at, 1.0))["events"].set_column(7, "known_at", pa.array([None], worlds.TIME))
     duckdb.con.register("nameless", nameless)
     for table in (nameless, duckdb.table("nameless")):
         with pytest.raises(ValueError, match="'known_at' has 1 nulls"):
             run(tables={"events": table})
     duckdb.con.unregister("nameless")
     with pytest.raises(ValueError, match=r"events: delay: .* cannot be summed exactly .* coarser resolution"):
-        run(tables=_log(world, (at, 1e15)))
+        run(tables=_log((at, 1e15)))
     with pytest.raises(ValueError, match="leave infinite values out"):
-        run(tables=_log(world, (at, math.inf)))
+        run(tables=_log((at, math.inf)))
     with pytest.raises(KeyError, match="unknown column 'delay'"):
         run(tables={"events": good["events"].drop_columns("delay")})
     with pytest.raises(ValueError, match="the backend is 'polars'"):
@@ -287,14 +222,12 @@ PLANTED: dict[str, tuple[Any, str, Any]] = {
 
 
 @pytest.mark.parametrize("bug", PLANTED)
-def test_the_oracle_finds_planted_bugs(
-    oracle: Oracle, world, duckdb, monkeypatch: pytest.MonkeyPatch, bug: str
-) -> None:
+def test_the_oracle_finds_planted_bugs(oracle: Oracle, duckdb, monkeypatch: pytest.MonkeyPatch, bug: str) -> None:
     random = np.random.default_rng(0)
-    asked, tables = world.asked(random, 12), world.tables(random, 40)
+    asked, tables = worlds.asked(random, 12), worlds.tables_of(random, 40)
     features = [
-        Trailing(world.events, by="place", over=(hours(1), hours(4)), n=count(), least=minimum("delay")),
-        Trailing(world.fixed, by="place", over=hours(9), kept=count()),
+        Trailing(worlds.EVENTS, by="place", over=(hours(1), hours(4)), n=count(), least=minimum("delay")),
+        Trailing(worlds.MENDED, by="place", over=hours(9), kept=count()),
     ]
     wanted = oracle(features, asked, tables)
     _agree(compute(features, asked, tables, key="id", backend=duckdb), wanted)

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import worlds
 
 from mlsys_assets.features.aggregate import count, last, mean
 from mlsys_assets.features.derived import Derived
@@ -26,19 +27,18 @@ FLAT = 1.3
 """How much more memory ten times the rows may take."""
 
 
-def _features(world) -> tuple[Feature, ...]:
-    return (
-        Request("place", "size"),
-        Lookup(world.papers, by="line", columns=("cost",)),
-        Trailing(world.events, by="place", over=hours(4), n=count(), delay=mean("delay"), kind=last("kind")),
-        Derived(both=lambda f: f["place_n_4h"] + f["line_cost"]),
-    )
+FEATURES: tuple[Feature, ...] = (
+    Request("place", "size"),
+    Lookup(worlds.PAPERS, by="line", columns=("cost",)),
+    Trailing(worlds.EVENTS, by="place", over=hours(4), n=count(), delay=mean("delay"), kind=last("kind")),
+    Derived(both=lambda f: f["place_n_4h"] + f["line_cost"]),
+)
 
 
 @pytest.mark.parametrize("at_once", [4, 12, 100])
-def test_batches_are_the_same_as_all_at_once(world, duckdb, tmp_path, at_once: int) -> None:
+def test_batches_are_the_same_as_all_at_once(duckdb, tmp_path, at_once: int) -> None:
     random = np.random.default_rng(5)
-    features, asked, tables = _features(world), world.asked(random, 12), world.tables(random, 40)
+    features, asked, tables = FEATURES, worlds.asked(random, 12), worlds.tables_of(random, 40)
     wanted = compute(features, asked, tables, key="id", backend=duckdb)
     pq.write_table(asked, tmp_path / "asked.parquet", row_group_size=5)
     reader = stream(features, tmp_path / "asked.parquet", tables, key="id", backend=duckdb, at_once=at_once)
@@ -47,9 +47,9 @@ def test_batches_are_the_same_as_all_at_once(world, duckdb, tmp_path, at_once: i
     assert pq.read_table(tmp_path / "found.parquet").equals(wanted)
 
 
-def test_a_table_of_the_database_comes_by_prediction_time(world, duckdb) -> None:
+def test_a_table_of_the_database_comes_by_prediction_time(duckdb) -> None:
     random = np.random.default_rng(6)
-    features, asked, tables = _features(world), world.asked(random, 12), world.tables(random, 40)
+    features, asked, tables = FEATURES, worlds.asked(random, 12), worlds.tables_of(random, 40)
     wanted = compute(features, asked, tables, key="id", backend=duckdb)
     duckdb.con.register("asked", asked)
     found = stream(features, duckdb.table("asked"), tables, key="id", backend=duckdb, at_once=5).read_all()
@@ -58,9 +58,9 @@ def test_a_table_of_the_database_comes_by_prediction_time(world, duckdb) -> None
     assert found.sort_by("id").equals(wanted.sort_by("id"))
 
 
-def test_a_folder_of_files_is_read_in_order(world, duckdb, tmp_path) -> None:
+def test_a_folder_of_files_is_read_in_order(duckdb, tmp_path) -> None:
     random = np.random.default_rng(8)
-    features, asked, tables = _features(world), world.asked(random, 12), world.tables(random, 40)
+    features, asked, tables = FEATURES, worlds.asked(random, 12), worlds.tables_of(random, 40)
     parts = tmp_path / "asked"
     parts.mkdir()
     for i in range(3):
@@ -69,18 +69,18 @@ def test_a_folder_of_files_is_read_in_order(world, duckdb, tmp_path) -> None:
     assert found.equals(compute(features, asked, tables, key="id", backend=duckdb))
 
 
-def test_batches_hold_no_more_than_was_said(world, duckdb, tmp_path) -> None:
+def test_batches_hold_no_more_than_was_said(duckdb, tmp_path) -> None:
     random = np.random.default_rng(7)
-    asked, tables = world.asked(random, 11), world.tables(random, 9)
+    asked, tables = worlds.asked(random, 11), worlds.tables_of(random, 9)
     pq.write_table(asked, tmp_path / "asked.parquet")
-    reader = stream(_features(world), tmp_path / "asked.parquet", tables, key="id", backend=duckdb, at_once=4)
+    reader = stream(FEATURES, tmp_path / "asked.parquet", tables, key="id", backend=duckdb, at_once=4)
     assert [batch.num_rows for batch in reader] == [4, 4, 3]
 
 
-def test_what_does_not_fit_is_refused_before_anything_is_read(world, duckdb, tmp_path) -> None:
-    pq.write_table(world.requests.empty_table().drop_columns("place"), tmp_path / "asked.parquet")
+def test_what_does_not_fit_is_refused_before_anything_is_read(duckdb, tmp_path) -> None:
+    pq.write_table(worlds.REQUESTS.empty_table().drop_columns("place"), tmp_path / "asked.parquet")
     with pytest.raises(DeclarationError, match="'place'"):
-        stream(_features(world), tmp_path / "asked.parquet", {}, key="id", backend=duckdb)
+        stream(FEATURES, tmp_path / "asked.parquet", {}, key="id", backend=duckdb)
 
 
 COMPUTED = f"""
