@@ -55,15 +55,20 @@ class Seen:
         self.dropped.discard(day)
 
     def forget(self, since: int) -> None:
-        """Let go of the days of which all rows became known before ``since``, microseconds."""
-        for day in [d for d in self.by_day if (d + 1) * DAY <= since]:
-            for name, known in self.by_day.pop(day):
+        """Let go of the rows that became known by ``since``, microseconds."""
+        for day in [d for d in self.by_day if d * DAY <= since]:
+            rows = self.by_day[day]
+            for name, known in [of for of in rows if of[1] <= since]:
+                del rows[name, known]
                 versions = self.by_name[name]
                 del versions[known]
                 if not versions:
                     del self.by_name[name]
-            self.changed.discard(day)
-            self.dropped.add(day)
+                self.changed.add(day)
+            if not rows:
+                del self.by_day[day]
+                self.changed.discard(day)
+                self.dropped.add(day)
 
 
 @dataclass

@@ -3,12 +3,13 @@
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Final
+
+import numpy as np
 
 NEVER: Final = 2**63 - 1
 """When a row is replaced that no later one corrects."""
-REBASE: Final = 2**60
-"""From here on running sums begin anew when rows are let go."""
 
 
 class Rows:
@@ -21,7 +22,7 @@ class Rows:
     is simply appended. ``monotone``: whether what comes later was known no earlier.
     """
 
-    __slots__ = ("counts", "ended", "known", "monotone", "names", "plain", "raws", "sums", "ties", "time")
+    __slots__ = ("counts", "ended", "known", "monotone", "names", "plain", "raws", "sums", "ties", "time", "weighted")
 
     def __init__(self, weighted: Sequence[bool], raws: int, *, planned: bool, correctable: bool) -> None:
         self.time = array("q")
@@ -29,11 +30,12 @@ class Rows:
         self.ties: list[tuple[Any, ...]] = []
         self.sums = [array("q", [0]) for _ in weighted]
         self.counts = [array("q", [0]) if heavy else None for heavy in weighted]
-        self.plain = not (planned or correctable or raws or any(weighted))
         self.raws: list[list[Any]] = [[] for _ in range(raws)]
         self.ended = array("q") if correctable else None
         self.names: list[Any] = []
         self.monotone = True
+        self.weighted = weighted
+        self.plain = self._is_plain()
 
     def __len__(self) -> int:
         return len(self.time)
@@ -70,18 +72,26 @@ class Rows:
                 _insert(count, place, weight)
 
     def let_go(self, rows: int) -> None:
-        """Forget the first rows."""
+        """Forget the first rows; what is left is as if they had never been there."""
         for times in [self.time] if self.known is self.time else [self.time, self.known]:
             del times[:rows]
         for values in (self.ties, *self.raws, self.names):
             del values[:rows]
-        for sums in (*self.sums, *(c for c in self.counts if c is not None)):
-            del sums[:rows]
-            if abs(sums[0]) > REBASE:
-                base = sums[0]
-                sums[:] = array("q", [s - base for s in sums])
         if self.ended is not None:
             del self.ended[:rows]
+        self.sums = [_begun_anew(sums, rows) for sums in self.sums]
+        for k, count in enumerate(self.counts):
+            if count is not None:
+                left = self.counts[k] = _begun_anew(count, rows)
+                if left[-1] == len(self) and not self.weighted[k]:
+                    self.counts[k] = None  # each counts one
+        self.plain = self._is_plain()
+        if not self.monotone:
+            self.monotone = all(a <= b for a, b in pairwise(self.known))
+
+    def _is_plain(self) -> bool:
+        others = self.known is not self.time or self.ended is not None or bool(self.raws)
+        return not others and all(count is None for count in self.counts)
 
     def picked(self, places: Sequence[int]) -> "Rows":
         """Return some of the rows, in order, as rows of their own: exact, and slow."""
@@ -92,7 +102,10 @@ class Rows:
         found.sums = [_running(sums, places) for sums in self.sums]
         found.counts = [None if c is None else _running(c, places) for c in self.counts]
         found.raws = [[values[i] for i in places] for values in self.raws]
-        found.monotone = self.monotone
+        found.ended = None if self.ended is None else array("q", [self.ended[i] for i in places])
+        found.names = [self.names[i] for i in places] if self.names else []
+        found.weighted, found.plain = self.weighted, False
+        found.monotone = all(a <= b for a, b in pairwise(found.known))
         return found
 
     def stored(self) -> list[Any]:
@@ -110,10 +123,10 @@ class Rows:
         ]
 
     @classmethod
-    def restored(cls, stored: Sequence[Any]) -> "Rows":
-        """Return the rows that `stored` gave."""
+    def restored(cls, stored: Sequence[Any], weighted: Sequence[bool]) -> "Rows":
+        """Return the rows that `stored` gave, of sums of which some are weighted."""
         time, known, ties, sums, counts, raws, ended, names, monotone = stored
-        found = cls((), 0, planned=known is not None, correctable=False)
+        found = cls(weighted, 0, planned=known is not None, correctable=False)
         found.time = array("q", time)
         found.known = found.time if known is None else array("q", known)
         found.ties = [tuple(tie) for tie in ties]
@@ -122,8 +135,7 @@ class Rows:
         found.raws = raws
         found.ended = None if ended is None else array("q", ended)
         found.names = [tuple(name) for name in names]
-        found.monotone = monotone
-        found.plain = not (known or raws or ended is not None or any(c is not None for c in counts))
+        found.monotone, found.plain = monotone, found._is_plain()
         return found
 
 
@@ -132,6 +144,12 @@ def _insert(sums: "array[int]", place: int, step: int) -> None:
     if step:
         for k in range(place + 2, len(sums)):
             sums[k] += step
+
+
+def _begun_anew(sums: "array[int]", rows: int) -> "array[int]":
+    """Return running sums without the first rows."""
+    left = np.frombuffer(sums, np.int64)[rows:]
+    return array("q", (left - left[0]).tobytes())
 
 
 def _running(sums: "array[int]", places: Sequence[int]) -> "array[int]":

@@ -7,7 +7,6 @@ from typing import Any, Final
 import msgspec
 
 from mlsys_assets.features.online.engine import OnlineFeatures
-from mlsys_assets.features.online.rows import Rows
 
 SEEN: Final = "seen"
 """The part, beside its states, of what was taken in of a source: one entity a day."""
@@ -59,8 +58,8 @@ def restore(online: OnlineFeatures, rows: Iterable[tuple[str, bytes, bytes]], *,
     states = {state.name: state for state in online.states()}
     seen = {f"{source} {SEEN}": online.seen(source) for source in online.sources}
     for name, key, content in rows:
-        if name in states:
-            states[name].by_entity[tuple(msgspec.msgpack.decode(key))] = Rows.restored(msgspec.msgpack.decode(content))
+        if (state := states.get(name)) is not None:
+            state.by_entity[tuple(msgspec.msgpack.decode(key))] = state.restored(msgspec.msgpack.decode(content))
         elif name in seen:
             for row, known, keys in msgspec.msgpack.decode(content):
                 entities = [None if entity is None else tuple(entity) for entity in keys]

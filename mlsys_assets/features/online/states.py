@@ -84,6 +84,10 @@ class State:
         if self.correctable:
             rows.names.insert(place, name)
 
+    def restored(self, stored: Sequence[Any]) -> Rows:
+        """Return an entity's rows as they were stored."""
+        return Rows.restored(stored, self._weighted)
+
     def end(self, entity: Entity, name: Any, known: int, ended: int) -> None:
         """Note when a row, told by its name and when it became known, was replaced."""
         rows = self.by_entity.get(entity)
@@ -103,19 +107,22 @@ class State:
         for entity in list(self.by_entity):
             rows = self.by_entity[entity]
             known = rows.known
-            if known[0] > since:
-                continue
             if known is rows.time:
                 gone = bisect_right(known, since)
-            else:  # sorted by another time: up to the first that still matters
-                gone = next((i for i, k in enumerate(known) if k > since), len(rows))
+            else:  # sorted by another time
+                left = [i for i, k in enumerate(known) if k > since]
+                gone = len(rows) - len(left)
+            if not gone:
+                continue
+            self.changed.add(entity)
             if gone == len(rows):
                 del self.by_entity[entity]
                 self.changed.discard(entity)
                 self.dropped.add(entity)
-            elif gone:
+            elif known is rows.time or left[0] == gone:
                 rows.let_go(gone)
-                self.changed.add(entity)
+            else:
+                self.by_entity[entity] = rows.picked(left)
 
     def _op(self, aggregate: Aggregate) -> Op:
         sums, raws = needs(aggregate, whole=is_whole_of(aggregate, self._columns))

@@ -2,6 +2,7 @@ import math
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from hypothesis import given, strategies as st
 
 from mlsys_assets.features.aggregate import count, mean, sum as total
 from mlsys_assets.features.embedded.engine import compute
-from mlsys_assets.features.feature import Feature
+from mlsys_assets.features.feature import Feature, reads
 from mlsys_assets.features.online import states
 from mlsys_assets.features.online.engine import OnlineFeatures, records
 from mlsys_assets.features.online.rows import Rows
@@ -88,7 +89,9 @@ def contents(state: OnlineFeatures) -> dict[Any, Any]:
     found = {}
     for key, content in changes(state).put.items():
         decoded = msgspec.msgpack.decode(content)
-        found[key] = sorted(map(str, decoded if key[0].endswith("seen") else rows_of(Rows.restored(decoded))))
+        found[key] = sorted(
+            map(str, decoded if key[0].endswith("seen") else rows_of(Rows.restored(decoded, [False] * 99)))
+        )
     return found
 
 
@@ -126,6 +129,39 @@ def test_a_stored_state_goes_on_as_if_it_had_never_been_stored(seed: int, share:
     wanted = compute(FEATURES, late, tables, key="id")
     for name, found in zip(taken_up.names, zip(*read_all(taken_up, late), strict=True), strict=False):
         assert pa.array(found, wanted[name].type).equals(wanted[name].combine_chunks()), name
+
+
+@given(seed=st.integers(0, 2**32 - 1), at=st.integers(0, 36))
+def test_a_state_that_forgot_is_the_one_that_never_knew(seed: int, at: int) -> None:
+    """Kept up and forgotten on the way, or built from what still matters alone: not a byte is another."""
+    random = np.random.default_rng(seed)
+    tables = worlds.tables_of(random, 40)
+    now = int((worlds.START + at * worlds.STEP).timestamp()) * 1_000_000
+    events = sorted(told(tables), key=lambda e: (e[1]["known_at"], e[1]["event_time"], e[1]["id"]))
+    past = [event for event in events if event[1]["known_at"] < now]
+    kept, anew = online(), online()
+    for i, event in enumerate(past):
+        kept.update(*event)
+        if i % 7 == 0:
+            kept.forget(event[1]["known_at"])
+    reach = {
+        name: None if back is None else back // timedelta(microseconds=1) for name, back in reads(FEATURES).items()
+    }
+    for name, event in past:
+        if reach[name] is None or event["known_at"] >= now - reach[name]:
+            anew.update(name, event)
+    kept.forget(now)
+    anew.forget(now)
+    assert changes(anew).put == everything(kept)
+
+
+def everything(state: OnlineFeatures) -> dict[Any, bytes]:
+    """What would be stored of a state that was never stored."""
+    for one in state.states():
+        one.changed |= set(one.by_entity)
+    for source in state.sources:
+        state.seen(source).changed |= set(state.seen(source).by_day)
+    return changes(state).put
 
 
 def test_what_is_forgotten_cannot_be_read_and_takes_no_place() -> None:

@@ -1,0 +1,32 @@
+"""The command ``mlsys online``: it tells what is stored, and builds it anew from the lake, byte for byte."""
+
+import shutil
+from dataclasses import replace
+
+from mlsys_assets import utc
+
+
+def test_what_is_stored_is_told_and_built_anew_from_the_lake(six_weeks, mlsys, tmp_path) -> None:
+    home = shutil.copytree(six_weeks.folder, tmp_path / "home")
+    operations = replace(six_weeks, folder=home).stores.operations
+    before, position = sorted(operations.online_rows("rain")), operations.online_position("rain")
+    told = f"rain: online features as of 2013-04-16 00:00 UTC, {len(before):,} entities in 0.0 MB\n"
+    assert said(mlsys, home) == told
+    operations.forget_online("rain")
+    assert (
+        said(mlsys, home) == "rain: no online features are stored; they are when first predicted, or with --rebuild\n"
+    )
+    assert said(mlsys, home, "--rebuild") == (
+        "rain: building the online features as of 2013-04-16 00:00 UTC from the lake ...\n" + told
+    )
+    assert sorted(operations.online_rows("rain")) == before
+    assert operations.online_position("rain") == position
+    assert position is not None
+    assert position.at == utc("2013-04-16")
+
+
+def said(mlsys, home, *more: str) -> str:
+    with mlsys(home, "online", "rain", *more) as process:
+        told, wrong = process.communicate()
+    assert process.returncode == 0, wrong
+    return told
