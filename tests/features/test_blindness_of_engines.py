@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 
 from mlsys_assets.features.embedded import log as log_module
 from mlsys_assets.features.embedded.engine import compute
-from mlsys_assets.features.online import engine as online_module, states
+from mlsys_assets.features.online import engine as online_module, feed, states
 from mlsys_assets.features.online.engine import OnlineFeatures
 from mlsys_assets.features.online.stream import serve
 from mlsys_assets.features.relational import engine as relational
@@ -121,7 +121,7 @@ def _shifted(patch: pytest.MonkeyPatch, *, by: int, side: str) -> None:
 
 
 def _event_time(patch: pytest.MonkeyPatch) -> None:
-    for module in (log_module, online_module):
+    for module in (log_module, online_module, feed):
         patch.setattr(module, "KNOWN_AT", "event_time")
 
 

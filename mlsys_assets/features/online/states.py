@@ -124,6 +124,12 @@ class State:
             else:
                 self.by_entity[entity] = rows.picked(left)
 
+    def clear(self) -> None:
+        """Let go of all rows."""
+        self.dropped |= set(self.by_entity)
+        self.changed.clear()
+        self.by_entity.clear()
+
     def _op(self, aggregate: Aggregate) -> Op:
         sums, raws = needs(aggregate, whole=is_whole_of(aggregate, self._columns))
         self.sums += [s for s in sums if s not in self.sums]
