@@ -100,14 +100,14 @@ def test_what_becomes_known_at_the_very_moment_counts(engine: Computes, seed: in
 
 @pytest.mark.parametrize("how", ["removed", "altered", "late"])
 def test_a_database_sees_no_future_either(how: str) -> None:
-    """On a few worlds: a query takes a second. Bugs planted in it are found in relational/test_engine.py."""
+    """In one world: a query takes a second. Bugs planted in it are found in relational/test_engine.py."""
     with Engine("duckdb", threads=1).open() as backend:
 
         def duckdb(asked: pa.Table, tables: Tables) -> pa.Table:
             found = relational.compute(worlds.EXPRESSED, asked, tables, key="id", backend=backend)
             return found.select([name for name in found.column_names if "fading" not in name])
 
-        assert not any(sees_the_future(duckdb, seed, how) for seed in (1, 2))
+        assert not sees_the_future(duckdb, 1, how)
 
 
 def _shifted(patch: pytest.MonkeyPatch, *, by: int, side: str) -> None:

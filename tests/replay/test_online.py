@@ -1,7 +1,9 @@
-"""The command ``mlsys online``: it tells what is stored, and builds it anew from the lake, byte for byte."""
+"""Features in other ways than the usual: stored online and built anew, or computed by a database."""
 
 import shutil
 from dataclasses import replace
+
+import pytest
 
 from mlsys_assets import utc
 
@@ -23,6 +25,15 @@ def test_what_is_stored_is_told_and_built_anew_from_the_lake(six_weeks, mlsys, t
     assert operations.online_position("rain") == position
     assert position is not None
     assert position.at == utc("2013-04-16")
+
+
+@pytest.mark.prove
+def test_a_life_whose_features_a_database_computes_has_the_same_ledger(six_weeks, mlsys, tmp_path) -> None:
+    environment = {"MLSYS_ENGINE": "duckdb", "MLSYS_ENGINE_MEMORY": "1GB", "MLSYS_ENGINE_THREADS": "1"}
+    with mlsys(tmp_path, "run", "rain", "--until", "2013-04-16", environment=environment) as process:
+        told, wrong = process.communicate()
+    assert process.returncode == 0, told + wrong
+    assert replace(six_weeks, folder=tmp_path).hash == six_weeks.hash
 
 
 def said(mlsys, home, *more: str) -> str:
