@@ -41,6 +41,11 @@ def minutes(n: float) -> timedelta:
     return timedelta(minutes=n)
 
 
+def microseconds(duration: timedelta) -> int:
+    """Return a duration as a whole number of microseconds."""
+    return duration // timedelta(microseconds=1)
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class TimeWindow:
     """A half-open UTC interval [start, end).

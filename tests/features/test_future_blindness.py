@@ -17,7 +17,7 @@ from mlsys_assets.features.request import Request
 from mlsys_assets.features.scheduled import Scheduled
 from mlsys_assets.features.trailing import Trailing
 from mlsys_assets.tables import Column
-from mlsys_assets.types import days, hours, minutes, utc
+from mlsys_assets.types import days, hours, microseconds, minutes, utc
 
 TIME = pa.timestamp("us", tz="UTC")
 START = np.datetime64("2013-03-10T00:00", "us")
@@ -96,7 +96,7 @@ def test_a_prediction_time_after_the_outcome_is_found(world: Any) -> None:
 
 
 def test_a_window_past_the_prediction_time_is_found(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    ahead = log_module.microseconds(minutes(90))
+    ahead = microseconds(minutes(90))
     monkeypatch.setattr(log_module.Log, "rank", lambda log, requests, back: np.searchsorted(
         log.known, requests.at - back + ahead, side="right"))  # fmt: skip
     # The log is cut at the last prediction time, so that the bug needs later requests to show.

@@ -19,7 +19,7 @@ from mlsys_assets.features.embedded.kernels import (
     scheduled_features,
     trailing_features,
 )
-from mlsys_assets.features.embedded.log import Log, microseconds
+from mlsys_assets.features.embedded.log import Log
 from mlsys_assets.features.embedded.request_rows import Group, RequestRows
 from mlsys_assets.features.embedded.views import Asking, AsKnown, AsPlanned
 from mlsys_assets.features.feature import FEATURE_KINDS, Feature, mistakes, outputs, reads
@@ -31,7 +31,7 @@ from mlsys_assets.features.request_table import request_columns
 from mlsys_assets.features.scheduled import Scheduled
 from mlsys_assets.features.trailing import Trailing
 from mlsys_assets.tables import PREDICT_AT, TIMESTAMP, Column
-from mlsys_assets.types import DeclarationError
+from mlsys_assets.types import DeclarationError, microseconds
 
 Reach = Mapping[str, timedelta | None]
 

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 from mlsys_assets.features.aggregate import IN_ORDER, Aggregate, AggregateKind
 from mlsys_assets.features.derived import Backoff, Derived
 from mlsys_assets.features.embedded.key_codes import Ints, Positions
-from mlsys_assets.features.embedded.log import microseconds
 from mlsys_assets.features.embedded.request_rows import RequestRows
 from mlsys_assets.features.embedded.sums import BLOCK, Sums
 from mlsys_assets.features.embedded.views import AsKnown, AsPlanned
@@ -30,6 +29,7 @@ from mlsys_assets.features.numpy_table import NumpyTable, Values
 from mlsys_assets.features.request import Request
 from mlsys_assets.features.scheduled import Scheduled
 from mlsys_assets.features.trailing import Trailing
+from mlsys_assets.types import microseconds
 
 TEXT_TYPES = (pa.string(), pa.large_string())
 

@@ -1,7 +1,6 @@
 """A source's rows in the order in which they became known."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from functools import cached_property
 from typing import Final
 
@@ -19,11 +18,6 @@ from mlsys_assets.tables import EVENT_TIME, KNOWN_AT
 
 NEVER: Final = np.iinfo(np.int64).max
 """When a row is replaced that no later one corrects."""
-
-
-def microseconds(duration: timedelta) -> int:
-    """Return a duration as a whole number of microseconds."""
-    return duration // timedelta(microseconds=1)
 
 
 class Log:

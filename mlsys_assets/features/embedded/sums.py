@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from mlsys_assets.features.aggregate import Aggregate, AggregateKind
 from mlsys_assets.features.embedded.key_codes import Ints, Positions
-from mlsys_assets.features.embedded.log import Log, microseconds
+from mlsys_assets.features.embedded.log import Log
 from mlsys_assets.features.expression import Expression
 from mlsys_assets.features.numpy_table import Values
+from mlsys_assets.types import microseconds
 
 LARGEST = 2.0**62
 """What a sum of grid steps must stay below."""

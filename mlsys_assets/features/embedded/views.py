@@ -35,8 +35,8 @@ class Asking:
         return Asking(self.requests, self.order[chosen], np.arange(len(chosen)))
 
 
-class AsKnown:
-    """Rows that share a key with some request, by key and then as they became known.
+class Beside:
+    """A log's rows beside the requests that share their key, sorted by key and by a time.
 
     ``rows``: (n,) positions in the log. ``code``: (n,) their keys' numbers, ascending.
     """
@@ -44,15 +44,7 @@ class AsKnown:
     def __init__(self, log: Log, rows: Positions, code: Ints, asking: Asking) -> None:
         self.log, self.rows, self.code, self.asking = log, rows, code, asking
         self._width = len(log) + 1
-        self._packed = code * self._width + rows
         self._positions: dict[int, Positions] = {}
-
-    @classmethod
-    def of(cls, log: Log, requests: RequestRows, group: Group) -> "AsKnown":
-        """Put all rows of a log beside the requests of a key."""
-        code = group.codes_of(log.keys, len(log))
-        rows = stable_by_code(code, np.arange(len(log)))
-        return cls(log, rows, code[rows], Asking(requests, group.order, group.code))
 
     @cached_property
     def known(self) -> Ints:
@@ -63,6 +55,21 @@ class AsKnown:
     def sums(self) -> Sums:
         """Prefix sums of the rows in this order."""
         return Sums(self.log, self.rows, self.code)
+
+
+class AsKnown(Beside):
+    """Rows that share a key with some request, by key and then as they became known."""
+
+    def __init__(self, log: Log, rows: Positions, code: Ints, asking: Asking) -> None:
+        super().__init__(log, rows, code, asking)
+        self._packed = code * self._width + rows
+
+    @classmethod
+    def of(cls, log: Log, requests: RequestRows, group: Group) -> "AsKnown":
+        """Put all rows of a log beside the requests of a key."""
+        code = group.codes_of(log.keys, len(log))
+        rows = stable_by_code(code, np.arange(len(log)))
+        return cls(log, rows, code[rows], Asking(requests, group.order, group.code))
 
     @cached_property
     def first(self) -> Positions:
@@ -98,19 +105,16 @@ class AsKnown:
             yield AsKnown(self.log, self.rows[row[stands]], request[stands], asking)
 
 
-class AsPlanned:
+class AsPlanned(Beside):
     """Rows that share a key with some request, by key and then by when they happen.
 
-    ``place``: (n,) positions in the log's order of events. ``code``: (n,) their keys' numbers, ascending.
+    ``place``: (n,) positions in the log's order of events.
     """
 
     def __init__(self, log: Log, place: Positions, code: Ints, asking: Asking) -> None:
-        self.log, self.code, self.asking = log, code, asking
-        self.rows: Positions = log.by_event[place]
+        super().__init__(log, log.by_event[place], code, asking)
         self._event = log.event[log.by_event]
-        self._width = len(log) + 1
         self._packed = code * self._width + place
-        self._positions: dict[int, Positions] = {}
 
     @classmethod
     def of(cls, log: Log, requests: RequestRows, group: Group) -> "AsPlanned":
@@ -118,16 +122,6 @@ class AsPlanned:
         code = group.codes_of(log.keys, len(log))[log.by_event]
         place = stable_by_code(code, np.arange(len(log)))
         return cls(log, place, code[place], Asking(requests, group.order, group.code))
-
-    @cached_property
-    def known(self) -> Ints:
-        """(n,) when each row became known, microseconds."""
-        return self.log.known[self.rows]
-
-    @cached_property
-    def sums(self) -> Sums:
-        """Prefix sums of the rows in this order."""
-        return Sums(self.log, self.rows, self.code)
 
     @cached_property
     def is_monotone(self) -> bool:

@@ -15,12 +15,12 @@ from mlsys_assets.features.online.feed import Feed, Pick, pick
 from mlsys_assets.features.online.fills import Fill, backoff_fill, derived_fill, request_fill
 from mlsys_assets.features.online.scalars import Record, Scalar, scalar
 from mlsys_assets.features.online.seen import Seen
-from mlsys_assets.features.online.states import State, microseconds, state_of
+from mlsys_assets.features.online.states import State, state_of
 from mlsys_assets.features.request import Request
 from mlsys_assets.features.scheduled import Scheduled
 from mlsys_assets.features.trailing import Trailing
 from mlsys_assets.tables import KNOWN_AT, Column
-from mlsys_assets.types import DeclarationError
+from mlsys_assets.types import DeclarationError, microseconds
 
 
 class OnlineFeatures:

@@ -14,6 +14,7 @@ from mlsys_assets.features.online.scalars import Record
 from mlsys_assets.features.scheduled import Scheduled
 from mlsys_assets.features.trailing import Trailing
 from mlsys_assets.tables import Column
+from mlsys_assets.types import microseconds
 
 Entity = tuple[Any, ...]
 """A key's values."""
@@ -274,8 +275,3 @@ def fill(rows: Rows, start: int, end: int, at: int, ops: Sequence[tuple[int, Op]
             out[slot] = float(end - start)
         else:
             out[slot] = read(rows, start, end, at)
-
-
-def microseconds(duration: timedelta) -> int:
-    """Return a duration as a whole number of microseconds."""
-    return duration // timedelta(microseconds=1)

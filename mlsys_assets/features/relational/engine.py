@@ -17,14 +17,14 @@ from mlsys_assets.features.relational.database import Database, Given, readable,
 from mlsys_assets.features.relational.events import Events
 from mlsys_assets.features.relational.frame import KNOWN
 from mlsys_assets.features.relational.group import ROW, Group
-from mlsys_assets.features.relational.kernels import derived, lookup, microseconds, read_by, scheduled, trailing
+from mlsys_assets.features.relational.kernels import derived, lookup, read_by, scheduled, trailing
 from mlsys_assets.features.relational.sheet import Sheet
 from mlsys_assets.features.request import Request
 from mlsys_assets.features.request_table import request_columns
 from mlsys_assets.features.scheduled import Scheduled
 from mlsys_assets.features.trailing import Trailing
 from mlsys_assets.tables import EVENT_TIME, KNOWN_AT, PREDICT_AT, TIMESTAMP, TYPES, Column
-from mlsys_assets.types import DeclarationError
+from mlsys_assets.types import DeclarationError, microseconds
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

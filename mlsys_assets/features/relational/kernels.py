@@ -1,7 +1,6 @@
 """Each kind of declaration told as parts of a group's rows, and as what is computed from them."""
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from mlsys_assets.features.aggregate import Aggregate, AggregateKind
@@ -16,6 +15,7 @@ from mlsys_assets.features.relational.sheet import evaluate
 from mlsys_assets.features.scheduled import Scheduled
 from mlsys_assets.features.trailing import Trailing
 from mlsys_assets.tables import Column
+from mlsys_assets.types import microseconds
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -29,11 +29,6 @@ NOT_PREFIXED = frozenset({AggregateKind.DISTINCT, AggregateKind.MINIMUM, Aggrega
 
 Groups = Callable[[Any, bool], Group]
 """Returns the group of a feature's source and key; True: paired."""
-
-
-def microseconds(duration: timedelta) -> int:
-    """Return a duration as a whole number of microseconds."""
-    return duration // timedelta(microseconds=1)
 
 
 def lookup(feature: Lookup, names: Sequence[str], groups: Groups) -> None:

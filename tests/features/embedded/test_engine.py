@@ -21,7 +21,7 @@ from mlsys_assets.features.feature import reads
 from mlsys_assets.features.lookup import Lookup
 from mlsys_assets.features.request import Request
 from mlsys_assets.features.trailing import Trailing
-from mlsys_assets.types import DeclarationError, hours
+from mlsys_assets.types import DeclarationError, hours, microseconds
 
 Oracle = Callable[..., list[list[Any]]]
 FEATURES, START, TIME = worlds.FEATURES, worlds.START, worlds.TIME
@@ -186,7 +186,7 @@ def test_the_oracle_finds_planted_bugs(oracle: Oracle, monkeypatch: pytest.Monke
     if what == "clock":
         monkeypatch.setattr(log_module, "KNOWN_AT", value)
     else:
-        side, shift = (value, 0) if what == "side" else ("right", log_module.microseconds(value))
+        side, shift = (value, 0) if what == "side" else ("right", microseconds(value))
         monkeypatch.setattr(log_module.Log, "rank", lambda log, requests, back: np.searchsorted(
             log.known, requests.at - back + shift, side=side))  # fmt: skip
     random = np.random.default_rng(0)
