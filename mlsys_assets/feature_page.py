@@ -9,7 +9,7 @@ from mlsys_assets.features.catalogue import Entry
 from mlsys_assets.history_page import STYLE
 
 OWN_STYLE = """
-body { max-width: 1500px } td, th { text-align: left; white-space: normal; vertical-align: top }
+body { max-width: 1500px; padding: 0 2em } td, th { text-align: left; white-space: normal; vertical-align: top }
 td.number { text-align: right; white-space: nowrap } .index { column-width: 15em; font-size: 13px }
 .index a { display: block } tr:target td { background: #fff6d6 }
 """

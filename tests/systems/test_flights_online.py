@@ -7,14 +7,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from mlsys_assets import TimeWindow, days, hours, rate
+from mlsys_assets import TimeWindow, days, hours, rate, variance
+from mlsys_assets.features.catalogue import catalogue
 from mlsys_assets.features.embedded.engine import compute
 from mlsys_assets.features.online.engine import OnlineFeatures
 from mlsys_assets.features.online.stream import serve
+from mlsys_assets.features.relational import engine as relational
 from mlsys_assets.features.trailing import Trailing
 from mlsys_assets.prediction.skew import differences, skew
 from mlsys_assets.systems.flights.features import build_features
 from mlsys_assets.systems.flights.system import flights as system
+from mlsys_resources.engines import Engine
 
 WEEK = TimeWindow.of("2013-07-08", "2013-07-15")
 JULY = TimeWindow.of("2013-07-01", "2013-08-01")
@@ -72,6 +75,22 @@ def test_departures_late_at_the_origin_in_three_hours_are_the_same_from_both(fli
         share = pc.mean(pc.greater(left.filter(inside)["dep_delay"], 15)).as_py()
         (found,) = served.filter(pc.equal(served["flight_id"], row["flight_id"]))["origin_late_3h"].to_pylist()
         assert found == pytest.approx(share, rel=1e-6)
+
+
+def test_a_new_feature_is_one_declaration(flights, summer) -> None:
+    """In memory, by a database and online; with a meaning, origins and a place in the catalogue."""
+    one = Trailing(flights.arrivals, by=("origin", "dest"), over=hours(12), spread=variance("arr_delay"))
+    served, batch = lived((one,), summer, WEEK)
+    asked = within(summer["schedule"], "predict_at", WEEK)
+    with Engine("duckdb", threads=1).open() as backend:
+        queried = relational.compute((one,), asked, summer, key="flight_id", backend=backend)
+    assert served.equals(batch)
+    assert queried.equals(batch)
+    assert batch["origin_dest_spread_12h"].null_count < batch.num_rows / 2
+    (entry,) = catalogue((one,), system.requests.source, sources=system.sources, owner="", lags={})
+    assert (entry.name, entry.unit) == ("origin_dest_spread_12h", "min²")
+    assert "variance of arr_delay over arrivals, key origin, dest, known in the last 12h" in entry.definition
+    assert ("arrivals", "arr_delay") in entry.origins
 
 
 Update = Callable[[OnlineFeatures, str, dict[str, Any]], bool]
