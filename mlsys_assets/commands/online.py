@@ -1,13 +1,11 @@
 """The command ``mlsys online``: up to when a system's online features are, and how they are built anew."""
 
 import argparse
-from datetime import datetime
 
 from mlsys_assets.clocks import clock_of
 from mlsys_assets.commands.asked import asked_system
 from mlsys_assets.dagster_adapter import code_version
 from mlsys_assets.live_features import LiveFeatures
-from mlsys_assets.system import MLSystem
 
 
 def command(options: argparse.Namespace) -> int:
@@ -15,7 +13,8 @@ def command(options: argparse.Namespace) -> int:
     system, workspace = asked_system(options)
     stores = workspace.stores
     if options.rebuild:
-        at = _tick(system, clock_of(system, stores).now())
+        calendar, now = system.calendar, clock_of(system, stores).now()
+        at = calendar.tick_of(now if calendar.end is None else min(now, calendar.end)).start
         live = LiveFeatures(system, stores.lake, stores.operations, code_version(system))
         print(f"{system.name}: building the online features as of {at:%Y-%m-%d %H:%M} UTC from the lake ...")
         live.rebuild(at)
@@ -30,11 +29,3 @@ def command(options: argparse.Namespace) -> int:
         f"{size / 1e6:.1f} MB{old}"
     )
     return 0
-
-
-def _tick(system: MLSystem, now: datetime) -> datetime:
-    """Return the start of the tick under way, as of which state is stored; the calendar's end after it."""
-    calendar = system.calendar
-    if calendar.end is not None and now >= calendar.end:
-        now = calendar.end
-    return calendar.start + (now - calendar.start) // calendar.step * calendar.step
