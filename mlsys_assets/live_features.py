@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from mlsys_assets.features.feature import reads
 from mlsys_assets.features.online.engine import OnlineFeatures
+from mlsys_assets.features.online.signature import signature
 from mlsys_assets.features.online.snapshot import changes, restore, stored
 from mlsys_assets.features.online.stream import serve
 from mlsys_assets.features.request_table import require_known
@@ -27,12 +28,13 @@ class LiveFeatures:
         Whose features.
     lake, operations
         Where events are read, and where the state is stored: one row an entity.
-    signature
-        Names the code and the declarations: state that other ones stored is not read.
+    code
+        The version of the code: state that other code, or other declarations, stored is not read.
     """
 
-    def __init__(self, system: MLSystem, lake: Any, operations: Any, signature: str) -> None:
-        self._system, self._lake, self._operations, self._signature = system, lake, operations, signature
+    def __init__(self, system: MLSystem, lake: Any, operations: Any, code: str) -> None:
+        self._system, self._lake, self._operations = system, lake, operations
+        self.signature = signature(system.features, code=code)
         self._online: OnlineFeatures | None = None
         self._position: Any = None
 
@@ -66,7 +68,7 @@ class LiveFeatures:
     def _as_of(self, at: datetime) -> OnlineFeatures:
         """Return the state as of a moment: that in memory, or as it was stored, or built anew."""
         position = self._operations.online_position(self._system.name)
-        if position is None or position.at != at or position.signature != self._signature:
+        if position is None or position.at != at or position.signature != self.signature:
             return self._from_lake(at)
         if self._online is None or self._position != position:
             self._online, self._position = self._empty(), position
@@ -98,12 +100,12 @@ class LiveFeatures:
         """
         online.forget(_us(at))
         found = self._operations.online_position(self._system.name)
-        if found is not None and found.at > at and found.signature == self._signature:
+        if found is not None and found.at > at and found.signature == self.signature:
             self._online = self._position = None
             return
         snapshots, changed = json.dumps(self._snapshots(online), sort_keys=True), changes(online)
         self._position = self._operations.save_online(
-            self._system.name, signature=self._signature, at=at, snapshots=snapshots,
+            self._system.name, signature=self.signature, at=at, snapshots=snapshots,
             put=changed.put, gone=changed.gone, after=self._position,
         )  # fmt: skip
         stored(online)

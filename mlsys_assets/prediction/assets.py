@@ -16,10 +16,11 @@ from mlsys_assets.live_features import LiveFeatures
 from mlsys_assets.models.bundle import from_files
 from mlsys_assets.models.predictor import Predictor
 from mlsys_assets.prediction.batch import baseline_schema, predict_batch, prediction_schema
+from mlsys_assets.prediction.served_log import fitted, widened
 from mlsys_assets.prediction.skew import SKEW, Difference, differences, skew
 from mlsys_assets.prediction.unseen import KNOWN_CATEGORIES, known_categories, unseen
 from mlsys_assets.system import MLSystem
-from mlsys_assets.tables import BASELINES, FEATURES, PREDICT_AT, PREDICTIONS, SCORE, SERVED
+from mlsys_assets.tables import BASELINES, FEATURES, PREDICT_AT, PREDICTIONS, SCORE, SERVED, TICK
 from mlsys_assets.types import CHAMPION, Finding, Severity, TimeWindow
 from mlsys_resources.artifact_files import SavedArtifacts
 from mlsys_resources.resources import Resources
@@ -87,7 +88,7 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
                     shadows.append(said.add_column(0, beside.field(0), pa.repeat(name, len(said))))
         ticks = adapter.TickWriter(context, system, stores.lake)
         logged = pa.concat_tables(served)
-        ticks.write(SERVED, logged, schema=system.feature_schema, by=PREDICT_AT, record=False)
+        _log(ticks, logged)
         ticks.write(BASELINES, pa.concat_tables(shadows), schema=beside, by=PREDICT_AT, record=False)
         ticks.write(PREDICTIONS, pa.concat_tables(made), schema=schema, by=PREDICT_AT)
         unlike = _unlike(
@@ -114,6 +115,22 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
 def _served_from(system: MLSystem) -> tuple[str, ...]:
     """Return the tables that online state is updated from, and the requests."""
     return (*(s.name for s in system.feature_sources), system.requests.source.name)
+
+
+def _log(ticks: adapter.TickWriter, served: pa.Table) -> None:
+    """Log what was served; where features are new, the log is written anew with columns for them."""
+    system, lake = ticks.system, ticks.lake
+    if not lake.has(system.name, SERVED):
+        ticks.write(SERVED, served, schema=system.feature_schema, by=PREDICT_AT, record=False)
+        return
+    stored = lake.schema(system.name, SERVED)
+    schema = widened(stored, system.feature_schema)
+    if schema != stored:
+        old = lake.read(system.name, SERVED, columns=[*stored.names, TICK])
+        every = sorted(set(old[TICK].to_pylist()))
+        rows = fitted(old, schema)
+        lake.write_ticks(system.name, SERVED, rows, schema=schema, ticks=every, run_id=ticks.context.run.run_id)
+    ticks.write(SERVED, fitted(served, schema), schema=schema, by=PREDICT_AT, record=False)
 
 
 @lru_cache(maxsize=2)

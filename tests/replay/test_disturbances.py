@@ -168,6 +168,26 @@ def test_a_feature_that_the_champion_was_not_trained_on_is_told_and_life_goes_on
     assert checked(life, "drift", "features_are_those_trained_on")[0]
 
 
+def test_a_feature_that_is_new_is_logged_beside_the_others(grown, rain) -> None:
+    """The log of what was served only grows: its old rows stay, without the new feature."""
+    grown_life = grown(rain).live("2013-03-12")
+    pressure = Trailing(rain.requests.source, by="origin", over=hours(3), pressure=mean("pressure"))
+    other = replace(rain, features=(*rain.features, pressure))
+    life = replace(grown_life, system=other)
+    before = life.stores.lake.read("rain", "served_features")
+    with open_instance(life.folder) as instance:
+        runner = Runner(other, build_definitions(other, resources=life.stores), instance)
+        runner.ticks("rain_ingest", TimeWindow.of("2013-01-01", "2013-03-12"))
+    life.live("2013-03-19")
+    log = life.stores.lake.read("rain", "served_features")
+    new = log.filter(pc.greater_equal(log["predict_at"], pa.scalar(utc("2013-03-12"))))
+    old = log.filter(pc.less(log["predict_at"], pa.scalar(utc("2013-03-12"))))
+    assert old.select(before.column_names).equals(before)
+    assert old["origin_pressure_3h"].null_count == old.num_rows > 0
+    assert new.num_rows > new["origin_pressure_3h"].null_count
+    assert checked(life, "predictions", "served_as_known")[0]
+
+
 def test_nothing_is_promoted_before_what_it_is_monitored_by_is_there(grown, rain, monkeypatch) -> None:
     def breaks(*_: object, **__: object) -> None:
         raise RuntimeError("no memory")
