@@ -53,22 +53,31 @@ def stored(online: OnlineFeatures) -> None:
 def restore(online: OnlineFeatures, rows: Iterable[tuple[str, bytes, bytes]], *, horizon: int) -> None:
     """Fill an empty state from what was stored: states' names, keys and contents; nothing older than ``horizon``.
 
-    Raises ValueError for what these declarations would not have stored.
+    Raises ValueError for what is damaged, or these declarations would not have stored.
     """
     states = {state.name: state for state in online.states()}
     seen = {f"{source} {SEEN}": online.seen(source) for source in online.sources}
     for name, key, content in rows:
-        if (state := states.get(name)) is not None:
-            state.by_entity[tuple(msgspec.msgpack.decode(key))] = state.restored(msgspec.msgpack.decode(content))
-        elif name in seen:
-            for row, known, keys in msgspec.msgpack.decode(content):
-                entities = [None if entity is None else tuple(entity) for entity in keys]
-                seen[name].add(tuple(row), known, entities)
-        else:
-            raise ValueError(f"online state holds {name!r}, which these declarations do not know; rebuild it")
+        try:
+            if (state := states.get(name)) is not None:
+                state.by_entity[tuple(_unpacked(key))] = state.restored(_unpacked(content))
+            elif name in seen:
+                for row, known, keys in _unpacked(content):
+                    entities = [None if entity is None else tuple(entity) for entity in keys]
+                    seen[name].add(tuple(row), known, entities)
+            else:
+                raise ValueError("these declarations do not know it")
+        except (msgspec.DecodeError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"the online state {name!r} is not as it was stored: {error}; rebuild it: mlsys online --rebuild"
+            ) from error
     online.horizon = horizon
     stored(online)
 
 
 def _packed(value: Any) -> bytes:
     return msgspec.msgpack.encode(value)
+
+
+def _unpacked(stored: bytes) -> Any:
+    return msgspec.msgpack.decode(stored)

@@ -179,9 +179,13 @@ def test_what_is_forgotten_cannot_be_read_and_takes_no_place() -> None:
     assert not state.update("events", event), "too old to be seen by any read to come"
 
 
-def test_state_of_other_declarations_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"online state holds 'elsewhere 3'.* rebuild it"):
-        restore(online(), [("elsewhere 3", b"\x90", b"\x90")], horizon=0)
+def test_damaged_state_and_that_of_other_declarations_is_refused() -> None:
+    state = online()
+    state.load(worlds.tables_of(np.random.default_rng(0), 9))
+    (name, key), content = max(changes(state).put.items(), key=lambda item: len(item[1]))
+    for wrong in (("elsewhere 3", key, content), (name, key, content[:-1]), (name, key, b"\x90"), (name, b"", content)):
+        with pytest.raises(ValueError, match=f"the online state '{wrong[0]}' is not as it was stored: .* rebuild it"):
+            restore(online(), [wrong], horizon=0)
 
 
 def test_bad_events_are_told_and_change_nothing() -> None:
