@@ -15,6 +15,8 @@ KINDS = {
 }  # fmt: skip
 """What the pages call an asset's kinds."""
 
+A_WHILE, PATIENCE = 100, 100
+"""Milliseconds between two looks at a page on which something is still to come, and how many looks."""
 HIDDEN = "[Show Markdown]"
 """What stands for a text of 1,000 characters and more, as every picture is, until somebody clicks on it."""
 
@@ -59,6 +61,14 @@ class DagsterPages:
     def words(self) -> str:
         """Return the words on the page."""
         return words(self.page.inner_text("body"))
+
+    def says(self, text: str) -> bool:
+        """Return whether a text comes to stand on the page: what it is asked for comes piece by piece."""
+        for _ in range(PATIENCE):
+            if words(text) in self.words():
+                return True
+            self.page.wait_for_timeout(A_WHILE)
+        return False
 
     def text(self, text: str) -> Locator:
         """Return the first visible element that shows a text, and nothing else."""

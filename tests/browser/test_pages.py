@@ -91,10 +91,9 @@ def test_each_check_says_what_it_holds_and_what_it_found(lived, dagster, thoroug
         key = lived.assets[asset].key.to_user_string()
         for name, description in checks.items():
             dagster.asset(key, "checks", until="Latest execution", more=f"&checkDetail={name}")
-            said = dagster.words()
-            assert f"Checks ({len(checks)})" in said
-            assert words(description) in said, name
-            assert "Evaluation result" in said, name
+            assert dagster.says(f"Checks ({len(checks)})")
+            assert dagster.says(description), name
+            assert dagster.says("Evaluation result"), name
 
 
 def test_a_tick_shows_its_rows_its_content_and_the_run_that_made_it(lived, dagster) -> None:
