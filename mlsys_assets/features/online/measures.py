@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from math import floor
 from typing import Any
@@ -19,9 +19,6 @@ from mlsys_assets.tables import Column
 
 Field = Callable[[Rows, int, int, int], Any]
 """Reads an aggregate of the rows [start, end) as of a time, microseconds; None where there is nothing."""
-MEAN, ROWS, OTHER = range(3)
-Op = tuple[int, int, float, Field]
-"""How an aggregate is read: MEAN of a sum's place and grid, count of ROWS, or OTHER by a call."""
 Evaluated = Sequence[Any]
 """What the scalars of a source give for one row, in their order."""
 
@@ -115,14 +112,39 @@ def raw_of(found: Raw, places: Mapping[Any, int]) -> Callable[[Evaluated], Any]:
     return value
 
 
-def op(aggregate: Aggregate, sums: Sequence[int], raws: Sequence[int], grid: float) -> Op:
-    """Return how an aggregate is read, given where its sums and values lie among the rows'."""
-    kind = aggregate.kind
-    if kind in (AggregateKind.MEAN, AggregateKind.RATE) and aggregate.half_life is None:
-        return MEAN, sums[0], grid, _never
-    if kind is AggregateKind.COUNT and not sums:
-        return ROWS, 0, grid, _never
-    return OTHER, 0, grid, _field(aggregate, sums, raws, grid)
+@dataclass
+class Reads:
+    """What is read of a window, and into which slots of the result; means and counts of rows are read without a call.
+
+    ``means``: slot, place of the sum, its grid. ``rows``: slots. ``others``: slot, and what reads it.
+    """
+
+    means: list[tuple[int, int, float]] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
+    others: list[tuple[int, Field]] = field(default_factory=list)
+
+    def add(self, slot: int, aggregate: Aggregate, sums: Sequence[int], raws: Sequence[int], grid: float) -> None:
+        """Add an aggregate, given where its sums and values lie among the rows'."""
+        kind = aggregate.kind
+        if kind in (AggregateKind.MEAN, AggregateKind.RATE) and aggregate.half_life is None:
+            self.means.append((slot, sums[0], grid))
+        elif kind is AggregateKind.COUNT and not sums:
+            self.rows.append(slot)
+        else:
+            self.others.append((slot, _field(aggregate, sums, raws, grid)))
+
+    def fill(self, rows: Rows, start: int, end: int, at: int, out: list[Any]) -> None:
+        """Put what is read of rows [start, end), as of a time, into its slots."""
+        for slot in self.rows:
+            out[slot] = float(end - start)
+        for slot, k, grid in self.means:
+            count = rows.counts[k]
+            known = end - start if count is None else count[end] - count[start]
+            if known:
+                total = rows.sums[k]
+                out[slot] = (total[end] - total[start]) * grid / known
+        for slot, read in self.others:
+            out[slot] = read(rows, start, end, at)
 
 
 def _field(aggregate: Aggregate, sums: Sequence[int], raws: Sequence[int], grid: float) -> Field:
@@ -134,10 +156,6 @@ def _field(aggregate: Aggregate, sums: Sequence[int], raws: Sequence[int], grid:
     if aggregate.half_life is not None:
         return _fading(kind, sums[0], grid, aggregate.half_life // timedelta(microseconds=1))
     return _variance(sums[0], sums[1], grid) if kind is AggregateKind.VARIANCE else _total(sums[0], grid)
-
-
-def _never(rows: Rows, start: int, end: int, at: int) -> Any:
-    raise NotImplementedError("means and counts of rows are read without a call")
 
 
 def _total(k: int, grid: float) -> Field:

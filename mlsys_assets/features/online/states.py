@@ -1,5 +1,6 @@
 """The state of one source's rows by one key: what is kept of them, and how features are read."""
 
+from abc import ABC, abstractmethod
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -8,7 +9,7 @@ from typing import Any, Final
 from mlsys_assets.features.aggregate import Aggregate, AggregateKind
 from mlsys_assets.features.lookup import Lookup
 from mlsys_assets.features.mistakes import with_times
-from mlsys_assets.features.online.measures import MEAN, ROWS, Evaluated, Op, Raw, Sum, is_whole_of, needs, op
+from mlsys_assets.features.online.measures import Evaluated, Raw, Reads, Sum, is_whole_of, needs
 from mlsys_assets.features.online.rows import NEVER, Rows
 from mlsys_assets.features.online.scalars import Record
 from mlsys_assets.features.scheduled import Scheduled
@@ -23,7 +24,7 @@ UNTIED: Final[Entity] = ()
 Declared = Lookup | Trailing | Scheduled
 
 
-class State:
+class State(ABC):
     """Rows by entity. ``name``: by which it is stored.
 
     ``reach`` is how long before a prediction a row may have become known and still matter, microseconds; None: for
@@ -45,17 +46,17 @@ class State:
         self.sum_inputs: list[int] = []
         self._raw_inputs: list[int] = []
 
+    @abstractmethod
     def declare(self, feature: Any, slot: int) -> None:
         """Be able to read a feature into ``slot`` and those after it; before any row is added."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, entity: Entity, at: int, request: Record, out: list[Any]) -> None:
         """Put what is declared of an entity, as known at a time, into its slots."""
-        raise NotImplementedError
 
+    @abstractmethod
     def placed(self, event: int, known: int, name: Entity) -> tuple[int, Entity]:
         """Return by which time a row is sorted, and by what among those of one time."""
-        raise NotImplementedError
 
     def settle(self, sums: Mapping[Sum, int], raws: Mapping[Raw, int]) -> None:
         """Be told where among a source's inputs this state's lie, when all is declared."""
@@ -131,12 +132,13 @@ class State:
         self.changed.clear()
         self.by_entity.clear()
 
-    def _op(self, aggregate: Aggregate) -> Op:
+    def _read(self, reads: Reads, slot: int, aggregate: Aggregate) -> None:
+        """Let an aggregate be read into a slot, and keep what it needs."""
         sums, raws = needs(aggregate, whole=is_whole_of(aggregate, self._columns))
         self.sums += [s for s in sums if s not in self.sums]
         self.raws += [r for r in raws if r not in self.raws]
         grid = sums[0].grid if sums else 1.0
-        return op(aggregate, [self.sums.index(s) for s in sums], [self.raws.index(r) for r in raws], grid)
+        reads.add(slot, aggregate, [self.sums.index(s) for s in sums], [self.raws.index(r) for r in raws], grid)
 
     def _reaches(self, back: timedelta | None) -> None:
         self.reach = None if back is None or self.reach is None else max(self.reach, microseconds(back))
@@ -149,14 +151,14 @@ class Trail(State):
 
     def __init__(self, name: str, *, columns: Sequence[Column], correctable: bool) -> None:
         super().__init__(name, columns=columns, correctable=correctable)
-        self._windows: dict[int, list[tuple[int, Op]]] = {}
+        self._windows: dict[int, Reads] = {}
         self._ordered = False
 
     def declare(self, feature: Trailing, slot: int) -> None:
         """Be able to read trailing features."""
         for window in feature.over:
             for _, aggregate in feature.aggregates:
-                self._windows.setdefault(microseconds(window), []).append((slot, self._op(aggregate)))
+                self._read(self._windows.setdefault(microseconds(window), Reads()), slot, aggregate)
                 self._ordered |= aggregate.kind is AggregateKind.LAST
                 slot += 1
         self._reaches(max(feature.over))
@@ -176,8 +178,8 @@ class Trail(State):
             first = bisect_right(known, at - max(self._windows), 0, end)
             rows = rows.picked([i for i in range(first, end) if rows.ended[i] > at])
             known, end = rows.time, len(rows)
-        for window, ops in self._windows.items():
-            fill(rows, bisect_right(known, at - window, 0, end), end, at, ops, out)
+        for window, reads in self._windows.items():
+            reads.fill(rows, bisect_right(known, at - window, 0, end), end, at, out)
 
 
 class Plan(State):
@@ -185,7 +187,7 @@ class Plan(State):
 
     def __init__(self, name: str, *, columns: Sequence[Column], correctable: bool) -> None:
         super().__init__(name, columns=columns, correctable=correctable)
-        self._windows: dict[tuple[str, int, int | None], list[tuple[int, Op]]] = {}
+        self._windows: dict[tuple[str, int, int | None], Reads] = {}
 
     def declare(self, feature: Scheduled, slot: int) -> None:
         """Be able to read scheduled features."""
@@ -193,7 +195,7 @@ class Plan(State):
         for width in feature.around:
             for _, aggregate in feature.aggregates:
                 window = (feature.at, microseconds(width), back)
-                self._windows.setdefault(window, []).append((slot, self._op(aggregate)))
+                self._read(self._windows.setdefault(window, Reads()), slot, aggregate)
                 slot += 1
         self._reaches(feature.max_age)
 
@@ -204,17 +206,17 @@ class Plan(State):
     def read(self, entity: Entity, at: int, request: Record, out: list[Any]) -> None:
         """Put the aggregates of the plan within each width of the request's own time into their slots."""
         rows = self.by_entity.get(entity, self._none)
-        for (own, width, max_age), ops in self._windows.items():
+        for (own, width, max_age), reads in self._windows.items():
             start = bisect_left(rows.time, request[own] - width)
             end = bisect_right(rows.time, request[own] + width, start)
             since = -NEVER if max_age is None else at - max_age
             if rows.monotone and rows.ended is None:
                 start = bisect_right(rows.known, since, start, end)
-                fill(rows, start, bisect_right(rows.known, at, start, end), at, ops, out)
+                reads.fill(rows, start, bisect_right(rows.known, at, start, end), at, out)
                 continue
             ended = rows.ended
             stand = [i for i in range(start, end) if since < rows.known[i] <= at and (ended is None or ended[i] > at)]
-            fill(rows.picked(stand), 0, len(stand), at, ops, out)
+            reads.fill(rows.picked(stand), 0, len(stand), at, out)
 
 
 class Records(State):
@@ -259,19 +261,3 @@ def state_of(feature: Declared, name: str) -> State:
     """Return an empty state for declarations of a kind, by one source and key."""
     source = feature.source
     return KINDS[type(feature)](name, columns=with_times(source.columns), correctable=source.corrections)
-
-
-def fill(rows: Rows, start: int, end: int, at: int, ops: Sequence[tuple[int, Op]], out: list[Any]) -> None:
-    """Put aggregates of rows [start, end) into their slots; the most frequent kinds without a call."""
-    sums, counts = rows.sums, rows.counts
-    for slot, (kind, k, grid, read) in ops:
-        if kind == MEAN:
-            count = counts[k]
-            known = end - start if count is None else count[end] - count[start]
-            if known:
-                total = sums[k]
-                out[slot] = (total[end] - total[start]) * grid / known
-        elif kind == ROWS:
-            out[slot] = float(end - start)
-        else:
-            out[slot] = read(rows, start, end, at)
