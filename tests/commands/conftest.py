@@ -1,18 +1,29 @@
-"""A state folder as a doctor sees it: two systems with models, and what is found in it."""
+"""A state folder as a doctor sees it, and a life that is reported of."""
 
 import hashlib
+import importlib.util
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mlsys_assets import FixedClock, MLSystem, Workspace, build_definitions, utc
+from mlsys_assets.cli import main
 from mlsys_assets.commands.doctor import examine
+from mlsys_assets.instance import open_instance
+from mlsys_assets.replay import Replay
+from mlsys_assets.report import report
+from mlsys_assets.runs import Runner
 from mlsys_assets.types import Finding
-from mlsys_resources.resources import build_resources
+from mlsys_resources.resources import Resources, build_resources
 
 JULY = datetime(2013, 7, 1, tzinfo=UTC)
 
@@ -106,3 +117,67 @@ def healthy(practice: Practice, made_once: Callable[..., Path]) -> Path:
 @pytest.fixture
 def home(healthy: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(healthy, tmp_path / "home"))
+
+
+SYSTEMS = Path(__file__).parents[1] / "systems"
+UNTIL, TICKS = utc("2013-03-19"), 3
+
+
+@dataclass
+class Life:
+    """The weekly rain system, what became of it, and what is told of that."""
+
+    system: MLSystem
+    stores: Resources
+    told: dict[str, Any]
+    cpu_s: float
+
+    def known(self) -> dict[str, float]:
+        """Return the labels that are known, by request."""
+        labels = self.stores.lake.read("rain", "labels", columns=["observation", "label"]).to_pylist()
+        return {row["observation"]: row["label"] for row in labels if row["label"] is not None}
+
+    def predicted(self, model: str) -> list[tuple[datetime, float, float]]:
+        """Return when each labelled request of a model was predicted, its label and its score."""
+        table = "predictions" if model == "champion" else "baseline_predictions"
+        rows, known = self.stores.lake.read("rain", table).to_pylist(), self.known()
+        mine = [row for row in rows if model in ("champion", row.get("model")) and row["observation"] in known]
+        return [(row["predict_at"], known[row["observation"]], row["score"]) for row in mine]
+
+
+@pytest.fixture(scope="session")
+def life(made_once) -> Life:
+    """The weekly rain system two weeks after the first champion; nobody may change it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(SYSTEMS))
+        spec = importlib.util.spec_from_file_location("rain_weekly", SYSTEMS / "rain_weekly.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    rain = module.rain
+
+    def lived(home: Path) -> None:
+        stores = build_resources({"MLSYS_HOME": str(home)}, clock=FixedClock(UNTIL).now)
+        before = sum(os.times()[:4])
+        with open_instance(home) as instance:
+            runner = Runner(rain, build_definitions(rain, resources=stores), instance)
+            assert len(list(Replay(runner, stores, nullcontext).run(UNTIL))) == TICKS
+        (home / "work.txt").write_text(str(sum(os.times()[:4]) - before))
+
+    home = made_once("two_weeks", lived)
+    stores = build_resources({"MLSYS_HOME": str(home)}, clock=FixedClock(UNTIL).now)
+    return Life(rain, stores, report(rain, stores), float((home / "work.txt").read_text()))
+
+
+@pytest.fixture
+def said(life: Life, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Run the command on the life, as on a workspace whose only system it is."""
+    from mlsys_assets.systems import workspace as module
+
+    monkeypatch.setenv("MLSYS_HOME", str(life.stores.home))
+    monkeypatch.setattr(module, "workspace", Workspace(life.system))
+
+    def run(*arguments: str) -> str:
+        assert main(arguments) == 0
+        return capsys.readouterr().out
+
+    return run
