@@ -121,6 +121,7 @@ def test_a_stored_state_goes_on_as_if_it_had_never_been_stored(seed: int, share:
         store = {key: content for key, content in store.items() if key not in changed.gone} | changed.put
         kept_now(kept)
         assert changes(kept) == type(changed)({}, set())
+    assert store == everything(kept), "what was stored bit by bit is all there is, and nothing that is gone"
     taken_up = online()
     restore(taken_up, [(*key, content) for key, content in store.items()], horizon=at)
     for event in events[cut // 3 :]:  # some of them again
