@@ -12,6 +12,7 @@ import pytest
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from mlsys_assets import MLSystem, Requests, Trailing, build_definitions, hours, mean, utc
+from mlsys_assets.data_ingestion.freshness import fresh, lag_of
 from mlsys_assets.instance import open_instance
 from mlsys_resources.resources import build_resources
 
@@ -58,6 +59,18 @@ def brought_in(tmp_path):
         return {day: {name: value.value for name, value in found.items()} for day, found in told.items()}, check
 
     return run
+
+
+def test_the_lag_is_that_of_late_rows_and_judged_by_all_but_the_last_twentieth() -> None:
+    """Of 100 rows late by 1 to 100 h, 95 are late by at most 95 h; those known ahead do not count."""
+    start = utc("2013-01-01")
+    waits = [*range(1, 101), -24, 0]
+    rows = pa.table({"event_time": [start] * len(waits), "known_at": [start + hours(w) for w in waits]})
+    lag = lag_of(rows)
+    assert (lag.rows, lag.of, lag.longest) == (100, 102, 100)
+    assert (lag.median, lag.p95) == (50.5, pytest.approx(95, abs=0.1))
+    assert fresh("x", lag, ("late_4d", hours(96))).passed
+    assert not fresh("x", lag, ("late_3d", hours(94))).passed
 
 
 def test_a_source_in_time_is_fresh_and_its_lag_stands_at_each_tick(brought_in) -> None:
