@@ -17,7 +17,8 @@ from mlsys_assets.tables import Column
 class Derived:
     """Features computed row by row from features declared before, such as the difference of two.
 
-    They are known when what they are computed from is, so that nothing of the future can come in. Numbers are
+    They are known when what they are computed from is, and look at no other request, so that nothing of the future can
+    come in. Numbers are
     read as float64; where one that is read is missing, the result is.
     """
 

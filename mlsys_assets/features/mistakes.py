@@ -6,7 +6,7 @@ from datetime import timedelta
 from mlsys_assets.data_ingestion.source import Source
 from mlsys_assets.data_labeling.natural_labels import NaturalLabel
 from mlsys_assets.features.aggregate import ADDITIVE, Aggregate, AggregateKind
-from mlsys_assets.features.expression import Expression, probe
+from mlsys_assets.features.expression import Expression, NotRowByRow, probe
 from mlsys_assets.features.key import Key
 from mlsys_assets.mistakes import not_long, not_one, sound
 from mlsys_assets.tables import EVENT_TIME, KNOWN_AT, Column
@@ -40,7 +40,7 @@ def misread(what: str, of: str | Expression, known: Sequence[Column]) -> list[st
     try:
         values = probe(of, known)
     except Exception as error:  # noqa: BLE001 - a declared callable may raise anything; all mistakes are listed
-        return [f"{what}: {error.args[0] if isinstance(error, KeyError) else repr(error)}"]
+        return [f"{what}: {error.args[0] if isinstance(error, (KeyError, NotRowByRow)) else repr(error)}"]
     name = repr(of) if isinstance(of, str) else "the expression"
     return [f"{what}: {name} is a moment, which is no feature; take a difference in hours"] if values.is_time else []
 

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlsys_assets.features.expression import evaluate, probe
+from mlsys_assets.features.expression import Expression, NotRowByRow, columns_read, evaluate, probe
 from mlsys_assets.features.numpy_table import NumpyTable
 from mlsys_assets.tables import Column
 
@@ -68,3 +68,48 @@ def test_probing_tells_a_type_from_a_schema() -> None:
     assert probe("place", columns).is_text
     assert probe(lambda row: row["delay"] > 1, columns).is_condition
     assert not probe(lambda row: row["delay"] * 2, columns).is_text
+
+
+COLUMNS = [Column("delay", "float64"), Column("line", "int64"), Column("place", "string"), Column("at", "timestamp")]
+
+
+@pytest.mark.parametrize(
+    ("of", "seen"),
+    [
+        (lambda row: row["delay"] - row["delay"].mean(), r"\.mean is no operator"),
+        (lambda row: row["delay"].cumsum(), r"\.cumsum"),
+        (lambda row: np.cumsum(row["delay"]), "whole columns"),
+        (lambda row: np.mean(row["delay"]), "whole columns"),
+        (lambda row: np.where(row["delay"] > 1, 1, 0), "whole columns"),
+        (lambda row: np.add.reduce(row["delay"]), r"np\.add"),
+        (lambda row: np.maximum.accumulate(row["delay"]), r"np\.maximum"),
+        (lambda row: np.roll(row["delay"], 1), "whole columns"),
+        (lambda row: row["delay"] @ row["delay"], r"np\.matmul"),
+        (lambda row: row["delay"][::-1], "slice"),
+        (lambda row: [x for x in row["delay"]], "going through"),  # noqa: C416
+        (lambda row: sum(row["delay"]), "going through"),
+        (lambda row: max(row["delay"], 0), "max"),
+        (lambda row: row["delay"] if row["line"] else 0, "if, and, or"),
+        (lambda row: row["line"] - len(row["delay"]), "len"),
+    ],
+)
+def test_an_expression_that_could_look_at_other_rows_is_refused(of: Expression, seen: str) -> None:
+    for tried in (probe, columns_read):
+        with pytest.raises(NotRowByRow, match=seen):
+            tried(of, COLUMNS)
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        lambda row: -(row["delay"] ** 2) + abs(row["line"]) // 3 % 2 - +row["line"] / 2.5,
+        lambda row: ~(row["place"] == "A") & (row["delay"] >= 1) | (row["line"] != 2) ^ (row["line"] > 1),
+        lambda row: np.float64(2) * row["line"],
+        lambda row: (row["at"] - np.datetime64("2013-01-01")) / np.timedelta64(1, "h"),
+    ],
+)
+def test_operators_are_tried_with_the_types_of_numpy(of: Expression) -> None:
+    real = {"delay": np.ones(1), "line": np.ones(1, np.int64), "place": np.array(["A"], object)}
+    real["at"] = np.array(["2013-01-02"], "datetime64[us]")
+    assert probe(of, COLUMNS).values.dtype == np.asarray(of(real)).dtype
+    assert columns_read(of, COLUMNS)[0] in real
