@@ -19,6 +19,8 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 """What a system, table, column, candidate or metric may be called. It is the stores' own rule
 (``mlsys_resources.names``), which no pure file may import; a test holds the two equal."""
 LONGEST_NAME = 63
+LONGEST = timedelta(days=36_525)
+"""The longest duration: a century, in microseconds well within 64 bits."""
 
 ARROW_LOADS = "pandas"
 """What Arrow loads when it first meets a plain value, such as the 15 of ``pc.greater(rows["delay"], 15)``: half a
@@ -103,11 +105,13 @@ def none_of(what: str, found: object, allowed: Collection[object]) -> list[str]:
 
 
 def not_long(what: str, length: object, *, zero: bool = False) -> list[str]:
-    """Return that something is no duration, or not longer than nothing; ``zero`` allows nothing itself."""
+    """Return that something is no duration from above nothing to a century; ``zero`` allows nothing itself."""
     if not isinstance(length, timedelta):
         return [f"{what} is {_shown(length)}; it must be a duration, such as hours(3)"]
     if length < timedelta(0) or (not zero and length == timedelta(0)):
         return [f"{what} must {'not be negative' if zero else 'be longer than nothing'}, got {length}"]
+    if length > LONGEST:
+        return [f"{what} must be at most {LONGEST.days} days, a century, got {length.days} days"]
     return []
 
 

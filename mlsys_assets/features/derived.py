@@ -98,7 +98,7 @@ class Backoff:
                 found.append(f"{what}: {choice!r} is no pair; write (value, count), both names of features")
                 continue
             for one in choice:
-                if one not in types:
+                if not isinstance(one, str) or one not in types:
                     found.append(f"{what}: {unknown_column(str(one), list(types))}")
                 elif types[one] == "string":
                     found.append(f"{what}: {one!r} is text; give numbers")

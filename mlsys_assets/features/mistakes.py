@@ -8,13 +8,15 @@ from mlsys_assets.data_labeling.natural_labels import NaturalLabel
 from mlsys_assets.features.aggregate import ADDITIVE, Aggregate, AggregateKind
 from mlsys_assets.features.expression import Expression, NotRowByRow, probe
 from mlsys_assets.features.key import Key
-from mlsys_assets.mistakes import not_long, not_one, sound
+from mlsys_assets.mistakes import not_long, not_one, out_of_range, sound
 from mlsys_assets.tables import EVENT_TIME, KNOWN_AT, Column
 
 NUMERIC = frozenset({
     AggregateKind.SUM, AggregateKind.MEAN, AggregateKind.VARIANCE, AggregateKind.MINIMUM, AggregateKind.MAXIMUM,
 })  # fmt: skip
 """The kinds that need numbers."""
+MOST_HALVINGS = 1_000
+"""How often weights are halved within a window: each costs time, and 2**-1000 of a row is nothing."""
 
 
 def with_times(columns: Sequence[Column]) -> list[Column]:
@@ -60,20 +62,23 @@ def key_mistakes(what: str, keys: tuple[Key, ...], requests: Sequence[Column], k
     return found
 
 
-def aggregate_mistakes(what: str, aggregates: tuple[tuple[str, Aggregate], ...], known: Sequence[Column]) -> list[str]:
-    """Return which aggregates read what is not there, or do not fit its type."""
+def aggregate_mistakes(
+    what: str,
+    aggregates: tuple[tuple[str, Aggregate], ...],
+    known: Sequence[Column],
+    windows: Sequence[timedelta],
+) -> list[str]:
+    """Return which aggregates read what is not there, do not fit its type, or weigh by what is too short."""
     found = [] if aggregates else [f"{what} have no aggregate; give one, such as n=count()"]
     for name, aggregate in aggregates:
         here = f"{what}: {name!r}"
         if wrong := not_one(here, aggregate, Aggregate):
             found += [f"{mistake}, such as count() or mean('column')" for mistake in wrong]
             continue
-        for of in (aggregate.of, aggregate.where):
-            found += [] if of is None else misread(here, of, known)
-        found += [] if found else _type_mistakes(here, aggregate, known)
-        found += _weight_mistakes(here, aggregate)
-        if not aggregate.resolution > 0:
-            found.append(f"{here} has resolution {aggregate.resolution}; it must be positive")
+        wrong = [m for of in (aggregate.of, aggregate.where) if of is not None for m in misread(here, of, known)]
+        found += wrong or _type_mistakes(here, aggregate, known)
+        found += _weight_mistakes(here, aggregate, windows)
+        found += out_of_range(f"{here}: resolution", aggregate.resolution, above=0)
     return found
 
 
@@ -90,13 +95,20 @@ def _type_mistakes(what: str, aggregate: Aggregate, known: Sequence[Column]) -> 
     return []
 
 
-def _weight_mistakes(what: str, aggregate: Aggregate) -> list[str]:
+def _weight_mistakes(what: str, aggregate: Aggregate, windows: Sequence[timedelta]) -> list[str]:
     if aggregate.half_life is None:
         return []
     if aggregate.kind not in ADDITIVE:
         allowed = ", ".join(sorted(ADDITIVE))
         return [f"{what} is a {aggregate.kind.value} with a half_life; rows are weighted in {allowed} only"]
-    return not_long(f"{what}: half_life", aggregate.half_life)
+    if wrong := not_long(f"{what}: half_life", aggregate.half_life):
+        return wrong
+    longest = max(sound(windows, timedelta), default=timedelta(0))
+    if longest > MOST_HALVINGS * aggregate.half_life:
+        seen = f"half_life {aggregate.half_life} is too short for a window of {window_name(longest)}"
+        told = f"give {longest / MOST_HALVINGS} or more, or a shorter window"
+        return [f"{what}: {seen}: weights are halved at most {MOST_HALVINGS} times; {told}"]
+    return []
 
 
 def windows_mistakes(what: str, name: str, windows: tuple[timedelta, ...]) -> list[str]:

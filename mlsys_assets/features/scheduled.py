@@ -97,7 +97,7 @@ class Scheduled:
             for name, a in self.aggregates
             if isinstance(a, Aggregate) and (a.kind in IN_ORDER or a.half_life is not None)
         ]
-        return found + aggregate_mistakes(what, self.aggregates, known)
+        return found + aggregate_mistakes(what, self.aggregates, known, ())
 
     def outputs(self, requests: Sequence[Column]) -> tuple[Column, ...]:
         """Return one column for each aggregate and width, width by width."""

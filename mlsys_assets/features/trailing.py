@@ -66,7 +66,7 @@ class Trailing:
             return wrong
         known = with_times(self.source.columns)
         found = key_mistakes(what, self.keys, requests, known) + windows_mistakes(what, "over", self.over)
-        return found + aggregate_mistakes(what, self.aggregates, known)
+        return found + aggregate_mistakes(what, self.aggregates, known, self.over)
 
     def outputs(self, requests: Sequence[Column]) -> tuple[Column, ...]:
         """Return one column for each aggregate and window, window by window."""

@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -90,7 +91,21 @@ def test_names_types_and_units_follow_from_the_declaration() -> None:
             Trailing(EVENTS, by="place", over=days(1), x=count("place")),
             "a count of rows where there is text; give a condition",
         ),
-        (Trailing(EVENTS, by="place", over=days(1), x=mean("delay", resolution=0)), "resolution 0"),
+        (
+            Trailing(EVENTS, by="place", over=days(1), x=mean("delay", resolution=0)),
+            "resolution is 0; it must be a num",
+        ),
+        (Trailing(EVENTS, by="place", over=days(1), x=mean("delay", resolution=math.inf)), "resolution is inf"),
+        (Trailing(EVENTS, by="place", over=days(1), x=mean("delay", resolution="1")), "resolution is '1'"),
+        (Trailing(EVENTS, by="place", over=timedelta.max, n=count()), "over must be at most 36525 days, a century"),
+        (
+            Trailing(EVENTS, by="place", over=(days(1), days(28)), x=mean("delay", half_life=timedelta(seconds=1))),
+            "half_life 0:00:01 is too short for a window of 28d: weights are halved at most 1000 times; give 0:40:19.2",
+        ),
+        (
+            Trailing(EVENTS, by="place", over=days(1), x=mean(lambda row: row["delay"] - row["delay"].mean())),
+            "'x': .mean is no operator on a row's values",
+        ),
         (
             Trailing(EVENTS, by="place", over=days(1), x=mean("delay", where="place")),
             "a mean of rows where there is text",
@@ -129,6 +144,7 @@ def test_a_mistake_is_named(feature: Feature, words: str) -> None:
         (Derived(gap=lambda f: f["place_x_1d"] - f["place_y_1d"]), "unknown column 'place_y_1d'"),
         (Derived(gap="place_x_1d"), "is 'place_x_1d'; give a function of a row"),
         (Derived(), "none is declared"),
+        (Derived(rel=lambda f: f["place_x_1d"] - f["place_x_1d"].mean()), "'rel': .mean is no operator"),
         (Derived(later=lambda f: f["place_x_9d"]), "unknown column 'place_x_9d'"),
         (Backoff("usual"), "has no choices"),
         (Backoff("usual", ("place_x_1d", "place_n_1d"), at_least=0), "at_least is 0; it must be"),
@@ -136,6 +152,7 @@ def test_a_mistake_is_named(feature: Feature, words: str) -> None:
         (Backoff("usual", ("place_kind_1d", "place_n_1d")), "'place_kind_1d' is text"),
         (Backoff("usual", ("place_x_1d", "place_n_1d", "place_n_1d")), "is no pair"),
         (Backoff("usual", "place_x_1d"), "must be tuple"),
+        (Backoff("usual", (["place_x_1d"], "place_n_1d")), "unknown column \"['place_x_1d']\""),  # type: ignore[arg-type]
     ],
 )
 def test_a_feature_of_features_reads_only_what_is_declared_before_it(feature: Feature, words: str) -> None:
@@ -149,6 +166,10 @@ def test_a_feature_of_features_reads_only_what_is_declared_before_it(feature: Fe
 def test_all_mistakes_are_listed_and_clashing_names_found() -> None:
     wrong = Trailing(EVENTS, by="port", over=(hours(0),), x=mean("speed"))
     assert len(mistakes([wrong, Request("plase")], COLUMNS)) == 5
+    both = Trailing(EVENTS, by="place", over=days(1), a=mean("dely"), b=rate("delay"))
+    assert ["unknown column 'dely'" in both.mistakes(COLUMNS)[0], "'b' is a rate" in both.mistakes(COLUMNS)[1]] == [
+        True, True,
+    ]  # fmt: skip
     twice = [Trailing(source, by="place", over=hours(1), n=count()) for source in (EVENTS, PLAN)]
     assert mistakes(twice, COLUMNS) == ["two features are called 'place_n_1h'; rename one aggregate"]
 
