@@ -1,7 +1,9 @@
 """Online features as they live: in memory, stored tick by tick, and rebuilt from the lake where the two do not meet."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -14,9 +16,24 @@ from mlsys_assets.features.online.stream import serve
 from mlsys_assets.features.request_table import require_known
 from mlsys_assets.system import MLSystem
 from mlsys_assets.tables import KNOWN_AT
-from mlsys_assets.types import TimeWindow
+from mlsys_assets.types import EPOCH, TimeWindow, microseconds
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+class StateMoved(RuntimeError):
+    """Another process stored the online state while this one was building it."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Held:
+    """The state in memory: the stored position that it goes on from, and the versions of the tables it read whole.
+
+    ``whole`` tells that it is not what is stored with some changes, but to be stored in its place.
+    """
+
+    online: OnlineFeatures
+    position: Any
+    snapshots: Mapping[str, int]
+    whole: bool = False
 
 
 class LiveFeatures:
@@ -35,8 +52,7 @@ class LiveFeatures:
     def __init__(self, system: MLSystem, lake: Any, operations: Any, code: str) -> None:
         self._system, self._lake, self._operations = system, lake, operations
         self.signature = signature(system.features, code=code)
-        self._online: OnlineFeatures | None = None
-        self._position: Any = None
+        self._held: _Held | None = None
 
     def serve(self, tick: TimeWindow) -> pa.Table:
         """Live through a tick: return what each of its requests is served, and store the state as of its end.
@@ -44,75 +60,87 @@ class LiveFeatures:
         Raises UnknownRequest for a request that nobody knew of in time.
         """
         system, requests = self._system, self._system.requests
-        online = self._as_of(tick.start)
         asked = self._read(requests.source.name, window=(requests.predict_at, tick.start, tick.end))
         require_known(asked, predict_at=requests.predict_at, what=f"requests from {requests.source.name}")
+        held = self._as_of(tick.start)
         events = {
             name: self._read(name, window=(KNOWN_AT, tick.start, tick.end))
-            for name in online.sources
-            if not self._is_snapshot(name)
+            for name in held.online.sources
+            if name not in held.snapshots
         }
         served = serve(
-            online, events, asked, key=requests.key, schema=system.feature_schema, predict_at=requests.predict_at
+            held.online, events, asked, key=requests.key, schema=system.feature_schema, predict_at=requests.predict_at
         )
-        self._store(online, tick.end)
+        if held.position is None or held.position.at <= tick.end or held.position.signature != self.signature:
+            self._store(held, tick.end)
         return served
 
     def rebuild(self, at: datetime) -> int:
-        """Build the state as of a moment from the lake, store it, and return how many entities it has."""
-        online = self._from_lake(at)
-        self._operations.forget_online(self._system.name)
-        self._store(online, at)
-        return sum(len(state.by_entity) for state in online.states())
+        """Build the state as of a moment from the lake, store it, and return how many entities it has.
 
-    def _as_of(self, at: datetime) -> OnlineFeatures:
-        """Return the state as of a moment: that in memory, or as it was stored, or built anew."""
+        Raises StateMoved if another process stored the state meanwhile.
+        """
+        held = self._from_lake(at, self._operations.online_position(self._system.name))
+        if not self._store(held, at):
+            raise StateMoved(
+                f"{self._system.name}: another process stored the online state meanwhile, and that one stands; "
+                "run `mlsys online --rebuild` again"
+            )
+        return sum(len(state.by_entity) for state in held.online.states())
+
+    def _as_of(self, at: datetime) -> _Held:
+        """Return the state as of a moment: that in memory, or as it was stored, or built anew.
+
+        What is in memory is given away: a tick that fails leaves it half changed.
+        """
+        held, self._held = self._held, None
         position = self._operations.online_position(self._system.name)
         if position is None or position.at != at or position.signature != self.signature:
-            return self._from_lake(at)
-        if self._online is None or self._position != position:
-            self._online, self._position = self._empty(), position
-            restore(self._online, self._operations.online_rows(self._system.name), horizon=_us(at))
-        before = json.loads(position.snapshots)
-        for name, version in self._snapshots(self._online).items():
-            if before.get(name) != version:
-                self._online.reset(name)
-                self._online.load({name: self._read(name)})
-        return self._online
+            return self._from_lake(at, position)
+        if held is None or held.position != position:
+            online = self._empty()
+            restore(online, self._operations.online_rows(self._system.name), horizon=_us(at))
+            if self._operations.online_position(self._system.name) != position:
+                return self._as_of(at)  # its rows were replaced while they were read
+            held = _Held(online, position, json.loads(position.snapshots))
+        snapshots = self._snapshots(held.online)
+        for name, version in snapshots.items():
+            if held.snapshots.get(name) != version:
+                held.online.reset(name)
+                held.online.load({name: self._read(name, version=version)})
+        return _Held(held.online, position, snapshots)
 
-    def _from_lake(self, at: datetime) -> OnlineFeatures:
+    def _from_lake(self, at: datetime, position: Any) -> _Held:
         online, reach = self._empty(), reads(self._system.features)
+        snapshots = self._snapshots(online)
         for name in online.sources:
             back = reach[name]
             window = None if back is None else (KNOWN_AT, at - back, at)
-            online.load({name: self._read(name, window=window)})
+            online.load({name: self._read(name, window=window, version=snapshots.get(name))})
         online.forget(_us(at))
-        self._online, self._position = online, None
-        return online
+        return _Held(online, position, snapshots, whole=True)
 
     def _empty(self) -> OnlineFeatures:
         return OnlineFeatures(self._system.features, self._system.requests.columns)
 
-    def _store(self, online: OnlineFeatures, at: datetime) -> None:
-        """Store the state as of a moment, unless a later one is stored: a tick that is done again changes nothing.
-
-        Where another process has moved the stored state meanwhile, its state stands.
-        """
-        online.forget(_us(at))
-        found = self._operations.online_position(self._system.name)
-        if found is not None and found.at > at and found.signature == self.signature:
-            self._online = self._position = None
-            return
-        snapshots, changed = json.dumps(self._snapshots(online), sort_keys=True), changes(online)
-        self._position = self._operations.save_online(
-            self._system.name, signature=self.signature, at=at, snapshots=snapshots,
-            put=changed.put, gone=changed.gone, after=self._position,
+    def _store(self, held: _Held, at: datetime) -> bool:
+        """Store the state as of a moment; return False where another process moved what is stored: its state stands."""
+        held.online.forget(_us(at))
+        changed = changes(held.online)
+        position = self._operations.save_online(
+            self._system.name, signature=self.signature, at=at, snapshots=json.dumps(held.snapshots, sort_keys=True),
+            put=changed.put, gone=changed.gone, after=held.position, whole=held.whole,
         )  # fmt: skip
-        stored(online)
-        self._online = None if self._position is None else online
+        if position is None:
+            return False
+        stored(held.online)
+        self._held = _Held(held.online, position, held.snapshots)
+        return True
 
-    def _read(self, table: str, *, window: tuple[str, datetime, datetime] | None = None) -> pa.Table:
-        return self._lake.read(self._system.home(table), table, window=window)
+    def _read(
+        self, table: str, *, window: tuple[str, datetime, datetime] | None = None, version: int | None = None
+    ) -> pa.Table:
+        return self._lake.read(self._system.home(table), table, window=window, version=version)
 
     def _snapshots(self, online: OnlineFeatures) -> dict[str, int]:
         return {n: self._lake.version(self._system.home(n), n) for n in online.sources if self._is_snapshot(n)}
@@ -122,4 +150,4 @@ class LiveFeatures:
 
 
 def _us(at: datetime) -> int:
-    return (at - EPOCH) // timedelta(microseconds=1)
+    return microseconds(at - EPOCH)

@@ -46,37 +46,31 @@ class OnlineStates(Records):
         at: datetime,
         snapshots: str,
         put: Mapping[Key, bytes],
-        gone: Collection[Key],
+        gone: Collection[Key] = (),
         after: OnlinePosition | None,
+        whole: bool = False,
     ) -> OnlinePosition | None:
-        """Store what changed ``after`` a position; None: all there is, in the place of whatever stood there.
+        """Store what changed ``after`` a position, None if nothing was stored; with ``whole``, ``put`` is all there is.
 
         Returns the new position; None, with nothing stored, if the stored state is not that of ``after`` any more:
         another process moved it.
         """
-        position = OnlinePosition(identifier(system), signature, at, snapshots)
         with self._database.write() as connection:
-            asked = sa.select(ONLINE_POSITIONS).where(ONLINE_POSITIONS.c.system == system).with_for_update()
+            asked = sa.select(ONLINE_POSITIONS).where(ONLINE_POSITIONS.c.system == identifier(system)).with_for_update()
             found = connection.execute(asked).mappings().first()
-            stands = None if found is None else row_of(OnlinePosition, found)
-            if after is not None and stands != after:
+            if after != (None if found is None else row_of(OnlinePosition, found)):
                 return None
-            if after is None:
+            if whole:
                 connection.execute(sa.delete(ONLINE_ROWS).where(ONLINE_ROWS.c.system == system))
             else:
                 _delete(connection, system, [*gone, *put])
             if put:
                 rows = [{"system": system, "state": s, "entity": e, "content": c} for (s, e), c in put.items()]
                 connection.execute(sa.insert(ONLINE_ROWS), rows)
+            position = OnlinePosition(system, signature, at, snapshots, edition=after.edition + 1 if after else 1)
             connection.execute(sa.delete(ONLINE_POSITIONS).where(ONLINE_POSITIONS.c.system == system))
             connection.execute(sa.insert(ONLINE_POSITIONS).values(values_of(position)))
         return position
-
-    def forget_online(self, system: str) -> None:
-        """Delete the stored state of a system."""
-        with self._database.write() as connection:
-            for table in (ONLINE_ROWS, ONLINE_POSITIONS):
-                connection.execute(sa.delete(table).where(table.c.system == identifier(system)))
 
 
 def _delete(connection: sa.Connection, system: str, keys: Collection[Key]) -> None:

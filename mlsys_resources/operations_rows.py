@@ -108,13 +108,15 @@ class OnlinePosition:
     """As of when a system's stored online features are: all that became known before ``at`` is in them.
 
     ``signature`` names the declarations and the code that stored them; ``snapshots``, as JSON, the versions of the
-    tables that were read whole.
+    tables that were read whole; ``edition`` counts how often it was stored, so that a state which was built anew is
+    told from the one before, though both are as of one moment.
     """
 
     system: str
     signature: str
     at: datetime
     snapshots: str
+    edition: int
 
 
 TestRead.__test__ = False  # type: ignore[attr-defined]  # not a pytest class

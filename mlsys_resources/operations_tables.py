@@ -104,6 +104,7 @@ ONLINE_POSITIONS = sa.Table(
     sa.Column("signature", sa.Text, nullable=False),
     sa.Column("at", UtcTime, nullable=False),
     sa.Column("snapshots", sa.Text, nullable=False),
+    sa.Column("edition", sa.Integer, nullable=False),
 )
 
 ONLINE_ROWS = sa.Table(

@@ -11,19 +11,23 @@ from mlsys_assets import utc
 def test_what_is_stored_is_told_and_built_anew_from_the_lake(six_weeks, mlsys, tmp_path) -> None:
     home = shutil.copytree(six_weeks.folder, tmp_path / "home")
     operations = replace(six_weeks, folder=home).stores.operations
+    nothing = "rain: no online features are stored; they are when first predicted, or with --rebuild\n"
+    assert said(mlsys, tmp_path / "new") == nothing
     before, position = sorted(operations.online_rows("rain")), operations.online_position("rain")
     told = f"rain: online features as of 2013-04-16 00:00 UTC, {len(before):,} entities in 0.0 MB\n"
     assert said(mlsys, home) == told
-    operations.forget_online("rain")
-    assert (
-        said(mlsys, home) == "rain: no online features are stored; they are when first predicted, or with --rebuild\n"
+    assert position is not None
+    other = {"signature": "another", "at": position.at, "snapshots": "{}"}
+    assert operations.save_online("rain", put={}, after=position, whole=True, **other) is not None
+    assert said(mlsys, home) == (
+        "rain: online features as of 2013-04-16 00:00 UTC, 0 entities in 0.0 MB; of other code or features, so that "
+        "they are built anew\n"
     )
     assert said(mlsys, home, "--rebuild") == (
         "rain: building the online features as of 2013-04-16 00:00 UTC from the lake ...\n" + told
     )
     assert sorted(operations.online_rows("rain")) == before
-    assert operations.online_position("rain") == position
-    assert position is not None
+    assert operations.online_position("rain") == replace(position, edition=position.edition + 2)
     assert position.at == utc("2013-04-16")
 
 

@@ -58,7 +58,8 @@ def test_two_fresh_lives_and_one_killed_three_times_have_one_ledger(six_weeks, m
 
 
 def online_state(stores):
-    return stores.operations.online_position("rain"), *sorted(stores.operations.online_rows("rain"))
+    position = replace(stores.operations.online_position("rain"), edition=0)  # a tick done again stores again
+    return position, *sorted(stores.operations.online_rows("rain"))
 
 
 def test_a_life_in_another_process_and_in_one_go_is_the_same(six_weeks, grown, rain) -> None:
