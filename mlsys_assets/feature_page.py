@@ -48,7 +48,7 @@ def _measured(catalogue: Catalogue) -> str:
     if catalogue.window is None:
         return "No tick was brought in yet, so that no lag and no cost is known."
     return (
-        f"Lags are of what became known in {escape(str(catalogue.window))}, of the rows known later than they happened;"
+        f"Lags are of what became known in {escape(str(catalogue.window))}, 0 for rows known before they happened;"
         f" costs are of {catalogue.requests:,} of its requests, each declaration computed alone, by request and column."
     )
 

@@ -18,14 +18,14 @@ HOUR_US = 3.6e9
 
 @dataclass(frozen=True)
 class Lag:
-    """How late rows became known, in hours from event_time to known_at: of those known later than they happened.
+    """How late rows became known, in hours from event_time to known_at; what is known ahead, such as a plan, counts 0.
 
     Parameters
     ----------
     rows
-        How many they are; what is known ahead, such as a plan, is not among them.
+        How many became known later than they happened.
     of
-        All rows looked at.
+        All rows, of which the median, the 95th percentile and the longest lag are.
     """
 
     rows: int
@@ -55,17 +55,15 @@ def lag_of(rows: pa.Table) -> Lag | None:
     if not rows.num_rows:
         return None
     waited = pc.subtract(rows[KNOWN_AT].cast(pa.int64()), rows[EVENT_TIME].cast(pa.int64())).to_numpy() / HOUR_US
-    late = waited[waited > 0]
-    if not len(late):
-        return Lag(0, rows.num_rows, 0.0, 0.0, 0.0)
-    median, high = np.quantile(late, [0.5, HIGH])
-    return Lag(len(late), rows.num_rows, float(median), float(high), float(late.max()))
+    waited = np.maximum(waited, 0)
+    median, high, longest = np.quantile(waited, [0.5, HIGH, 1])
+    return Lag(int((waited > 0).sum()), len(waited), float(median), float(high), float(longest))
 
 
 def fresh(source: str, lag: Lag | None, shortest: tuple[str, timedelta]) -> Finding:
     """Return whether a source's rows become known within the shortest window in which a feature reads them.
 
-    If not, most of what happened lately is out of the feature's sight when it becomes known.
+    Those that do not are too old for a lookup when they become known, and a trailing window takes them for recent.
 
     Parameters
     ----------
@@ -80,5 +78,8 @@ def fresh(source: str, lag: Lag | None, shortest: tuple[str, timedelta]) -> Find
     told = f"{source}: {lag}; {feature} looks back {allowed:g} h"
     if lag.p95 <= allowed:
         return Finding(FRESH, True, told, Severity.WARN, evidence)
-    told += ", so that it mostly misses what happened: see why the source is late, or declare a longer window"
+    told += (
+        f", and more than {1 - HIGH:.0%} of the rows become known when they are older than that: see why the source is "
+        "late, or declare a longer window"
+    )
     return Finding(FRESH, False, told, Severity.WARN, evidence)

@@ -46,28 +46,37 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         ticks.write(LABELS, rows, schema=label_schema(entity), by=KNOWN_AT)
         mean = pc.mean(rows[LABEL]).as_py()
         told = stores.lake.read(
-            system.name, LABELS, columns=[entity], window=(KNOWN_AT, system.calendar.start, window.end)
+            system.name, LABELS, columns=[entity, KNOWN_AT], window=(KNOWN_AT, system.calendar.start, window.end)
         )
         return dg.MaterializeResult(
             metadata=adapter.evidence({"mean_label": mean, **{f"{k}_rows": n for k, n in counts.items()}}),
-            check_results=[adapter.check_result(told_once(told[entity], corrections=label.corrections), asset)],
+            check_results=[adapter.check_result(told_once(told, key=entity, corrections=label.corrections), asset)],
         )
 
     return [labels]
 
 
-def told_once(entities: pa.ChunkedArray, *, corrections: bool = False) -> Finding:
-    """Return whether no entity has more than one row of the label table, of (n,) such rows, but for corrections."""
-    again = len(entities) - pc.count_distinct(entities).as_py()
-    if corrections:
-        told = f"{len(entities) - again:,} entities, {again:,} corrections: what became known last counts"
-        return Finding(TOLD_ONCE, True, told, Severity.WARN, {"corrections": again})
+def told_once(told: pa.Table, *, key: str, corrections: bool) -> Finding:
+    """Return whether each entity's label is told once; with ``corrections``, once at any one moment.
+
+    Parameters
+    ----------
+    told
+        (n, ≥ 2) rows of the label table with ``key`` and ``known_at``.
+    """
+    entities = len(told) and pc.count_distinct(told[key]).as_py()
+    names = [key, KNOWN_AT] if corrections else [key]
+    found = told.select(names).group_by(names).aggregate([([], "count_all")])
+    again = len(told) - len(found)
+    counted = f"{entities:,} entities" + (f", {len(found) - entities:,} corrections" if corrections else "")
     if not again:
-        return Finding(TOLD_ONCE, True, f"{len(entities):,} entities", Severity.WARN)
-    counts = pc.value_counts(entities)
-    (example,) = counts.filter(pc.greater(counts.field("counts"), 1)).field("values")[:1].to_pylist()
-    told = (
-        f"{again:,} of {len(entities):,} rows tell of an entity that another told of already, such as {example!r}; "
-        "what was known first counts: look at what the label's sources call an event"
+        rule = ": what became known last counts" if corrections else ""
+        return Finding(TOLD_ONCE, True, counted + rule, Severity.WARN, {"rows told again": 0})
+    (example,) = found.filter(pc.greater(found["count_all"], 1))[key][:1].to_pylist()
+    summary = (
+        f"{again:,} of {len(told):,} rows tell of an entity that another told of "
+        f"{'at the same moment' if corrections else 'already'}, such as {example!r}; "
+        f"{'the first by state and label' if corrections else 'what was known first'} counts: look at what the label's "
+        "sources call an event"
     )
-    return Finding(TOLD_ONCE, False, told, Severity.WARN, {"rows told again": again})
+    return Finding(TOLD_ONCE, False, summary, Severity.WARN, {"rows told again": again})

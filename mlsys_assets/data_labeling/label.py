@@ -27,7 +27,7 @@ def label_schema(key: str) -> pa.Schema:
     )
 
 
-def settled(labels: pa.Table, *, key: str, corrections: bool = False) -> pa.Table:
+def settled(labels: pa.Table, *, key: str, corrections: bool) -> pa.Table:
     """Return the label table with each entity once: what became known of it first stands, in whatever order it came.
 
     With ``corrections``, what became known last stands. Two sources may tell of one entity, such as a flight that is

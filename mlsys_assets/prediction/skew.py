@@ -54,6 +54,10 @@ def differences(served: pa.Table, known: pa.Table, *, key: str) -> list[Differen
 
 def skew(found: Sequence[Difference], *, rows: int) -> Finding:
     """Return whether all that was served is as it was known, of so many requests."""
+    if not rows:
+        return Finding(
+            SKEW, True, "nothing was served, so that nothing is compared", evidence={"rows": 0, "features": 0}
+        )
     if not found:
         told = f"every feature of {rows:,} requests was served as it was known"
         return Finding(SKEW, True, told, evidence={"rows": rows, "features": 0})
@@ -91,8 +95,9 @@ def _unlike(mine: pa.Array, theirs: pa.Array) -> tuple[NDArray[np.bool_], NDArra
         return one_missing | np.asarray(pc.fill_null(pc.not_equal(mine, theirs), False)), np.full(len(mine), np.nan)
     a, b = (x.to_numpy(zero_copy_only=False).astype(np.float64) for x in (mine, theirs))
     with np.errstate(invalid="ignore"):
-        size = np.abs(a - b)
-        return one_missing | (size > TOLERANCE * np.maximum(np.abs(a), np.abs(b))), size
+        size = np.where(a == b, 0.0, np.abs(a - b))  # no number is as near to an infinite one as that one itself
+        largest = np.maximum(*(np.where(np.isinf(x), 0.0, np.abs(x)) for x in (a, b)))
+        return one_missing | (size > TOLERANCE * largest), size
 
 
 def _told(one: Difference) -> str:

@@ -26,6 +26,9 @@ def unseen(rows: pa.Table, predictor: Predictor) -> Counter[str]:
 def known_categories(counts: Iterable[Counter[str]], *, rows: int) -> Finding:
     """Return whether at most a few of so many rows have categories that their model was not trained on."""
     total = sum(counts, Counter[str]())
+    if not rows:
+        told = "nothing was served, so that no category was looked at"
+        return Finding(KNOWN_CATEGORIES, True, told, Severity.WARN, {"rows": 0, "unseen": 0})
     if not total:
         told = f"no category of {rows:,} requests was new to the model"
         return Finding(KNOWN_CATEGORIES, True, told, Severity.WARN, {"rows": rows, "unseen": 0})

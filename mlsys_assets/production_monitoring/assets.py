@@ -231,7 +231,11 @@ def _cold_start(system: MLSystem, stores: Resources, tick: TimeWindow) -> dict[s
     asked = (PREDICT_AT, since, tick.end)
     found = cold_start(
         read(system.name, PREDICTIONS, window=asked),
-        settled(read(system.name, LABELS, window=(KNOWN_AT, since, tick.end)), key=key),
+        settled(
+            read(system.name, LABELS, window=(KNOWN_AT, since, tick.end)),
+            key=key,
+            corrections=system.label.corrections,
+        ),
         read(system.home(FEATURES), FEATURES, columns=[key, system.cold_start], window=asked),
         key=key,
         count=system.cold_start,

@@ -120,7 +120,7 @@ def test_what_became_known_first_of_an_entity_stands_in_whatever_order_it_is_tol
 
     expected = {key: min((r for r in rows if r[0] == key), key=last_if_none) for key in {r[0] for r in rows}}
     order.shuffle(rows)
-    found = settled(label_table(rows), key="id").sort_by("id")
+    found = settled(label_table(rows), key="id", corrections=False).sort_by("id")
     assert found.equals(label_table([expected[key] for key in sorted(expected)]))
 
 
@@ -133,14 +133,30 @@ def test_of_corrected_labels_the_last_stands() -> None:
     ]
     found = settled(label_table(rows), key="id", corrections=True).sort_by("id")
     assert found.equals(label_table([rows[0], rows[3]]))
-    told = told_once(label_table(rows)["id"], corrections=True)
+    told = told_once(label_table(rows), key="id", corrections=True)
     assert told.passed
-    assert told.summary.startswith("2 entities, 2 corrections")
+    assert told.summary == "2 entities, 2 corrections: what became known last counts"
+
+
+def test_two_labels_of_one_moment_correct_each_other_and_are_told() -> None:
+    rows = [
+        ("a", 1.0, "labelled", 2),
+        ("a", 0.0, "labelled", 1),
+        ("b", None, "cancelled", 1),
+        ("b", 1.0, "labelled", 1),
+    ]
+    told = told_once(label_table(rows), key="id", corrections=True)
+    assert not told.passed
+    assert told.summary.startswith(
+        "1 of 4 rows tell of an entity that another told of at the same moment, such as 'b'; the first by state"
+    )
 
 
 def test_an_entity_told_of_twice_is_named() -> None:
-    assert told_once(pa.chunked_array([["a", "b"]])).passed
-    found = told_once(pa.chunked_array([["a", "b"], ["b", "b"]]))
+    rows = [(name, 1.0, "labelled", hour) for hour, name in enumerate("abbb")]
+    assert told_once(label_table(rows[:2]), key="id", corrections=False).passed
+    assert told_once(label_table([]), key="id", corrections=False).summary == "0 entities"
+    found = told_once(label_table(rows), key="id", corrections=False)
     assert not found.passed
     assert found.summary.startswith("2 of 4 rows tell of an entity that another told of already, such as 'b'; ")
     assert found.evidence == {"rows told again": 2}

@@ -46,6 +46,19 @@ def test_one_missing_value_differs_and_nothing_else() -> None:
     assert not math.isnan(only.share)
 
 
+def test_an_infinite_value_differs_from_all_but_itself() -> None:
+    endless = pa.array([math.inf, math.inf, -math.inf, -1.0], pa.float32())
+    known = KNOWN.set_column(4, "y", endless)
+    assert differences(known, known, key="id") == []
+    other = pa.array([1.0, -math.inf, -math.inf, math.inf], pa.float32())
+    (only,) = differences(KNOWN.set_column(4, "y", other), known, key="id")
+    assert (only.feature, only.rows, only.largest) == ("y", 3, math.inf)
+
+
+def test_of_nothing_it_is_not_said_that_it_was_as_known() -> None:
+    assert skew([], rows=0).summary == "nothing was served, so that nothing is compared"
+
+
 def test_other_requests_are_refused() -> None:
     for wrong in (KNOWN.slice(1), KNOWN.set_column(0, "id", pa.array(["a", "a", "c", "d"]))):
         with pytest.raises(ValueError, match="bring the tick in again"):

@@ -26,7 +26,7 @@ def tables(flights_lived) -> dict[str, pa.Table]:
     routes = Trailing(arrivals, by=("origin", "dest"), over=days(3), flown=count())
     return {
         "predictions": lake.read("flights", "predictions"),
-        "labels": settled(lake.read("flights", "labels"), key="flight_id"),
+        "labels": settled(lake.read("flights", "labels"), key="flight_id", corrections=False),
         "features": workspace.try_features("flights", [routes], WEEK),
     }
 
