@@ -12,6 +12,7 @@ def test_what_is_stored_is_told_and_built_anew_from_the_lake(six_weeks, mlsys, t
     home = shutil.copytree(six_weeks.folder, tmp_path / "home")
     operations = replace(six_weeks, folder=home).stores.operations
     nothing = "rain: no online features are stored; they are when first predicted, or with --rebuild\n"
+    (tmp_path / "new").mkdir()
     assert said(mlsys, tmp_path / "new") == nothing
     before, position = sorted(operations.online_rows("rain")), operations.online_position("rain")
     told = f"rain: online features as of 2013-04-16 00:00 UTC, {len(before):,} entities in 0.0 MB\n"
