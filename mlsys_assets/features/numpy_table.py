@@ -39,8 +39,9 @@ class Values:
 class NumpyTable(Mapping[str, NDArray[Any]]):
     """A table's columns as NumPy arrays, converted when first asked for, in the order of ``rows``.
 
-    A missing number, text, truth or moment reads as NaN or 0, "", False, 1970: `expression.evaluate` keeps
-    what comes of it out of the result. ``rows``: positions to pick, all in order if not given.
+    Whole numbers are read as int64. A missing number, text, truth or moment reads as NaN or 0, "", False, 1970:
+    `expression.evaluate` keeps what comes of it out of the result. ``rows``: positions to pick, all in order if not
+    given.
     """
 
     def __init__(self, table: pa.Table, rows: NDArray[np.intp] | None = None) -> None:
@@ -73,8 +74,10 @@ class NumpyTable(Mapping[str, NDArray[Any]]):
         return self._kept[name]
 
     def arrow(self, name: str) -> pa.Array:
-        """Return the column as it is; raises KeyError if there is none."""
+        """Return the column as it is, a dictionary as its values; raises KeyError if there is none."""
         column = self._column(name).combine_chunks()
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
         return column if self._rows is None else column.take(pa.array(self._rows))
 
     def moments(self, name: str) -> NDArray[np.int64]:
@@ -100,6 +103,14 @@ def unknown_column(name: str, known: Sequence[str]) -> str:
     return f"unknown column {name!r}.{guess} Columns: {', '.join(known)}"
 
 
+def clashing(source: str, name: Mapping[str, object]) -> str:
+    """Return the message for two rows of one name, given by column, of which neither corrects the other."""
+    return (
+        f"{source}: two rows named {dict(name)} became known at one moment, so that neither corrects the other; "
+        "quarantine one, or give the correction its own known_at"
+    )
+
+
 def _to_numpy(column: pa.ChunkedArray) -> Values:
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
@@ -115,7 +126,7 @@ def _to_numpy(column: pa.ChunkedArray) -> Values:
     elif pa.types.is_boolean(column.type):
         values = _filled(column, False).to_numpy()
     elif pa.types.is_integer(column.type):
-        values = _filled(column, 0).to_numpy()
+        values = _filled(column.cast(pa.int64()), 0).to_numpy()
     elif pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         values = _filled(column, "").to_numpy()
     else:

@@ -27,8 +27,19 @@ sys.path.insert(0, str(Path(__file__).parent))  # the worlds, which the tests of
 Row = dict[str, Any]
 
 
+class Text(str):
+    """A text whose comparisons are NumPy's truths, of which ~ is the other one."""
+
+    __slots__ = ()
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> Any:
+        return np.bool_(str(self) == other)
+
+
 def _value(of: Any, row: Row) -> Any:
     value = row[of] if isinstance(of, str) else _null_in_null_out(of, row)
+    value = value.item() if isinstance(value, np.generic) else value
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
@@ -37,7 +48,7 @@ def _null_in_null_out(of: Any, row: Row) -> Any:
         def __getitem__(self, name: str) -> Any:
             if row[name] is None or row[name] != row[name]:
                 raise LookupError
-            return row[name]
+            return Text(row[name]) if isinstance(row[name], str) else row[name]
 
     try:
         return of(Reader(row))
@@ -136,11 +147,17 @@ def _one(feature: Any, request: Row, tables: dict[str, list[Row]], at: datetime,
     return found if _has_key(feature, request) else [None] * len(found)
 
 
+def _rows(table: pa.Table) -> list[Row]:
+    """Return a table's rows; numbers of single precision are NumPy's, since they are added and compared as such."""
+    single = [f.name for f in table.schema if f.type == pa.float32()]
+    return [row | {n: np.float32(row[n]) for n in single if row[n] is not None} for row in table.to_pylist()]
+
+
 def _oracle(features: Any, requests: pa.Table, tables: dict[str, pa.Table]) -> list[list[Any]]:
-    rows = {name: table.to_pylist() for name, table in tables.items()}
+    rows = {name: _rows(table) for name, table in tables.items()}
     named = list(each_with_outputs(features, request_columns(requests.schema)))
     found = []
-    for request in requests.to_pylist():
+    for request in _rows(requests):
         said: Row = {}
         for feature, columns in named:
             values = _one(feature, request, rows, request["predict_at"], said)

@@ -39,7 +39,7 @@ TIME = pa.timestamp("us", tz="UTC")
 
 def source_of(name: str, *, snapshot: bool = False, corrections: bool = False) -> Source:
     columns = (Column("id", "int64"), Column("place", "string"), Column("line", "int64"), Column("delay", "float64"),
-               Column("cost", "float64"), Column("kind", "string"))  # fmt: skip
+               Column("cost", "float64"), Column("kind", "string"), Column("fare", "float32"))  # fmt: skip
     return Source(name, read=lambda window: pa.table({}), raw=(), columns=columns, derive=lambda t: t, key=("id",),
                   snapshot=snapshot, corrections=corrections)  # fmt: skip
 
@@ -50,7 +50,8 @@ PAPERS = source_of("papers", snapshot=True)
 MENDED = source_of("mended", corrections=True)
 NAMES = ("events", "plan", "papers", "mended")
 SCHEMA = pa.schema({"id": pa.int64(), "place": pa.string(), "line": pa.int64(), "delay": pa.float64(),
-                    "cost": pa.float64(), "kind": pa.string(), "event_time": TIME, "known_at": TIME})  # fmt: skip
+                    "cost": pa.float64(), "kind": pa.string(), "event_time": TIME, "known_at": TIME,
+                    "fare": pa.float32()})  # fmt: skip
 REQUESTS = pa.schema([("id", pa.string()), ("place", pa.string()), ("line", pa.int64()), ("size", pa.float64()),
                       ("planned", TIME), ("predict_at", TIME)])  # fmt: skip
 PARITY = Key("odd", lambda row: row["line"] % 2)
@@ -58,6 +59,10 @@ PARITY = Key("odd", lambda row: row["line"] % 2)
 
 def _late(row: Any) -> Any:
     return row["delay"] > 1
+
+
+def _both(row: Any) -> Any:
+    return (row["kind"] == "A") & (row["delay"] < 5)
 
 
 def _everything(source: Source, by: Any) -> tuple[Feature, ...]:
@@ -71,7 +76,10 @@ def _everything(source: Source, by: Any) -> tuple[Feature, ...]:
                  since=age(), since_late=age(_late), known_for=history(), late_for=history(_late),
                  fading=count(half_life=minutes(30)), fading_cost=total("cost", half_life=hours(1)),
                  fading_late=rate(_late, half_life=minutes(20)),
-                 fading_paid=mean("cost", where=_late, half_life=hours(2))),
+                 fading_paid=mean("cost", where=_late, half_life=hours(2)),
+                 others=count(lambda row: ~(row["kind"] == "A")), as_many=mean(lambda row: _both(row) + _both(row)),
+                 dear=count(lambda row: row["fare"] > 0.1), fares=total("fare"), last_fare=last("fare"),
+                 dearer=mean(lambda row: row["fare"] * 3 - 0.3)),
     )  # fmt: skip
 
 
@@ -84,6 +92,7 @@ FEATURES: tuple[Feature, ...] = (
              last_kind=last("kind"), last_delay=last("delay"), sure=mean(lambda row: row["delay"] * row["line"])),
     Trailing(EVENTS, by=("place", PARITY), over=hours(2), n=count(), last_line=last("line")),
     Trailing(EVENTS, by=Key("from", "place", "kind"), over=hours(6), n=count()),
+    Trailing(EVENTS, by=Key("level", "size", "delay"), over=hours(9), n=count()),
     Trailing(EVENTS, by=(), over=hours(2), n=count(), mean_cost=mean("cost")),
     Scheduled(PLAN, by="place", around=(minutes(30), hours(2)), max_age=days(1), at="planned", n=count(),
               mean_delay=mean("delay"), late=rate(lambda row: row["delay"] > 1)),
@@ -104,7 +113,9 @@ STEP = minutes(20)
 """Moments are few, so that rows tie with each other and with the ends of windows."""
 RELATIVE = 1e-6
 """The tolerance of what is not exact: variances, and sums of rows that are weighted by their age."""
-NUMBERS = (None, math.nan, -2.0, 0.0, 0.25, 1.0, 2.0, 17.0, 1e6)
+NUMBERS = (None, math.nan, -2.0, 0.0, -0.0, 0.25, 1.0, 2.0, 17.0, 1e6)
+FARES = (None, math.nan, -0.5, 0.1, 0.3, 7.7)
+"""Of which single precision holds only the third."""
 
 
 def pick(random: np.random.Generator, values: Sequence[Any], n: int) -> list[Any]:
@@ -121,7 +132,8 @@ def log_of(random: np.random.Generator, n: int, *, steady: bool = False) -> pa.T
     known = [e - days(1) + hours(10) for e in event] if steady else moments(random, n)
     return pa.table(
         [random.permutation(n), pick(random, ("A", "B", "C", None), n), pick(random, (0, 1, 2, None), n),
-         pick(random, NUMBERS, n), pick(random, NUMBERS, n), pick(random, ("A", "B", None), n), event, known],
+         pick(random, NUMBERS, n), pick(random, NUMBERS, n), pick(random, ("A", "B", None), n), event, known,
+         pick(random, FARES, n)],
         schema=SCHEMA,
     )  # fmt: skip
 
@@ -165,6 +177,9 @@ EXPRESSED: tuple[Feature, ...] = (
     Trailing(EVENTS, by=("place", PARITY), over=hours(2), n=count(), last_line=last("line")),
     Trailing(EVENTS, by=Key("from", "place", "kind"), over=hours(6), n=count()),
     Trailing(EVENTS, by=Key("sized", "size", "line"), over=hours(6), n=count()),
+    Trailing(EVENTS, by=Key("level", "size", "delay"), over=hours(9), n=count(), fares=total("fare"),
+             others=rate(lambda row: ~(row["kind"] == "A")), dear=count(lambda row: row["fare"] > 0.1),
+             dearer=mean(lambda row: row["fare"] * 3 - 0.3)),
     Trailing(EVENTS, by=(), over=hours(2), n=count(), mean_cost=mean("cost"), different=distinct("line")),
     Trailing(EVENTS, by="place", over=hours(3), fading=count(half_life=hours(1)),
              fading_delay=mean("delay", half_life=hours(2)), fading_lines=total("line", half_life=minutes(30)),

@@ -30,10 +30,13 @@ class KeyCodes:
         return self._kept[of]
 
     def codes_in(self, of: str | Expression, dictionary: pa.Array) -> Ints:
-        """Return (n,) positions in another table's dictionary; -1 for values it does not have."""
+        """Return (n,) positions in another table's dictionary; -1 for values it does not have.
+
+        A whole number is the same key as an equal float.
+        """
         own, values = self.codes(of)
-        if values.type != dictionary.type:
-            values, dictionary = values.cast(pa.float64()), dictionary.cast(pa.float64())
+        if {values.type, dictionary.type} == {pa.int64(), pa.float64()}:
+            values, dictionary = _whole(values), _whole(dictionary)
         places = pc.fill_null(pc.index_in(values, value_set=dictionary), -1).to_numpy(zero_copy_only=False)
         found: Ints = np.append(places.astype(np.int64), -1)[own]
         return found
@@ -64,11 +67,24 @@ def _arrow(column: Values) -> pa.Array:
     return pa.array(column.values, type=pa.string() if column.is_text else None, mask=mask)
 
 
+def _whole(numbers: pa.Array) -> pa.Array:
+    """Return numbers as int64, null where they are none."""
+    if numbers.type == pa.int64():
+        return numbers
+    fits = pc.and_(
+        pc.equal(pc.floor(numbers), numbers), pc.and_(pc.greater_equal(numbers, -(2.0**63)), pc.less(numbers, 2.0**63))
+    )
+    return pc.if_else(fits, numbers, None).cast(pa.int64(), safe=False)
+
+
 def _encode(column: pa.Array) -> tuple[Ints, pa.Array]:
     if pa.types.is_floating(column.type):
+        column = pc.add(column.cast(pa.float64()), 0.0)  # -0.0 is 0.0
         column = pc.if_else(pc.is_nan(column), None, column)  # a key that is not a number is no key
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
+    elif pa.types.is_integer(column.type) or pa.types.is_boolean(column.type):
+        column = column.cast(pa.int64())
+    elif pa.types.is_large_string(column.type):
+        column = column.cast(pa.string())
     encoded = column.dictionary_encode()
     indices = encoded.indices if encoded.indices.null_count == 0 else pc.fill_null(encoded.indices, -1)
     codes: Ints = indices.to_numpy().astype(np.int64)

@@ -13,7 +13,7 @@ from mlsys_assets.data_ingestion.source import Source
 from mlsys_assets.features.embedded.key_codes import Ints, KeyCodes, Positions, combine, stable_by_code
 from mlsys_assets.features.embedded.request_rows import RequestRows
 from mlsys_assets.features.expression import Expression, evaluate
-from mlsys_assets.features.numpy_table import NumpyTable, Values
+from mlsys_assets.features.numpy_table import NumpyTable, Values, clashing
 from mlsys_assets.tables import EVENT_TIME, KNOWN_AT
 
 NEVER: Final = np.iinfo(np.int64).max
@@ -74,10 +74,7 @@ class Log:
         ended[by_name[:-1][again]] = self.known[by_name[1:][again]]
         if clash := np.flatnonzero(ended == self.known).tolist():
             names = {name: self.columns.arrow(name)[clash[0]].as_py() for name in self._source.key}
-            raise ValueError(
-                f"{self._source.name}: two rows named {names} became known at one moment, so that neither corrects the "
-                "other; quarantine one, or give the correction its own known_at"
-            )
+            raise ValueError(clashing(self._source.name, names))
         return ended
 
     def values(self, of: str | Expression) -> Values:

@@ -57,7 +57,7 @@ class Feed:
             state.settle({one: i for i, one in enumerate(sums)}, {one: i for i, one in enumerate(raws)})
 
     def take(self, event: Record) -> bool:
-        """Take in an event; return whether it was new.
+        """Take in an event; return whether it was new: of those of one name and known_at, the first stands.
 
         Raises ValueError for a row without its times or of what cannot be summed, before anything is changed;
         OverflowError if a sum leaves its range, which leaves the states broken.

@@ -1,6 +1,7 @@
 """Columns and expressions over one row, with the same meaning as over a table's arrays."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,9 @@ Scalar = Callable[[Record], Any]
 NUMPY = {
     "int64": np.int64,
     "float64": np.float64,
-    "float32": np.float64,
+    "float32": np.float32,
     "bool": np.bool_,
-    "string": str,
+    "string": partial(np.array, dtype=object),  # of one text: it compares to NumPy's truths, which ~ turns around
     "timestamp": lambda microseconds: np.datetime64(microseconds, "us"),
 }
 """What an expression is handed in place of a plain value, so that its operators are those of arrays."""
@@ -82,7 +83,7 @@ def _expression(of: Expression, kinds: Mapping[str, Any]) -> Scalar:
             found = of(_Row(row, kinds))
         except _UnknownValueError:
             return None
-        found = found.item() if isinstance(found, np.generic) else found
+        found = found.item() if isinstance(found, np.generic | np.ndarray) else found
         return found if found == found else None  # noqa: PLR0124 - NaN is no value
 
     return value

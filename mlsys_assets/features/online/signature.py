@@ -1,9 +1,10 @@
 """A signature of declarations: state that other declarations stored says nothing of these."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from functools import partial
 from hashlib import sha256
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, MethodType
 from typing import Any
 
 from mlsys_assets.data_ingestion.source import Source
@@ -16,30 +17,40 @@ def signature(features: Sequence[Feature], *, code: str) -> str:
 
 
 def _told(value: Any) -> Iterator[str]:
-    if isinstance(value, Source):
-        columns = [(c.name, c.type) for c in value.columns]
-        yield repr((value.name, value.key, value.corrections, value.snapshot, columns))
-    elif isinstance(value, FunctionType):
-        yield value.__qualname__
-        yield from _code(value.__code__)
-        yield from _told(tuple(cell.cell_contents for cell in value.__closure__ or ()))
-        yield from _told((value.__defaults__, tuple((value.__kwdefaults__ or {}).items())))
-    elif is_dataclass(value):
-        yield type(value).__name__
-        for one in fields(value):
-            yield from _told(getattr(value, one.name))
-    elif isinstance(value, tuple | list):
+    if isinstance(value, tuple | list):
         yield f"{len(value)}"
         for one in value:
             yield from _told(one)
+    elif isinstance(value, set | frozenset):
+        yield from sorted("\n".join(_told(one)) for one in value)  # their own order is another in each process
+    elif (parts := _parts(value)) is not None:
+        yield type(value).__qualname__
+        yield from _told(parts)
     else:
-        yield f"{type(value).__name__} {value!r}" if not callable(value) else type(value).__qualname__
+        yield f"{type(value).__qualname__} {value!r}"
 
 
-def _code(code: CodeType) -> Iterator[str]:
-    yield f"{code.co_code.hex()} {code.co_names}"
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _code(constant)
-        else:
-            yield repr(constant)
+def _parts(value: Any) -> tuple[Any, ...] | None:  # noqa: PLR0911 - one for each kind of thing
+    """Return what tells a value from others of its type; None if its repr does."""
+    match value:
+        case Source():
+            columns = tuple((c.name, c.type) for c in value.columns)
+            return value.name, value.key, value.corrections, value.snapshot, columns
+        case FunctionType():
+            held = tuple(cell.cell_contents for cell in value.__closure__ or ())
+            return value.__qualname__, value.__code__, held, value.__defaults__, value.__kwdefaults__
+        case CodeType():
+            return value.co_code, value.co_names, value.co_consts
+        case partial():
+            return value.func, value.args, value.keywords
+        case MethodType():
+            return value.__func__, value.__self__
+        case Mapping():
+            return tuple(value.items())
+    if isinstance(value, type):
+        return None
+    if is_dataclass(value):
+        return tuple(getattr(value, one.name) for one in fields(value))
+    if hasattr(value, "__dict__") and (callable(value) or " at 0x" in repr(value)):
+        return getattr(type(value), "__call__", None), vars(value)  # noqa: B004 - the method itself
+    return None

@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from mlsys_assets.features.online.engine import OnlineFeatures
+from mlsys_assets.features.online.states import Entity
 
 SEEN: Final = "seen"
 """The part, beside its states, of what was taken in of a source: one entity a day."""
@@ -28,8 +29,8 @@ def changes(online: OnlineFeatures) -> Changes:
     put: dict[Key, bytes] = {}
     gone: set[Key] = set()
     for state in online.states():
-        put |= {(state.name, _packed(e)): _packed(state.by_entity[e].stored()) for e in state.changed}
-        gone |= {(state.name, _packed(e)) for e in state.dropped}
+        put |= {(state.name, _named(e)): _packed(state.by_entity[e].stored()) for e in state.changed}
+        gone |= {(state.name, _named(e)) for e in state.dropped}
     for source in online.sources:
         seen = online.seen(source)
         put |= {
@@ -73,6 +74,11 @@ def restore(online: OnlineFeatures, rows: Iterable[tuple[str, bytes, bytes]], *,
             ) from error
     online.horizon = horizon
     stored(online)
+
+
+def _named(entity: Entity) -> bytes:
+    """Return a key's one name: 0.0 and -0.0 are one entity."""
+    return _packed([0.0 if part == 0 and isinstance(part, float) else part for part in entity])
 
 
 def _packed(value: Any) -> bytes:

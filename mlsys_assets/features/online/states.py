@@ -207,8 +207,11 @@ class Plan(State):
         """Put the aggregates of the plan within each width of the request's own time into their slots."""
         rows = self.by_entity.get(entity, self._none)
         for (own, width, max_age), reads in self._windows.items():
-            start = bisect_left(rows.time, request[own] - width)
-            end = bisect_right(rows.time, request[own] + width, start)
+            planned = request[own]
+            if planned is None:
+                raise ValueError(f"a request has no {own}; every row must have a time")
+            start = bisect_left(rows.time, planned - width)
+            end = bisect_right(rows.time, planned + width, start)
             since = -NEVER if max_age is None else at - max_age
             if rows.monotone and rows.ended is None:
                 start = bisect_right(rows.known, since, start, end)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mlsys_assets.data_ingestion.source import Source
 from mlsys_assets.features.aggregate import Aggregate
 from mlsys_assets.features.expression import Expression
+from mlsys_assets.features.numpy_table import clashing
 from mlsys_assets.features.relational.arithmetic import double
 from mlsys_assets.features.relational.database import Database
 from mlsys_assets.features.relational.sheet import Sheet
@@ -53,15 +54,11 @@ class Events(Sheet):
         return [self.add(("raw", name), partial(self.table.__getitem__, name)) for name in names]
 
     def superseded(self) -> str:
-        """Return the column of when a row of the same name became known next, microseconds; null for the last one.
-
-        Of two rows of one name and moment the later event replaces the other.
-        """
+        """Return the column of when a row of the same name became known next, microseconds; null for the last one."""
         import ibis
 
         def make() -> Any:
-            order = [self.table[KNOWN_AT], self.table[EVENT_TIME]]
-            window = ibis.window(group_by=[self.table[k] for k in self.source.key], order_by=order)
+            window = ibis.window(group_by=[self.table[k] for k in self.source.key], order_by=self.table[KNOWN_AT])
             return self.columns[self.known].lead().over(window)
 
         return self.add("superseded", make)
@@ -121,6 +118,8 @@ class Events(Sheet):
     def check(self) -> None:
         """Look at the rows once: raise ValueError where one has no time, or where a sum could leave the range.
 
+        So it is for two rows of one name that became known at one moment, of which neither corrects the other.
+
         From then on ``complete`` names the columns of steps that have no null.
         """
         times = (KNOWN_AT, EVENT_TIME)
@@ -139,6 +138,15 @@ class Events(Sheet):
                     "give a coarser resolution, or leave infinite values out"
                 )
         self.complete = {name for i, name in enumerate(self._sizes) if not found[f"n{i}"]}
+        if self.source.corrections:
+            self._check_corrections()
+
+    def _check_corrections(self) -> None:
+        names = list(self.source.key)
+        told = self.table.group_by([*names, KNOWN_AT]).agg(told=self.table.count())
+        clash = self.database.fetch(told.filter(told.told > 1).select(names).limit(1)).to_pylist()
+        if clash:
+            raise ValueError(clashing(self.source.name, clash[0]))
 
     def _where(self, where: str | Expression | None, value: Any) -> Any:
         import ibis

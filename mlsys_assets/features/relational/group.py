@@ -226,7 +226,10 @@ def _faded(part: Part, pairs: "ir.Table") -> Any:
 
 
 def _same(requests: Sheet, events: Events, key: Key) -> tuple[str, str]:
-    """Return the two sides' columns of a key, of one type: a whole number is the same key as an equal double."""
+    """Return the two sides' columns of a key, of one type: a whole number is the same key as an equal double.
+
+    Whole numbers beyond 2**53 that are held against doubles are rounded first.
+    """
     kind = _common(requests.term(key.request), events.term(key.in_source))
     return requests.value(key.request, kind), events.value(key.in_source, kind)
 
@@ -235,6 +238,4 @@ def _common(mine: Term, other: Term) -> str:
     kinds = {mine.dtype.kind, other.dtype.kind}
     if kinds <= set("OU"):
         return "string"
-    if kinds <= set("iu"):
-        return "int64"
-    return "boolean" if kinds == {"b"} else "float64"
+    return "int64" if kinds <= set("biu") else "float64"

@@ -224,10 +224,9 @@ PLANTED: dict[str, tuple[Any, str, Any]] = {
 def test_the_oracle_finds_planted_bugs(oracle: Oracle, duckdb, monkeypatch: pytest.MonkeyPatch, bug: str) -> None:
     random = np.random.default_rng(0)
     asked, tables = worlds.asked(random, 12), worlds.tables_of(random, 40)
-    features = [
-        Trailing(worlds.EVENTS, by="place", over=(hours(1), hours(4)), n=count(), least=minimum("delay")),
-        Trailing(worlds.MENDED, by="place", over=hours(9), kept=count()),
-    ]
+    features = [Trailing(worlds.EVENTS, by="place", over=(hours(1), hours(4)), n=count(), least=minimum("delay"))]
+    if not bug.startswith("event time"):  # corrections of one moment are refused at once
+        features.append(Trailing(worlds.MENDED, by="place", over=hours(9), kept=count()))
     wanted = oracle(features, asked, tables)
     _agree(compute(features, asked, tables, key="id", backend=duckdb), wanted)
     monkeypatch.setattr(*PLANTED[bug])
