@@ -18,6 +18,7 @@ from mlsys_assets.features.aggregate import (
 from mlsys_assets.features.embedded import log as log_module
 from mlsys_assets.features.embedded.engine import compute
 from mlsys_assets.features.feature import reads
+from mlsys_assets.features.key import Key
 from mlsys_assets.features.lookup import Lookup
 from mlsys_assets.features.request import Request
 from mlsys_assets.features.trailing import Trailing
@@ -196,3 +197,39 @@ def test_the_oracle_finds_planted_bugs(oracle: Oracle, monkeypatch: pytest.Monke
     found = compute(plain, asked, tables, key="id")
     with pytest.raises(AssertionError):
         worlds.agree(found.column_names[2:], worlds.rows_of(found), oracle(plain, asked, tables))
+
+
+def test_other_types_of_columns_are_read_as_they_are_meant() -> None:
+    asked = _ask(START).set_column(1, "place", pa.array(["A"], pa.large_string()))
+    asked = asked.set_column(2, "line", pa.array([100], pa.int8()))
+    table = _events((START, 1.0), (START, 2.0))["events"]
+    for i, (name, other) in enumerate([("id", ["b", "a"]), ("place", ["A", "A"])]):
+        table = table.set_column(i, name, pa.array(other).dictionary_encode())
+    features = [
+        Request("place", hundredfold=lambda row: row["line"] * 100),
+        Trailing(EVENTS, by="place", over=hours(1), n=count(), last=last("delay"), place=last("place")),
+    ]
+    (row,) = worlds.rows_of(compute(features, asked, {"events": table}, key="id"))
+    assert row == ["A", 10_000.0, 2.0, 1.0, "A"], "of rows of one moment the greater key comes last"
+
+
+@pytest.mark.parametrize(("line", "rows"), [(2**53, 1), (2**53 + 1, 0), (0, 2), (3, 0), (-(2**63), 1)])
+def test_a_whole_number_is_the_same_key_as_an_equal_float(line: int, rows: int) -> None:
+    asked = _ask(START).set_column(2, "line", pa.array([line]))
+    amounts = [2.0**53, 0.0, -0.0, 3.5, math.nan, math.inf, -(2.0**63), 2.0**63]
+    tables = _events(*((START, amount) for amount in amounts))
+    features = [Trailing(EVENTS, by=Key("amount", "line", "delay"), over=hours(1), n=count())]
+    assert worlds.rows_of(compute(features, asked, tables, key="id")) == [[rows]]
+    turned = tables["events"].set_column(2, "line", pa.array([line] * len(amounts)))
+    features = [Trailing(EVENTS, by=Key("amount", "size", "line"), over=hours(1), n=count())]
+    for amount in (2.0**53, 3.5, 0.0):
+        one = asked.set_column(3, "size", pa.array([amount]))
+        (found,) = worlds.rows_of(compute(features, one, {"events": turned}, key="id"))
+        assert found == [len(amounts) * (amount == line)]
+
+
+def test_two_rows_of_one_name_and_moment_are_refused() -> None:
+    features = [Trailing(worlds.MENDED, by="place", over=hours(1), n=count())]
+    table = _events((START, 1.0), (START, 2.0))["events"].set_column(0, "id", pa.array([7, 7]))
+    with pytest.raises(ValueError, match=r"mended: two rows named \{'id': 7\} became known at one moment"):
+        compute(features, _ask(START), {"mended": table}, key="id")

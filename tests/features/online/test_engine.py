@@ -20,6 +20,7 @@ from mlsys_assets.features.online.engine import OnlineFeatures, records
 from mlsys_assets.features.online.rows import Rows
 from mlsys_assets.features.online.snapshot import changes, restore, stored as kept_now
 from mlsys_assets.features.request_table import request_columns
+from mlsys_assets.features.scheduled import Scheduled
 from mlsys_assets.features.trailing import Trailing
 from mlsys_assets.types import days, hours
 
@@ -212,6 +213,13 @@ def test_bad_events_are_told_and_change_nothing() -> None:
     state = online(features)
     assert state.update("events", good)
     assert state.read({"place": "A"}, 0) == [1.0, 1.0, 1.0]
+
+
+def test_a_request_without_its_planned_time_is_told() -> None:
+    state = online([Scheduled(worlds.PLAN, by="place", around=hours(1), max_age=days(1), at="planned", n=count())])
+    assert state.read({"place": "A", "planned": 0}, 0) == [0.0]
+    with pytest.raises(ValueError, match="a request has no planned; every row must have a time"):
+        state.read({"place": "A", "planned": None}, 0)
 
 
 def test_one_huge_key_costs_two_bisections_a_window() -> None:

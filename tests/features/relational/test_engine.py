@@ -170,6 +170,13 @@ def test_other_types_of_columns_are_read_as_they_are_meant(duckdb) -> None:
     assert worlds.rows_of(found) == [["A", 3.0, 1.0, 1.0]]
 
 
+def test_two_rows_of_one_name_and_moment_are_refused(duckdb) -> None:
+    features = [Trailing(worlds.MENDED, by="place", over=hours(1), n=count())]
+    table = _log((worlds.START, 1.0), (worlds.START, 2.0))["events"].set_column(0, "id", pa.array([7, 7]))
+    with pytest.raises(ValueError, match=r"mended: two rows named \{'id': 7\} became known at one moment"):
+        compute(features, _ask(worlds.START), {"mended": table}, key="id", backend=duckdb)
+
+
 def test_what_cannot_be_computed_is_refused(duckdb) -> None:
     features = [Trailing(worlds.EVENTS, by="place", over=hours(1), n=count(), delay=mean("delay"))]
     at, good = worlds.START, _log()
