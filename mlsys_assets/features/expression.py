@@ -64,7 +64,7 @@ class _Operand(NDArrayOperatorsMixin):
         raise NotRowByRow("len")
 
     def __bool__(self) -> bool:
-        raise NotRowByRow("if, and, or, not, min or max")
+        raise NotRowByRow("if, in, and, or, not, min or max")
 
 
 class _Reading(Mapping[str, Any]):

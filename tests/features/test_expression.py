@@ -89,7 +89,8 @@ COLUMNS = [Column("delay", "float64"), Column("line", "int64"), Column("place", 
         (lambda row: [x for x in row["delay"]], "going through"),  # noqa: C416
         (lambda row: sum(row["delay"]), "going through"),
         (lambda row: max(row["delay"], 0), "max"),
-        (lambda row: row["delay"] if row["line"] else 0, "if, and, or"),
+        (lambda row: row["delay"] if row["line"] else 0, "if, in, and, or"),
+        (lambda row: row["place"] in ("A", "B"), "if, in, and, or"),
         (lambda row: row["line"] - len(row["delay"]), "len"),
     ],
 )
