@@ -24,6 +24,7 @@ NUMPY = {
     "timestamp": lambda microseconds: np.datetime64(microseconds, "us"),
 }
 """What an expression is handed in place of a plain value, so that its operators are those of arrays."""
+OF_NUMPY = (np.generic, np.ndarray)
 
 
 class _UnknownValueError(Exception):
@@ -83,7 +84,7 @@ def _expression(of: Expression, kinds: Mapping[str, Any]) -> Scalar:
             found = of(_Row(row, kinds))
         except _UnknownValueError:
             return None
-        found = found.item() if isinstance(found, np.generic | np.ndarray) else found
+        found = found.item() if isinstance(found, OF_NUMPY) else found
         return found if found == found else None  # noqa: PLR0124 - NaN is no value
 
     return value
