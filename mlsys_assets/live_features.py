@@ -71,8 +71,9 @@ class LiveFeatures:
         served = serve(
             held.online, events, asked, key=requests.key, schema=system.feature_schema, predict_at=requests.predict_at
         )
-        if held.position is None or held.position.at <= tick.end or held.position.signature != self.signature:
-            self._store(held, tick.end)
+        before = held.position
+        if before is None or before.at <= tick.end or before.signature != self.signature:
+            self._store(held, tick.end)  # a tick that is done again moves no later state back
         return served
 
     def rebuild(self, at: datetime) -> int:

@@ -64,19 +64,20 @@ def told_once(told: pa.Table, *, key: str, corrections: bool) -> Finding:
     told
         (n, ≥ 2) rows of the label table with ``key`` and ``known_at``.
     """
-    entities = len(told) and pc.count_distinct(told[key]).as_py()
-    names = [key, KNOWN_AT] if corrections else [key]
+    entities = pc.count_distinct(told[key]).as_py()
+    names, again, first = (
+        ([key, KNOWN_AT], "at the same moment", "the first by state and label")
+        if corrections
+        else ([key], "already", "what was known first")
+    )
     found = told.select(names).group_by(names).aggregate([([], "count_all")])
-    again = len(told) - len(found)
-    counted = f"{entities:,} entities" + (f", {len(found) - entities:,} corrections" if corrections else "")
-    if not again:
-        rule = ": what became known last counts" if corrections else ""
-        return Finding(TOLD_ONCE, True, counted + rule, Severity.WARN, {"rows told again": 0})
+    rows = len(told) - len(found)
+    if not rows:
+        more = f", {len(found) - entities:,} corrections: what became known last counts" if corrections else ""
+        return Finding(TOLD_ONCE, True, f"{entities:,} entities{more}", Severity.WARN, {"rows told again": 0})
     (example,) = found.filter(pc.greater(found["count_all"], 1))[key][:1].to_pylist()
     summary = (
-        f"{again:,} of {len(told):,} rows tell of an entity that another told of "
-        f"{'at the same moment' if corrections else 'already'}, such as {example!r}; "
-        f"{'the first by state and label' if corrections else 'what was known first'} counts: look at what the label's "
-        "sources call an event"
+        f"{rows:,} of {len(told):,} rows tell of an entity that another told of {again}, such as {example!r}; {first} "
+        "counts: look at what the label's sources call an event"
     )
-    return Finding(TOLD_ONCE, False, summary, Severity.WARN, {"rows told again": again})
+    return Finding(TOLD_ONCE, False, summary, Severity.WARN, {"rows told again": rows})
