@@ -39,11 +39,14 @@ from mlsys_assets import (
     minutes,
     utc,
 )  # fmt: skip
+from mlsys_assets.dagster_adapter import in_tick
 from mlsys_assets.data_ingestion.csv_file import parse_csv
 from mlsys_assets.data_sampling.identity import data_hash
 from mlsys_assets.instance import open_instance
 from mlsys_assets.known import known_rows
 from mlsys_assets.live_features import LiveFeatures
+from mlsys_assets.prediction.batch import prediction_schema
+from mlsys_assets.production_monitoring.assets import _cold_start
 from mlsys_assets.runs import Runner
 from mlsys_assets.tables import SOURCE_FILE
 from mlsys_resources.resources import build_resources
@@ -180,6 +183,26 @@ def test_a_corrected_label_is_another_from_when_it_was_known(world: World) -> No
     assert world.training_set(as_of, world.versions) != old
     early = START + days(3)
     assert world.training_set(early, world.versions) == world.training_set(early, before), "it was not known then"
+
+
+def test_the_error_by_what_is_known_is_that_of_corrected_labels(world: World) -> None:
+    third, schema = TimeWindow(START + days(2), START + days(3)), prediction_schema("id", "predict_at")
+    world.ingest()
+    asked = world.stores.lake.read("small", "features", ticks=[third.start], columns=["id", "predict_at"])
+    made = pa.table([*asked.columns, *(pa.repeat(pa.scalar(said), len(asked)) for said in (0.5, "m", third.start))],
+                    names=schema.names).cast(schema)  # fmt: skip
+    world.stores.lake.write_ticks("small", "predictions", in_tick(made, third.start), schema=schema,
+                                  ticks=[third.start], run_id="made")  # fmt: skip
+
+    def positives() -> int:
+        told = _cold_start(replace(world.system, cold_start="place_n_1d"), world.stores, third)["cold start"].value
+        return sum(int(line.split("|")[3]) for line in told.splitlines()[2:])
+
+    was = positives()
+    world.answers.say("A50", "A", 99, START + hours(53), third.end - hours(1))  # what was 0 is 1
+    world.ingest(third.start, third.end)
+    assert was > 0
+    assert positives() == was + 1
 
 
 def test_the_old_rule_holds_where_nothing_may_be_corrected(world: World) -> None:

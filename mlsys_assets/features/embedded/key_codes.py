@@ -83,8 +83,6 @@ def _encode(column: pa.Array) -> tuple[Ints, pa.Array]:
         column = pc.if_else(pc.is_nan(column), None, column)  # a key that is not a number is no key
     elif pa.types.is_integer(column.type) or pa.types.is_boolean(column.type):
         column = column.cast(pa.int64())
-    elif pa.types.is_large_string(column.type):
-        column = column.cast(pa.string())
     encoded = column.dictionary_encode()
     indices = encoded.indices if encoded.indices.null_count == 0 else pc.fill_null(encoded.indices, -1)
     codes: Ints = indices.to_numpy().astype(np.int64)

@@ -211,6 +211,9 @@ def test_other_types_of_columns_are_read_as_they_are_meant() -> None:
     ]
     (row,) = worlds.rows_of(compute(features, asked, {"events": table}, key="id"))
     assert row == ["A", 10_000.0, 2.0, 1.0, "A"], "of rows of one moment the greater key comes last"
+    large = table.set_column(1, "place", pa.array(["A", "A"], pa.large_string()))
+    for asking in (asked, _ask(START).set_column(2, "line", asked["line"])):
+        assert worlds.rows_of(compute(features, asking, {"events": large}, key="id")) == [row]
 
 
 @pytest.mark.parametrize(("line", "rows"), [(2**53, 1), (2**53 + 1, 0), (0, 2), (3, 0), (-(2**63), 1)])
