@@ -1,19 +1,25 @@
 """Intervals by the block bootstrap: days are drawn, not rows, since rows of a day share its weather."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlsys_assets.measures.metrics import Floats, Metric, Weights, value
+from mlsys_assets.measures.metrics import Floats, Metric, Weights
+from mlsys_assets.types import days
 
-DRAWS = 200
+DRAWS = 1000
 LEVEL = 0.95
 LEAST_OF_EACH_CLASS = 30
 """Fewer positives or negatives than this, and an interval is itself a guess."""
-LEAST_BLOCKS = 5
+LEAST_BLOCKS = 7
+"""From so many days on, intervals of 95% covered the truth in 92 to 98 of 100 simulated weeks (see the tests)."""
+A_DAY = days(1)
+MOST_UNTOLD = 0.05
+"""In a larger share of draws without a value, all that tells it stands in two or three days."""
 
 
 @dataclass(frozen=True)
@@ -23,18 +29,48 @@ class Support:
     Parameters
     ----------
     least_of_each_class
-        Positive rows, and negative rows.
+        Rows of each class; of labels that are no classes, half as many as rows in all.
     least_blocks
         Blocks (days) with rows.
+    block
+        How long a block is: rows of one may depend on each other, those of two may not.
     """
 
     least_of_each_class: int = LEAST_OF_EACH_CLASS
     least_blocks: int = LEAST_BLOCKS
+    block: timedelta = A_DAY
+
+    def suffices(self, label: Floats, score: Floats, blocks: int) -> bool:
+        """Return whether (n,) labels in so many blocks are enough to tell how good (n,) or (n, k) scores are."""
+        if blocks < self.least_blocks or not len(label):
+            return False
+        classes = 2 if score.ndim == 1 else score.shape[1]
+        found = np.isin(label, np.arange(classes))
+        if not found.all():
+            return len(label) >= 2 * self.least_of_each_class
+        return int(np.bincount(label.astype(np.intp), minlength=classes).min()) >= self.least_of_each_class
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its interval, and how much it rests on; NaN throughout where the data cannot tell."""
+    """A value with its interval, and how much it rests on; NaN throughout where the data cannot tell.
+
+    Parameters
+    ----------
+    value, low, high
+        The metric on all rows, and the 95% interval.
+    rows, positives, blocks
+        What it rests on.
+    sufficient
+        Whether it can be told at all.
+    error
+        The standard error: its interval at another level, and how likely chance alone gives as much.
+    bias
+        How much more the draws give than all rows do, on the mean: what resampling adds, so that the interval
+        reaches as much further down. Of an error of calibration it is large, of a mean nothing.
+    note
+        Why the metric could not be computed, if it failed.
+    """
 
     value: float
     low: float
@@ -43,8 +79,35 @@ class Estimate:
     positives: int
     blocks: int
     sufficient: bool = True
+    error: float = np.nan
+    bias: float = 0.0
+    note: str = ""
 
-    def as_dict(self) -> dict[str, float | int | bool | None]:
+    @classmethod
+    def untold(cls, label: Floats, blocks: int, *, note: str = "") -> "Estimate":
+        """Return that (n,) labels in so many blocks cannot tell."""
+        rows, positives = len(label), int((label > 0).sum())
+        return cls(np.nan, np.nan, np.nan, rows, positives, blocks, sufficient=False, note=note)
+
+    def interval(self, level: float = LEVEL) -> tuple[float, float]:
+        """Return the interval at a level: Student's t on as many degrees of freedom as blocks but one."""
+        from scipy.special import stdtrit
+
+        reach = float(stdtrit(max(self.blocks - 1, 1), (1 + level) / 2)) * self.error
+        return self.value - max(self.bias, 0.0) - reach, self.value - min(self.bias, 0.0) + reach
+
+    def p_above(self, limit: float) -> float:
+        """Return how likely a value as high comes by chance if the truth is ``limit``: one-sided; NaN if untold."""
+        from scipy.special import stdtr
+
+        if not self.sufficient:
+            return np.nan
+        least = self.value - max(self.bias, 0.0)
+        if self.error == 0:
+            return 0.0 if least > limit else 1.0
+        return float(stdtr(max(self.blocks - 1, 1), (limit - least) / self.error))
+
+    def as_dict(self) -> dict[str, Any]:
         """Return it as JSON holds it; NaN becomes null."""
         return {k: None if v != v else v for k, v in asdict(self).items()}  # noqa: PLR0124 - NaN differs from itself
 
@@ -55,14 +118,17 @@ class Estimate:
         return cls(**known)
 
     def __str__(self) -> str:
+        if self.note:
+            return f"failed: {self.note}"
         if not self.sufficient:
             return f"insufficient data ({self.rows} rows, {self.positives} positive, {self.blocks} days)"
         return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
 
 
-def day_blocks(at: NDArray[np.datetime64]) -> NDArray[np.intp]:
-    """Return (n,) the number of each row's UTC day, 0 … k−1 in order of time."""
-    _, block = np.unique(at.astype("datetime64[D]"), return_inverse=True)
+def day_blocks(at: NDArray[np.datetime64], *, length: timedelta = A_DAY) -> NDArray[np.intp]:
+    """Return (n,) the number of each row's UTC day, or of a block of another ``length``, 0 … k−1 in order of time."""
+    stamp = at.astype("datetime64[us]").astype(np.int64) // (length // timedelta(microseconds=1))
+    _, block = np.unique(stamp, return_inverse=True)
     return np.asarray(block, dtype=np.intp)
 
 
@@ -76,10 +142,13 @@ def bootstrap(block: NDArray[np.intp], *, seed: int, draws: int = DRAWS) -> Weig
 def estimate(
     metric: Metric, label: Floats, score: Floats, *, weights: Weights, support: Support | None = None
 ) -> Estimate:
-    """Return a metric with its percentile interval."""
-    return _estimate(
-        value(metric, label, score), metric.draws(label, score, weights), label, weights, support or Support()
-    )
+    """Return a metric with its interval; a metric that fails is told in the estimate's ``note``.
+
+    The interval is studentized: Student's t times the standard deviation over draws, corrected for the number of
+    blocks. Percentiles of the draws are too narrow with few days, and miss an error of calibration altogether, which
+    grows with every resampling.
+    """
+    return _estimate([(metric, score, 1.0)], label, weights, support or Support())
 
 
 def difference(
@@ -91,18 +160,38 @@ def difference(
     support: Support | None = None,
 ) -> Estimate:
     """Return the metric of the first scores minus that of the second, paired: the same rows in every draw."""
-    first, second = scores
-    whole = value(metric, label, first) - value(metric, label, second)
-    drawn = metric.draws(label, first, weights) - metric.draws(label, second, weights)
-    return _estimate(whole, drawn, label, weights, support or Support())
+    return _estimate([(metric, scores[0], 1.0), (metric, scores[1], -1.0)], label, weights, support or Support())
 
 
-def _estimate(whole: float, drawn: Floats, label: Floats, weights: Weights, support: Support) -> Estimate:
-    rows, positives = len(label), int(label.sum())
+def spread(whole: float, drawn: Floats, *, label: Floats, blocks: int) -> Estimate:
+    """Return the estimate of a value with (b,) values of it under the draws; untold if too many draws have none."""
+    told = drawn[np.isfinite(drawn)]
+    if not np.isfinite(whole) or len(told) < (1 - MOST_UNTOLD) * len(drawn) or len(told) < 2:  # noqa: PLR2004 - spread
+        return Estimate.untold(label, blocks)
+    error, bias = float(told.std(ddof=1)) * float(np.sqrt(blocks / max(blocks - 1, 1))), float(told.mean()) - whole
+    rows, positives = len(label), int((label > 0).sum())
+    found = Estimate(float(whole), np.nan, np.nan, rows, positives, blocks, error=error, bias=bias)
+    low, high = found.interval()
+    return replace(found, low=low, high=high)
+
+
+def require_rows(label: Floats, score: Floats, *, what: str, probabilities: bool = True) -> None:
+    """Raise ValueError unless there is a finite score for each label, and each in [0, 1] if they are probabilities."""
+    if len(label) != len(score):
+        raise ValueError(f"{what}: {len(score)} scores for {len(label)} labels; they must be of the same rows")
+    if bad := int((~np.isfinite(score)).sum() + (~np.isfinite(label)).sum()):
+        raise ValueError(f"{what}: {bad} labels or scores are not finite; leave out rows without a label")
+    if probabilities and len(score) and not (score.min() >= 0 and score.max() <= 1):
+        raise ValueError(f"{what}: scores reach from {score.min():g} to {score.max():g}; probabilities are in [0, 1]")
+
+
+def _estimate(parts: list[tuple[Metric, Floats, float]], label: Floats, weights: Weights, support: Support) -> Estimate:
     blocks = len(np.unique(weights.block))
-    drawn = drawn[np.isfinite(drawn)]
-    enough = min(positives, rows - positives) >= support.least_of_each_class and blocks >= support.least_blocks
-    if not enough or not len(drawn):
-        return Estimate(np.nan, np.nan, np.nan, rows, positives, blocks, sufficient=False)
-    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Estimate(float(whole), float(low), float(high), rows, positives, blocks)
+    if not support.suffices(label, parts[0][1], blocks):
+        return Estimate.untold(label, blocks)
+    try:
+        whole = sum(sign * float(m.draws(label, score, weights.whole)[0]) for m, score, sign in parts)
+        drawn = np.sum([sign * m.draws(label, score, weights) for m, score, sign in parts], axis=0)
+    except Exception as error:  # noqa: BLE001 - a metric may be anybody's: it is named, and the others still come
+        return Estimate.untold(label, blocks, note=f"{parts[0][0].name}: {type(error).__name__}: {error}")
+    return spread(whole, drawn, label=label, blocks=blocks)
