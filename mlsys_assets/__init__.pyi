@@ -64,6 +64,14 @@ from mlsys_assets.models.candidate import (
 from mlsys_assets.models.gradient_boosting import LightGBM as LightGBM
 from mlsys_assets.models.linear import LogisticRegression as LogisticRegression
 from mlsys_assets.models.predictor import Predictor as Predictor
+from mlsys_assets.offline_evaluation.challenger import (
+    Best as Best,
+    SimplestWithinNoise as SimplestWithinNoise,
+)
+from mlsys_assets.offline_evaluation.champion_gate import (
+    NonInferiority as NonInferiority,
+    Superiority as Superiority,
+)
 from mlsys_assets.offline_evaluation.gates import Gates as Gates
 from mlsys_assets.offline_evaluation.slices import Slice as Slice
 from mlsys_assets.retraining.arbiter import (

@@ -17,6 +17,10 @@ CANDIDATE = "candidate"
 """A candidate that was fitted: its name is the candidate's."""
 EVALUATION = "evaluation"
 """How a model did on the tests: its name is the candidate's, or CHAMPION."""
+CHALLENGER = "challenger"
+"""Which candidate is held against the champion, and why: its only name is the same."""
+COMPARISON = "comparison"
+"""The challenger against another model on the same rows: its name is the other's."""
 GATE = "gate"
 """Whether the challenger may become champion."""
 REFIT = "refit"
@@ -26,7 +30,7 @@ PROMOTION = "promotion"
 ROLLBACK = "rollback"
 """A person put an earlier champion back."""
 
-TRAINING = (TRAINING_SET, CANDIDATE, EVALUATION, GATE, REFIT, PROMOTION)
+TRAINING = (TRAINING_SET, CANDIDATE, EVALUATION, CHALLENGER, COMPARISON, GATE, REFIT, PROMOTION)
 """The kinds of a training's records, in their order."""
 
 # Names.

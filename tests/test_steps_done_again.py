@@ -11,7 +11,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from mlsys_assets import FixedClock, LightGBM, MLSystem, Requests, TimeSplit, TimeWindow, build_definitions, days, utc
+from mlsys_assets import (
+    FixedClock,
+    LightGBM,
+    MLSystem,
+    NonInferiority,
+    Requests,
+    TimeSplit,
+    TimeWindow,
+    build_definitions,
+    days,
+    utc,
+)
 from mlsys_assets.commands.rollback import roll_back
 from mlsys_assets.data_labeling.label import label_schema
 from mlsys_assets.instance import open_instance
@@ -32,7 +43,7 @@ def rain() -> MLSystem:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     # Any that beats the baselines may follow the champion: how gates judge is tested elsewhere.
-    return replace(module.rain, gates=replace(module.rain.gates, recent_margin=1.0, static_margin=1.0))
+    return replace(module.rain, gates=replace(module.rain.gates, champion=NonInferiority(recent=1.0, static=1.0)))
 
 
 class Home:

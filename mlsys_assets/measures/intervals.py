@@ -98,14 +98,20 @@ class Estimate:
 
     def p_above(self, limit: float) -> float:
         """Return how likely a value as high comes by chance if the truth is ``limit``: one-sided; NaN if untold."""
+        return self._chance(self.value - max(self.bias, 0.0) - limit)
+
+    def p_below(self, limit: float) -> float:
+        """Return how likely a value as low comes by chance if the truth is ``limit``: one-sided; NaN if untold."""
+        return self._chance(limit - self.value + min(self.bias, 0.0))
+
+    def _chance(self, beyond: float) -> float:
         from scipy.special import stdtr
 
         if not self.sufficient:
             return np.nan
-        least = self.value - max(self.bias, 0.0)
         if self.error == 0:
-            return 0.0 if least > limit else 1.0
-        return float(stdtr(max(self.blocks - 1, 1), (limit - least) / self.error))
+            return float(beyond <= 0)
+        return float(stdtr(max(self.blocks - 1, 1), -beyond / self.error))
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON holds it; NaN becomes null."""

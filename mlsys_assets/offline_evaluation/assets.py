@@ -1,33 +1,31 @@
 """Sealed tests opened once, every model on the same rows, and a verdict."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import dagster as dg
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mlsys_assets import dagster_adapter as adapter
-from mlsys_assets.data_sampling.rows import moments
-from mlsys_assets.data_sampling.views import OpenedTest, Test
+from mlsys_assets.data_sampling.views import OpenedTest, Test, Validation
 from mlsys_assets.decision_step import DecisionStep
-from mlsys_assets.ledger import EVALUATION as EVALUATED, GATE, TRAINING_SET
-from mlsys_assets.measures.metrics import Floats
+from mlsys_assets.ledger import CHALLENGER, COMPARISON, EVALUATION as EVALUATED, GATE, TRAINING_SET
 from mlsys_assets.models.bundle import from_files
 from mlsys_assets.models.predictor import Predictor
-from mlsys_assets.offline_evaluation.challenger import challenger
+from mlsys_assets.offline_evaluation.champion_gate import RECENT
 from mlsys_assets.offline_evaluation.comparison import Comparison, Scored, compare
 from mlsys_assets.offline_evaluation.curves import curves_plot, thumbnail_of_curves
-from mlsys_assets.offline_evaluation.evaluation import Evaluation, Evaluator, score_schema
+from mlsys_assets.offline_evaluation.evaluation import Evaluation, Evaluator, groups_of, score_schema
 from mlsys_assets.offline_evaluation.findings import CHECKS, SCHEDULED, accuracy_misleads, read_once
-from mlsys_assets.offline_evaluation.gates import RECENT, Case, decide
 from mlsys_assets.offline_evaluation.slice_plot import slice_plot, thumbnail_of_slices
+from mlsys_assets.offline_evaluation.verdict import Case, decide
 from mlsys_assets.system import MLSystem
 from mlsys_assets.tables import PREDICT_AT, TIMESTAMP
 from mlsys_assets.types import CHAMPION
 from mlsys_resources.artifact_files import SavedArtifacts
-from mlsys_resources.operations_rows import Alias, Decision
+from mlsys_resources.operations_rows import Alias
 from mlsys_resources.resources import Resources
 
 STAGE = "offline_evaluation"
@@ -73,35 +71,31 @@ def _evaluation(system: MLSystem) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         step = DecisionStep(context, system, stores)
         split = step.split(step.training_rows())
-        scored = [*_candidates(step), *_champion(step)]
+        models = [*_candidates(step), *_champion(step)]
+        chosen = _choose(step, split.validation, models)
+        tests = [split.recent_test, *([split.static_test] if system.split.static_test else [])]
+        opened = {test.name: _opened(step, test, models, config.reason or SCHEDULED) for test in tests}
+        scored = {test.name: _scored(system, test, opened[test.name], models) for test in tests}
         evaluator = Evaluator(system.metrics, system.slices, seed=system.seed, support=system.gates.support)
-        found, plots, tables, best = [], {}, [], _best(step)
-        curves: dict[str, dg.MarkdownMetadataValue] = {}
-        for test in [split.recent_test, *([split.static_test] if system.split.static_test else [])]:
-            view = _opened(step, test, scored, config.reason or SCHEDULED)
-            scores = {m.name: m.predictor.predict(view.features, threads=system.threads) for m in scored}
-            found += [
-                evaluator.evaluate(
-                    view, scores[m.name], model=m.name, hashes=(m.content_hash, test.content_hash), split=test.name
-                )
-                for m in scored
-            ]
-            if len(view):
-                plots[test.name] = curves_plot(scores, view.label, title=f"{test.name} as of {step.as_of:%Y-%m-%d}")
-                first = {name: scores[name] for name in (best, CHAMPION) if name in scores}
-                small = thumbnail_of_curves(first, view.label, title=f"{test.name} curves")
-                curves |= adapter.pictures(f"{test.name} curves", small, plots[test.name])
-            tables += [_score_rows(system, view, m, test, scores[m.name]) for m in scored]
+        found = [
+            evaluator.evaluate(
+                opened[name], one.scores[m.name], model=m.name, hashes=(m.content_hash, one.data_hash), split=name
+            )
+            for name, one in scored.items()
+            for m in models
+        ]
+        compared = _compared(step, scored, chosen)
+        plots, curves = _curves(step, scored, best=chosen)
         written = stores.lake.write_ticks(
             system.name,
             SCORES,
-            adapter.in_tick(pa.concat_tables(tables), step.as_of),
+            adapter.in_tick(pa.concat_tables(_score_rows(system, opened, scored)), step.as_of),
             schema=score_schema(system.requests.key, PREDICT_AT),
             ticks=[step.as_of],
             run_id=context.run.run_id,
         )
-        _record(step, found, {"scores_version": written.version, "scores_hash": written.content_hash})
-        _tell_mlflow(stores, scored, found, plots)
+        _record(step, found, compared, {"scores_version": written.version, "scores_hash": written.content_hash})
+        _tell_mlflow(stores, models, found, plots)
         reads = stores.operations.test_reads(system.name)
         findings = [
             read_once(reads, step.as_of),
@@ -111,7 +105,7 @@ def _evaluation(system: MLSystem) -> dg.AssetsDefinition:
             metadata={
                 **curves,
                 **{f"{name} metrics": _metric_table(system, found, name) for name in plots},
-                **_slices(system, found, best),
+                **_slices(system, found, chosen),
                 "slices in numbers": _slice_table(system, found),
             },
             check_results=[adapter.check_result(f, asset) for f in findings],
@@ -134,20 +128,12 @@ def _decision(system: MLSystem) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]
     ) -> dg.MaterializeResult:
         step = DecisionStep(context, system, stores)
-        declared = {CHAMPION, *(d.name for d in step.fitted())}
-        records = [d for d in step.decisions(EVALUATED) if d.name in declared]
-        evaluations = [Evaluation.from_dict(d.name, s, found) for d in records for s, found in d.evidence.items()]
-        tests = {split: _scored(step, split, records) for split in records[0].evidence}
-        name = _challenger(step)
+        (choice,) = step.decisions(CHALLENGER)
+        name, case = choice.evidence["challenger"], _case(step, choice.evidence["challenger"])
+        (mine,) = [d for d in step.decisions(EVALUATED) if d.name == name]
+        rows = {split: one["data_hash"] for split, one in mine.evidence.items()}
+        verdict = decide(system.gates, case, model_hash=mine.evidence[RECENT]["model_hash"], data_hashes=rows)
         champion = step.champion_before()
-        case = Case(
-            name,
-            evaluations,
-            [_compare(system, tests[s], name, b) for s in tests for b in step.baselines],
-            _against_champion(system, tests, name, _trained(step, champion)),
-        )
-        hashes = {split: scored.data_hash for split, scored in tests.items()}
-        verdict = decide(system.gates, case, model_hash=tests[RECENT].hashes[name], data_hashes=hashes)
         step.record(
             GATE,
             CHAMPION,
@@ -196,72 +182,100 @@ def _opened(step: DecisionStep, test: Test, scored: list[_Model], reason: str) -
     return test.open(step.record_read, models=models, reason=reason)
 
 
-def _score_rows(system: MLSystem, view: OpenedTest, model: _Model, test: Test, scores: Floats) -> pa.Table:
-    n = len(view)
-    columns = [pa.repeat(v, n) for v in (model.name, model.content_hash, test.name, test.content_hash)]
-    at = pa.array(view.at, pa.timestamp("us")).cast(TIMESTAMP)
-    values = [*columns, view.ids, at, pa.array(view.label), pa.array(scores)]
-    return pa.table(values, schema=score_schema(system.requests.key, PREDICT_AT))
+def _choose(step: DecisionStep, validation: Validation, models: list[_Model]) -> str:
+    """Return the candidate that is held against the champion, chosen on validation and put on record."""
+    system = step.system
+    own = [m for m in models if m.name not in (CHAMPION, *step.baselines)]
+    if not own:
+        raise dg.Failure(f"no model candidate could be fitted as of {step.as_of:%Y-%m-%d}; see the asset candidates")
+    scores = {m.name: m.predictor.predict(validation.features, threads=system.threads) for m in own}
+    hashes = {m.name: m.content_hash for m in own}
+    rows = Scored("validation", validation.content_hash, validation.at, validation.label, scores, hashes)
+    choice = system.gates.choice.choose(rows, system.metrics[0], seed=system.seed, support=system.gates.support)
+    evidence = {"challenger": choice.name, "rows": rows.data_hash, **adapter.numbers(choice.evidence)}
+    step.record(CHALLENGER, CHALLENGER, verdict=choice.name, reason=choice.reason, evidence=evidence)
+    return choice.name
 
 
-def _record(step: DecisionStep, found: list[Evaluation], context: Mapping[str, object]) -> None:
+def _scored(system: MLSystem, test: Test, view: OpenedTest, models: list[_Model]) -> Scored:
+    scores = {m.name: m.predictor.predict(view.features, threads=system.threads) for m in models}
+    hashes, groups = {m.name: m.content_hash for m in models}, groups_of(system.slices, view.features)
+    return Scored(test.name, test.content_hash, view.at, view.label, scores, hashes, groups)
+
+
+def _compared(step: DecisionStep, scored: Mapping[str, Scored], challenger: str) -> list[Comparison]:
+    """Return the challenger against each baseline, and against the champion on what that one has not seen."""
+    gates, champion = step.system.gates, _trained(step, step.champion_before())
+    against = partial(compare, metrics=gates.compared, seed=step.system.seed, support=gates.support)
+    fitted = [name for name in step.baselines if name in scored[RECENT].scores]
+    found = [against(one, (challenger, b)) for one in scored.values() for b in fitted]
+    if champion is not None:
+        unseen = {**scored, RECENT: scored[RECENT].unseen_since(champion)}
+        by = gates.champion.metric
+        found += [against(one, (challenger, CHAMPION), by_slice=by) for one in unseen.values()]
+    return found
+
+
+def _score_rows(system: MLSystem, opened: Mapping[str, OpenedTest], scored: Mapping[str, Scored]) -> Iterator[pa.Table]:
+    schema = score_schema(system.requests.key, PREDICT_AT)
+    for name, one in scored.items():
+        view = opened[name]
+        at = pa.array(view.at, pa.timestamp("us")).cast(TIMESTAMP)
+        for model, score in one.scores.items():
+            columns = [pa.repeat(v, len(view)) for v in (model, one.hashes[model], name, one.data_hash)]
+            yield pa.table([*columns, view.ids, at, pa.array(view.label), pa.array(score)], schema=schema)
+
+
+def _curves(
+    step: DecisionStep, scored: Mapping[str, Scored], *, best: str
+) -> tuple[dict[str, bytes], dict[str, dg.MarkdownMetadataValue]]:
+    """Return each test's curves as a picture, and as metadata that is seen at once."""
+    plots, shown = dict[str, bytes](), dict[str, dg.MarkdownMetadataValue]()
+    for name, one in scored.items():
+        if len(one.label):
+            plots[name] = curves_plot(one.scores, one.label, title=f"{name} as of {step.as_of:%Y-%m-%d}")
+            first = {model: one.scores[model] for model in (best, CHAMPION) if model in one.scores}
+            small = thumbnail_of_curves(first, one.label, title=f"{name} curves")
+            shown |= adapter.pictures(f"{name} curves", small, plots[name])
+    return plots, shown
+
+
+def _record(
+    step: DecisionStep, found: list[Evaluation], compared: list[Comparison], context: Mapping[str, object]
+) -> None:
+    first = step.system.metrics[0].name
     for model in dict.fromkeys(e.model for e in found):
         mine = [e for e in found if e.model == model]
-        first = step.system.metrics[0].name
         told = ", ".join(f"{first} on {e.split} {e.whole[first]}" for e in mine)
-        step.record(
-            EVALUATED, model, verdict="evaluated", reason=told, evidence={e.split: e.as_dict() for e in mine},
-            context=context,
-        )  # fmt: skip
+        evidence = {e.split: e.as_dict() for e in mine}
+        step.record(EVALUATED, model, verdict="evaluated", reason=told, evidence=evidence, context=context)
+    for other in dict.fromkeys(c.other for c in compared):
+        told = "; ".join(
+            f"{name} on {c.split}: {e}" for c in compared if c.other == other for name, e in c.differences.items()
+        )
+        evidence = {c.split: c.as_dict() for c in compared if c.other == other}
+        step.record(COMPARISON, other, verdict="compared", reason=told, evidence=evidence, context=context)
 
 
-def _tell_mlflow(stores: Resources, scored: list[_Model], found: list[Evaluation], plots: Mapping[str, bytes]) -> None:
+def _tell_mlflow(stores: Resources, models: list[_Model], found: list[Evaluation], plots: Mapping[str, bytes]) -> None:
     pictures = {f"plots/{name}.png": png for name, png in plots.items()}
-    for model in scored:
+    for model in models:
         if model.name == CHAMPION:
             continue  # its run tells how it was made; how it does later stands in the later runs
         metrics = {k: v for e in found if e.model == model.name for k, v in e.metrics().items()}
         stores.models.add_to_run(model.run_id, metrics=metrics, artifacts=pictures)
 
 
-def _scored(step: DecisionStep, split: str, records: Sequence[Decision]) -> Scored:
-    """Return a test's rows with the scores of every model that the records are about."""
-    version = records[0].context["scores_version"]
-    rows = step.stores.lake.read(step.system.name, SCORES, ticks=[step.as_of], version=version)
-    rows = rows.filter(pc.equal(rows["split"], split))
-    by_model = {d.name: rows.filter(pc.equal(rows["model"], d.name)) for d in records}
-    found, mine = records[0].evidence[split], by_model[records[0].name]
-    scores = {name: part["score"].to_numpy() for name, part in by_model.items()}
-    hashes = {d.name: d.evidence[split]["model_hash"] for d in records}
-    return Scored(split, found["data_hash"], moments(mine[PREDICT_AT]), mine["label"].to_numpy(), scores, hashes)
-
-
-def _best(step: DecisionStep) -> str | None:
-    """Return the model candidate that did best on validation."""
-    metric = step.system.metrics[0]
-    fitted = {d.name: d.evidence.get(f"validation {metric.name}") for d in step.fitted()}
-    return challenger({k: v for k, v in fitted.items() if k not in step.baselines}, metric)
-
-
-def _challenger(step: DecisionStep) -> str:
-    found = _best(step)
-    if found is None:
-        raise dg.Failure(f"no model candidate could be fitted as of {step.as_of:%Y-%m-%d}; see the asset candidates")
-    return found
-
-
-def _compare(system: MLSystem, scored: Scored, challenger: str, other: str) -> Comparison:
-    metrics = {m.name: m for m in (*system.gates.beats_baselines, system.gates.champion_metric)}
-    return compare(scored, (challenger, other), list(metrics.values()), seed=system.seed, support=system.gates.support)
-
-
-def _against_champion(
-    system: MLSystem, tests: Mapping[str, Scored], challenger: str, champion: datetime | None
-) -> list[Comparison]:
-    if champion is None:
-        return []
-    unseen = {**tests, RECENT: tests[RECENT].unseen_since(champion)}
-    return [_compare(system, scored, challenger, CHAMPION) for scored in unseen.values()]
+def _case(step: DecisionStep, challenger: str) -> Case:
+    """Return what is on record of a challenger as of then, of what is still declared."""
+    declared = {CHAMPION, *(d.name for d in step.fitted())}
+    records = [d for d in step.decisions(EVALUATED) if d.name in declared]
+    evaluations = [Evaluation.from_dict(d.name, s, found) for d in records for s, found in d.evidence.items()]
+    compared = [
+        Comparison.from_dict(d.name, s, found) for d in step.decisions(COMPARISON) for s, found in d.evidence.items()
+    ]
+    baselines = [c for c in compared if c.other in step.baselines]
+    return Case(challenger, evaluations, baselines, [c for c in compared if c.other == CHAMPION])
 
 
 def _trained(step: DecisionStep, champion: Alias | None) -> datetime | None:
@@ -280,9 +294,9 @@ def _metric_table(system: MLSystem, found: list[Evaluation], split: str) -> dg.M
     return adapter.markdown_table(("model", *names), rows)
 
 
-def _slices(system: MLSystem, found: list[Evaluation], model: str | None) -> dict[str, dg.MarkdownMetadataValue]:
+def _slices(system: MLSystem, found: list[Evaluation], model: str) -> dict[str, dg.MarkdownMetadataValue]:
     metric = system.metrics[0].name
-    small = thumbnail_of_slices(found, metric, split=RECENT, model=model or CHAMPION)
+    small = thumbnail_of_slices(found, metric, split=RECENT, model=model)
     return adapter.pictures("slices", small, slice_plot(found, metric, split=RECENT))
 
 

@@ -4,15 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from mlsys_assets.data_sampling.views import OpenedTest
-from mlsys_assets.measures.intervals import Estimate, Support, bootstrap, day_blocks, estimate
+from mlsys_assets.data_sampling.views import View
+from mlsys_assets.measures.intervals import Estimate, Support, bootstrap, day_blocks, estimate, require_rows
 from mlsys_assets.measures.metrics import Floats, Metric
 from mlsys_assets.offline_evaluation.slices import Slice
-
-SLICE_DRAWS = 50
-"""Draws for the intervals of slices: there are many, and none decides alone."""
 
 
 @dataclass(frozen=True)
@@ -83,22 +82,28 @@ class Evaluator:
     seed: int = 0
     support: Support = field(default_factory=Support)
 
-    def evaluate(
-        self, test: OpenedTest, scores: Floats, *, model: str, hashes: tuple[str, str], split: str
-    ) -> Evaluation:
-        """Return the evaluation of ``scores``; ``hashes`` are the model's and the rows'."""
-        weights = bootstrap(day_blocks(test.at), seed=self.seed)
-        whole = {m.name: estimate(m, test.label, scores, weights=weights, support=self.support) for m in self.metrics}
-        return Evaluation(model, hashes[0], split, hashes[1], whole, self._slices(test, scores))
+    def evaluate(self, test: View, scores: Floats, *, model: str, hashes: tuple[str, str], split: str) -> Evaluation:
+        """Return the evaluation of ``scores``; ``hashes`` are the model's and the rows'.
 
-    def _slices(self, test: OpenedTest, scores: Floats) -> dict[str, dict[str, Estimate]]:
-        weights = bootstrap(day_blocks(test.at), seed=self.seed, draws=SLICE_DRAWS)
-        first, found = self.metrics[0], {}
-        for one in self.slices:
-            for group, rows in one.groups(test.features):
-                part = estimate(first, test.label[rows], scores[rows], weights=weights.of(rows), support=self.support)
-                found[f"{one.name}={group}"] = {first.name: part}
-        return found
+        Raises ValueError for scores that are not finite probabilities of the test's rows.
+        """
+        require_rows(test.label, scores, what=f"{model} on {split}")
+        order = np.argsort(-scores, kind="stable")  # once, for every metric and slice
+        weights = bootstrap(day_blocks(test.at, length=self.support.block), seed=self.seed).of(order)
+        label, score = test.label[order], scores[order]
+        whole = {m.name: estimate(m, label, score, weights=weights, support=self.support) for m in self.metrics}
+        slices = {}
+        for name, rows in groups_of(self.slices, test.features).items():
+            mine = rows[order]
+            part = weights.of(mine)
+            found = estimate(self.metrics[0], label[mine], score[mine], weights=part, support=self.support)
+            slices[name] = {self.metrics[0].name: found}
+        return Evaluation(model, hashes[0], split, hashes[1], whole, slices)
+
+
+def groups_of(slices: Sequence[Slice], features: pa.Table) -> dict[str, NDArray[np.bool_]]:
+    """Return (n,) which rows are of each slice and value, as ``origin=EWR``."""
+    return {f"{one.name}={group}": rows for one in slices for group, rows in one.groups(features)}
 
 
 def score_schema(key: str, at: str) -> pa.Schema:

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from mlsys_assets.offline_evaluation.champion_gate import RECENT, STATIC
 from mlsys_assets.offline_evaluation.evaluation import Evaluation
-from mlsys_assets.offline_evaluation.gates import RECENT, STATIC
 from mlsys_assets.types import Finding, Severity
 
 SCHEDULED = "scheduled comparison"

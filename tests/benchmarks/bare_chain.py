@@ -29,7 +29,6 @@ from mlsys_assets.measures.intervals import bootstrap, day_blocks, difference, e
 from mlsys_assets.measures.metrics import value
 from mlsys_assets.models.bundle import to_files
 from mlsys_assets.offline_evaluation.curves import curves_plot
-from mlsys_assets.offline_evaluation.evaluation import SLICE_DRAWS
 from mlsys_assets.systems.flights.system import flights
 from mlsys_assets.tables import KNOWN_AT, PREDICT_AT
 from mlsys_assets.types import TimeWindow, days, utc
@@ -96,14 +95,13 @@ def evaluate(fitted: dict, parts: dict[str, View]) -> tuple[dict[str, dict[str, 
     for test, rows in (("recent", parts["recent_test"]), ("static", parts["static_test"])):
         scores = {name: model.predict(rows.features, threads=2) for name, model in fitted.items()}
         weights = bootstrap(day_blocks(rows.at), seed=0)
-        few = bootstrap(day_blocks(rows.at), seed=0, draws=SLICE_DRAWS)
         for name, score in scores.items():
             for metric in flights.metrics:
                 found[name][f"{test} {metric.name}"] = estimate(metric, rows.label, score, weights=weights).value
             for one in flights.slices:
                 for group, inside in one.groups(rows.features):
                     part = rows.label[inside], score[inside]
-                    worth = estimate(flights.metrics[0], *part, weights=few.of(inside)).value
+                    worth = estimate(flights.metrics[0], *part, weights=weights.of(inside)).value
                     if np.isfinite(worth):
                         found[name][f"{test} {one.name} {group}"] = worth
         for name in sorted({"zero_rule", "group_rate", "champion"} & set(scores)):

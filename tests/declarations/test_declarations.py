@@ -126,7 +126,7 @@ def test_no_declaration_stops_before_it_is_whole() -> None:
             ),
             split=TimeSplit(validation=0, test=None, static_test=5),
             candidates=(GroupRate(by=None), LightGBM(more=None, rounds=None), LogisticRegression(c="1")),
-            gates=Gates(None, None, None, None, "1", "1", None, None),
+            gates=Gates(None, None, None, "1", "1", None, None),
             slices=(Slice(None),),
             triggers=(
                 Every(None),

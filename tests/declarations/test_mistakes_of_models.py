@@ -10,6 +10,7 @@ import pandas as pd  # noqa: F401 - a declared function is tried where this is l
 import pytest
 
 from mlsys_assets import (
+    Accuracy,
     Calendar,
     Daily,
     Ece,
@@ -18,7 +19,8 @@ from mlsys_assets import (
     LightGBM,
     LogisticRegression,
     MLSystem,
-    PrAuc,
+    NonInferiority,
+    Superiority,
     TimeSplit,
     TimeWindow,
     ZeroRule,
@@ -69,7 +71,7 @@ MISTAKES = {
     "a calendar that begins too late": (lambda: rain(calendar=Daily("2014-01-01")), "is not within the calendar"),
     "an embargo that is too short": (lambda: split(embargo=hours(1)), "is shorter than the label delay of 3:00:00"),
     "an embargo that leaves nothing": (lambda: split(embargo=days(20)), "leaves nothing of the validation part"),
-    "a test too short to be believed": (lambda: split(test=days(3)), "support asks for 5 days with rows"),
+    "a test too short to be believed": (lambda: split(test=days(3)), "support asks for 7 days with rows"),
     "a part in days": (lambda: split(validation=14), "validation is 14; it must be a duration"),
     "steps of 12 hours": (lambda: rain(calendar=Calendar(EARLY.start, hours(12))), "its calendar steps by 12:00:00"),
     "a calendar without a zone": (
@@ -84,10 +86,12 @@ MISTAKES = {
         lambda: rain(metrics=(*SYSTEM.metrics, Ece()), gates=Gates(most_ece=5)), "most_ece is 5; it must be a number",
     ),
     "a margin without slices": (lambda: rain(slices=(), gates=Gates(slice_margin=0.01)), "the system has none"),
-    "a margin in what slices do not measure": (
-        lambda: rain(gates=Gates(slice_margin=0.01, champion_metric=PrAuc())), "measured by the first of the metrics,",
+    "a champion's metric that misleads": (
+        lambda: rain(gates=Gates(champion=Superiority(Accuracy()))), "accuracy cannot be what decides",
     ),
-    "a champion's metric by name": (lambda: rain(gates=Gates(champion_metric="log_loss")), "champion_metric is"),
+    "a champion's metric by name": (
+        lambda: rain(gates=Gates(champion=NonInferiority("log_loss"))), "champion.metric is",
+    ),
     "a static test that is not there": (
         lambda: rain(split=TimeSplit(days(14), days(14)), gates=Gates(without_recent="static")), "has no static_test",
     ),

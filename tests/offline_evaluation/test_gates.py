@@ -1,19 +1,24 @@
 """A gate passes what was shown, names what was not, and refuses evidence about something else."""
 
+import json
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import pytest
 
 from mlsys_assets.measures.intervals import Estimate, Support
 from mlsys_assets.measures.metrics import Accuracy, Ece, LogLoss, PrAuc
-from mlsys_assets.offline_evaluation.comparison import Scored, compare
+from mlsys_assets.offline_evaluation.champion_gate import RECENT, STATIC, NonInferiority, Superiority
+from mlsys_assets.offline_evaluation.comparison import Comparison, Scored, compare
 from mlsys_assets.offline_evaluation.evaluation import Evaluation
-from mlsys_assets.offline_evaluation.gates import RECENT, STATIC, Case, Gates, Verdict, WrongEvidence, decide
+from mlsys_assets.offline_evaluation.gates import Gates
 from mlsys_assets.offline_evaluation.slices import Slice
-from mlsys_assets.types import utc
+from mlsys_assets.offline_evaluation.verdict import Case, Verdict, WrongEvidence, decide
+from mlsys_assets.types import Finding, Severity, utc
 
 MEASURED = (LogLoss(), PrAuc())
+LENIENT = NonInferiority(recent=1.0, static=1.0)
 HASHES = {RECENT: "recent-rows", STATIC: "static-rows"}
 
 
@@ -79,15 +84,14 @@ def test_too_little_against_the_champion_is_a_verdict_of_its_own(rule: str, expe
     assert ask(Gates(without_recent=rule), mixed).verdict is expected
 
 
-def sliced(model: str, value: float, *, rows: int = 900, **more: Estimate) -> Evaluation:
-    """An evaluation on recent rows with an ECE of ``value`` and a log loss of it at EWR."""
-    believed = Estimate(value, value - 0.01, value + 0.01, rows, rows // 3, 30, sufficient=rows > 100)
-    parts = {"origin=EWR": {"log_loss": believed}} | {f"origin={n}": {"log_loss": e} for n, e in more.items()}
-    return Evaluation(model, model[0], RECENT, HASHES[RECENT], {"ece": believed}, parts)
+def calibrated(error: float) -> Evaluation:
+    """An evaluation on recent rows with an ECE."""
+    found = Estimate(error, error - 0.01, error + 0.01, 900, 300, 30)
+    return Evaluation("model", "m", RECENT, HASHES[RECENT], {"ece": found})
 
 
 def test_a_model_that_is_not_calibrated_does_not_pass() -> None:
-    found = replace(case(), evaluations=[sliced("model", 0.06)])
+    found = replace(case(), evaluations=[calibrated(0.06)])
     verdict = ask(Gates(most_ece=0.05), found)
     assert verdict.verdict is Verdict.FAIL
     assert verdict.reason == "ece on recent_test is 0.0600 [0.0500, 0.0700], at most 0.05 is allowed"
@@ -95,20 +99,94 @@ def test_a_model_that_is_not_calibrated_does_not_pass() -> None:
     assert ask(Gates(), found).passed
 
 
-def test_a_model_that_is_worse_in_one_slice_does_not_replace_a_champion() -> None:
-    found = replace(case(champion=True), evaluations=[sliced("model", 0.5), sliced("champion", 0.4)])
-    verdict = ask(Gates(slice_margin=0.09), found)
+def sliced(*, bad: int, size: int = 600, others: int = 20, split: str = RECENT) -> Comparison:
+    """The champion's equal, but for a slice of so many rows whose labels it has the wrong way round."""
+    test = scored(split)
+    rng = np.random.default_rng(5)
+    rows = np.zeros(len(test.label), dtype=bool)
+    rows[rng.permutation(len(rows))[:size]] = True
+    model = test.scores["champion"].copy()
+    wrong = np.flatnonzero(rows)[:bad]
+    model[wrong] = 1 - model[wrong]
+    draw = rng.integers(0, others, size=len(rows))
+    groups = {"place=here": rows} | {f"other={n}": draw == n for n in range(others)}
+    test = replace(test, scores=dict(test.scores) | {"model": model}, groups=groups)
+    return compare(test, ("model", "champion"), [LogLoss(), PrAuc()], by_slice=LogLoss(), support=Support(20))
+
+
+@pytest.mark.parametrize("split", [RECENT, STATIC])
+def test_a_model_that_is_worse_in_one_slice_does_not_replace_a_champion(split: str) -> None:
+    found = replace(case(champion=True), champion=[sliced(bad=400, split=split)])
+    verdict = ask(Gates(champion=LENIENT, slice_margin=0.02), found)
     assert verdict.verdict is Verdict.FAIL
-    assert verdict.reason == "log_loss for origin=EWR is worse than the champion's by 0.1000, allowed is 0.09"
-    assert ask(Gates(slice_margin=0.11), found).passed
-    assert ask(Gates(), found).passed
+    assert f"log_loss for place=here on {split} is worse than the champion's by 0." in verdict.reason
+    assert "among 21 slices" in verdict.reason
+    assert "other=" not in verdict.reason
+    assert ask(Gates(champion=LENIENT), found).passed
 
 
-def test_a_slice_that_cannot_tell_or_that_the_champion_lacks_decides_nothing() -> None:
-    thin = [sliced("model", 0.9, rows=50), sliced("champion", 0.4)]
-    new = [sliced("model", 0.4, LGA=Estimate(2.0, 1.9, 2.1, 900, 300, 30)), sliced("champion", 0.4)]
-    for evaluations in (thin, new):
-        assert ask(Gates(slice_margin=0.01), replace(case(champion=True), evaluations=evaluations)).passed
+def test_what_is_worse_by_chance_alone_does_not_hold_a_model() -> None:
+    """The worst of twenty slices is worse by some margin whatever the model."""
+    noisy = sliced(bad=3)
+    assert max(e.value for e in noisy.slices.values()) > 0.0005
+    assert ask(Gates(slice_margin=0.0), replace(case(champion=True), champion=[noisy])).passed
+
+
+def test_a_slice_that_cannot_tell_decides_nothing() -> None:
+    thin = sliced(bad=30, size=30)
+    assert not thin.slices["place=here"].sufficient
+    assert ask(Gates(champion=LENIENT, slice_margin=0.02), replace(case(champion=True), champion=[thin])).passed
+
+
+def test_what_declared_tests_found_holds_a_challenger() -> None:
+    for severity, expected in ((Severity.ERROR, Verdict.FAIL), (Severity.WARN, Verdict.PASS)):
+        found = replace(case(), findings=[Finding("tailnum", False, "12 flips", severity)])
+        verdict = ask(Gates(), found)
+        assert verdict.verdict is expected
+        assert verdict.evidence["tailnum"] is False
+    assert "12 flips" in ask(Gates(), replace(case(), findings=[Finding("tailnum", False, "12 flips")])).reason
+
+
+@pytest.mark.parametrize(
+    ("skill", "gain", "expected"),
+    [(1.0, 0.0, Verdict.FAIL), (1.0, 0.02, Verdict.FAIL), (0.2, 0.02, Verdict.PASS), (0.2, 0.2, Verdict.FAIL)],
+)
+def test_superiority_is_shown_beyond_chance_and_beyond_the_gain(skill, gain, expected) -> None:
+    """The champion has a part of the model's skill, or all of it."""
+    tests = {}
+    for seed, split in enumerate((RECENT, STATIC)):
+        own, poorer = scored(split, seed=seed), scored(split, seed=seed, skill=skill)
+        tests[split] = replace(own, scores=dict(own.scores) | {"champion": poorer.scores["model"]})
+    against = [compare(t, ("model", "champion"), MEASURED) for t in tests.values()]
+    baselines = [compare(t, ("model", "prior"), MEASURED) for t in tests.values()]
+    verdict = ask(Gates(champion=Superiority(gain=gain)), Case("model", [], baselines, against))
+    assert verdict.verdict is expected
+    if expected is Verdict.FAIL:
+        assert f"not shown to be better than the champion's on {RECENT} by more than {gain}" in verdict.reason
+
+
+def test_an_equal_model_is_no_worse_by_nothing_at_all() -> None:
+    test = scored(RECENT)
+    same = compare(replace(test, scores={"model": test.scores["model"]} | {"champion": test.scores["model"]}),
+                   ("model", "champion"), MEASURED)  # fmt: skip
+    found = replace(case(), champion=[same])
+    assert ask(Gates(champion=NonInferiority(recent=0.0)), found).passed
+    assert not ask(Gates(champion=Superiority(gain=0.0)), found).passed
+
+
+def test_scores_of_other_rows_are_refused() -> None:
+    test = scored(RECENT)
+    with pytest.raises(ValueError, match="model on recent_test: 5999 scores for 6000 labels"):
+        replace(test, scores={"model": test.scores["model"][1:]})
+    with pytest.raises(ValueError, match="reach from"):
+        replace(test, scores={"model": test.scores["model"] * 3})
+
+
+def test_what_is_written_of_a_comparison_is_what_is_read() -> None:
+    found = sliced(bad=400)
+    again = Comparison.from_dict("champion", RECENT, json.loads(json.dumps(found.as_dict())))
+    assert again.as_dict() == found.as_dict()
+    assert again.slices == found.slices
 
 
 def test_too_little_to_beat_a_baseline_is_a_verdict_of_its_own() -> None:
@@ -126,7 +204,7 @@ def test_evidence_about_another_model_or_other_rows_is_refused() -> None:
 
 
 def test_mistakes_are_told() -> None:
-    wrong = Gates(without_recent="guess", recent_margin=-1.0, static_margin=float("nan"))
+    wrong = Gates(without_recent="guess", champion=NonInferiority(recent=-1.0, static=float("nan")))
     assert len(list(wrong.mistakes(metrics=MEASURED, slices=(), static=True))) == 3
 
 
@@ -136,14 +214,21 @@ def test_mistakes_are_told() -> None:
         (Gates(beats_baselines=()), "any model would pass"),
         (Gates(beats_baselines=(Accuracy(),)), "accuracy"),
         (Gates(beats_baselines=(LogLoss(), LogLoss())), "2 gates' beats_baselines metrics are named 'log_loss'"),
-        (Gates(champion_metric=Accuracy()), "accuracy"),
-        (Gates(champion_metric="log_loss"), "champion_metric is 'log_loss'"),  # type: ignore[arg-type]
+        (Gates(beats_baselines=(Ece(),)), "ece cannot be what decides"),
+        (Gates(champion=NonInferiority(Accuracy())), "accuracy"),
+        (Gates(champion=Superiority("log_loss")), "champion.metric is 'log_loss'"),  # type: ignore[arg-type]
+        (Gates(champion=Superiority(gain=-0.1)), "champion.gain is -0.1"),
+        (Gates(champion=Superiority(static=-0.1)), "champion.static is -0.1"),
+        (Gates(champion="better"), "champion is 'better'"),  # type: ignore[arg-type]
+        (Gates(choice="best"), "choice is 'best'"),  # type: ignore[arg-type]
+        (Gates(support=Support(block=timedelta(0))), "support.block"),
+        (Gates(support=Support(block=timedelta(milliseconds=1))), "share longer than that"),
         (Gates(most_ece=0.05), "most_ece asks for 'ece'"),
         (Gates(slice_margin=0.1), "the system has none"),
         (Gates(without_recent="static"), "no static_test"),
         (Gates(support=Support(least_of_each_class=0)), "least_of_each_class is 0"),
         (Gates(support=Support(least_blocks=1)), "least_blocks is 1"),
-        (Gates(static_margin=float("inf")), "static_margin is inf"),
+        (Gates(champion=NonInferiority(static=float("inf"))), "champion.static is inf"),
     ],
 )
 def test_a_gate_that_would_ask_nothing_is_a_mistake(gates: Gates, words: str) -> None:
@@ -152,11 +237,21 @@ def test_a_gate_that_would_ask_nothing_is_a_mistake(gates: Gates, words: str) ->
 
 
 def test_what_is_asked_must_be_measured() -> None:
-    gates = Gates(most_ece=0.05, slice_margin=0.1, champion_metric=PrAuc(), without_recent="static")
-    measured = (PrAuc(), Ece())
-    assert list(gates.mistakes(metrics=measured, slices=(Slice("origin"),), static=True)) == []
-    (mistake,) = gates.mistakes(metrics=(Ece(), PrAuc()), slices=(Slice("origin"),), static=True)
-    assert "slices are measured by the first of the metrics, 'ece'" in mistake
+    gates = Gates(most_ece=0.05, slice_margin=0.1, champion=Superiority(PrAuc()), without_recent="static")
+    assert list(gates.mistakes(metrics=(PrAuc(), Ece()), slices=(Slice("origin"),), static=True)) == []
+
+
+def test_a_metric_that_fails_is_told_and_passes_nothing() -> None:
+    class Broken:
+        name, higher_is_better = "broken", True
+
+        def draws(self, label, score, weights):
+            raise ZeroDivisionError("nothing there")
+
+    failed = compare(scored(RECENT), ("model", "prior"), [Broken()])
+    verdict = ask(Gates(beats_baselines=(Broken(),)), Case("model", [], [failed]))
+    assert verdict.verdict is Verdict.INSUFFICIENT_DATA
+    assert "broken: ZeroDivisionError: nothing there" in verdict.reason
 
 
 def test_the_evidence_holds_every_number() -> None:

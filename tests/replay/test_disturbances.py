@@ -11,6 +11,7 @@ from mlsys_assets import (
     Drift,
     History,
     LogLoss,
+    NonInferiority,
     Retraining,
     TimeWindow,
     Trailing,
@@ -154,7 +155,7 @@ def test_what_two_label_sources_tell_of_one_entity_counts_once_and_stops_nobody(
 def test_a_feature_that_the_champion_was_not_trained_on_is_told_and_life_goes_on(grown, rain) -> None:
     weather = rain.requests.source
     pressure = Trailing(weather, by="origin", over=hours(3), pressure=mean("pressure"))
-    lenient = replace(rain.gates, recent_margin=1, static_margin=1)
+    lenient = replace(rain.gates, champion=NonInferiority(recent=1, static=1))
     life = grown(replace(rain, features=(*rain.features, pressure), gates=lenient))
     with open_instance(life.folder) as instance:
         runner = Runner(life.system, build_definitions(life.system, resources=life.stores), instance)

@@ -4,7 +4,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from mlsys_assets import Every, Gates, Retraining, Workspace, days
+from mlsys_assets import Every, Gates, NonInferiority, Retraining, Workspace, days
 from mlsys_assets.systems.flights.files import FlightsFiles
 from mlsys_assets.systems.flights.system import build_system
 
@@ -16,7 +16,7 @@ if os.environ.get("FLIGHTS_POLICY") == "weekly":
         flights,
         triggers=(Every(days(7)),),
         retraining=Retraining(),
-        gates=Gates(recent_margin=1.0, static_margin=1.0),
+        gates=Gates(champion=NonInferiority(recent=1.0, static=1.0)),
     )
 
 workspace = Workspace(flights)

@@ -19,6 +19,7 @@ from mlsys_assets import (
     LogisticRegression,
     LogLoss,
     MLSystem,
+    NonInferiority,
     PerformanceDrop,
     PrAuc,
     Requests,
@@ -75,7 +76,7 @@ def build_system(files: FlightsFiles) -> MLSystem:
         ),
         metrics=(LogLoss(), RocAuc(), PrAuc(), Brier(), Ece(), Accuracy()),
         slices=(Slice("origin"), Slice("carrier")),
-        gates=Gates(recent_margin=0.01, static_margin=0.01),
+        gates=Gates(champion=NonInferiority(recent=0.01, static=0.01)),
         triggers=(monthly, labels, worse, shifted),
         retraining=Retraining(
             AnyOf(labels, worse, AllOf(monthly, shifted)), cooldown=days(14), at_most=6, within=days(91)
