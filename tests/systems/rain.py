@@ -132,5 +132,5 @@ rain = MLSystem(
     candidates=(ZeroRule(), GroupRate(by=("origin",)), LightGBM(rounds=30, leaves=7)),
     metrics=(LogLoss(), RocAuc(), PrAuc()),
     slices=(Slice("origin"),),
-    gates=Gates(support=Support(least_of_each_class=30)),
+    gates=Gates(beats_baselines=(PrAuc(),), support=Support(least_of_each_class=30)),
 )
