@@ -54,7 +54,7 @@ class StepMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="step
             return f"{len(self.scores)} scores and {len(self.rates)} rates, which must be as many, at least one"
         if any(b <= a for a, b in pairwise(self.scores)) or any(b < a for a, b in pairwise(self.rates)):
             return "knots that do not rise"
-        if not (0.0 < self.rates[0] and self.rates[-1] < 1.0):
+        if not (self.rates[0] > 0.0 and self.rates[-1] < 1.0):
             return f"rates from {self.rates[0]} to {self.rates[-1]}, which must lie between 0 and 1"
         return ""
 

@@ -60,10 +60,10 @@ class Platt:
 
 @dataclass(frozen=True)
 class Isotonic:
-    """The rising curve of least squares by pool-adjacent-violators (Zadrozny & Elkan 2002): for a thousand rows and more.
+    """The rising curve of least squares, by pool-adjacent-violators (Zadrozny & Elkan 2002).
 
-    Rates are kept within 1 / (n + 2) of 0 and 1, the rule of succession: n rows can show no rarer event,
-    and log loss stays finite.
+    It bends where a sigmoid cannot, and needs a thousand rows and more to do it well. Rates are kept
+    1 / (n + 2) away from 0 and 1, the rule of succession: n rows can show no rarer event, and log loss stays finite.
     """
 
     name: str = "isotonic"

@@ -71,4 +71,5 @@ def _step(x: Floats, count: Floats, positive: Floats, line: tuple[Floats, Floats
     over, weight = positive - count * p, count * p * (1 - p)
     level, lean = over.sum(axis=1), over @ x
     h0, h1, h2 = weight.sum(axis=1), weight @ x, weight @ (x * x)
-    return np.stack([h0 * lean - h1 * level, h2 * level - h1 * lean]) / (h0 * h2 - h1 * h1)
+    newton: Floats = np.stack([h0 * lean - h1 * level, h2 * level - h1 * lean]) / (h0 * h2 - h1 * h1)
+    return newton

@@ -36,7 +36,7 @@ def estimate_prior(score: Floats, *, train_prior: float) -> float:
     """Return the share of positives that the scores of unlabelled rows are likeliest under, if only the share changed.
 
     The maximum of the likelihood that the EM algorithm of Saerens, Latinne & Decaestecker (2002) climbs to, found by
-    bisection: the likelihood has one. 0 or 1 says that the scores are no mixture of what training saw, that is, that
+    bisection: the likelihood has one, unless every score is the prior itself, which is then returned. 0 or 1 says that the scores are no mixture of what training saw, that is, that
     more than the share changed. Label-shift estimates by a confusion matrix (Lipton et al. 2018) rest on the same
     assumption; with calibrated scores this one is the better (Alexandari et al. 2020).
 
@@ -97,7 +97,9 @@ class PriorShift:
     def __str__(self) -> str:
         if not self.sufficient:
             return f"insufficient data ({self.rows} predictions on {self.days} days)"
-        return f"{self.log_odds:+.2f} [{self.low:+.2f}, {self.high:+.2f}] in log-odds, to a share of {self.new_prior:.3f}"
+        return (
+            f"{self.log_odds:+.2f} [{self.low:+.2f}, {self.high:+.2f}] in log-odds, to a share of {self.new_prior:.3f}"
+        )
 
 
 def label_shift(score: Floats, at: NDArray[np.datetime64], *, train_prior: float, seed: int) -> PriorShift:
@@ -208,7 +210,7 @@ def _likeliest(count: Floats, score: Floats, train_prior: float) -> Floats:
         mixed = negative + middle[:, None] * (positive - negative)
         rising = (count * ((positive - negative) / mixed)).sum(axis=1) > 0
         low, high = np.where(rising, middle, low), np.where(rising, high, middle)
-    return (low + high) / 2
+    return (low + high) / 2 if (positive != negative).any() else np.full(len(count), train_prior)
 
 
 def _shift(drawn: Floats, whole: float, new_prior: float, at: NDArray[np.datetime64]) -> PriorShift:
