@@ -36,9 +36,10 @@ def estimate_prior(score: Floats, *, train_prior: float) -> float:
     """Return the share of positives that the scores of unlabelled rows are likeliest under, if only the share changed.
 
     The maximum of the likelihood that the EM algorithm of Saerens, Latinne & Decaestecker (2002) climbs to, found by
-    bisection: the likelihood has one, unless every score is the prior itself, which is then returned. 0 or 1 says that the scores are no mixture of what training saw, that is, that
-    more than the share changed. Label-shift estimates by a confusion matrix (Lipton et al. 2018) rest on the same
-    assumption; with calibrated scores this one is the better (Alexandari et al. 2020).
+    bisection: there is one, unless every score is the prior itself, which is then returned. 0 or 1 says that the
+    scores are no mixture of what training saw: more than the share has changed. Estimates by a confusion matrix
+    (Lipton et al. 2018) rest on the same assumption; with calibrated scores this one is the better (Alexandari et al.
+    2020).
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ from mlsys_assets.offline_evaluation.confidence import Mean, require_scores
 from mlsys_assets.types import Finding, Scalar, Severity
 
 BINS = 10
-CELLS = 500
+CELLS = 200
 """Groups of rows of nearly equal score, which the recalibrations of many draws are made on."""
 TOLERATED_LEVEL = 0.1
 """Log-odds that all scores may be too low or too high by: a share of .25 where .27 happens."""

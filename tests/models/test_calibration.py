@@ -205,7 +205,9 @@ def bundle(train, validation) -> dict[str, bytes]:
 def test_the_model_within_is_kept_under_names_of_its_own(bundle, later) -> None:
     assert sorted(bundle) == ["bundle.json", "calibrator.json", "within.coefficients.json", "within.preprocessing.json"]
     loaded = from_files(bundle)
-    assert np.array_equal(loaded.predict(later.features), loaded.calibration.apply(loaded.within.predict(later.features)))
+    assert np.array_equal(
+        loaded.predict(later.features), loaded.calibration.apply(loaded.within.predict(later.features))
+    )
 
 
 @pytest.mark.parametrize(
@@ -218,7 +220,10 @@ def test_the_model_within_is_kept_under_names_of_its_own(bundle, later) -> None:
         (b'{"within":"linear","calibration":{"map":"steps","scores":[0.1,0.2],"rates":[0.3,0.2]}}', "do not rise"),
         (b'{"within":"linear","calibration":{"map":"steps","scores":[0.1,0.2],"rates":[0.0,0.2]}}', "between 0 and 1"),
         (b'{"within":"linear","calibration":{"map":"spline"}}', "not what was written"),
-        (b'{"within":"pickle","calibration":{"map":"sigmoid","slope":1.0,"intercept":1.0}}', "kind 'pickle' is unknown"),
+        (
+            b'{"within":"pickle","calibration":{"map":"sigmoid","slope":1.0,"intercept":1.0}}',
+            "kind 'pickle' is unknown",
+        ),
         (b'{"within":"calibrated","calibration":{"map":"sigmoid","slope":1.0,"intercept":1.0}}', "calibrated already"),
         (b'{"within":"lightgbm","calibration":{"map":"sigmoid","slope":1.0,"intercept":1.0}}', "within.model.txt"),
     ],

@@ -19,7 +19,7 @@ TRAIN = 0.24
 
 
 def world(share: float, n: int = 20_000, *, seed: int = 0, days: int = 28, learned: float = TRAIN):
-    """Labels with ``share`` positives, scores calibrated to ``learned``, times: only the share differs from training."""
+    """Labels with ``share`` positives, scores calibrated to ``learned``, times: only the share differs."""
     rng = np.random.default_rng(seed)
     label = (rng.uniform(size=n) < share).astype(float)
     x = rng.normal(np.where(label > 0, 0.7, -0.7), 1.0)

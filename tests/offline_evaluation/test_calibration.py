@@ -1,4 +1,4 @@
-"""The report says by how much scores are wrong, equals the references, and finds what calibration on other rows leaves."""
+"""The report says by how much scores are wrong, equals the references, and finds what calibration leaves."""
 
 import numpy as np
 import pytest
@@ -9,8 +9,8 @@ from mlsys_assets.measures.intervals import bootstrap, day_blocks, estimate
 from mlsys_assets.measures.metrics import Ece, Weights, value
 from mlsys_assets.offline_evaluation import calibration
 from mlsys_assets.offline_evaluation.calibration import (
-    CalibrationInTheLarge,
     CalibrationIntercept,
+    CalibrationInTheLarge,
     CalibrationSlope,
     calibration_report,
     residual_miscalibration,

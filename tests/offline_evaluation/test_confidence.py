@@ -8,9 +8,7 @@ from mlsys_assets.measures.costs import CostMatrix
 from mlsys_assets.offline_evaluation.confidence import ABOVE_ALL, Abstention, Band, Mean, risk_coverage
 
 COSTS = CostMatrix(false_positive=20, false_negative=100, true_positive=40)
-FEW = st.lists(
-    st.tuples(st.booleans(), st.sampled_from([0.0, 0.1, 0.2, 0.25, 0.3, 0.6, 1.0])), min_size=1, max_size=14
-)
+FEW = st.lists(st.tuples(st.booleans(), st.sampled_from([0.0, 0.1, 0.2, 0.25, 0.3, 0.6, 1.0])), min_size=1, max_size=14)
 
 
 def scored(n: int = 4_000, *, seed: int = 0, days: int = 30):

@@ -48,7 +48,9 @@ def test_coverage_and_size_are_mapies() -> None:
     fresh, new, at = scored(seed=1)
     sets = prediction_sets(label, score, new)
     report = coverage_report(fresh, sets, at)
-    assert report.coverage.value == pytest.approx(classification_coverage_score(fresh, sets.holds[:, :, None])[0])
+    assert report.coverage.value == pytest.approx(
+        classification_coverage_score(fresh.astype(int), sets.holds[:, :, None])[0]
+    )
     assert report.size == pytest.approx(classification_mean_width_score(sets.holds[:, :, None])[0])
     assert report.size == pytest.approx(1 + report.undecided - report.empty)
     assert report.coverage.low < report.coverage.value < report.coverage.high
