@@ -33,7 +33,8 @@ SCHEDULE = (
 WEATHER = ("temp", "dewp", "humid", "wind", "precip", "pressure", "visib", "rain")
 LATELY = (
     "sched_hour", "all_dep_delay_3h", "origin_dep_delay_1h", "origin_dep_delay_3h", "origin_delay_2h",
-    "carrier_delay_3h", "carrier_dep_delay_3h", "dest_delay_6h", "origin_lost_3h", "tailnum_last_delay_2d", "carrier_flight_delay_28d",
+    "carrier_delay_3h", "carrier_dep_delay_3h", "dest_delay_6h", "origin_lost_3h", "tailnum_last_delay_2d",
+    "carrier_flight_delay_28d",
 )  # fmt: skip
 """How late others were in the hours before: what follows the season by itself."""
 MODEL = LightGBM(rounds=60, column_share=0.5, more={"max_bin": 63})
@@ -189,7 +190,6 @@ def test_no_month_is_made_worse_by_a_correction_that_passed_its_trial(flights_sy
         (own, by_own_scores(own)),
     ):
         raw, mended = (errors(case, s, range(7, 13)) for s in (case.score, tried(case, corrected, range(5, 13))))
-        print({m: (round(raw[m], 4), round(mended[m], 4)) for m in raw})
         assert all(mended[m] <= raw[m] + 0.005 for m in raw)
     assert errors(found, tried(found, by_reference(found), range(5, 13)), range(9, 10))[9] <= AT_MOST
     untried = errors(own, by_own_scores(own), range(7, 13))
