@@ -8,6 +8,7 @@ from hypothesis import given, strategies as st
 
 from mlsys_assets.models.baselines import GroupRate, ZeroRule
 from mlsys_assets.models.bundle import PREDICTOR_KINDS, from_files, to_files
+from mlsys_assets.models.calibration import Calibrated
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.linear import LogisticRegression
 from mlsys_assets.models.predictor import BundleError
@@ -17,6 +18,7 @@ CANDIDATES = {
     "group_rate": GroupRate(by=("carrier", "sched_hour")),
     "linear": LogisticRegression(),
     "lightgbm": LightGBM(rounds=8),
+    "calibrated": Calibrated(LightGBM(rounds=8)),
 }
 
 

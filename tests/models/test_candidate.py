@@ -12,6 +12,7 @@ from mlsys_assets.data_sampling.views import OpenedTest, Test, Train
 from mlsys_assets.features.named_columns import ColumnError
 from mlsys_assets.models.baselines import GroupRate, ZeroRule
 from mlsys_assets.models.bundle import PREDICTOR_KINDS, from_files, to_files
+from mlsys_assets.models.calibration import Calibrated, Isotonic, Platt
 from mlsys_assets.models.candidate import Candidate, FitError
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.linear import LogisticRegression
@@ -23,6 +24,8 @@ CANDIDATES = {
     "logistic_regression": LogisticRegression(),
     "lightgbm": LightGBM(rounds=15, column_share=0.6, row_share=0.7),
     "lightgbm_stopping": LightGBM(rounds=60, patience=5, learning_rate=0.3, name="lightgbm_stopping"),
+    "platt": Calibrated(LightGBM(rounds=40, patience=5, learning_rate=0.3), Platt()),
+    "isotonic": Calibrated(LogisticRegression(), Isotonic(), share=0.7),
 }
 LEARNS = [name for name in CANDIDATES if name != "zero_rule"]
 
