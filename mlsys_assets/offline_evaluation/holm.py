@@ -8,6 +8,9 @@ from mlsys_assets.measures.intervals import Estimate
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.offline_evaluation.repeats import standard_error
 
+SMALLEST_ERROR = 1e-9
+"""A standard error below this share of the difference is what rounding leaves of none."""
+
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
     """Return p-values adjusted so that all at or below a level are wrong with at most its chance (Holm 1979).
@@ -44,7 +47,7 @@ def p_value(difference: Estimate, drawn: Floats, *, one_sided: bool = False) -> 
     error = standard_error(drawn, difference.blocks)
     if not difference.sufficient or not np.isfinite(error):
         return float("nan")
-    if error == 0:  # the same in every draw
+    if error <= SMALLEST_ERROR * abs(difference.value):  # the same in every draw
         return 1.0 if difference.value == 0 or (one_sided and difference.value < 0) else 0.0
     t = difference.value / error
     below = float(stdtr(difference.blocks - 1, -t if one_sided else -abs(t)))
