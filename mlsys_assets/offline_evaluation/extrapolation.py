@@ -66,6 +66,8 @@ class Extrapolation:
         Days of data more than today, at the pace of the training period.
     back_test
         Whether the curve foretold its own largest size.
+    seeds
+        How many the curve rests on.
     """
 
     candidate: str
@@ -76,13 +78,14 @@ class Extrapolation:
     exponent: Estimate
     more_days: float
     back_test: BackTest
+    seeds: int
 
     def worth_waiting(self, *, least: float) -> Finding:
         """Find that the gain of more data is surely below ``least``, in the metric's unit; else waiting may pay."""
         more = (
             f"{self.factor:g} times the rows ({self.factor * self.rows:,.0f}, about {self.more_days:.0f} more days) "
             f"are predicted to improve {self.metric} of {self.candidate} by {self.gain}"
-        )
+        ) + ("" if self.seeds > 1 else " (of one seed: what another would give is not in the interval)")
         evidence = {"gain": self.gain.value, "low": self.gain.low, "high": self.gain.high, "least": least}
         known = {name: None if number != number else number for name, number in evidence.items()}  # noqa: PLR0124 - NaN
         if not self.gain.sufficient:
@@ -115,7 +118,7 @@ def extrapolate(curve: LearningCurve, *, factor: float = TWICE) -> Extrapolation
         exponent = interval(float(laws.exponent[0]), laws.exponent[1:], like=like)
     return Extrapolation(
         curve.candidate, curve.metric.name, largest.rows, factor, gain, exponent,
-        more_days=(factor - 1) * largest.days, back_test=back_test(curve),
+        more_days=(factor - 1) * largest.days, back_test=back_test(curve), seeds=curve.seeds,
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from mlsys_assets.measures.metrics import Floats, LogLoss, Metric, value
 from mlsys_assets.mistakes import not_all, not_one, out_of_range
 from mlsys_assets.models.candidate import Candidate
 from mlsys_assets.offline_evaluation.repeats import Repeats, TestRows
+from mlsys_assets.types import DeclarationError
 
 SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 SEEDS = (0, 1, 2, 3, 4)
@@ -162,7 +163,7 @@ class LearningCurveStudy:
         test: Validation | OpenedTest,
         full: Floats | None = None,
     ) -> LearningCurve:
-        """Return the curve; raises FitError for a size that cannot be fitted on.
+        """Return the curve; raises FitError for a size that cannot be fitted on, DeclarationError for mistakes.
 
         Parameters
         ----------
@@ -177,6 +178,8 @@ class LearningCurveStudy:
             (n,) scores on ``test`` of a model that was already fitted on all of ``train``: the curve's last size,
             if its shares end before.
         """
+        if wrong := self.mistakes():
+            raise DeclarationError("the learning curve", wrong)
         rows = TestRows.of(test.label, test.at, seed=self.seeds[0], support=self.support)
         points = []
         for share in self.shares:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlsys_assets.measures.intervals import LEVEL, Estimate, Support, bootstrap, day_blocks, estimate
-from mlsys_assets.measures.metrics import Floats, Metric, Weights, value
+from mlsys_assets.measures.metrics import Brier, Floats, Metric, Weights, value
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,11 +44,14 @@ class TestRows:
 
     def measure(self, metric: Metric, scores: Sequence[Floats]) -> "Repeats":
         """Return the metric of the (n,) scores of each seed; raises ValueError for scores that are no probabilities."""
+        if not scores:
+            raise ValueError("there are no scores to measure; give those of one seed or more")
         for score in scores:
             _require_scores(score, len(self.label))
         values = np.array([value(metric, self.label, score) for score in scores])
         by_seed = np.array([metric.draws(self.label, score, self.weights) for score in scores])
-        like = estimate(metric, self.label, scores[0], weights=self.weights, support=self.support)
+        # How much it rests on is the same for every metric: the one that costs least is asked.
+        like = estimate(Brier(), self.label, scores[0], weights=self.weights, support=self.support)
         return Repeats(metric, values, self._drawn(values, by_seed), like)
 
     def _drawn(self, values: Floats, by_seed: Floats) -> Floats:
@@ -80,7 +83,7 @@ class Repeats:
     drawn
         (b,) the mean over seeds in each draw of days and seeds.
     like
-        The first seed's estimate: how much it all rests on.
+        An estimate on the same rows: how much it all rests on.
     """
 
     metric: Metric

@@ -16,7 +16,7 @@ from mlsys_assets.mistakes import not_all, not_one, sound
 from mlsys_assets.models.candidate import Candidate
 from mlsys_assets.offline_evaluation.holm import holm, p_value
 from mlsys_assets.offline_evaluation.repeats import Repeats, TestRows
-from mlsys_assets.types import TimeWindow
+from mlsys_assets.types import DeclarationError, TimeWindow
 
 SEEDS = (0, 1, 2, 3, 4)
 LEVEL = 0.05
@@ -131,7 +131,9 @@ class FreshnessStudy:
     """Which windows are trained on, and how they are measured (Huyen 2022, ch. 9: value of data freshness).
 
     Every window gives as many rows, thinned at random to the smallest, so that what differs is when they are
-    from. That the freshest is best is asked, not presumed: the season of an older one may be more alike.
+    from. That the freshest is best is asked, not presumed: the season of an older one may be more alike. Intervals
+    hold the chance of the days that are tested on, of the thinning and of the fits. They do not hold that a window
+    had only the days it had: of two windows alike, one may have had the more telling weather.
 
     Parameters
     ----------
@@ -176,7 +178,8 @@ class FreshnessStudy:
     ) -> Freshness:
         """Return what each window is worth.
 
-        Raises FitError for a window that cannot be fitted on, ValueError for one without rows.
+        Raises FitError for a window that cannot be fitted on, ValueError for one without rows, DeclarationError for
+        mistakes.
 
         Parameters
         ----------
@@ -189,6 +192,8 @@ class FreshnessStudy:
         test
             What they are measured on.
         """
+        if wrong := self.mistakes():
+            raise DeclarationError("the study of freshness", wrong)
         parts = [train.take(_within(train, window)) for window in self.windows]
         least = min(map(len, parts))
         if least == 0:

@@ -69,6 +69,8 @@ def test_now_or_later() -> None:
     assert passed.passed
     assert "do not wait" in passed.summary
     assert "2 times the rows (64,000, about 320 more days)" in passed.summary
+    assert "of one seed" in passed.summary
+    assert "of one seed" not in replace(found, seeds=2).worth_waiting(least=0.05).summary
     wait = found.worth_waiting(least=found.gain.low / 2)
     assert not wait.passed
     assert "what is trained later will be better" in wait.summary

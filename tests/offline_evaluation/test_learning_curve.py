@@ -11,7 +11,7 @@ from mlsys_assets.measures.metrics import LogLoss, RocAuc
 from mlsys_assets.models.baselines import GroupRate
 from mlsys_assets.models.candidate import FitError
 from mlsys_assets.offline_evaluation.learning_curve import QUICK_SHARES, LearningCurveStudy, thinned
-from mlsys_assets.types import TimeWindow
+from mlsys_assets.types import DeclarationError, TimeWindow
 
 WINDOW = TimeWindow.of("2013-01-01", "2013-07-01")
 GROUPS = 40
@@ -106,4 +106,6 @@ def test_mistakes_are_listed() -> None:
         (LearningCurveStudy(LogLoss), "is the class LogLoss"),
     ):
         assert said in "\n".join(wrong.mistakes())
+    with pytest.raises(DeclarationError, match="must rise"):
+        LearningCurveStudy(shares=(0.5, 0.25)).measure(RATE, TRAIN, VALIDATION, test=TEST)
     assert LearningCurveStudy().mistakes() == LearningCurveStudy.quick(RocAuc()).mistakes() == []

@@ -65,6 +65,8 @@ def test_too_little_is_insufficient_and_wrong_scores_are_told() -> None:
     for wrong in (np.full(N, np.nan), np.full(N, 1.5)):
         with pytest.raises(ValueError, match=r"scores must be probabilities in \[0, 1\], got"):
             rows.measure(LogLoss(), [wrong])
+    with pytest.raises(ValueError, match="no scores to measure"):
+        rows.measure(LogLoss(), [])
     with pytest.raises(ValueError, match=f"7 scores for {N} rows"):
         rows.measure(LogLoss(), [np.ones(7)])
     with pytest.raises(ValueError, match="3 labels and 2 prediction times"):
