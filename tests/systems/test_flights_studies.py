@@ -104,7 +104,7 @@ def _quick(train: Train, validation: Validation, test: OpenedTest, recipe: Light
 
 def test_a_quick_curve_ends_in_the_model_that_is_there(small: Train, flights_split: Split, opened: OpenedTest) -> None:
     curve, _, _ = _quick(small, flights_split.validation, opened, QUICKLY)
-    assert [p.rows for p in curve.points] == [1_250, 2_500, 5_000, 20_000]
+    assert [p.rows for p in curve.points] == [1_000, 2_000, 4_000, 20_000]
     assert curve.points[-1].estimate.value < curve.points[0].estimate.value
     assert extrapolate(curve).gain.sufficient
 
