@@ -38,13 +38,19 @@ def row_hashes(table: pa.Table) -> NDArray[np.uint64]:
     state = np.zeros(table.num_rows, dtype=np.uint64)
     for name in table.schema.names:
         codes, values = _codes(table[name])
-        state ^= codes if values is None else _hashed(values)[codes.view(np.int64)]
-        state += _GOLDEN
-        state ^= state >> np.uint64(30)
-        state *= _MIX_1
-        state ^= state >> np.uint64(27)
-        state *= _MIX_2
-        state ^= state >> np.uint64(31)
+        state = mixed(state, codes if values is None else text_hashes(values)[codes.view(np.int64)])
+    return state
+
+
+def mixed(state: NDArray[np.uint64], codes: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return (n,) the states of hashes after one more code each: a step of splitmix64."""
+    state = state ^ codes
+    state += _GOLDEN
+    state ^= state >> np.uint64(30)
+    state *= _MIX_1
+    state ^= state >> np.uint64(27)
+    state *= _MIX_2
+    state ^= state >> np.uint64(31)
     return state
 
 
@@ -81,7 +87,7 @@ def _codes(column: pa.ChunkedArray) -> tuple[NDArray[np.uint64], list[str] | Non
     return codes + missing * _GOLDEN if missing.any() else codes, None
 
 
-def _hashed(values: list[str]) -> NDArray[np.uint64]:
+def text_hashes(values: list[str]) -> NDArray[np.uint64]:
     """Return one hash a text, and last, where position -1 finds it, the hash of none."""
     digests = [hashlib.blake2b(v.encode(), digest_size=8).digest() for v in values]
     return np.append(np.frombuffer(b"".join(digests), dtype=np.uint64), _GOLDEN)

@@ -8,8 +8,10 @@ import msgspec
 from mlsys_assets.models.baselines import GroupRatePredictor, ZeroRulePredictor
 from mlsys_assets.models.booster_predictor import BoosterPredictor
 from mlsys_assets.models.calibrated_predictor import CALIBRATOR, WITHIN, CalibratedPredictor
+from mlsys_assets.models.human_rule import RulePredictor
 from mlsys_assets.models.linear_predictor import LinearPredictor
 from mlsys_assets.models.predictor import BundleError, Predictor, decode, encode
+from mlsys_assets.models.random_baseline import RandomPredictor
 
 HEADER: Final = "bundle.json"
 FORMAT: Final = 1
@@ -25,6 +27,8 @@ def _calibrated(files: Mapping[str, bytes]) -> Predictor:
 PREDICTOR_KINDS: Final[Mapping[str, tuple[tuple[str, ...], Reader]]] = {
     "zero_rule": (("rates.json",), ZeroRulePredictor.from_contents),
     "group_rate": (("rates.json",), GroupRatePredictor.from_contents),
+    "random": (("columns.json",), RandomPredictor.from_contents),
+    "human_rule": (("rules.json",), RulePredictor.from_contents),
     "linear": (("coefficients.json", "preprocessing.json"), LinearPredictor.from_contents),
     "lightgbm": (("model.txt", "preprocessing.json"), BoosterPredictor.from_contents),
     "calibrated": ((CALIBRATOR,), _calibrated),

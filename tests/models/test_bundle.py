@@ -10,12 +10,16 @@ from mlsys_assets.models.baselines import GroupRate, ZeroRule
 from mlsys_assets.models.bundle import PREDICTOR_KINDS, from_files, to_files
 from mlsys_assets.models.calibration import Calibrated
 from mlsys_assets.models.gradient_boosting import LightGBM
+from mlsys_assets.models.human_rule import HumanRule, When
 from mlsys_assets.models.linear import LogisticRegression
 from mlsys_assets.models.predictor import BundleError
+from mlsys_assets.models.random_baseline import RandomBaseline
 
 CANDIDATES = {
     "zero_rule": ZeroRule(),
     "group_rate": GroupRate(by=("carrier", "sched_hour")),
+    "random": RandomBaseline(),
+    "human_rule": HumanRule((When("precip", ">", 0.5), When("carrier", "==", "UA", rate=0.3))),
     "linear": LogisticRegression(),
     "lightgbm": LightGBM(rounds=8),
     "calibrated": Calibrated(LightGBM(rounds=8)),

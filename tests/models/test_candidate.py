@@ -15,19 +15,23 @@ from mlsys_assets.models.bundle import PREDICTOR_KINDS, from_files, to_files
 from mlsys_assets.models.calibration import Calibrated, Isotonic, Platt
 from mlsys_assets.models.candidate import Candidate, FitError
 from mlsys_assets.models.gradient_boosting import LightGBM
+from mlsys_assets.models.human_rule import HumanRule, When
 from mlsys_assets.models.linear import LogisticRegression
+from mlsys_assets.models.random_baseline import RandomBaseline
 from mlsys_assets.types import utc
 
 CANDIDATES = {
     "zero_rule": ZeroRule(),
     "group_rate": GroupRate(by=("carrier", "sched_hour")),
+    "random": RandomBaseline(),
+    "human_rule": HumanRule((When("precip", ">", 1.0), When("carrier", "==", "UA"), When("sched_hour", ">=", 15, 0.3))),
     "logistic_regression": LogisticRegression(),
     "lightgbm": LightGBM(rounds=15, column_share=0.6, row_share=0.7),
     "lightgbm_stopping": LightGBM(rounds=60, patience=5, learning_rate=0.3, name="lightgbm_stopping"),
     "platt": Calibrated(LightGBM(rounds=40, patience=5, learning_rate=0.3), Platt()),
     "isotonic": Calibrated(LogisticRegression(), Isotonic(), share=0.7),
 }
-LEARNS = [name for name in CANDIDATES if name != "zero_rule"]
+LEARNS = [name for name in CANDIDATES if name not in {"zero_rule", "random"}]
 
 
 @pytest.fixture(scope="module", params=CANDIDATES)
