@@ -17,8 +17,8 @@ from mlsys_assets.types import DeclarationError
 PART: Final = "part."
 """How the names of the files of a blend's parts begin."""
 
-ReadKind = Callable[[str, Mapping[str, bytes]], Predictor]
-"""Returns the model of a kind that files hold; raises BundleError."""
+ReadKind = Callable[[str, Mapping[str, bytes], str], Predictor]
+"""Returns the model of a kind that files hold, and says of their names with what they begin; raises BundleError."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,7 @@ class Blend:
         lengths = {len(score) for score in scores.values()}
         if len(lengths) != 1:
             raise ValueError(f"the parts scored {sorted(lengths)} rows; they must score the same rows")
-        total = np.zeros(lengths.pop())
-        for name, share in shares.items():  # in order of the names, so that the last bit is always the same
-            total += share * scores[name]
-        return np.clip(total, 0.0, 1.0)
+        return _mean([(share, scores[name]) for name, share in shares.items()])
 
     def of(self, parts: Mapping[str, Predictor]) -> "BlendPredictor":
         """Return the blend of fitted models; raises ValueError for other parts than weights, and for a blend in it."""
@@ -119,12 +116,8 @@ class BlendPredictor:
 
     def predict(self, rows: Rows, *, threads: int = 1) -> NDArray[np.float64]:
         """Return (n,) weighted means."""
-        return self.blend.combine({name: part.predict(rows, threads=threads) for name, part in self.parts})
-
-    @property
-    def blend(self) -> Blend:
-        """The weights."""
-        return Blend({name: share for (name, _), share in zip(self.parts, self.shares, strict=True)})
+        pairs = zip(self.shares, self.parts, strict=True)
+        return _mean([(share, part.predict(rows, threads=threads)) for share, (_, part) in pairs])
 
     def reweighted(self, weights: Mapping[str, float]) -> "BlendPredictor":
         """Return the same models with other weights: nothing is fitted."""
@@ -146,14 +139,19 @@ class BlendPredictor:
                 raise BundleError(f"the part {one.name!r} is a blend itself")
             begins = f"{PART}{one.name}."
             own = {file.removeprefix(begins): data for file, data in files.items() if file.startswith(begins)}
-            try:
-                parts.append((one.name, read(one.kind, own)))
-            except BundleError as error:
-                raise BundleError(f"{begins}*: {error}") from error
+            parts.append((one.name, read(one.kind, own, begins)))
         try:
             return cls(tuple(parts), tuple(one.share for one in told))
         except ValueError as error:
             raise BundleError(f"blend.json is not what was written: {error}") from error
+
+
+def _mean(parts: list[tuple[float, Floats]]) -> Floats:
+    """Return (n,) the sum of shares times scores, in their order, so that the last bit is always the same."""
+    total = np.zeros(len(parts[0][1]))
+    for share, score in parts:
+        total += share * score
+    return np.clip(total, 0.0, 1.0)
 
 
 def _plain(name: object) -> bool:

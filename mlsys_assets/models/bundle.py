@@ -62,11 +62,11 @@ def from_files(files: Mapping[str, bytes]) -> Predictor:
     return predictor
 
 
-def _read(kind: str, files: Mapping[str, bytes]) -> Predictor:
+def _read(kind: str, files: Mapping[str, bytes], begins: str = "") -> Predictor:
     """Return the model of a kind; raises BundleError for an unknown one, and where files are missing or broken."""
     if kind not in PREDICTOR_KINDS:
         raise BundleError(f"kind {kind!r} is unknown; known: {sorted(PREDICTOR_KINDS)}")
     names, read = PREDICTOR_KINDS[kind]
-    if absent := [name for name in names if name not in files]:
+    if absent := [begins + name for name in names if name not in files]:
         raise BundleError(f"a {kind} bundle without {absent}; it has {sorted(files)}")
     return read({name: files[name] for name in files if name in names or name.startswith(PART)})

@@ -15,6 +15,9 @@ from mlsys_assets.models.bundle import PREDICTOR_KINDS, from_files, to_files
 from mlsys_assets.models.candidate import Candidate, FitError
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.linear import LogisticRegression
+from mlsys_assets.models.objectives import Combined
+from mlsys_assets.models.regression import RegressedLightGBM
+from mlsys_assets.models.task import Regression
 from mlsys_assets.types import utc
 
 CANDIDATES = {
@@ -23,7 +26,12 @@ CANDIDATES = {
     "logistic_regression": LogisticRegression(),
     "lightgbm": LightGBM(rounds=15, column_share=0.6, row_share=0.7),
     "lightgbm_stopping": LightGBM(rounds=60, patience=5, learning_rate=0.3, name="lightgbm_stopping"),
+    "lightgbm_combined": LightGBM(
+        rounds=60, patience=5, learning_rate=0.3, objective=Combined(1, 0.1), name="lightgbm_combined"
+    ),
+    "regressed_lightgbm": RegressedLightGBM(Regression("label", cut=0.5), LightGBM(rounds=15)),
 }
+CLASSIFIERS = [name for name in CANDIDATES if name != "regressed_lightgbm"]
 LEARNS = [name for name in CANDIDATES if name != "zero_rule"]
 
 
@@ -129,6 +137,7 @@ def test_test_rows_are_refused_at_run_time(candidate, later, validation, train):
             candidate.fit(train, rows, seed=1, threads=1)
 
 
+@pytest.mark.parametrize("candidate", CLASSIFIERS, indirect=True)
 def test_rows_that_nothing_can_be_learned_from_are_refused(candidate, train, validation):
     def with_label(label):
         return Train(train.ids, train.at, train.features, label, train.window)
