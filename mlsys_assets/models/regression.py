@@ -11,14 +11,14 @@ from mlsys_assets.features.preprocessing.fit import fit_codes
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.mistakes import not_one
 from mlsys_assets.models.candidate import FitError, Fitted, Recipe
-from mlsys_assets.models.exceedance_predictor import ExceedancePredictor, Residuals
+from mlsys_assets.models.exceedance_predictor import ExceedancePredictor, Residuals, ResidualsByNumber
 from mlsys_assets.models.gradient_boosting import LightGBM, dataset, stop_early
 from mlsys_assets.models.predictor import encode
 from mlsys_assets.models.task import Regression
 from mlsys_assets.types import DeclarationError, Scalar
 
-LEVELS: Final = 101
-"""Quantiles of the residuals that are kept: one every percent."""
+UNKNOWN: Final = ResidualsByNumber((), (Residuals((0.0,), 1),))
+"""Stands for the residuals until rows have told them."""
 METRICS: Final = {"squared_error": ("regression", "l2"), "absolute_error": ("regression_l1", "l1")}
 """LightGBM's objective and metric of each objective of a regression."""
 
@@ -73,8 +73,8 @@ class RegressedLightGBM:
         require_validation(validation, what=self.name)
         _check_target(self.name, validation.label, part="validation")
         predictor, rounds, params = self._boosted(train, validation, self.trees.rounds, seed=seed, threads=threads)
-        off = validation.label - predictor.number(validation.features, threads=threads)
-        residuals = Residuals.of(off, levels=LEVELS)
+        number = predictor.number(validation.features, threads=threads)
+        residuals = ResidualsByNumber.of(number, validation.label)
         recipe: dict[str, Scalar] = {"rounds": rounds, "residuals": encode(residuals).decode()}
         return Fitted(self.name, predictor.knowing(residuals), params=params, recipe=recipe)
 
@@ -85,7 +85,7 @@ class RegressedLightGBM:
         if not isinstance(rounds, int) or rounds < 1 or not isinstance(residuals, str):
             raise ValueError(f"{self.name} is refitted by a recipe with rounds and residuals, got {dict(recipe)}")
         predictor, _, params = self._boosted(train, None, rounds, seed=seed, threads=threads)
-        known = msgspec.json.decode(residuals, type=Residuals)
+        known = msgspec.json.decode(residuals, type=ResidualsByNumber)
         return Fitted(self.name, predictor.knowing(known), params=params, recipe=dict(recipe))
 
     def _boosted(
@@ -119,7 +119,7 @@ class RegressedLightGBM:
             raise FitError(f"{self.name}: {error}") from error
         used = booster.best_iteration if booster.best_iteration > 0 else booster.current_iteration()
         text = booster.model_to_string(num_iteration=used).encode()
-        predictor = ExceedancePredictor(preprocessing, text, self.task.cut, Residuals((0.0,), 1))
+        predictor = ExceedancePredictor(preprocessing, text, self.task.cut, UNKNOWN)
         return predictor, used, {**params, **self.task.record, "rounds": used}
 
 

@@ -10,11 +10,11 @@ from mlsys_assets.data_sampling.views import OpenedTest
 from mlsys_assets.measures.metrics import RocAuc, value
 from mlsys_assets.models.bundle import from_files, to_files
 from mlsys_assets.models.candidate import FitError
-from mlsys_assets.models.exceedance_predictor import ExceedancePredictor, Residuals
+from mlsys_assets.models.exceedance_predictor import LEVELS, ExceedancePredictor, Residuals, ResidualsByNumber
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.objectives import Combined
 from mlsys_assets.models.predictor import BundleError
-from mlsys_assets.models.regression import LEVELS, RegressedLightGBM
+from mlsys_assets.models.regression import RegressedLightGBM
 from mlsys_assets.models.task import Regression
 from mlsys_assets.types import DeclarationError
 
@@ -27,23 +27,23 @@ def fitted(late_train, late_validation):
 
 
 def test_residuals_of_a_normal_law_give_its_tail() -> None:
-    residuals = Residuals.of(np.random.default_rng(0).normal(2.0, 3.0, 20_000), levels=LEVELS)
+    residuals = Residuals.of(np.random.default_rng(0).normal(2.0, 3.0, 20_000))
     distance = np.linspace(-6, 10, 50)
-    assert residuals.above(distance) == pytest.approx(norm.sf(distance, 2.0, 3.0), abs=0.012)
+    assert residuals.above(distance) == pytest.approx(norm.sf(distance, 2.0, 3.0), abs=0.6 / LEVELS)
 
 
 @given(st.lists(st.integers(-30, 30), min_size=1, max_size=60), st.integers(-40, 40))
 def test_above_is_the_share_of_residuals_above(found: list[int], distance: int) -> None:
-    """With a level for each residual nothing is rounded but the share that n residuals leave open."""
+    """Nothing is lost but what lies between two levels, and the share that n residuals leave open."""
     seen = np.array(found, dtype=float)
-    above = float(Residuals.of(seen, levels=max(len(found), 2)).above(np.array([distance + 0.5]))[0])
+    above = float(Residuals.of(seen).above(np.array([distance + 0.5]))[0])
     n = len(seen)
-    assert abs(above - (seen > distance + 0.5).mean()) <= 1 / (n + 1) + 1e-9
+    assert abs(above - (seen > distance + 0.5).mean()) <= 1 / (n + 1) + 1 / (LEVELS - 1) + 1e-9
     assert 1 / (n + 1) - 1e-9 <= above <= n / (n + 1) + 1e-9
 
 
 def test_a_longer_way_to_the_cut_is_never_more_likely() -> None:
-    residuals = Residuals.of(np.random.default_rng(1).exponential(20, 500).round(), levels=LEVELS)
+    residuals = Residuals.of(np.random.default_rng(1).exponential(20, 500).round())
     assert (np.diff(residuals.above(np.linspace(-5, 300, 700))) <= 0).all()
 
 
@@ -60,9 +60,26 @@ def test_the_number_is_that_of_lightgbms_own_regression(fitted, late_train, late
 
 def test_a_probability_is_the_share_of_residuals_that_would_cross_the_cut(fitted, late_validation) -> None:
     p = fitted.predict(late_validation.features)
-    off = late_validation.label - fitted.predictor.number(late_validation.features)
-    expected = [(off > 15 - n).mean() for n in fitted.predictor.number(late_validation.features)]
-    assert p == pytest.approx(expected, abs=0.012)
+    number = fitted.predictor.number(late_validation.features)
+    off, group = late_validation.label - number, np.searchsorted(fitted.predictor.residuals.edges, number, side="right")
+    assert np.abs(np.bincount(group) - 100).max() <= 1
+    expected = [(off[group == g] > 15 - n).mean() for n, g in zip(number, group, strict=True)]
+    assert p == pytest.approx(expected, abs=0.03)
+    assert p.mean() == pytest.approx((late_validation.label > 15).mean(), abs=0.01)
+
+
+def test_residuals_are_those_of_similar_numbers() -> None:
+    """Noise that grows with the number: one law for all would be wrong at both ends."""
+    rng = np.random.default_rng(0)
+    number = rng.uniform(0, 10, 20_000)
+    residuals = ResidualsByNumber.of(number, number + rng.normal(0, 0.2 + number))
+    for at in (0.5, 3.5, 9.5):
+        found = residuals.above(np.array([at]), at + 2)
+        assert found == pytest.approx(norm.sf(2 / (0.2 + at)), abs=0.06)
+    one = ResidualsByNumber.of(np.zeros(3_000), rng.normal(size=3_000))
+    assert (one.edges, len(one.groups)) == ((), 1)
+    few = ResidualsByNumber.of(number[:30], number[:30])
+    assert few.above(number[:4], 100.0) == pytest.approx(1 / 31)
 
 
 def test_it_ranks_rows_it_never_saw(fitted, later: OpenedTest) -> None:
@@ -101,12 +118,20 @@ def test_saved_and_loaded_it_gives_the_same_bits(fitted, later) -> None:
     assert np.array_equal(loaded.predict(later.features), fitted.predict(later.features))
 
 
-@pytest.mark.parametrize("quantiles", [b"[]", b"[2.0,1.0]"])
-def test_residuals_that_are_none_are_refused(fitted, quantiles: bytes) -> None:
-    files = to_files(fitted.predictor)
-    changed = b'{"cut":15.0,"residuals":{"quantiles":' + quantiles + b',"rows":3}}'
-    with pytest.raises(BundleError, match="quantiles in rising order"):
-        from_files({**files, "exceedance.json": changed})
+@pytest.mark.parametrize(
+    ("edges", "quantiles", "words"),
+    [
+        (b"[]", b"[]", "quantiles in rising order"),
+        (b"[]", b"[2.0,1.0]", "quantiles in rising order"),
+        (b"[1.0]", b"[1.0]", "one group more than edges"),
+        (b"[2.0,1.0]", b"[1.0]", "edges in rising order"),
+    ],
+)
+def test_residuals_that_are_none_are_refused(fitted, edges: bytes, quantiles: bytes, words: str) -> None:
+    groups = b'"groups":[{"quantiles":' + quantiles + b',"rows":3}]'
+    changed = b'{"cut":15.0,"residuals":{"edges":' + edges + b"," + groups + b"}}"
+    with pytest.raises(BundleError, match=words):
+        from_files({**to_files(fitted.predictor), "exceedance.json": changed})
 
 
 def test_rows_without_their_target_are_refused(train, validation, late_train, late_validation) -> None:
