@@ -113,8 +113,8 @@ class ByCost:
         near = np.clip(theory, low[cheapest], high[cheapest])
         best = int(np.argmin(np.abs(near - theory)))
         place = int(cheapest[best])
-        told = f"acting costs {cost[place]:.4g} a row, from {theory:.4g} on, as the costs alone say, "
-        told += f"{self.costs.realised(validation.label, score):.4g}"
+        alone = self.costs.realised(validation.label, score)
+        told = f"decisions cost {cost[place]:.4g} a row; from {theory:.4g} on, as the costs alone say, {alone:.4g}"
         return asked.chosen(place, told, threshold=float(near[best]), cost=float(cost[place]))
 
 

@@ -144,7 +144,8 @@ def trade_offs(options: Sequence[Option], *, quality: tuple[str, Better], unit: 
     unit
         What cost is counted in.
 
-    Raises ValueError for a name that stands twice, where only some options have a cost, and for a latency or size that is none.
+    Raises ValueError for a name that stands twice, where only some options have a cost, and for a latency or
+    size that is none.
     """
     if quality[1] not in BETTER:
         raise ValueError(f"{quality[0]!r} is better when {quality[1]!r}; it must be one of {', '.join(BETTER)}")
