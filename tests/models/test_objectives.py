@@ -1,5 +1,7 @@
 """An objective's derivatives are those of its losses, and what is fitted by it is what LightGBM fits."""
 
+from dataclasses import dataclass, field, replace
+
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
@@ -103,6 +105,32 @@ def test_patience_watches_the_objective(train, validation) -> None:
 
     assert rounds < 150
     assert loss(rounds) <= min(loss(n) for n in range(max(rounds - 3, 1), rounds + 4)) + 1e-9
+
+
+@dataclass(frozen=True)
+class Bold:
+    """Log loss to descend, and something else to watch, which goes on improving as margins grow."""
+
+    record: dict = field(default_factory=lambda: {"objective": "bold"})
+
+    def mistakes(self) -> list[str]:
+        return []
+
+    def losses(self, label: np.ndarray, margin: np.ndarray) -> np.ndarray:
+        return -np.abs(margin)
+
+    def derivatives(self, label: np.ndarray, margin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return Combined().derivatives(label, margin)
+
+
+def test_log_loss_that_grows_again_stops_no_other_objective(train, validation) -> None:
+    declared = LightGBM(rounds=40, patience=5, learning_rate=0.3)
+    assert declared.fit(train, validation, seed=1, threads=1).recipe["rounds"] < 20
+    own = replace(declared, objective=Bold())
+    assert own.mistakes() == []
+    fitted = own.fit(train, validation, seed=1, threads=1)
+    assert fitted.recipe["rounds"] > 30
+    assert fitted.params["objective"] == "bold"
 
 
 def test_the_more_misses_weigh_the_fewer_there_are_and_the_dearer_log_loss_is(train, validation) -> None:

@@ -65,6 +65,15 @@ def test_no_threshold_is_cheaper_and_none_as_cheap_is_nearer_to_that_of_the_cost
     assert abs(found.threshold - costs.threshold) <= nearest + 1e-12
 
 
+def test_of_thresholds_that_cost_the_same_it_is_the_one_nearest_to_that_of_the_costs() -> None:
+    """Acting on one row or on three costs the same; so it acts on three, from 1/2 on."""
+    label, score = np.array([1.0, 0, 1, 0]), np.array([0.9, 0.7, 0.6, 0.2])
+    found = ByCost(CostMatrix(1, 1)).choose(view(label), score, support=ANY)
+    assert (found.threshold, found.cost, found.share) == (0.5, 0.25, 0.75)
+    cautious = ByCost(CostMatrix(1, 1)).choose(view(label), np.array([0.9, 0.8, 0.3, 0.2]), support=ANY)
+    assert cautious.threshold == 0.3  # 0.2 away from 1/2; the other one, just above 0.8, is 0.3 away
+
+
 @given(scored(), st.integers(1, 40), st.integers(1, 40))
 def test_dearer_misses_never_raise_the_threshold(rows, wrong: int, missed: int) -> None:
     label, score = rows
