@@ -1,8 +1,9 @@
 """Thresholds, chosen on validation rows alone: by cost, by recall, by precision, by how many rows can be acted on."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -60,6 +61,11 @@ class ChosenThreshold:
     def as_dict(self) -> dict[str, Scalar]:
         """Return it as JSON holds it, as evidence beside the model."""
         return {**asdict(self), "verdict": self.verdict.value}
+
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> "ChosenThreshold":
+        """Return the choice that ``as_dict`` gave."""
+        return cls(**{**found, "verdict": ThresholdVerdict(found["verdict"])})
 
 
 @runtime_checkable

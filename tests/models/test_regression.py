@@ -8,14 +8,16 @@ from scipy.stats import norm
 
 from mlsys_assets.data_sampling.views import OpenedTest
 from mlsys_assets.measures.metrics import RocAuc, value
+from mlsys_assets.models.booster import library_path
 from mlsys_assets.models.bundle import from_files, to_files
 from mlsys_assets.models.candidate import FitError
 from mlsys_assets.models.exceedance_predictor import LEVELS, ExceedancePredictor, Residuals, ResidualsByNumber
+from mlsys_assets.models.first_parse import ParseError, parse_in_child
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.objectives import Combined
 from mlsys_assets.models.predictor import BundleError
 from mlsys_assets.models.regression import RegressedLightGBM
-from mlsys_assets.models.task import Regression
+from mlsys_assets.models.task import Regression, with_target
 from mlsys_assets.types import DeclarationError
 
 LATE = RegressedLightGBM(Regression("arr_delay", cut=15, unit="min"), LightGBM(rounds=20))
@@ -115,6 +117,16 @@ def test_saved_and_loaded_it_gives_the_same_bits(fitted, later) -> None:
     loaded = from_files(to_files(fitted.predictor))
     assert isinstance(loaded, ExceedancePredictor)
     assert np.array_equal(loaded.predict(later.features), fitted.predict(later.features))
+
+
+@pytest.mark.parametrize("more", [300, -300])
+def test_minutes_pass_for_a_number_and_not_for_a_probability(late_train, late_validation, more: int) -> None:
+    shifted = RegressedLightGBM(Regression("arr_delay", cut=15 + more), LightGBM(rounds=2))
+    views = (with_target(view, view.label + more) for view in (late_train, late_validation))
+    text = shifted.fit(*views, seed=1, threads=1).predictor.text
+    parse_in_child(text, library=library_path(), features=5, probabilities=False)
+    with pytest.raises(ParseError):
+        parse_in_child(text, library=library_path(), features=5)
 
 
 @pytest.mark.parametrize(

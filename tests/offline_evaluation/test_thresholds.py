@@ -1,5 +1,7 @@
 """Thresholds are those of a brute-force search, and no test row has a say in them."""
 
+import json
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -15,6 +17,7 @@ from mlsys_assets.offline_evaluation.thresholds import (
     ByPrecision,
     ByRecall,
     ByShare,
+    ChosenThreshold,
     ThresholdPolicy,
     ThresholdVerdict,
 )
@@ -138,6 +141,7 @@ def test_what_it_gave_on_validation_stands_beside_it(rows, policy: ThresholdPoli
     assert found.share == pytest.approx(acted.mean())
     assert (found.rows, found.positives, found.days) == (4_000, label.sum(), 500)
     assert found.as_dict()["verdict"] == "chosen"
+    assert ChosenThreshold.from_dict(json.loads(json.dumps(found.as_dict()))) == found
     assert all(isinstance(v, str | int | float | bool | None) for v in found.as_dict().values())
 
 
