@@ -42,11 +42,25 @@ class BoosterPredictor:
     @classmethod
     def from_contents(cls, files: Mapping[str, bytes]) -> "BoosterPredictor":
         """Read what ``contents`` wrote, the text in a child process first; raises BundleError."""
-        preprocessing = decode(files, "preprocessing.json", Preprocessing)
-        if "model.txt" not in files:
-            raise BundleError(f"the bundle lacks model.txt; it has {sorted(files)}")
-        try:
-            parse_in_child(files["model.txt"], library=library_path(), features=len(preprocessing.names))
-        except ParseError as error:
-            raise BundleError(f"model.txt is not what was written: {error}") from error
-        return cls(preprocessing, files["model.txt"])
+        return cls(*read_booster(files, probabilities=True))
+
+
+def read_booster(files: Mapping[str, bytes], *, probabilities: bool) -> tuple[Preprocessing, bytes]:
+    """Return the preprocessing and the Booster text, parsed in a child process first; raises BundleError.
+
+    Parameters
+    ----------
+    files
+        Among them ``preprocessing.json`` and ``model.txt``.
+    probabilities
+        Whether the text itself must give probabilities; else any finite number.
+    """
+    preprocessing = decode(files, "preprocessing.json", Preprocessing)
+    if "model.txt" not in files:
+        raise BundleError(f"the bundle lacks model.txt; it has {sorted(files)}")
+    text, features = files["model.txt"], len(preprocessing.names)
+    try:
+        parse_in_child(text, library=library_path(), features=features, probabilities=probabilities)
+    except ParseError as error:
+        raise BundleError(f"model.txt is not what was written: {error}") from error
+    return preprocessing, text

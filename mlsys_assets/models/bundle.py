@@ -1,39 +1,59 @@
 """The bundle: a model as JSON and Booster text. No pickle, no code, nothing that runs when it is read."""
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from functools import partial
+from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
 from mlsys_assets.models.baselines import GroupRatePredictor, ZeroRulePredictor
+from mlsys_assets.models.blend import PART, BlendPredictor
 from mlsys_assets.models.booster_predictor import BoosterPredictor
 from mlsys_assets.models.calibrated_predictor import CALIBRATOR, WITHIN, CalibratedPredictor
+from mlsys_assets.models.exceedance_predictor import ExceedancePredictor
 from mlsys_assets.models.human_rule import RulePredictor
 from mlsys_assets.models.linear_predictor import LinearPredictor
-from mlsys_assets.models.predictor import BundleError, Predictor, decode, encode
+from mlsys_assets.models.margin_predictor import MarginPredictor
+from mlsys_assets.models.predictor import BundleError, Predictor, ReadKind, decode, encode
 from mlsys_assets.models.random_baseline import RandomPredictor
 
 HEADER: Final = "bundle.json"
 FORMAT: Final = 1
 """Raised when a file's meaning changes; a bundle of another format is refused."""
+DEEPEST: Final = 4
+"""How deep models may stand within models: a blend of calibrated ones is two deep."""
 
-Reader = Callable[[Mapping[str, bytes]], Predictor]
-
-
-def _calibrated(files: Mapping[str, bytes]) -> Predictor:
-    return CalibratedPredictor.from_contents(files, read=_within)
+Reader: TypeAlias = Callable[[Mapping[str, bytes], ReadKind], Predictor]
 
 
-PREDICTOR_KINDS: Final[Mapping[str, tuple[tuple[str, ...], Reader]]] = {
-    "zero_rule": (("rates.json",), ZeroRulePredictor.from_contents),
-    "group_rate": (("rates.json",), GroupRatePredictor.from_contents),
-    "random": (("columns.json",), RandomPredictor.from_contents),
-    "human_rule": (("rules.json",), RulePredictor.from_contents),
-    "linear": (("coefficients.json", "preprocessing.json"), LinearPredictor.from_contents),
-    "lightgbm": (("model.txt", "preprocessing.json"), BoosterPredictor.from_contents),
-    "calibrated": ((CALIBRATOR,), _calibrated),
+class Kind(NamedTuple):
+    """A kind's files and their reader; the files of models within it have names that begin with ``within``."""
+
+    files: tuple[str, ...]
+    read: Reader
+    within: str = ""
+
+
+def _plain(read: Callable[[Mapping[str, bytes]], Predictor]) -> Reader:
+    """Return the reader of a kind that holds no other model."""
+    return lambda files, _: read(files)
+
+
+PREDICTOR_KINDS: Final[Mapping[str, Kind]] = {
+    "zero_rule": Kind(("rates.json",), _plain(ZeroRulePredictor.from_contents)),
+    "group_rate": Kind(("rates.json",), _plain(GroupRatePredictor.from_contents)),
+    "random": Kind(("columns.json",), _plain(RandomPredictor.from_contents)),
+    "human_rule": Kind(("rules.json",), _plain(RulePredictor.from_contents)),
+    "linear": Kind(("coefficients.json", "preprocessing.json"), _plain(LinearPredictor.from_contents)),
+    "lightgbm": Kind(("model.txt", "preprocessing.json"), _plain(BoosterPredictor.from_contents)),
+    "lightgbm_margin": Kind(("margin.json", "model.txt", "preprocessing.json"), _plain(MarginPredictor.from_contents)),
+    "lightgbm_exceedance": Kind(
+        ("exceedance.json", "model.txt", "preprocessing.json"), _plain(ExceedancePredictor.from_contents)
+    ),
+    "calibrated": Kind((CALIBRATOR,), CalibratedPredictor.from_contents, WITHIN),
+    "blend": Kind(("blend.json",), BlendPredictor.from_contents, PART),
 }
-"""Each kind's files and their reader: what else lies beside them, such as a passport, is never read."""
+"""By name. What else lies beside a kind's files, such as a passport, is never read."""
 
 
 class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,24 +80,21 @@ def from_files(files: Mapping[str, bytes]) -> Predictor:
     """
     header = decode(files, HEADER, Header)
     if header.format != FORMAT:
-        raise BundleError(f"format {header.format} is unknown; known: {FORMAT}")
+        raise BundleError(f"format {header.format} of kind {header.kind!r} is unknown; known: {FORMAT}")
     predictor = _read(header.kind, files)
     if predictor.columns != header.columns:
         raise BundleError(f"{HEADER} names other columns than the model reads: {header.columns}, {predictor.columns}")
     return predictor
 
 
-def _read(kind: str, files: Mapping[str, bytes], *, prefix: str = "") -> Predictor:
-    """Return the model of a kind; ``prefix`` is what its files' names began with in the bundle."""
+def _read(kind: str, files: Mapping[str, bytes], begins: str = "", *, depth: int = 0) -> Predictor:
+    """Return the model of a kind; ``begins`` is what its files' names began with in the bundle."""
     if kind not in PREDICTOR_KINDS:
         raise BundleError(f"kind {kind!r} is unknown; known: {sorted(PREDICTOR_KINDS)}")
-    names, read = PREDICTOR_KINDS[kind]
-    if absent := [prefix + name for name in names if name not in files]:
-        raise BundleError(f"a {kind} bundle without {absent}; it has {sorted(prefix + name for name in files)}")
-    return read(files)
-
-
-def _within(kind: str, files: Mapping[str, bytes]) -> Predictor:
-    if kind == CalibratedPredictor.kind:
-        raise BundleError("a calibrated model holds one that is calibrated already: nothing here writes such a bundle")
-    return _read(kind, files, prefix=WITHIN)
+    if depth > DEEPEST:
+        raise BundleError(f"models stand within models more than {DEEPEST} deep: nothing here writes such a bundle")
+    known = PREDICTOR_KINDS[kind]
+    if absent := [begins + name for name in known.files if name not in files]:
+        raise BundleError(f"a {kind} bundle without {absent}; it has {sorted(begins + name for name in files)}")
+    own = {n: data for n, data in files.items() if n in known.files or (known.within and n.startswith(known.within))}
+    return known.read(own, partial(_read, depth=depth + 1))

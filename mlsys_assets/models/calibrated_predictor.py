@@ -1,6 +1,6 @@
 """A calibrated model as files: the model within it, and the map from its scores to probabilities."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, TypeAlias
@@ -11,15 +11,13 @@ from numpy.typing import NDArray
 
 from mlsys_assets.models.linear_predictor import logistic
 from mlsys_assets.models.log_odds import EDGE, log_odds
-from mlsys_assets.models.predictor import BundleError, Predictor, Rows, decode, encode
+from mlsys_assets.models.predictor import BundleError, Predictor, ReadKind, Rows, decode, encode
 
 CALIBRATOR: Final = "calibrator.json"
 WITHIN: Final = "within."
 """The files of the model within are kept under names that begin so."""
 
 Floats = NDArray[np.float64]
-ReadWithin: TypeAlias = Callable[[str, Mapping[str, bytes]], Predictor]
-"""Reads the model of a kind from its files."""
 
 
 class SigmoidMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="sigmoid", tag_field="map"):
@@ -103,10 +101,12 @@ class CalibratedPredictor:
         return {CALIBRATOR: encode(Content(self.within.kind, self.calibration)), **files}
 
     @classmethod
-    def from_contents(cls, files: Mapping[str, bytes], *, read: ReadWithin) -> "CalibratedPredictor":
+    def from_contents(cls, files: Mapping[str, bytes], read: ReadKind) -> "CalibratedPredictor":
         """Read what ``contents`` wrote, the model within by ``read``; raises BundleError."""
         content = decode(files, CALIBRATOR, Content)
         if mistake := content.calibration.mistake():
             raise BundleError(f"{CALIBRATOR} holds {mistake}")
+        if content.within == cls.kind:
+            raise BundleError(f"{CALIBRATOR} names a model within that is calibrated already")
         within = {name.removeprefix(WITHIN): data for name, data in files.items() if name.startswith(WITHIN)}
-        return cls(read(content.within, within), content.calibration)
+        return cls(read(content.within, within, WITHIN), content.calibration)

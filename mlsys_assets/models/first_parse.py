@@ -36,10 +36,15 @@ def check_text(text: bytes) -> None:
         raise ParseError("the Booster text ends too early, or holds more trees than its header says")
 
 
-def parse_in_child(text: bytes, *, library: str, features: int) -> None:
-    """Parse and run the text in a child; raises ParseError unless it gives probabilities from ``features`` columns."""
+def parse_in_child(text: bytes, *, library: str, features: int, probabilities: bool = True) -> None:
+    """Parse and run the text in a child; raises ParseError unless it gives probabilities from ``features`` columns.
+
+    With ``probabilities=False`` any finite number will do: a margin, or a number of minutes.
+    """
     check_text(text)
-    command = [sys.executable, "-I", "-S", __file__, library, str(features)]
+    most = 1.0 if probabilities else sys.float_info.max
+    least = 0.0 if probabilities else -most
+    command = [sys.executable, "-I", "-S", __file__, library, str(features), repr(least), repr(most)]
     try:
         # What LightGBM prints of a broken text can be other people's memory: it goes nowhere.
         child = subprocess.run(
@@ -51,8 +56,8 @@ def parse_in_child(text: bytes, *, library: str, features: int) -> None:
         raise ParseError(f"the Booster text does not parse to a model of {features} features (exit {child.returncode})")
 
 
-def main(library: str, features: int) -> bool:
-    """Return whether the text on standard input gives a finite score for a row of zeros and one of NaN."""
+def main(library: str, features: int, *, least: float = 0.0, most: float = 1.0) -> bool:
+    """Return whether the text on standard input gives a score in [least, most] for a row of zeros and one of NaN."""
     with contextlib.suppress(ImportError, ValueError):
         import resource  # absent on Windows
 
@@ -71,8 +76,9 @@ def main(library: str, features: int) -> bool:
         handle, rows, FLOAT64, ctypes.c_int32(2), ctypes.c_int32(features), ROW_MAJOR, NORMAL, 0, -1,
         ctypes.c_char_p(b"num_threads=1"), ctypes.byref(written), scores,
     )  # fmt: skip
-    return not failed and written.value == len(scores) and all(0.0 <= score <= 1.0 for score in scores)
+    return not failed and written.value == len(scores) and all(least <= score <= most for score in scores)
 
 
 if __name__ == "__main__":
-    sys.exit(0 if main(sys.argv[1], int(sys.argv[2])) else 1)
+    bounds = [float(argument) for argument in sys.argv[3:]] or [0.0, 1.0]
+    sys.exit(0 if main(sys.argv[1], int(sys.argv[2]), least=bounds[0], most=bounds[1]) else 1)

@@ -12,6 +12,9 @@ from mlsys_assets.features.preprocessing.transform import BEYOND, Beyond, Prepro
 from mlsys_assets.mistakes import none_of, not_one, out_of_range
 from mlsys_assets.models.booster_predictor import BoosterPredictor
 from mlsys_assets.models.candidate import FitError, Fitted, LossCurve, Recipe, check_train, check_validation
+from mlsys_assets.models.margin_predictor import MarginPredictor
+from mlsys_assets.models.objectives import Boosting, Objective
+from mlsys_assets.models.predictor import Predictor
 from mlsys_assets.types import DeclarationError, Scalar
 
 FIXED: Mapping[str, Scalar] = {
@@ -61,6 +64,8 @@ class LightGBM:
         here a fit refuses them, and any that is another name of what is declared above.
     beyond
         What happens to infinite and huge numbers.
+    objective
+        A loss of one's own in place of log loss; ``patience`` then watches that one.
     """
 
     rounds: int = 120
@@ -74,6 +79,7 @@ class LightGBM:
     more: Mapping[str, Scalar] = field(default_factory=dict)
     beyond: Beyond = "reject"
     name: str = "lightgbm"
+    objective: Objective | None = None
 
     @property
     def baseline(self) -> bool:
@@ -88,7 +94,7 @@ class LightGBM:
     @property
     def kind(self) -> str:
         """Trees."""
-        return BoosterPredictor.kind
+        return BoosterPredictor.kind if self.objective is None else MarginPredictor.kind
 
     def mistakes(self) -> list[str]:
         """Return the numbers that no fit can be made with, and what is not for ``more`` to say."""
@@ -105,7 +111,15 @@ class LightGBM:
         ]
         if self.patience is not None:
             found += out_of_range(f"{what}: patience", self.patience, whole=True, least=1)
-        return found + (not_one(f"{what}: more", self.more, Mapping) or self._taken())
+        return found + self._unsound() + (not_one(f"{what}: more", self.more, Mapping) or self._taken())
+
+    def _unsound(self) -> list[str]:
+        """Return what is wrong with the objective."""
+        if self.objective is None:
+            return []
+        what = f"candidate {self.name!r}"
+        wrong = not_one(f"{what}: objective", self.objective, Objective)
+        return wrong or [f"{what}: {mistake}" for mistake in self.objective.mistakes()]
 
     def _taken(self) -> list[str]:
         return [f"candidate {self.name!r}: more names {n!r}, {TAKEN[n]}" for n in self.more if n in TAKEN]
@@ -118,7 +132,7 @@ class LightGBM:
         check_train(train, what=self.name)
         check_validation(validation, what=self.name)
         preprocessing = fit_codes(train, beyond=self.beyond)
-        return self._fitted(train, validation, preprocessing, self._params(seed, threads), self.rounds)
+        return self._fitted(train, validation, preprocessing, self.lightgbm_params(seed, threads), self.rounds)
 
     def refit(self, train: Train, *, recipe: Recipe, seed: int, threads: int) -> Fitted:
         """Fit on all rows with the number of rounds in the recipe."""
@@ -127,10 +141,11 @@ class LightGBM:
         if not isinstance(rounds, int) or rounds < 1:
             raise ValueError(f"{self.name} is refitted by a recipe with a number of rounds, got {dict(recipe)}")
         preprocessing = fit_codes(train, beyond=self.beyond)
-        return self._fitted(train, None, preprocessing, self._params(seed, threads), rounds)
+        return self._fitted(train, None, preprocessing, self.lightgbm_params(seed, threads), rounds)
 
-    def _params(self, seed: int, threads: int) -> dict[str, Scalar]:
-        if mistakes := [*self._taken(), *_unknown(f"candidate {self.name!r}", self.more)]:
+    def lightgbm_params(self, seed: int, threads: int) -> dict[str, Scalar]:
+        """Return all that LightGBM is told; raises DeclarationError for what it does not know."""
+        if mistakes := [*self._taken(), *self._unsound(), *_unknown(f"candidate {self.name!r}", self.more)]:
             raise DeclarationError(f"candidate {self.name!r}", mistakes)
         own: dict[str, Scalar] = {
             "num_leaves": self.leaves,
@@ -153,7 +168,8 @@ class LightGBM:
     ) -> Fitted:
         import lightgbm
 
-        data = _dataset(train, preprocessing, params)
+        data = dataset(train, preprocessing, params)
+        boosting = None if self.objective is None else Boosting.of(self.objective, train.label)
         curve: dict[str, dict[str, list[float]]] = {}
         callbacks, watched = [], {}  # a refit, which chooses nothing, is not watched: a tenth of its time
         if validation is not None:
@@ -161,19 +177,29 @@ class LightGBM:
             watched["train"] = data
             watched["validation"] = data.create_valid(preprocessing.transform(validation.features), validation.label)
             if self.patience is not None:
-                callbacks.append(_stop_early(self.patience))
+                callbacks.append(stop_early(self.patience))
+        own: dict[str, Any] = {}
+        if boosting is not None:
+            own = {"objective": boosting.gradient, "metric": "none"}
+            for one in watched.values() or (data,):
+                boosting.begin(one)
         try:
             booster = lightgbm.train(
-                params, data, rounds, valid_sets=list(watched.values()), valid_names=list(watched), callbacks=callbacks
-            )
+                params | own, data, rounds, valid_sets=list(watched.values()), valid_names=list(watched),
+                callbacks=callbacks, feval=boosting.watch if boosting else None,
+            )  # fmt: skip
         except lightgbm.basic.LightGBMError as error:
             raise FitError(f"{self.name}: {error}") from error
         used = booster.best_iteration if booster.best_iteration > 0 else booster.current_iteration()
         text = booster.model_to_string(num_iteration=used).encode()
         losses = {name: tuple(values["binary_logloss"]) for name, values in curve.items()}
+        predictor: Predictor = BoosterPredictor(preprocessing, text)
+        if self.objective is not None and boosting is not None:
+            predictor = MarginPredictor(preprocessing, text, boosting.start)
+            params |= self.objective.record
         return Fitted(
             self.name,
-            BoosterPredictor(preprocessing, text),
+            predictor,
             params={**params, "rounds": used},
             recipe={"rounds": used},
             loss_curve=LossCurve(**losses),
@@ -197,7 +223,8 @@ def _unknown(what: str, more: Mapping[str, Scalar]) -> list[str]:
     return found
 
 
-def _dataset(train: Train, preprocessing: Preprocessing, params: dict[str, Scalar]) -> Any:
+def dataset(train: Train, preprocessing: Preprocessing, params: Mapping[str, Scalar]) -> Any:
+    """Return the rows as LightGBM's data set."""
     import lightgbm
 
     return lightgbm.Dataset(
@@ -205,14 +232,15 @@ def _dataset(train: Train, preprocessing: Preprocessing, params: dict[str, Scala
         train.label,
         feature_name=plain_names(preprocessing.names),
         categorical_feature=list(preprocessing.code_outputs),
-        params=params,
+        params=dict(params),
     )
 
 
-def _stop_early(patience: int) -> Any:
+def stop_early(patience: int) -> Any:
+    """Return LightGBM's callback that stops when the first metric of validation has not improved for so long."""
     import lightgbm
 
-    return lightgbm.early_stopping(patience, verbose=False)
+    return lightgbm.early_stopping(patience, first_metric_only=True, verbose=False)
 
 
 def plain_names(names: tuple[str, ...]) -> list[str]:

@@ -1,6 +1,6 @@
 """What every model becomes: an object that turns rows into probabilities and can be written as plain files."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol, TypeAlias, TypeVar
 
 import msgspec
@@ -53,3 +53,7 @@ def decode(files: Mapping[str, bytes], name: str, kind: type[T]) -> T:
         return msgspec.json.decode(files[name], type=kind)
     except (msgspec.MsgspecError, ValueError) as error:
         raise BundleError(f"{name} is not what was written: {error}") from error
+
+
+ReadKind: TypeAlias = Callable[[str, Mapping[str, bytes], str], Predictor]
+"""Reads the model of a kind within another: its kind, its files, and what their names began with in the bundle."""

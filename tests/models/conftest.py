@@ -5,6 +5,7 @@ import pyarrow as pa
 import pytest
 
 from mlsys_assets.data_sampling.views import OpenedTest, Train, Validation, View
+from mlsys_assets.models.task import with_target
 from mlsys_assets.types import TimeWindow
 
 WINDOW = TimeWindow.of("2013-01-01", "2013-02-01")
@@ -50,3 +51,19 @@ def validation() -> Validation:
 @pytest.fixture(scope="session")
 def later() -> OpenedTest:
     return view(OpenedTest, 400, seed=3)
+
+
+def minutes(view: View, *, seed: int) -> np.ndarray:
+    """A number for each row that is above 15 where the label is 1, and not where it is 0."""
+    by = np.random.default_rng(seed).exponential(20.0, size=len(view))
+    return np.where(view.label > 0, 15 + by, 15 - by)
+
+
+@pytest.fixture(scope="session")
+def late_train(train: Train) -> Train:
+    return with_target(train, minutes(train, seed=1))
+
+
+@pytest.fixture(scope="session")
+def late_validation(validation: Validation) -> Validation:
+    return with_target(validation, minutes(validation, seed=2))

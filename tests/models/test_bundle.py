@@ -7,13 +7,17 @@ import pytest
 from hypothesis import given, strategies as st
 
 from mlsys_assets.models.baselines import GroupRate, ZeroRule
+from mlsys_assets.models.blend import Blend
 from mlsys_assets.models.bundle import PREDICTOR_KINDS, from_files, to_files
 from mlsys_assets.models.calibration import Calibrated
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.human_rule import HumanRule, When
 from mlsys_assets.models.linear import LogisticRegression
+from mlsys_assets.models.objectives import Combined
 from mlsys_assets.models.predictor import BundleError
 from mlsys_assets.models.random_baseline import RandomBaseline
+from mlsys_assets.models.regression import RegressedLightGBM
+from mlsys_assets.models.task import Regression
 
 CANDIDATES = {
     "zero_rule": ZeroRule(),
@@ -23,17 +27,21 @@ CANDIDATES = {
     "linear": LogisticRegression(),
     "lightgbm": LightGBM(rounds=8),
     "calibrated": Calibrated(LightGBM(rounds=8)),
+    "lightgbm_margin": LightGBM(rounds=8, objective=Combined(1, 0.5, threshold=0.3)),
+    "lightgbm_exceedance": RegressedLightGBM(Regression("label", cut=0.5), LightGBM(rounds=8)),
 }
+BLENDED = {"linear": 2, "lightgbm_margin": 1, "group_rate": 1}
 
 
 @pytest.fixture(scope="module")
 def bundles(train, validation):
-    fitted = {kind: c.fit(train, validation, seed=1, threads=1) for kind, c in CANDIDATES.items()}
-    return {kind: to_files(f.predictor) for kind, f in fitted.items()}
+    fitted = {kind: c.fit(train, validation, seed=1, threads=1).predictor for kind, c in CANDIDATES.items()}
+    fitted["blend"] = Blend(BLENDED).of({kind: fitted[kind] for kind in BLENDED})
+    return {kind: to_files(predictor) for kind, predictor in fitted.items()}
 
 
-def test_every_kind_has_a_candidate_that_makes_it():
-    assert set(CANDIDATES) == set(PREDICTOR_KINDS)
+def test_every_kind_has_a_candidate_that_makes_it_or_blends_those():
+    assert {*CANDIDATES, "blend"} == set(PREDICTOR_KINDS)
 
 
 @pytest.mark.parametrize("kind", PREDICTOR_KINDS)
@@ -103,7 +111,7 @@ def test_a_flipped_byte_never_ends_the_process(bundles, kind, data):
         return
 
 
-@pytest.mark.parametrize("kind", ["linear", "lightgbm", "group_rate"])
+@pytest.mark.parametrize("kind", ["linear", "lightgbm", "group_rate", "lightgbm_exceedance", "blend"])
 def test_threads_share_a_loaded_model(bundles, kind, later):
     predictor = from_files(bundles[kind])
     expected = predictor.predict(later.features)
@@ -123,6 +131,7 @@ def test_threads_share_a_loaded_model(bundles, kind, later):
 LIGHT = """
 import json, sys
 import pyarrow as pa
+from mlsys_assets.models.blend import Blend
 from mlsys_assets.models.bundle import from_files
 files = {name: text.encode() for name, text in json.load(sys.stdin).items()}
 predictor = from_files(files)

@@ -17,7 +17,10 @@ from mlsys_assets.models.candidate import Candidate, FitError
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.human_rule import HumanRule, When
 from mlsys_assets.models.linear import LogisticRegression
+from mlsys_assets.models.objectives import Combined
 from mlsys_assets.models.random_baseline import RandomBaseline
+from mlsys_assets.models.regression import RegressedLightGBM
+from mlsys_assets.models.task import Regression
 from mlsys_assets.types import utc
 
 CANDIDATES = {
@@ -30,7 +33,12 @@ CANDIDATES = {
     "lightgbm_stopping": LightGBM(rounds=60, patience=5, learning_rate=0.3, name="lightgbm_stopping"),
     "platt": Calibrated(LightGBM(rounds=40, patience=5, learning_rate=0.3), Platt()),
     "isotonic": Calibrated(LogisticRegression(), Isotonic(), share=0.7),
+    "lightgbm_combined": LightGBM(
+        rounds=60, patience=5, learning_rate=0.3, objective=Combined(1, 0.1), name="lightgbm_combined"
+    ),
+    "regressed_lightgbm": RegressedLightGBM(Regression("label", cut=0.5), LightGBM(rounds=15)),
 }
+CLASSIFIERS = [name for name in CANDIDATES if name != "regressed_lightgbm"]
 LEARNS = [name for name in CANDIDATES if name not in {"zero_rule", "random"}]
 
 
@@ -136,6 +144,7 @@ def test_test_rows_are_refused_at_run_time(candidate, later, validation, train):
             candidate.fit(train, rows, seed=1, threads=1)
 
 
+@pytest.mark.parametrize("candidate", CLASSIFIERS, indirect=True)
 def test_rows_that_nothing_can_be_learned_from_are_refused(candidate, train, validation):
     def with_label(label):
         return Train(train.ids, train.at, train.features, label, train.window)
