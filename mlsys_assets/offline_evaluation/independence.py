@@ -103,7 +103,9 @@ def dependence(rows: View, score: Floats, *, readings: Readings, lags: int = LAG
     return Dependence(tuple(found.tolist()), statistic, p_value, effect, len(series[0]), days)
 
 
-def _series(place: NDArray[np.int64], time: NDArray[np.int64], residual: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+def _series(
+    place: NDArray[np.int64], time: NDArray[np.int64], residual: Floats
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
     """Return place, time and error of each cell: a sum over the root of its rows, of one variance if independent."""
     start = time.min(initial=0)
     span = int(time.max(initial=0) - start) + 1
