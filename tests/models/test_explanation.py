@@ -9,8 +9,16 @@ import pyarrow as pa
 import pytest
 
 from mlsys_assets.features.named_columns import ColumnError
+from mlsys_assets.features.preprocessing.transform import Category, Number, Preprocessing
 from mlsys_assets.models.baselines import GroupRate, ZeroRule
-from mlsys_assets.models.explanation import EXPLAINED_ROWS, Contributions, Explainable, explain, explained_rows
+from mlsys_assets.models.explanation import (
+    EXPLAINED_ROWS,
+    Contributions,
+    Explainable,
+    by_column,
+    explain,
+    explained_rows,
+)
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.linear import LogisticRegression
 
@@ -62,6 +70,20 @@ def test_a_linear_models_column_gathers_all_its_outputs(fitted, later):
         without[:, own] = 0
         change = (matrix - without) @ predictor.weights
         np.testing.assert_allclose(found.values[:, found.columns.index(column)], change, atol=1e-12)
+
+
+def test_every_output_is_put_to_the_column_it_is_made_of():
+    """Numbers come first, then the marks of those that were missing, then the categories."""
+    preprocessing = Preprocessing(
+        numbers=(Number("a", 0.0, indicator=True), Number("b", 0.0), Number("c", 0.0, indicator=True)),
+        categories=(Category("d", ("x", "y"), one_hot=True, other=True), Category("e", ("z",), one_hot=True)),
+    )
+    names = ("a", "b", "c", "a is missing", "c is missing", "d = x", "d = y", "d = other", "e = z")
+    assert preprocessing.names == names
+    found = by_column(preprocessing, 2.0 ** np.arange(len(names))[None], base=0.5)
+    assert found.columns == ("a", "b", "c", "d", "e")
+    assert found.values.tolist() == [[1 + 8, 2, 4 + 16, 32 + 64 + 128, 256]]
+    assert found.raw == [512 - 1 + 0.5]
 
 
 def test_a_group_rate_steps_from_coarse_to_fine(train, validation):

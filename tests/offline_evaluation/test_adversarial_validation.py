@@ -63,6 +63,12 @@ def test_whole_days_in_a_fold_do_not_betray_each_other():
     assert by_days.finding.passed
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_every_fold_gets_days_of_both_sets_where_they_have_as_many(seed):
+    sets = rows(1, days=range(4)), rows(2, days=range(4, 8), shift=2.0)
+    assert adversarial_validation(sets, LogisticRegression(), seed=seed).auc.value > 0.85
+
+
 def test_labels_are_not_read():
     first, second = rows(1), rows(2, shift=0.5)
     expected = adversarial_validation((first, second), TREES, seed=0)

@@ -124,6 +124,23 @@ def test_errors_that_share_their_hour_are_found():
     assert "believe only intervals that draw whole days" in found.finding.summary
 
 
+def test_an_hours_errors_count_by_their_sum_over_the_root_of_its_rows():
+    """So that hours with many flights and with few vary alike, as long as flights are independent."""
+    random = np.random.default_rng(10)
+    score = random.uniform(0.1, 0.9, size=600)
+    rows = _rows(10, score, random, shared=1.0)
+    cells: dict[tuple[str, int], list[float]] = {}
+    hours = (rows.at - rows.at.min()) // np.timedelta64(1, "h")
+    for place, hour, error in zip(rows.features["origin"].to_pylist(), hours, rows.label - score, strict=True):
+        cells.setdefault((place, int(hour)), []).append(error)
+    value = {cell: sum(errors) / np.sqrt(len(errors)) for cell, errors in cells.items()}
+    mean, variance = np.mean(list(value.values())), np.var(list(value.values()))
+    found = dependence(rows, score, readings=BY_ORIGIN, lags=3)
+    for k in range(1, 4):
+        both = [(v - mean) * (value[p, t + k] - mean) for (p, t), v in value.items() if (p, t + k) in value]
+        assert found.autocorrelation[k - 1] == pytest.approx(np.mean(both) / variance)
+
+
 def test_independent_errors_are_not():
     """Though the scores themselves go up and down by the hour: a right score explains its hour."""
     random = np.random.default_rng(8)
