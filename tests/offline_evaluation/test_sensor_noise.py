@@ -59,6 +59,15 @@ def test_readings_are_held_against_those_of_the_same_place_an_hour_before():
     assert noise_scale(rows.take(order), "x", Readings("origin")) == pytest.approx(expected)
 
 
+def test_the_last_reading_of_a_place_says_nothing_of_the_first_of_the_next():
+    """Thirty places with one reading and thirty with two, the next one's an hour later and far from it."""
+    number = np.concatenate([np.arange(30), np.repeat(np.arange(30, 60), 2)])
+    x = 100.0 * number + (np.diff(number, prepend=-1) == 0)
+    rows = view(np.arange(90), x, [f"place {k:02}" for k in number])
+    assert noise_scale(rows, "x", Readings("origin")) == pytest.approx(1.482602218505602 / np.sqrt(2))
+    assert noise_scale(rows, "x", Readings()) > 10
+
+
 def test_where_most_readings_repeat_the_one_before_the_mean_counts():
     x = np.where(np.arange(HOURS) % 10 == 0, 1.0, 0.0)
     expected = np.sqrt(np.pi / 2) * np.abs(np.diff(x)).mean() / np.sqrt(2)
