@@ -130,8 +130,8 @@ class BehavioralTest(Protocol):
         """A name, unique in its system."""
         ...
 
-    def mistakes(self, columns: Collection[str]) -> list[str]:
-        """Return what is wrong with the declaration, given the columns that rows have."""
+    def mistakes(self, columns: Collection[str], *, request: Collection[str] = ()) -> list[str]:
+        """Return what is wrong with the declaration, given the feature columns and those of requests."""
         ...
 
     def run(self, probe: Probe) -> BehaviorResult:

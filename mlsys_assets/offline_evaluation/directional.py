@@ -64,8 +64,8 @@ class Directional:
         """What the check is called."""
         return self.called or f"{'rises' if self.direction > 0 else 'falls'}_with_{self.column}"
 
-    def mistakes(self, columns: Collection[str]) -> list[str]:
-        """Return what is wrong with the declaration, given the columns that rows have."""
+    def mistakes(self, columns: Collection[str], *, request: Collection[str] = ()) -> list[str]:
+        """Return what is wrong with the declaration, given the feature columns."""
         what = f"the direction of {self.column!r}"
         where = self.where if isinstance(self.where, Mapping) else {}
         found = [

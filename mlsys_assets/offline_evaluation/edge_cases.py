@@ -115,8 +115,8 @@ class EdgeCase:
         """What the check is called."""
         return f"case_{self.case}"
 
-    def mistakes(self, columns: Collection[str]) -> list[str]:
-        """Return what is wrong with the declaration, given the columns that rows have."""
+    def mistakes(self, columns: Collection[str], *, request: Collection[str] = ()) -> list[str]:
+        """Return what is wrong with the declaration, given the feature columns."""
         what = f"the case {self.case!r}"
         found = not_one(f"{what}: changes", self.changes, Mapping) or unknown_columns(what, list(self.changes), columns)
         found += not_one(f"{what}: expects", self.expects, Expectation) or self.expects.mistakes(what)

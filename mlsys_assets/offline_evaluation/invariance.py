@@ -15,6 +15,7 @@ from mlsys_assets.offline_evaluation.behavioral_tests import (
     Probe,
     insufficient,
     judged,
+    unknown_columns,
 )
 from mlsys_assets.types import Scalar
 
@@ -52,15 +53,15 @@ class Invariant:
         """What the check is called."""
         return f"invariant_to_{self.column}"
 
-    def mistakes(self, columns: Collection[str]) -> list[str]:
-        """Return what is wrong with the declaration, given the columns that rows and requests have."""
+    def mistakes(self, columns: Collection[str], *, request: Collection[str] = ()) -> list[str]:
+        """Return what is wrong with the declaration, given the feature columns and those of requests."""
         what = f"the invariance to {self.column!r}"
-        names = (self.column, *sound(self.together, str))
-        absent = [name for name in names if name not in columns]
+        known = list(dict.fromkeys((*columns, *request)))
+        own = [] if self.column in known else [f"{what}: it is no column; there are {', '.join(known)}"]
         return [
-            *not_one("an invariance: column", self.column, str),
+            *(not_one("an invariance: column", self.column, str) or own),
             *not_all(f"{what}: together", self.together, str),
-            *([f"{what} names {absent}, which are no columns; there are {', '.join(columns)}"] if absent else []),
+            *unknown_columns(what, sound(self.together, str), columns),
             *out_of_range(f"{what}: at_most", self.at_most, least=0, most=1),
             *misnamed(what, self.name),
         ]
@@ -114,7 +115,7 @@ class RowsAlone:
 
     name: str = "a_row_is_scored_alone"
 
-    def mistakes(self, columns: Collection[str]) -> list[str]:
+    def mistakes(self, columns: Collection[str], *, request: Collection[str] = ()) -> list[str]:
         """There is nothing to declare."""
         return []
 

@@ -138,8 +138,8 @@ class Perturbed:
         more = f"_and_{len(self.columns) - 1}_more" if len(self.columns) > 1 else ""
         return self.called or f"{self.metric.name}_holds_with_noisy_{''.join(self.columns[:1])}{more}"
 
-    def mistakes(self, columns: Collection[str]) -> list[str]:
-        """Return what is wrong with the declaration, given the columns that rows have."""
+    def mistakes(self, columns: Collection[str], *, request: Collection[str] = ()) -> list[str]:
+        """Return what is wrong with the declaration, given the feature columns."""
         what = "a Perturbed test"
         names = sound(self.columns, str)
         found = [

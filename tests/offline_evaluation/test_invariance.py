@@ -83,10 +83,14 @@ def test_columns_are_handed_on_together(probe):
 
 
 def test_mistakes_are_told():
-    assert Invariant("tailnum").mistakes(["temp", "tailnum"]) == []
-    assert "which are no columns; there are temp" in Invariant("tailnum").mistakes(["temp"])[0]
-    assert "names ['rain']" in Invariant("temp", together=("rain",)).mistakes(["temp"])[0]
+    assert Invariant("tailnum").mistakes(["temp"], request=["tailnum"]) == []
+    assert Invariant("temp").mistakes(["temp"]) == []
+    assert Invariant("tailnum").mistakes(["temp"], request=["temp", "id"])[0].endswith("no column; there are temp, id")
+    together = Invariant("temp", together=("tailnum",)).mistakes(["temp"], request=["tailnum"])
+    assert "names ['tailnum'], which are no feature columns" in together[0]
     assert "at_most is 1.5" in Invariant("temp", at_most=1.5).mistakes(["temp"])[0]
+    assert "together is 'wind'" in Invariant("temp", together="wind").mistakes(["temp", "wind"])[0]
+    assert "column is 3" in Invariant(3).mistakes(["temp"])[0]
     assert RowsAlone().mistakes([]) == []
 
 
