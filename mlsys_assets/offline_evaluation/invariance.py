@@ -88,14 +88,14 @@ class Invariant:
         flips = sum(int(probe.flipped(s).sum()) for s in scores)
         largest = max(float(np.abs(s - probe.base).max()) for s in scores)
         share = flips / (n * PERMUTATIONS)
-        unread = read or largest == 0.0  # else it is read by another way than its columns
-        passed = bool(share <= self.at_most and unread)
+        as_said = bool(read) or largest == 0.0  # else it is read by another way than by name
+        passed = share <= self.at_most and as_said
         told = (
             f"{flips} of {n * PERMUTATIONS:,} decisions flip ({share:.2%}; {self.at_most:.2%} allowed) when "
             f"{self.column} is another, and a score moves by {largest:.4f} at most"
         )
         if not read:
-            told += "; the model does not read it" + ("" if unread else ", and yet its scores change: see its code")
+            told += "; the model does not read it" + ("" if as_said else ", and yet its scores change: see its code")
         elif not passed:
             told += "; leave the column out, or allow more"
         evidence: dict[str, Scalar] = {
