@@ -12,6 +12,7 @@ from mlsys_assets.data_sampling.views import Train, Validation
 from mlsys_assets.features.named_columns import MISSING, UNSEEN, is_category, read_codes, read_numbers, require
 from mlsys_assets.mistakes import not_all, out_of_range, sound
 from mlsys_assets.models.candidate import Fitted, Recipe, check_train, check_validation
+from mlsys_assets.models.explanation import Contributions
 from mlsys_assets.models.predictor import BundleError, Rows, decode, encode
 from mlsys_assets.types import Scalar
 
@@ -27,6 +28,10 @@ class ZeroRulePredictor:
     def predict(self, rows: Rows, *, threads: int = 1) -> NDArray[np.float64]:
         """Return (n,) the same probability for all."""
         return np.full(rows.num_rows if isinstance(rows, pa.Table) else 1, self.rate)
+
+    def contributions(self, rows: Rows, *, threads: int = 1) -> Contributions:
+        """Return the rate as the base, to which no column adds anything."""
+        return Contributions((), self.rate, np.empty((len(self.predict(rows)), 0)), "probability")
 
     def contents(self) -> dict[str, bytes]:
         """Return the rate."""
@@ -131,14 +136,24 @@ class GroupRatePredictor:
 
     def predict(self, rows: Rows, *, threads: int = 1) -> NDArray[np.float64]:
         """Return (n,) the rate of each row's finest known group."""
+        finest: NDArray[np.float64] = self._rates(rows)[-1]
+        return finest
+
+    def contributions(self, rows: Rows, *, threads: int = 1) -> Contributions:
+        """Return the step of the rate at each column, coarsest first, from the rate of all rows."""
+        steps = np.diff(self._rates(rows), axis=0).T
+        return Contributions(self.columns, self.rates[0][0], steps, "probability")
+
+    def _rates(self, rows: Rows) -> NDArray[np.float64]:
+        """Return (depths, n) the rate of each row's finest known group, down to each depth."""
         require(rows, self.columns)
         codes = group_codes(self.by, rows)
-        rate = np.full(codes.shape[1], self.rates[0][0])
+        found = np.full(codes.shape, self.rates[0][0])
         for depth in range(1, len(self.by) + 1):
             keys, rates = np.array(self.keys[depth], dtype=np.int64), np.array(self.rates[depth])
             place = np.minimum(np.searchsorted(keys, codes[depth]), len(keys) - 1)
-            rate = np.where(keys[place] == codes[depth], rates[place], rate)
-        return rate
+            found[depth] = np.where(keys[place] == codes[depth], rates[place], found[depth - 1])
+        return found
 
     def contents(self) -> dict[str, bytes]:
         """Return the groups and their rates."""

@@ -17,6 +17,8 @@ DTYPES: Final = {np.dtype(np.float32): 0, np.dtype(np.float64): 1}
 """LightGBM's C_API_DTYPE_FLOAT32 and C_API_DTYPE_FLOAT64."""
 NORMAL: Final = 0
 """C_API_PREDICT_NORMAL: the objective's own scale, here probabilities."""
+CONTRIBUTIONS: Final = 3
+"""C_API_PREDICT_CONTRIB: what each feature adds to the log odds, and last what all rows begin from."""
 ROW_MAJOR: Final = 1
 
 
@@ -41,18 +43,26 @@ class Booster:
 
     def predict(self, matrix: NDArray[np.floating], *, threads: int) -> NDArray[np.float64]:
         """Return (n,) probabilities of an (n, d) matrix; a row's does not depend on the threads."""
+        return self._run(matrix, NORMAL, width=1, threads=threads)[:, 0]
+
+    def contributions(self, matrix: NDArray[np.floating], *, threads: int) -> NDArray[np.float64]:
+        """Return (n, d + 1) Shapley values of an (n, d) matrix in log odds, the base last (Lundberg et al. 2020)."""
+        return self._run(matrix, CONTRIBUTIONS, width=self.features + 1, threads=threads)
+
+    def _run(self, matrix: NDArray[np.floating], kind: int, *, width: int, threads: int) -> NDArray[np.float64]:
+        """Return (n, width) what the library gives of that kind."""
         rows = np.ascontiguousarray(matrix)
         if rows.ndim != 2 or rows.shape[1] != self.features or rows.dtype not in DTYPES:  # noqa: PLR2004
             raise ValueError(f"expected (n, {self.features}) float32 or float64, got {rows.shape} {rows.dtype}")
-        scores, written = np.empty(len(rows)), ctypes.c_int64()
+        given, written = np.empty((len(rows), width)), ctypes.c_int64()
         if len(rows) == 0:
-            return scores
+            return given
         _call(
             "LGBM_BoosterPredictForMat", self._handle, rows.ctypes.data_as(ctypes.c_void_p), DTYPES[rows.dtype],
-            ctypes.c_int32(rows.shape[0]), ctypes.c_int32(rows.shape[1]), ROW_MAJOR, NORMAL, 0, -1,
-            f"num_threads={threads}".encode(), ctypes.byref(written), scores.ctypes.data_as(ctypes.c_void_p),
+            ctypes.c_int32(rows.shape[0]), ctypes.c_int32(rows.shape[1]), ROW_MAJOR, kind, 0, -1,
+            f"num_threads={threads}".encode(), ctypes.byref(written), given.ctypes.data_as(ctypes.c_void_p),
         )  # fmt: skip
-        return scores
+        return given
 
 
 @cache

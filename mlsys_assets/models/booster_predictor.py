@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mlsys_assets.features.preprocessing.transform import Preprocessing
 from mlsys_assets.models.booster import Booster, library_path
+from mlsys_assets.models.explanation import Contributions, by_column
 from mlsys_assets.models.first_parse import ParseError, parse_in_child
 from mlsys_assets.models.predictor import BundleError, Rows, decode
 
@@ -29,6 +30,12 @@ class BoosterPredictor:
     def predict(self, rows: Rows, *, threads: int = 1) -> NDArray[np.float64]:
         """Return (n,) probabilities."""
         return self.booster.predict(self.preprocessing.transform(rows), threads=threads)
+
+    def contributions(self, rows: Rows, *, threads: int = 1) -> Contributions:
+        """Return what each column adds to the log odds: Shapley values of the trees (Lundberg et al. 2020)."""
+        found = self.booster.contributions(self.preprocessing.transform(rows), threads=threads)
+        base = float(found[0, -1]) if len(found) else 0.0  # of no rows it is not told
+        return by_column(self.preprocessing, found[:, :-1], base=base)
 
     @cached_property
     def booster(self) -> Booster:

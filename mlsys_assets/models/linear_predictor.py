@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlsys_assets.features.preprocessing.transform import Preprocessing
+from mlsys_assets.models.explanation import Contributions, by_column
 from mlsys_assets.models.predictor import BundleError, Rows, decode, encode
 
 
@@ -39,6 +40,11 @@ class LinearPredictor:
         """
         matrix = self.preprocessing.transform(rows).astype(np.float64)
         return logistic(np.einsum("ij,j->i", matrix, self.weights) + self.intercept)
+
+    def contributions(self, rows: Rows, *, threads: int = 1) -> Contributions:
+        """Return what each column adds to the log odds: its weights times its outputs; the base is the intercept."""
+        matrix = self.preprocessing.transform(rows).astype(np.float64)
+        return by_column(self.preprocessing, matrix * self.weights, base=self.intercept)
 
     def contents(self) -> dict[str, bytes]:
         """Return the preprocessing and the coefficients."""
