@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mlsys_assets.data_sampling.views import View
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.models.predictor import Rows
-from mlsys_assets.offline_evaluation.gates import Verdict
+from mlsys_assets.offline_evaluation.verdict import Verdict
 from mlsys_assets.types import Finding, Scalar, Severity
 
 PROBED_ROWS: Final = 4_000

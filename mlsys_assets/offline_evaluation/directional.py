@@ -20,9 +20,9 @@ from mlsys_assets.offline_evaluation.behavioral_tests import (
     with_column,
 )
 from mlsys_assets.offline_evaluation.edge_cases import Between
-from mlsys_assets.offline_evaluation.gates import Verdict
 from mlsys_assets.offline_evaluation.perturbation import MEASURED
 from mlsys_assets.offline_evaluation.sensor_noise import Readings, noise_scale
+from mlsys_assets.offline_evaluation.verdict import Verdict
 from mlsys_assets.types import Scalar
 
 MOST_VIOLATIONS: Final = 0.05

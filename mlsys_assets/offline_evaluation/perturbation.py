@@ -19,8 +19,8 @@ from mlsys_assets.offline_evaluation.behavioral_tests import (
     unknown_columns,
     with_column,
 )
-from mlsys_assets.offline_evaluation.gates import Verdict
 from mlsys_assets.offline_evaluation.sensor_noise import Readings, noise_scale, shared_noise
+from mlsys_assets.offline_evaluation.verdict import Verdict
 from mlsys_assets.types import Scalar
 
 MEASURED: Final = "measured"

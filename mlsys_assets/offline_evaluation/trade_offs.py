@@ -11,6 +11,7 @@ from mlsys_assets.measures.intervals import Estimate
 from mlsys_assets.measures.pareto import BETTER, UNDOMINATED, Better, dominators
 from mlsys_assets.mistakes import alike
 from mlsys_assets.models.blend import BlendPredictor
+from mlsys_assets.models.calibrated_predictor import CalibratedPredictor
 from mlsys_assets.models.predictor import Predictor
 
 
@@ -48,7 +49,9 @@ COLUMNS: Final[tuple[tuple[str, Better], ...]] = (
 
 
 def interpretability(predictor: Predictor) -> Interpretability:
-    """Return the rank of a model; a blend can be read no better than its worst part."""
+    """Return the rank of a model; a blend can be read no better than its worst part, a calibrated one as that within."""
+    if isinstance(predictor, CalibratedPredictor):
+        return interpretability(predictor.within)
     if isinstance(predictor, BlendPredictor):
         return min(interpretability(part) for _, part in predictor.parts)
     return RANKS[predictor.kind]

@@ -17,10 +17,10 @@ from mlsys_assets.offline_evaluation.behavioral_tests import (
 )
 from mlsys_assets.offline_evaluation.directional import Directional
 from mlsys_assets.offline_evaluation.edge_cases import Between, EdgeCase, Higher
-from mlsys_assets.offline_evaluation.gates import Verdict
 from mlsys_assets.offline_evaluation.invariance import Invariant, RowsAlone
 from mlsys_assets.offline_evaluation.perturbation import Perturbed
 from mlsys_assets.offline_evaluation.sensor_noise import Readings
+from mlsys_assets.offline_evaluation.verdict import Verdict
 
 DECLARED = (
     Perturbed(("temp", "rain"), readings=Readings("origin"), most=0.3),

@@ -8,8 +8,8 @@ import pytest
 from mlsys_assets.offline_evaluation.behavioral_tests import Probe
 from mlsys_assets.offline_evaluation.directional import Directional
 from mlsys_assets.offline_evaluation.edge_cases import Between
-from mlsys_assets.offline_evaluation.gates import Verdict
 from mlsys_assets.offline_evaluation.sensor_noise import Readings, noise_scale
+from mlsys_assets.offline_evaluation.verdict import Verdict
 
 UP = Directional("temp", 1, by=1.0, at_most=1.0)
 

@@ -6,7 +6,7 @@ import pytest
 
 from mlsys_assets.offline_evaluation.behavioral_tests import Probe
 from mlsys_assets.offline_evaluation.edge_cases import Between, EdgeCase, Expectation, Higher, Lower, typical_row
-from mlsys_assets.offline_evaluation.gates import Verdict
+from mlsys_assets.offline_evaluation.verdict import Verdict
 
 
 @pytest.fixture(scope="module")

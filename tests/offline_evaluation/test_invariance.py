@@ -8,8 +8,8 @@ import pytest
 
 from mlsys_assets.features.named_columns import read_numbers
 from mlsys_assets.offline_evaluation.behavioral_tests import FunctionScorer, Probe
-from mlsys_assets.offline_evaluation.gates import Verdict
 from mlsys_assets.offline_evaluation.invariance import PERMUTATIONS, Invariant, RowsAlone
+from mlsys_assets.offline_evaluation.verdict import Verdict
 
 
 @pytest.fixture(scope="module")

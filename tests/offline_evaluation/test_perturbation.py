@@ -9,9 +9,9 @@ from scipy.stats import norm
 from mlsys_assets.measures.intervals import Estimate
 from mlsys_assets.measures.metrics import LogLoss, RocAuc, value
 from mlsys_assets.offline_evaluation.behavioral_tests import FunctionScorer, Probe
-from mlsys_assets.offline_evaluation.gates import Verdict
 from mlsys_assets.offline_evaluation.perturbation import ChoiceCurve, Perturbed, model_choice
 from mlsys_assets.offline_evaluation.sensor_noise import Readings, noise_scale
+from mlsys_assets.offline_evaluation.verdict import Verdict
 
 LEVELS = (1.0, 3.0)
 OWN = Perturbed(("temp",), scale=(1.0,), levels=LEVELS, readings=None)

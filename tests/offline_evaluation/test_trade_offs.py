@@ -10,6 +10,7 @@ from mlsys_assets.measures.intervals import Estimate
 from mlsys_assets.models.baselines import ZeroRulePredictor
 from mlsys_assets.models.blend import Blend
 from mlsys_assets.models.bundle import PREDICTOR_KINDS
+from mlsys_assets.models.calibrated_predictor import CalibratedPredictor, SigmoidMap
 from mlsys_assets.offline_evaluation.trade_offs import RANKS, Interpretability, Option, interpretability, trade_offs
 
 RANK = {"trees": Interpretability.TREES, "linear": Interpretability.LINEAR, "constant": Interpretability.CONSTANT}
@@ -92,11 +93,12 @@ def test_it_is_stored_as_json() -> None:
 
 
 def test_every_kind_has_its_rank_and_a_blend_that_of_its_worst_part() -> None:
-    assert {*RANKS, "blend"} == set(PREDICTOR_KINDS)
+    assert {*RANKS, "blend", "calibrated"} == set(PREDICTOR_KINDS)
     rule = ZeroRulePredictor(0.2)
     assert interpretability(rule) is Interpretability.CONSTANT
     trees = type("Trees", (), {"kind": "lightgbm", "columns": (), "predict": None, "contents": None})()
     assert interpretability(Blend({"a": 1, "b": 1}).of({"a": rule, "b": trees})) is Interpretability.TREES
+    assert interpretability(CalibratedPredictor(rule, SigmoidMap(1.0, 0.0))) is Interpretability.CONSTANT
 
 
 @pytest.mark.parametrize(

@@ -20,11 +20,11 @@ from mlsys_assets.offline_evaluation.behavioral_tests import Probe, run_behavior
 from mlsys_assets.offline_evaluation.boundary import boundary
 from mlsys_assets.offline_evaluation.directional import Directional
 from mlsys_assets.offline_evaluation.edge_cases import Between, EdgeCase, Higher
-from mlsys_assets.offline_evaluation.gates import Verdict
 from mlsys_assets.offline_evaluation.independence import dependence
 from mlsys_assets.offline_evaluation.invariance import Invariant, RowsAlone
 from mlsys_assets.offline_evaluation.perturbation import Perturbed, model_choice
 from mlsys_assets.offline_evaluation.sensor_noise import Readings, noise_scale
+from mlsys_assets.offline_evaluation.verdict import Verdict
 
 HOURLY = Readings("origin")
 SENSORS = ("origin_temp", "origin_dewp", "origin_humid", "origin_wind_dir", "origin_wind_speed", "origin_wind_gust",
