@@ -49,7 +49,7 @@ COLUMNS: Final[tuple[tuple[str, Better], ...]] = (
 
 
 def interpretability(predictor: Predictor) -> Interpretability:
-    """Return the rank of a model; a blend can be read no better than its worst part, a calibrated one as that within."""
+    """Return the rank of a model; a blend can be read no better than its worst part, a calibrated one as the inner."""
     if isinstance(predictor, CalibratedPredictor):
         return interpretability(predictor.within)
     if isinstance(predictor, BlendPredictor):
