@@ -88,9 +88,13 @@ class GainPerCompute:
     metric: str
     steps: tuple[Bought, ...]
 
-    def best(self, kind: Kind) -> Bought | None:
-        """Return the best buy of a kind among the steps that are surely better; None if there is none."""
-        return next((one for one in self.steps if one.kind == kind and one.surely_better), None)
+    def best(self, kind: Kind, *, after: str | None = None) -> Bought | None:
+        """Return the best buy of a kind among the steps that are surely better; None if there is none.
+
+        ``after`` asks only for steps that follow the one of that name: what to do next, once it is taken.
+        """
+        asked = [one for one in self.steps if one.kind == kind and after in {None, one.after}]
+        return next((one for one in asked if one.surely_better), None)
 
     def table(self) -> str:
         """Return the steps as a Markdown table."""
@@ -106,9 +110,9 @@ class GainPerCompute:
             )
         return "\n".join(lines)
 
-    def text(self) -> str:
-        """Return in words which is the better buy: iterating on the model or on the data."""
-        model, data = self.best("model"), self.best("data")
+    def text(self, *, after: str | None = None) -> str:
+        """Return in words which is the better buy, of all or after a step: iterating on the model or on the data."""
+        model, data = self.best("model", after=after), self.best("data", after=after)
         if model is None and data is None:
             return f"no step surely improves {self.metric}: neither the model nor the data is worth computing on"
         if model is None or data is None:

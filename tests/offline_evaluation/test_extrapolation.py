@@ -9,6 +9,7 @@ from mlsys_assets.measures.intervals import Estimate
 from mlsys_assets.measures.metrics import LogLoss, RocAuc
 from mlsys_assets.offline_evaluation.extrapolation import back_test, extrapolate
 from mlsys_assets.offline_evaluation.learning_curve import CurvePoint, LearningCurve
+from mlsys_assets.offline_evaluation.power_law import fit_power_law
 from mlsys_assets.offline_evaluation.repeats import Repeats
 
 SIZES = (1_000, 2_000, 4_000, 8_000, 16_000, 32_000)
@@ -55,6 +56,16 @@ def test_a_curve_with_a_knee_fails_its_back_test() -> None:
     assert not any(t.held for t in tested)
     assert all(t.error.high < 0 for t in tested)
     assert "did not hold" in str(tested[0])
+
+
+def test_the_largest_size_is_foretold_from_the_smaller_ones_alone() -> None:
+    curve = world(np.random.default_rng(7), falling, knee=0.02)
+    found = back_test(curve)
+    smaller = np.array([[p.found.values[0] for p in curve.points[:-1]]])
+    foretold = fit_power_law(np.array(SIZES[:-1], dtype=float), smaller, floor=0).at(32_000)[0]
+    assert found.predicted == pytest.approx(foretold)
+    assert found.seen == curve.points[-1].found.values[0]
+    assert found.error.value == pytest.approx(foretold - found.seen)
 
 
 def test_what_is_better_the_higher_gains_too() -> None:

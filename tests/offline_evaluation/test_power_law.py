@@ -43,6 +43,8 @@ def test_bounds_hold() -> None:
     steep = fit_power_law(ROWS, np.array([0.5 - 0.05 * np.log(ROWS / 1000)]), floor=0.2)
     assert steep.asymptote[0] >= 0.2
     assert steep.at(1e12)[0] >= 0.2
+    below = fit_power_law(ROWS, np.array([0.5 - 0.05 * np.log(ROWS / 1000)]), floor=0.35)  # as chance may have it
+    assert below.asymptote[0] == 0.35
     flat = fit_power_law(ROWS, np.full((1, 6), 0.4), floor=0)
     assert flat.at(64_000)[0] == pytest.approx(0.4)
 

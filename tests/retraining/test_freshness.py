@@ -10,6 +10,7 @@ from sklearn.metrics import log_loss
 from mlsys_assets.data_sampling.views import OpenedTest, Train, Validation, View
 from mlsys_assets.measures.metrics import LogLoss, RocAuc
 from mlsys_assets.models.baselines import GroupRate
+from mlsys_assets.offline_evaluation.holm import holm
 from mlsys_assets.retraining.freshness import FreshnessStudy, windows_before
 from mlsys_assets.types import DeclarationError, TimeWindow, days, utc
 
@@ -76,6 +77,13 @@ def test_where_a_season_comes_round_an_older_window_is_better_and_it_is_said() -
 def test_where_nothing_changes_hardly_any_window_is_told_from_the_freshest() -> None:
     verdicts = [r.verdict for seed in range(20) for r in measured(STAYS, seed=10 * seed).results[:-1]]
     assert verdicts.count("indistinguishable") >= 36
+
+
+def test_chances_are_corrected_for_all_windows() -> None:
+    one, two, three = WINDOWS
+    alone = [measured(STAYS, windows=(older, three)).results[0].p for older in (one, two)]
+    assert [r.p for r in measured(STAYS).results[:-1]] == pytest.approx(list(holm(alone)))
+    assert list(holm(alone)) != pytest.approx(alone)
 
 
 def test_each_window_gives_equal_rows_and_its_models_are_measured_as_they_are() -> None:

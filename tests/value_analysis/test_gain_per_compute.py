@@ -87,6 +87,9 @@ def test_the_better_buy_is_named() -> None:
     assert f"{ratio:.1f} times less for a second" in found.text()
     cheap = measured(seconds=SECONDS | {"all rows": 0.001})
     assert cheap.text().startswith("iterate on the data: 'all rows'")
+    assert found.best("model", after="by a and b") is None
+    assert found.text(after="by a and b").startswith("iterate on the data: 'all rows'")
+    assert found.text(after="all rows").startswith("no step surely improves")
     auc = measured(RocAuc())
     assert auc.best("model").gain.value > 0
 
