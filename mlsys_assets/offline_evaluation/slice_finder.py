@@ -145,7 +145,8 @@ class SliceFinder:
             (n,) prediction times; the rows of a UTC day are not taken as independent.
         """
         if not len(features) == len(loss) == len(at):
-            raise ValueError(f"{len(features)} rows of features, {len(loss)} losses and {len(at)} times; must be alike")
+            told = f"{len(features)} rows of features, {len(loss)} losses and {len(at)} times"
+            raise ValueError(f"{told}; there must be one of each a row")
         block = day_blocks(at)
         columns = [c for c in (_coded(features, n) for n in self._names(features)) if len(c.texts) > 1]
         levels = list(Lattice(columns, block, self.least_rows, self.least_days).levels(self.depth)) if len(at) else []

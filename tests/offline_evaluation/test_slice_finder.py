@@ -46,9 +46,7 @@ def test_a_small_slice_with_flipped_labels_is_found_first_and_alone(fortnight: W
     assert finding.evidence["slices looked at"] == found.looked_at > 500
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"origin": "EWR"}, {"carrier": "EV", "origin": "LGA"}, {"hour": 17.0}], ids=" ".join
-)
+@pytest.mark.parametrize("wrong", [{"origin": "EWR"}, {"carrier": "EV", "origin": "LGA"}, {"hour": 17.0}], ids=" ".join)
 def test_a_coarse_slice_is_told_whole_not_in_pieces(fortnight: World, wrong: dict[str, object]) -> None:
     label = fortnight.labels(1, shift=np.where(fortnight.where(**wrong), 1.5, 0.0))
     found = search(fortnight, label).found
