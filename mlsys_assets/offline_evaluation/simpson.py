@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlsys_assets.measures.intervals import LEVEL, Estimate, Support, difference
+from mlsys_assets.measures.intervals import Estimate, Support, difference
 from mlsys_assets.measures.metrics import Floats, Metric, Weights
+from mlsys_assets.offline_evaluation.mean_difference import means_apart, percentiles
 from mlsys_assets.types import Finding, Scalar, Severity
 
 LEAST_COVERED = 0.5
@@ -125,34 +126,14 @@ def means_by_group(
     weights
         Draws of days for the n rows.
     """
-    if not len(values) == len(first) == len(weights.block):
-        told = f"{len(values)} values, {len(first)} rows dealt to the two and {len(weights.block)} weights"
-        raise ValueError(f"{told}; there must be one of each a row")
-    needed = support or Support()
-    whole, _ = _means_apart(values, first, weights, needed)
+    whole, _ = means_apart(values, first, weights=weights, support=support)
     found, parts = {}, []
     for name, rows in groups:
         mine = weights.of(rows)
-        found[name], drawn = _means_apart(values[rows], first[rows], mine, needed)
+        found[name], drawn = means_apart(values[rows], first[rows], weights=mine, support=support)
         if found[name].sufficient:
             parts.append((found[name].value, drawn, mine.totals(np.ones(int(rows.sum()))), int(rows.sum())))
     return _stratified(whole, found, parts, rows=len(values))
-
-
-def _means_apart(
-    values: Floats, first: NDArray[np.bool_], weights: Weights, support: Support
-) -> tuple[Estimate, Floats]:
-    """Return the mean of the first rows minus that of the others, and it in each draw; NaN where one has no rows."""
-    rows, least = len(values), min(int(first.sum()), int((~first).sum()))
-    blocks, positives = len(np.unique(weights.block)), int((values > 0).sum())
-    sides = (first.astype(float), (~first).astype(float))
-    totals = [(weights.totals(values * side), weights.totals(side)) for side in sides]
-    one, other = (np.divide(s, n, out=np.full(len(n), np.nan), where=n > 0) for s, n in totals)
-    drawn: Floats = one - other
-    if least < max(1, support.least_of_each_class) or blocks < support.least_blocks:
-        return Estimate(np.nan, np.nan, np.nan, rows, positives, blocks, sufficient=False), drawn
-    value = float(values[first].mean() - values[~first].mean())
-    return Estimate(value, *_percentiles(drawn), rows, positives, blocks), drawn
 
 
 def _stratified(
@@ -173,13 +154,8 @@ def _stratified(
     below = (counts * known).sum(axis=0)
     mixed = np.divide(summed, below, out=np.full(len(below), np.nan), where=below > 0)
     value = sum(v * n for v, _, _, n in parts) / size
-    adjusted = Estimate(value, *_percentiles(mixed), size, whole.positives, whole.blocks)
+    adjusted = Estimate(value, *percentiles(mixed), size, whole.positives, whole.blocks)
     return StratifiedDifference(whole, adjusted, groups, size / rows)
-
-
-def _percentiles(drawn: Floats) -> tuple[float, float]:
-    low, high = np.nanquantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
 
 
 def _is_clear(estimate: Estimate) -> bool:
