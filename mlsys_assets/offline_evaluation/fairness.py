@@ -14,7 +14,7 @@ from mlsys_assets.offline_evaluation.slices import Slicing
 from mlsys_assets.types import Finding, Scalar, Severity
 
 MOST_NAMED = 5
-"""How many groups without support a summary names."""
+"""How many rates without support a summary names."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,12 @@ class Fairness:
 
 
 def _unsupported(rates: Mapping[str, GroupRates]) -> str:
-    without = {g: str(e) for one in rates.values() for g, e in one.estimates.items() if not e.sufficient}
+    without = {
+        f"{name} of {group}": str(e)
+        for name, one in rates.items()
+        for group, e in one.estimates.items()
+        if not e.sufficient
+    }
     if not without:
         return ""
     named = ", ".join(f"{group}: {told}" for group, told in list(without.items())[:MOST_NAMED])

@@ -96,7 +96,8 @@ class SliceFinder:
 
     The sum of a slice's excess losses is held against its spread: that of labels drawn from the scores, widened by
     what the rows of a day share, which is estimated from the data. A skewed sum is made normal by the cube root
-    (Wilson and Hilferty 1931). All slices count as looked at (Bonferroni), so the intervals hold together. The plainest
+    (Wilson and Hilferty 1931). All slices count as looked at (Bonferroni), so the intervals hold together; signs
+    drawn for whole days would not do, since a fortnight has too few to tell thousands of slices apart. The plainest
     slice is found first. A coarser one takes its place unless the finer one is surely worse than the rest of the
     coarser one. Then what was found is taken as foretold, and the search goes on with what is left.
 

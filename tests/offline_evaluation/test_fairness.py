@@ -166,7 +166,7 @@ def test_a_group_without_support_is_told_and_is_no_violation(month: World) -> No
     assert not report.rates["recall"].estimates["OO"].sufficient
     assert "OO" not in report.disparity.groups
     assert report.finding.passed
-    assert "not judged: OO: insufficient data (29 rows, 29 positive" in report.finding.summary
+    assert "not judged: recall of OO: insufficient data (29 rows, 29 positive" in report.finding.summary
     assert report.finding.evidence["recall OO"] is None
     bolder = replace(rule, support=Support(least_of_each_class=29))
     assert not bolder.measure(features, decisions(label, score, threshold=0.3), weights(month)).finding.passed
