@@ -38,6 +38,7 @@ def world(n: int, *, days: int, seed: int) -> World:
         "carrier": carrier,
         "origin": rng.choice(["EWR", "JFK", "LGA"], size=n),
         "hour": pa.array(rng.integers(6, 22, size=n).astype(np.float32)),
+        "weekday": pa.array((day % 7).astype(np.float32)),
         "distance": pa.array(rng.gamma(4, 250, size=n).astype(np.float32)),
     })  # fmt: skip
     score = np.clip(rng.beta(1.2, 4, size=n), 0.01, 0.99)

@@ -61,6 +61,16 @@ def test_a_finer_slice_is_told_too_if_it_is_worse_than_the_coarser(fortnight: Wo
     assert {"origin=LGA", "carrier=B6 & origin=LGA"} <= names
 
 
+def test_of_two_names_for_the_same_rows_the_shorter_is_told(fortnight: World) -> None:
+    small = fortnight.where(carrier="MQ")
+    features = fortnight.features.set_column(
+        1, "origin", pa.array(np.where(small, "JFK", fortnight.features["origin"]))
+    )
+    label = fortnight.labels(7, shift=np.where(small, 1.5, 0.0))
+    found = SliceFinder(columns=("origin", "carrier")).find(features, surprise(label, fortnight.score), fortnight.at)
+    assert [one.name for one in found.found] == ["carrier=MQ"]
+
+
 def test_two_slices_are_found_though_they_overlap(fortnight: World) -> None:
     first, second = fortnight.where(carrier="UA"), fortnight.where(hour=9.0)
     label = fortnight.labels(3, shift=1.5 * first + 2.0 * second)
@@ -71,8 +81,9 @@ def test_it_is_silent_where_labels_are_drawn_from_the_scores(fortnight: World) -
     assert false_alarms(fortnight, range(20), by_day=0.0) <= 2
 
 
-def test_it_is_silent_where_the_rows_of_a_day_share_an_effect(fortnight: World) -> None:
-    assert false_alarms(fortnight, range(20), by_day=1.0) <= 2
+@pytest.mark.parametrize("days", [14, 63])
+def test_it_is_silent_where_the_rows_of_a_day_share_an_effect(days: int) -> None:
+    assert false_alarms(world(12_000, days=days, seed=2), range(20), by_day=1.0) <= 2
 
 
 @pytest.mark.prove

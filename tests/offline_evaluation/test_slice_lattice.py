@@ -10,7 +10,7 @@ from mlsys_assets.offline_evaluation.coded_column import by_value
 from mlsys_assets.offline_evaluation.excess_loss import ExcessLoss, surprise
 from mlsys_assets.offline_evaluation.slice_lattice import Lattice, Level, measured
 
-N, DAYS, LEAST_ROWS, LEAST_DAYS = 3_000, 12, 40, 9
+N, DAYS, LEAST_ROWS, LEAST_DAYS = 3_000, 12, 40, 12
 RANDOM = np.random.default_rng(0)
 TABLE = pa.table({name: RANDOM.choice(list("abcdefgh"), size=N, p=RANDOM.dirichlet(np.ones(8))) for name in "wxyz"})
 DAY = RANDOM.integers(0, DAYS, size=N)
