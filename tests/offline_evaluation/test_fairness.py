@@ -110,6 +110,18 @@ def test_days_that_differ_make_intervals_wider(month: World) -> None:
     assert width[1] > 1.5 * width[0]
 
 
+def test_what_both_groups_share_does_not_widen_their_difference() -> None:
+    rng = np.random.default_rng(4)
+    day = np.repeat(np.arange(30), 100)
+    first = np.arange(3_000) % 2 == 0
+    p = np.where(first, 0.25, 0.2) + rng.uniform(-0.2, 0.7, size=30)[day]
+    acted = (rng.random(3_000) < p).astype(float)
+    groups = [("first", first), ("second", ~first)]
+    found = group_rates(SelectionRate(), Decisions(acted, acted), groups, weights=bootstrap(day, seed=0, draws=DRAWS))
+    gap = disparity([found]).difference
+    assert gap.high - gap.low < 0.6 * min(e.high - e.low for e in found.estimates.values())
+
+
 @pytest.mark.parametrize("by_day", [0.0, 1.0])
 def test_equal_groups_are_seldom_called_apart(month: World, by_day: float) -> None:
     """Though the largest of the differences is never nothing, and in the draws it is larger still."""
@@ -181,6 +193,11 @@ def test_too_few_rows_are_insufficient_data(month: World, n: int) -> None:
     assert not report.disparity.ratio.sufficient
     assert report.finding.passed
     assert report.finding.summary.startswith("insufficient data")
+
+
+def test_a_score_at_the_threshold_is_acted_on() -> None:
+    those = decisions(np.array([0.0, 1.0, 1.0]), np.array([0.3, 0.2999, 0.9]), threshold=0.3)
+    assert those.acted.tolist() == [1.0, 0.0, 1.0]
 
 
 def test_what_is_no_decision_is_refused(month: World) -> None:

@@ -55,6 +55,7 @@ def test_it_is_the_same_each_time_and_sees_a_bounded_sample() -> None:
     assert (first.limit, first.columns) == (again.limit, ("a", "b"))
     assert first.limit != other.limit
     assert first.forest.n_features_in_ == 2
+    assert (first.typical != np.median(many[:, :2].astype(np.float32), axis=0)).all()  # of a sample
 
 
 def test_it_is_not_grown_on_a_test_or_on_too_little() -> None:
