@@ -100,6 +100,11 @@ class Estimate:
         """Return how likely a value as high comes by chance if the truth is ``limit``: one-sided; NaN if untold."""
         return self._chance(self.value - max(self.bias, 0.0) - limit)
 
+    @property
+    def p_zero(self) -> float:
+        """How likely a value as far from 0, on either side, comes by chance if the truth is 0; NaN if untold."""
+        return min(2 * min(self.p_above(0.0), self.p_below(0.0)), 1.0) if self.sufficient else np.nan
+
     def p_below(self, limit: float) -> float:
         """Return how likely a value as low comes by chance if the truth is ``limit``: one-sided; NaN if untold."""
         return self._chance(limit - self.value + min(self.bias, 0.0))
@@ -169,14 +174,17 @@ def difference(
     return _estimate([(metric, scores[0], 1.0), (metric, scores[1], -1.0)], label, weights, support or Support())
 
 
-def spread(whole: float, drawn: Floats, *, label: Floats, blocks: int) -> Estimate:
-    """Return the estimate of a value with (b,) values of it under the draws; untold if too many draws have none."""
-    told = drawn[np.isfinite(drawn)]
-    if not np.isfinite(whole) or len(told) < (1 - MOST_UNTOLD) * len(drawn) or len(told) < 2:  # noqa: PLR2004 - spread
-        return Estimate.untold(label, blocks)
+def spread(whole: float, drawn: Floats, *, like: Estimate) -> Estimate:
+    """Return the estimate of a value with (b,) values of it under the draws, resting on what ``like`` rests on.
+
+    It is untold if that one is, or if too many draws have no value.
+    """
+    told, blocks = drawn[np.isfinite(drawn)], like.blocks
+    few = len(told) < max((1 - MOST_UNTOLD) * len(drawn), 2)
+    if few or not np.isfinite(whole) or not like.sufficient:
+        return replace(like, value=np.nan, low=np.nan, high=np.nan, error=np.nan, bias=0.0, sufficient=False)
     error, bias = float(told.std(ddof=1)) * float(np.sqrt(blocks / max(blocks - 1, 1))), float(told.mean()) - whole
-    rows, positives = len(label), int((label > 0).sum())
-    found = Estimate(float(whole), np.nan, np.nan, rows, positives, blocks, error=error, bias=bias)
+    found = replace(like, value=float(whole), error=error, bias=bias)
     low, high = found.interval()
     return replace(found, low=low, high=high)
 
@@ -200,4 +208,4 @@ def _estimate(parts: list[tuple[Metric, Floats, float]], label: Floats, weights:
         drawn = np.sum([sign * m.draws(label, score, weights) for m, score, sign in parts], axis=0)
     except Exception as error:  # noqa: BLE001 - a metric may be anybody's: it is named, and the others still come
         return Estimate.untold(label, blocks, note=f"{parts[0][0].name}: {type(error).__name__}: {error}")
-    return spread(whole, drawn, label=label, blocks=blocks)
+    return spread(whole, drawn, like=replace(Estimate.untold(label, blocks), sufficient=True))

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlsys_assets.measures.intervals import Estimate
+from mlsys_assets.measures.intervals import Estimate, spread
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.offline_evaluation.learning_curve import CurvePoint, LearningCurve
 from mlsys_assets.offline_evaluation.power_law import LEAST_SIZES, PowerLaw, fit_power_law
-from mlsys_assets.offline_evaluation.repeats import interval
 from mlsys_assets.types import Finding, Severity
 
 TWICE = 2.0
@@ -109,13 +108,13 @@ def extrapolate(curve: LearningCurve, *, factor: float = TWICE) -> Extrapolation
     if not np.isfinite(factor) or factor <= 1:
         raise ValueError(f"factor must be above 1, got {factor}: how many times the rows of today?")
     largest = curve.points[-1]
-    nothing = interval(np.nan, np.zeros(0), like=largest.found.like)
+    nothing = spread(np.nan, np.zeros(0), like=largest.found.like)
     gain, exponent = nothing, nothing
     if _enough(curve.points):
         laws = _fit(curve, curve.points)
         gains, like = laws.at(largest.rows) - laws.at(factor * largest.rows), largest.found.like
-        gain = interval(float(gains[0]), gains[1:], like=like)
-        exponent = interval(float(laws.exponent[0]), laws.exponent[1:], like=like)
+        gain = spread(float(gains[0]), gains[1:], like=like)
+        exponent = spread(float(laws.exponent[0]), laws.exponent[1:], like=like)
     return Extrapolation(
         curve.candidate, curve.metric.name, largest.rows, factor, gain, exponent,
         more_days=(factor - 1) * largest.days, back_test=back_test(curve), seeds=curve.seeds,
@@ -127,10 +126,10 @@ def back_test(curve: LearningCurve) -> BackTest:
     *smaller, largest = curve.points
     like, seen = largest.found.like, float(largest.found.values.mean())
     if not _enough(smaller) or not largest.estimate.sufficient:
-        return BackTest(largest.rows, np.nan, seen, interval(np.nan, np.zeros(0), like=like), held=None)
+        return BackTest(largest.rows, np.nan, seen, spread(np.nan, np.zeros(0), like=like), held=None)
     sign = _sign(curve)
     predicted = sign * _fit(curve, smaller).at(largest.rows)
-    error = interval(float(predicted[0] - seen), predicted[1:] - largest.found.drawn, like=like)
+    error = spread(float(predicted[0] - seen), predicted[1:] - largest.found.drawn, like=like)
     held = error.low <= 0 <= error.high if error.sufficient else None
     return BackTest(largest.rows, float(predicted[0]), seen, error, held)
 

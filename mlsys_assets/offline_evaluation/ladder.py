@@ -9,8 +9,8 @@ from mlsys_assets import thumbnails
 from mlsys_assets.charts import forest
 from mlsys_assets.measures.intervals import Estimate, Support
 from mlsys_assets.measures.metrics import Metric
+from mlsys_assets.measures.multiplicity import holm
 from mlsys_assets.offline_evaluation.comparison import Scored
-from mlsys_assets.offline_evaluation.holm import holm, p_value
 from mlsys_assets.offline_evaluation.repeats import Repeats, TestRows
 from mlsys_assets.types import CHAMPION, Finding, Severity
 
@@ -214,12 +214,12 @@ class _Step:
 
     @classmethod
     def of(cls, to: Repeats, start: Repeats, *, one_sided: bool = False) -> "_Step":
-        gain, drawn = to.gain_over(start), to.gain_drawn(start)
-        return cls(gain, p_value(gain, drawn, one_sided=one_sided))
+        gain = to.gain_over(start)
+        return cls(gain, gain.p_above(0.0) if one_sided else gain.p_zero)
 
 
 def _adjusted(steps: Mapping[str, _Step]) -> dict[str, float]:
-    return dict(zip(steps, holm([step.p for step in steps.values()]), strict=True))
+    return dict(zip(steps, holm([step.p for step in steps.values()]).tolist(), strict=True))
 
 
 def _best(metric: Metric, found: Mapping[str, Estimate]) -> str | None:

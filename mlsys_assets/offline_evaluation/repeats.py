@@ -1,12 +1,20 @@
 """A recipe fitted with several seeds: its metric, with the chance of the days and of the seeds in one interval."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlsys_assets.measures.intervals import LEVEL, Estimate, Support, bootstrap, day_blocks, estimate
+from mlsys_assets.measures.intervals import (
+    Estimate,
+    Support,
+    bootstrap,
+    day_blocks,
+    estimate,
+    require_rows,
+    spread,
+)
 from mlsys_assets.measures.metrics import Brier, Floats, Metric, Weights, value
 
 
@@ -40,14 +48,15 @@ class TestRows:
         """Return the rows, drawn by the UTC days of their (n,) prediction times."""
         if len(label) != len(at):
             raise ValueError(f"there are {len(label)} labels and {len(at)} prediction times; give one of each a row")
-        return cls(label, bootstrap(day_blocks(at), seed=seed), seed, support or Support())
+        asked = support or Support()
+        return cls(label, bootstrap(day_blocks(at, length=asked.block), seed=seed), seed, asked)
 
     def measure(self, metric: Metric, scores: Sequence[Floats]) -> "Repeats":
         """Return the metric of the (n,) scores of each seed; raises ValueError for scores that are no probabilities."""
         if not scores:
             raise ValueError("there are no scores to measure; give those of one seed or more")
         for score in scores:
-            _require_scores(score, len(self.label))
+            require_rows(self.label, score, what="a model")
         values = np.array([value(metric, self.label, score) for score in scores])
         by_seed = np.array([metric.draws(self.label, score, self.weights) for score in scores])
         # How much it rests on is the same for every metric: the one that costs least is asked.
@@ -94,7 +103,7 @@ class Repeats:
     @property
     def estimate(self) -> Estimate:
         """The mean over seeds with its interval."""
-        return interval(float(self.values.mean()), self.drawn, like=self.like)
+        return spread(float(self.values.mean()), self.drawn, like=self.like)
 
     @property
     def spread(self) -> float:
@@ -105,7 +114,7 @@ class Repeats:
         """Return by how much it is better, in the metric's unit, paired: the same days and seeds in each draw."""
         sign = 1.0 if self.metric.higher_is_better else -1.0
         whole = sign * float(self.values.mean() - other.values.mean())
-        return interval(whole, self.gain_drawn(other), like=self.like)
+        return spread(whole, self.gain_drawn(other), like=self.like)
 
     def gain_drawn(self, other: "Repeats") -> Floats:
         """Return (b,) by how much it is better in each draw."""
@@ -113,31 +122,3 @@ class Repeats:
             raise ValueError("gains are told between measurements of one metric on the same rows and draws")
         drawn: Floats = (self.drawn - other.drawn) * (1.0 if self.metric.higher_is_better else -1.0)
         return drawn
-
-
-def interval(whole: float, drawn: Floats, *, like: Estimate) -> Estimate:
-    """Return a value with the percentile interval of its (b,) draws, resting on what ``like`` rests on."""
-    known = drawn[np.isfinite(drawn)]
-    if not like.sufficient or not len(known) or not np.isfinite(whole):
-        return replace(like, value=np.nan, low=np.nan, high=np.nan, sufficient=False)
-    low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return replace(like, value=whole, low=float(low), high=float(high))
-
-
-def standard_error(drawn: Floats, blocks: int) -> float:
-    """Return the standard error of what was drawn (b,) times from ``blocks`` days.
-
-    Days drawn from k days vary (k - 1) / k as much as new days would: made up for here.
-    """
-    known = drawn[np.isfinite(drawn)]
-    if len(known) < 2 or blocks < 2:  # noqa: PLR2004 - of one there is no spread
-        return float("nan")
-    return float(np.std(known, ddof=1) * np.sqrt(blocks / (blocks - 1)))
-
-
-def _require_scores(score: Floats, rows: int) -> None:
-    if len(score) != rows:
-        raise ValueError(f"there are {len(score)} scores for {rows} rows; give one a row")
-    wrong = score[~((score >= 0) & (score <= 1))]
-    if len(wrong):
-        raise ValueError(f"scores must be probabilities in [0, 1], got {wrong[0]} ({len(wrong)} such rows)")

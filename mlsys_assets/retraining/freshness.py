@@ -12,9 +12,9 @@ from mlsys_assets.data_sampling.rows import moment
 from mlsys_assets.data_sampling.views import OpenedTest, Train, Validation
 from mlsys_assets.measures.intervals import Estimate, Support
 from mlsys_assets.measures.metrics import LogLoss, Metric
+from mlsys_assets.measures.multiplicity import holm
 from mlsys_assets.mistakes import not_all, not_one, sound
 from mlsys_assets.models.candidate import Candidate
-from mlsys_assets.offline_evaluation.holm import holm, p_value
 from mlsys_assets.offline_evaluation.repeats import Repeats, TestRows
 from mlsys_assets.types import DeclarationError, TimeWindow
 
@@ -228,9 +228,9 @@ def _told(
 ) -> tuple[WindowResult, ...]:
     *older, freshest = found
     gains = [one.gain_over(freshest) for one in older]
-    p = holm([p_value(gain, one.gain_drawn(freshest)) for gain, one in zip(gains, older, strict=True)])
+    p = holm([gain.p_zero for gain in gains])
     told: list[tuple[Estimate | None, float, str]] = [
-        (gain, chance, _verdict(gain, chance)) for gain, chance in zip(gains, p, strict=True)
+        (gain, chance, _verdict(gain, chance)) for gain, chance in zip(gains, p.tolist(), strict=True)
     ]
     told.append((None, float("nan"), FRESHEST if freshest.estimate.sufficient else INSUFFICIENT))
     return tuple(

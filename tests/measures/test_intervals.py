@@ -187,7 +187,7 @@ def test_what_are_no_scores_of_these_rows_is_refused(label, score, said) -> None
 
 def test_an_interval_reaches_as_far_down_as_resampling_adds() -> None:
     drawn = np.array([0.2, 0.3, 0.4] * 10)
-    found = spread(0.1, drawn, label=np.ones(10), blocks=10)
+    found = spread(0.1, drawn, like=Estimate(np.nan, np.nan, np.nan, 10, 10, 10))
     assert found.bias == pytest.approx(0.2)
     middle = (found.low + found.high) / 2
     assert middle == pytest.approx(0.1 - 0.2 / 2)
@@ -225,7 +225,7 @@ def power_found(experiments: int, *, gains: tuple[float, ...], weeks: tuple[int,
                 part, size = sums[drawn], rows[drawn]
                 weights = bootstrap(np.arange(7 * n), seed=trial, draws=300)
                 values = (weights.counts @ part) / (weights.counts @ size)
-                found = spread(part.sum() / size.sum(), values, label=np.ones(7 * n), blocks=7 * n)
+                found = spread(part.sum() / size.sum(), values, like=Estimate(np.nan, np.nan, np.nan, 0, 0, 7 * n))
                 hits += found.low > 0
             shown[g, w] = hits / experiments
     return foretold, shown

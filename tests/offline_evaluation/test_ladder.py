@@ -8,8 +8,8 @@ from scipy.stats import ttest_rel
 from sklearn.metrics import log_loss
 
 from mlsys_assets.measures.metrics import LogLoss, RocAuc
+from mlsys_assets.measures.multiplicity import holm
 from mlsys_assets.offline_evaluation.comparison import Scored
-from mlsys_assets.offline_evaluation.holm import holm
 from mlsys_assets.offline_evaluation.ladder import five_baselines, ladder
 
 DAYS, A_DAY = 20, 60

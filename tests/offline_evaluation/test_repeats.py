@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from mlsys_assets.measures.intervals import Support, difference
+from mlsys_assets.measures.intervals import difference
 from mlsys_assets.measures.metrics import LogLoss, RocAuc, Weights
-from mlsys_assets.offline_evaluation.repeats import Repeats, TestRows, interval, standard_error
+from mlsys_assets.offline_evaluation.repeats import TestRows
 
 DAYS, A_DAY = 20, 30
 N = DAYS * A_DAY
@@ -67,20 +67,9 @@ def test_too_little_is_insufficient_and_wrong_scores_are_told() -> None:
             rows.measure(LogLoss(), [wrong])
     with pytest.raises(ValueError, match="no scores to measure"):
         rows.measure(LogLoss(), [])
-    with pytest.raises(ValueError, match=f"7 scores for {N} rows"):
+    with pytest.raises(ValueError, match=f"7 scores for {N} labels"):
         rows.measure(LogLoss(), [np.ones(7)])
     with pytest.raises(ValueError, match="3 labels and 2 prediction times"):
         TestRows.of(np.ones(3), AT[:2])
     with pytest.raises(ValueError, match="of one metric"):
         rows.measure(LogLoss(), scores).gain_over(rows.measure(RocAuc(), scores))
-
-
-def test_draws_that_tell_nothing_are_left_out() -> None:
-    like = TestRows.of(*reversed([AT, drawn()[0]])).measure(LogLoss(), [drawn()[1][0]]).like
-    found = interval(0.5, np.array([0.0, 1.0, np.nan]), like=like)
-    assert 0 <= found.low < found.high <= 1
-    assert not interval(0.5, np.array([np.nan]), like=like).sufficient
-    assert np.isnan(standard_error(np.array([1.0]), 20))
-    assert standard_error(np.array([0.0, 2.0, np.nan]), 2) == pytest.approx(2.0)
-    assert Support() == TestRows.of(drawn()[0], AT).support
-    assert isinstance(TestRows.of(drawn()[0], AT).measure(LogLoss(), drawn()[1]), Repeats)

@@ -9,8 +9,8 @@ from sklearn.metrics import log_loss
 
 from mlsys_assets.data_sampling.views import OpenedTest, Train, Validation, View
 from mlsys_assets.measures.metrics import LogLoss, RocAuc
+from mlsys_assets.measures.multiplicity import holm
 from mlsys_assets.models.baselines import GroupRate
-from mlsys_assets.offline_evaluation.holm import holm
 from mlsys_assets.retraining.freshness import FreshnessStudy, windows_before
 from mlsys_assets.types import DeclarationError, TimeWindow, days, utc
 
