@@ -8,7 +8,8 @@ import pytest
 from scipy import stats
 
 from mlsys_assets.offline_evaluation.excess_loss import relative, surprise
-from mlsys_assets.offline_evaluation.slice_finder import SliceFinder, SliceSearch, _normal, _standardised
+from mlsys_assets.offline_evaluation.found_slices import SliceSearch
+from mlsys_assets.offline_evaluation.slice_finder import SliceFinder, _normal, _standardised
 
 from .drawn_flights import World, world
 

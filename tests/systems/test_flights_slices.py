@@ -21,9 +21,10 @@ from mlsys_assets.offline_evaluation.decision_rates import EQUALIZED_ODDS, Recal
 from mlsys_assets.offline_evaluation.error_analysis import Quadrant, Quadrants, worst_rows
 from mlsys_assets.offline_evaluation.excess_loss import surprise
 from mlsys_assets.offline_evaluation.fairness import Fairness
+from mlsys_assets.offline_evaluation.found_slices import SliceSearch
 from mlsys_assets.offline_evaluation.isolation import Isolation
 from mlsys_assets.offline_evaluation.simpson import models_by_group
-from mlsys_assets.offline_evaluation.slice_finder import SliceFinder, SliceSearch
+from mlsys_assets.offline_evaluation.slice_finder import SliceFinder
 from mlsys_assets.offline_evaluation.slices import Bands, Slice
 from mlsys_assets.types import TimeWindow
 
