@@ -73,7 +73,7 @@ from mlsys_assets.offline_evaluation.champion_gate import (
     Superiority as Superiority,
 )
 from mlsys_assets.offline_evaluation.gates import Gates as Gates
-from mlsys_assets.offline_evaluation.slices import Slice as Slice
+from mlsys_assets.offline_evaluation.slicing.slices import Slice as Slice
 from mlsys_assets.retraining.arbiter import (
     AllOf as AllOf,
     AnyOf as AnyOf,

@@ -16,7 +16,7 @@ from mlsys_assets.measures.metrics import Metric
 from mlsys_assets.mistakes import not_one, sound
 from mlsys_assets.models.candidate import Candidate
 from mlsys_assets.offline_evaluation.gates import Gates
-from mlsys_assets.offline_evaluation.slices import Slice
+from mlsys_assets.offline_evaluation.slicing.slices import Slice
 from mlsys_assets.retraining.arbiter import Retraining
 from mlsys_assets.retraining.trigger import Trigger
 from mlsys_assets.tables import EVENT_TIME, FEATURES, KNOWN_AT, PREDICT_AT, TIMESTAMP, TYPES, Column

@@ -23,7 +23,7 @@ from mlsys_assets.models.bundle import PREDICTOR_KINDS
 from mlsys_assets.models.candidate import Candidate
 from mlsys_assets.offline_evaluation.evaluation import score_schema
 from mlsys_assets.offline_evaluation.gates import Gates
-from mlsys_assets.offline_evaluation.slices import Slice
+from mlsys_assets.offline_evaluation.slicing.slices import Slice
 from mlsys_assets.prediction.batch import prediction_schema
 from mlsys_assets.production_monitoring.revisions import revised_schema
 from mlsys_assets.retraining.arbiter import Retraining

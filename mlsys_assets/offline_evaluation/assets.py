@@ -19,7 +19,7 @@ from mlsys_assets.offline_evaluation.comparison import Comparison, Scored, compa
 from mlsys_assets.offline_evaluation.curves import curves_plot, thumbnail_of_curves
 from mlsys_assets.offline_evaluation.evaluation import Evaluation, Evaluator, groups_of, score_schema
 from mlsys_assets.offline_evaluation.findings import CHECKS, SCHEDULED, accuracy_misleads, read_once
-from mlsys_assets.offline_evaluation.slice_plot import slice_plot, thumbnail_of_slices
+from mlsys_assets.offline_evaluation.slicing.slice_plot import slice_plot, thumbnail_of_slices
 from mlsys_assets.offline_evaluation.verdict import Case, decide
 from mlsys_assets.system import MLSystem
 from mlsys_assets.tables import PREDICT_AT, TIMESTAMP

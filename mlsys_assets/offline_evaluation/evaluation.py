@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mlsys_assets.data_sampling.views import View
 from mlsys_assets.measures.intervals import Estimate, Support, bootstrap, day_blocks, estimate, require_rows
 from mlsys_assets.measures.metrics import Floats, Metric
-from mlsys_assets.offline_evaluation.slices import Slice
+from mlsys_assets.offline_evaluation.slicing.slices import Slice
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from mlsys_assets.measures.metrics import LogLoss, Metric, PrAuc
 from mlsys_assets.mistakes import alike, not_all, not_long, not_one, out_of_range, sound
 from mlsys_assets.offline_evaluation.challenger import Best, Choice
 from mlsys_assets.offline_evaluation.champion_gate import ChampionGate, NonInferiority, deciding_mistakes
-from mlsys_assets.offline_evaluation.slices import Slice
+from mlsys_assets.offline_evaluation.slicing.slices import Slice
 
 WITHOUT_RECENT = ("hold", "static")
 ECE = "ece"

@@ -15,7 +15,7 @@ from mlsys_assets.measures.metrics import LogLoss, Metric
 from mlsys_assets.measures.multiplicity import holm
 from mlsys_assets.mistakes import not_all, not_one, sound
 from mlsys_assets.models.candidate import Candidate
-from mlsys_assets.offline_evaluation.repeats import Repeats, TestRows
+from mlsys_assets.offline_evaluation.studies.repeats import Repeats, TestRows
 from mlsys_assets.types import DeclarationError, TimeWindow
 
 SEEDS = (0, 1, 2, 3, 4)

@@ -11,7 +11,7 @@ from mlsys_assets.data_sampling.views import OpenedTest, Train, Validation
 from mlsys_assets.measures.intervals import Estimate, Support
 from mlsys_assets.measures.metrics import Metric
 from mlsys_assets.models.candidate import Candidate
-from mlsys_assets.offline_evaluation.repeats import Repeats, TestRows
+from mlsys_assets.offline_evaluation.studies.repeats import Repeats, TestRows
 
 Kind = Literal["model", "data"]
 Meter = Callable[[], float]

@@ -9,7 +9,7 @@ import pytest
 from mlsys_assets.data_sampling.views import OpenedTest
 from mlsys_assets.features.named_columns import read_numbers
 from mlsys_assets.models.predictor import Rows
-from mlsys_assets.offline_evaluation.behavioral_tests import FunctionScorer
+from mlsys_assets.offline_evaluation.behavior.behavioral_tests import FunctionScorer
 from mlsys_assets.types import TimeWindow
 
 DAYS, AN_HOUR, PLACES = 20, 5, ("EWR", "JFK")

@@ -10,7 +10,7 @@ from mlsys_assets.measures.intervals import Support
 from mlsys_assets.measures.metrics import LogLoss, RocAuc
 from mlsys_assets.offline_evaluation.comparison import Scored
 from mlsys_assets.offline_evaluation.evaluation import Evaluation, Evaluator
-from mlsys_assets.offline_evaluation.slices import Slice
+from mlsys_assets.offline_evaluation.slicing.slices import Slice
 from mlsys_assets.types import TimeWindow, utc
 
 DAYS, A_DAY = 20, 60

@@ -13,7 +13,7 @@ from mlsys_assets.offline_evaluation.champion_gate import RECENT, STATIC, NonInf
 from mlsys_assets.offline_evaluation.comparison import Comparison, Scored, compare
 from mlsys_assets.offline_evaluation.evaluation import Evaluation
 from mlsys_assets.offline_evaluation.gates import Gates
-from mlsys_assets.offline_evaluation.slices import Slice
+from mlsys_assets.offline_evaluation.slicing.slices import Slice
 from mlsys_assets.offline_evaluation.verdict import Case, Verdict, WrongEvidence, decide
 from mlsys_assets.types import Finding, Severity, utc
 

@@ -15,15 +15,15 @@ from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.measures.intervals import day_blocks
 from mlsys_assets.models.explanation import explain
 from mlsys_assets.models.gradient_boosting import LightGBM
-from mlsys_assets.offline_evaluation.adversarial_validation import adversarial_validation
-from mlsys_assets.offline_evaluation.behavioral_tests import Probe, run_behavior
-from mlsys_assets.offline_evaluation.boundary import boundary
-from mlsys_assets.offline_evaluation.directional import Directional
-from mlsys_assets.offline_evaluation.edge_cases import Between, EdgeCase, Higher
-from mlsys_assets.offline_evaluation.independence import dependence
-from mlsys_assets.offline_evaluation.invariance import Invariant, RowsAlone
-from mlsys_assets.offline_evaluation.perturbation import Perturbed, model_choice
-from mlsys_assets.offline_evaluation.sensor_noise import Readings, noise_scale
+from mlsys_assets.offline_evaluation.assumptions.adversarial_validation import adversarial_validation
+from mlsys_assets.offline_evaluation.assumptions.boundary import boundary
+from mlsys_assets.offline_evaluation.assumptions.independence import dependence
+from mlsys_assets.offline_evaluation.behavior.behavioral_tests import Probe, run_behavior
+from mlsys_assets.offline_evaluation.behavior.directional import Directional
+from mlsys_assets.offline_evaluation.behavior.edge_cases import Between, EdgeCase, Higher
+from mlsys_assets.offline_evaluation.behavior.invariance import Invariant, RowsAlone
+from mlsys_assets.offline_evaluation.behavior.perturbation import Perturbed, model_choice
+from mlsys_assets.offline_evaluation.behavior.sensor_noise import Readings, noise_scale
 from mlsys_assets.offline_evaluation.verdict import Verdict
 
 HOURLY = Readings("origin")

@@ -15,9 +15,9 @@ from mlsys_assets.measures.metrics import value
 from mlsys_assets.models.calibration import Calibrated, Isotonic, Platt
 from mlsys_assets.models.predictor import Predictor
 from mlsys_assets.models.prior_correction import Trust, label_shift, on_trial, reference_shift
-from mlsys_assets.offline_evaluation.calibration import calibration_report, residual_miscalibration
-from mlsys_assets.offline_evaluation.confidence import Abstention, risk_coverage
-from mlsys_assets.offline_evaluation.conformal import coverage_holds, coverage_report, prediction_sets
+from mlsys_assets.offline_evaluation.confidence.calibration import calibration_report, residual_miscalibration
+from mlsys_assets.offline_evaluation.confidence.confidence import Abstention, risk_coverage
+from mlsys_assets.offline_evaluation.confidence.conformal import coverage_holds, coverage_report, prediction_sets
 
 SCHEDULE = (
     "carrier",

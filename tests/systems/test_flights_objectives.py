@@ -26,12 +26,12 @@ from mlsys_assets.models.objectives import Combined
 from mlsys_assets.models.predictor import Predictor
 from mlsys_assets.models.regression import RegressedLightGBM
 from mlsys_assets.models.task import Regression, with_target
-from mlsys_assets.offline_evaluation.blend_sweep import Aim, evenly, sweep
+from mlsys_assets.offline_evaluation.choices.blend_sweep import Aim, evenly, sweep
+from mlsys_assets.offline_evaluation.choices.confusion import confusion_table, precision_recall
+from mlsys_assets.offline_evaluation.choices.thresholds import ByCost, ByPrecision, ByRecall, ByShare
+from mlsys_assets.offline_evaluation.choices.trade_offs import Option, interpretability, trade_offs
+from mlsys_assets.offline_evaluation.choices.worth import Worth, worth_it
 from mlsys_assets.offline_evaluation.comparison import Scored, compare
-from mlsys_assets.offline_evaluation.confusion import confusion_table, precision_recall
-from mlsys_assets.offline_evaluation.thresholds import ByCost, ByPrecision, ByRecall, ByShare
-from mlsys_assets.offline_evaluation.trade_offs import Option, interpretability, trade_offs
-from mlsys_assets.offline_evaluation.worth import Worth, worth_it
 from mlsys_assets.systems.flights.system import NEW_YORK
 
 AUTUMN, WINTER = (datetime(2013, month, 1, tzinfo=NEW_YORK) for month in (10, 12))

@@ -17,15 +17,15 @@ from mlsys_assets.data_sampling.splits import Split
 from mlsys_assets.data_sampling.views import OpenedTest, View
 from mlsys_assets.measures.intervals import bootstrap, day_blocks
 from mlsys_assets.models.predictor import Predictor
-from mlsys_assets.offline_evaluation.decision_rates import EQUALIZED_ODDS, Recall, decisions
-from mlsys_assets.offline_evaluation.error_analysis import Quadrant, Quadrants, worst_rows
-from mlsys_assets.offline_evaluation.excess_loss import surprise
-from mlsys_assets.offline_evaluation.fairness import Fairness
-from mlsys_assets.offline_evaluation.found_slices import SliceSearch
-from mlsys_assets.offline_evaluation.isolation import Isolation
-from mlsys_assets.offline_evaluation.simpson import models_by_group
-from mlsys_assets.offline_evaluation.slice_finder import SliceFinder
-from mlsys_assets.offline_evaluation.slices import Bands, Slice
+from mlsys_assets.offline_evaluation.slicing.decision_rates import EQUALIZED_ODDS, TruePositiveRate, decisions
+from mlsys_assets.offline_evaluation.slicing.error_analysis import Quadrant, Quadrants, worst_rows
+from mlsys_assets.offline_evaluation.slicing.excess_loss import surprise
+from mlsys_assets.offline_evaluation.slicing.fairness import Fairness
+from mlsys_assets.offline_evaluation.slicing.found_slices import SliceSearch
+from mlsys_assets.offline_evaluation.slicing.isolation import Isolation
+from mlsys_assets.offline_evaluation.slicing.simpson import models_by_group
+from mlsys_assets.offline_evaluation.slicing.slice_finder import SliceFinder
+from mlsys_assets.offline_evaluation.slicing.slices import Bands, Slice
 from mlsys_assets.types import TimeWindow
 
 FINDER = SliceFinder(
@@ -128,7 +128,7 @@ def test_a_carrier_with_29_flights_is_insufficient_data_and_no_violation(
     rows = _between(flights_rows, "2013-01-01", "2014-01-02")
     those = decisions(rows.label, flights_fitted["logistic_regression"].predict(rows.features), threshold=0.2)
     weights = bootstrap(day_blocks(rows.at), seed=0, draws=DRAWS)
-    report = Fairness(Slice("carrier"), (Recall(),), at_most=0.05).measure(rows.features, those, weights)
+    report = Fairness(Slice("carrier"), (TruePositiveRate(),), at_most=0.05).measure(rows.features, those, weights)
     found = report.rates["recall"].estimates
     print(report.finding.summary, *(f"{k}: {v}" for k, v in found.items()), sep="\n  ")
     assert (found["OO"].rows, found["OO"].sufficient) == (29, False)

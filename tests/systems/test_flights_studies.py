@@ -17,9 +17,9 @@ from mlsys_assets.models.human_rule import HumanRule, When
 from mlsys_assets.models.predictor import Predictor
 from mlsys_assets.models.random_baseline import RandomBaseline
 from mlsys_assets.offline_evaluation.comparison import Scored
-from mlsys_assets.offline_evaluation.extrapolation import back_test, extrapolate
-from mlsys_assets.offline_evaluation.ladder import five_baselines, ladder
-from mlsys_assets.offline_evaluation.learning_curve import LearningCurveStudy, thinned
+from mlsys_assets.offline_evaluation.studies.extrapolation import back_test, extrapolate
+from mlsys_assets.offline_evaluation.studies.ladder import five_baselines, ladder
+from mlsys_assets.offline_evaluation.studies.learning_curve import LearningCurveStudy, thinned
 from mlsys_assets.retraining.freshness import FreshnessStudy, windows_before
 from mlsys_assets.systems.flights.system import NEW_YORK
 from mlsys_assets.value_analysis.gain_per_compute import GainStudy, Step

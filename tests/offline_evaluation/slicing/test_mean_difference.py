@@ -1,0 +1,37 @@
+"""The difference of two means has the interval of independent samples where rows are their own blocks."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from mlsys_assets.measures.intervals import Support, bootstrap
+from mlsys_assets.offline_evaluation.slicing.mean_difference import means_apart
+
+
+def test_the_interval_is_welchs_where_every_row_is_a_block() -> None:
+    rng = np.random.default_rng(0)
+    first = rng.random(1_500) < 0.4
+    values = rng.normal(np.where(first, 1.0, 0.0), np.where(first, 2.0, 1.0))
+    found, drawn = means_apart(values, first, weights=bootstrap(np.arange(1_500), seed=0, draws=1_000))
+    welch = stats.ttest_ind(values[first], values[~first], equal_var=False)
+    assert found.value == pytest.approx(values[first].mean() - values[~first].mean())
+    assert [found.low, found.high] == pytest.approx(list(welch.confidence_interval()), abs=0.03)
+    assert drawn.shape == (1_000,)
+
+
+def test_rows_of_a_day_that_share_a_value_count_as_one() -> None:
+    rng = np.random.default_rng(1)
+    day = np.repeat(np.arange(40), 50)
+    values, first = rng.normal(size=40)[day], day % 2 == 0
+    found, _ = means_apart(values, first, weights=bootstrap(day, seed=0, draws=1_000))
+    alone = stats.ttest_ind(values[first][::50], values[~first][::50], equal_var=False).confidence_interval()
+    assert found.high - found.low == pytest.approx(alone.high - alone.low, rel=0.2)
+
+
+def test_a_side_without_support_is_insufficient_data() -> None:
+    values, first = np.arange(100.0), np.arange(100) < 29
+    weights = bootstrap(np.arange(100) // 10, seed=0)
+    assert not means_apart(values, first, weights=weights)[0].sufficient
+    assert means_apart(values, first, weights=weights, support=Support(29))[0].sufficient
+    assert not means_apart(values, first, weights=weights, support=Support(29, least_blocks=11))[0].sufficient
+    assert not means_apart(values, first & False, weights=weights, support=Support(0))[0].sufficient
