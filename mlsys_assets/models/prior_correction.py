@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mlsys_assets.measures.intervals import LEAST_BLOCKS, LEVEL, Estimate, bootstrap, day_blocks, difference
+from mlsys_assets.measures.intervals import LEVEL, Estimate, bootstrap, day_blocks, difference
 from mlsys_assets.measures.metrics import LogLoss
 from mlsys_assets.mistakes import out_of_range
 from mlsys_assets.models.linear_predictor import logistic
@@ -28,6 +28,8 @@ CELLS: Final = 1_000
 """Scores are counted in so many cells of equal width for the interval's draws: finer than any interval."""
 HALVINGS: Final = 50
 """Bisections of [0, 1]: to the last bit that matters."""
+LEAST_DAYS: Final = 5
+"""Of fewer days nothing is told. A window must be short to follow a season, so that its interval is a guide only."""
 LEAST_SHIFT: Final = 0.4
 """A change of log-odds worth correcting: from .24 to .17, or to .32."""
 
@@ -217,7 +219,7 @@ def _likeliest(count: Floats, score: Floats, train_prior: float) -> Floats:
 def _shift(drawn: Floats, whole: float, new_prior: float, at: NDArray[np.datetime64]) -> PriorShift:
     days = len(np.unique(at.astype("datetime64[D]")))
     low, high = np.nan, np.nan
-    if days >= LEAST_BLOCKS:
+    if days >= LEAST_DAYS:
         low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return PriorShift(whole, float(low), float(high), new_prior, len(at), days)
 

@@ -1,0 +1,59 @@
+"""How sure are we: calibration, coverage, dependence, and whether more data would help."""
+
+from mlsys_assets.models.candidate import FitError
+from mlsys_assets.offline_evaluation.assumptions.independence import dependence
+from mlsys_assets.offline_evaluation.behavior.sensor_noise import Readings
+from mlsys_assets.offline_evaluation.champion_gate import RECENT
+from mlsys_assets.offline_evaluation.confidence.calibration import calibration_report, residual_miscalibration
+from mlsys_assets.offline_evaluation.confidence.conformal import coverage_holds, coverage_report, prediction_sets
+from mlsys_assets.offline_evaluation.report.exhibit import Exhibit, findings_table, table
+from mlsys_assets.offline_evaluation.report.quality import curves
+from mlsys_assets.offline_evaluation.report.subject import Asked, Subject
+from mlsys_assets.offline_evaluation.slicing.slices import Slice
+from mlsys_assets.offline_evaluation.studies.extrapolation import extrapolate
+from mlsys_assets.offline_evaluation.studies.learning_curve import LearningCurveStudy
+from mlsys_assets.types import Finding, Severity
+
+COUNTS = 0.001
+"""A gain of the deciding metric by more data that is worth waiting for."""
+COVERAGE = "conformal_coverage_holds"
+
+
+def how_sure(subject: Subject, asked: Asked) -> Exhibit:
+    """Return the calibration, the coverage of conformal sets, and how far rows depend on each other."""
+    rows, score = subject.recent, subject.score()
+    report = calibration_report(rows.label, score, rows.at, seed=asked.seed, support=asked.support)
+    columns = [one.columns[0] for one in asked.slices if isinstance(one, Slice) and len(one.columns) == 1]
+    errors = dependence(rows, score, readings=Readings(columns[0] if columns else None))
+    findings = [residual_miscalibration(report), _coverage(subject, asked), errors.finding]
+    bins = table(("foretold", "happened"), [(b.predicted, b.observed) for b in report.bins])
+    answer = f"{findings[0].summary}. {findings[1].summary}. {findings[2].summary}"
+    return Exhibit("How sure is it?", answer, (*curves(subject), bins, findings_table(findings)), findings)
+
+
+def _coverage(subject: Subject, asked: Asked) -> Finding:
+    """Return whether sets learned on validation hold the label as often as they say on recent rows."""
+    rows = subject.recent
+    known = subject.predictor.predict(subject.validation.features, threads=asked.threads)
+    try:
+        sets = prediction_sets(subject.validation.label, known, subject.score())
+    except ValueError as error:  # too few rows to promise anything by, or one class: told, not hidden
+        return Finding(COVERAGE, True, f"insufficient data: {error}", Severity.WARN)
+    found = coverage_report(
+        rows.label, sets, rows.at, groups=subject.scored[RECENT].groups, seed=asked.seed, support=asked.support
+    )
+    return coverage_holds(found)
+
+
+def would_more_data_help(subject: Subject, asked: Asked) -> Exhibit:
+    """Return the learning curve of the challenger's recipe, drawn on to twice the rows."""
+    study = LearningCurveStudy.quick(asked.metric, seed=asked.seed, support=asked.support)
+    try:
+        curve = study.measure(
+            subject.candidate, subject.train, subject.validation, test=subject.recent, full=subject.score()
+        )
+    except FitError as error:
+        return Exhibit("Would more data help?", f"insufficient data: a part of it cannot be fitted on: {error}")
+    found = extrapolate(curve).worth_waiting(least=COUNTS)
+    return Exhibit("Would more data help?", found.summary, (curve.plot(), findings_table([found])), (found,),
+                   {"learning curve": curve.thumbnail()})  # fmt: skip

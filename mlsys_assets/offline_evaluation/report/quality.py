@@ -1,0 +1,146 @@
+"""Is it better, and is it worth it: against every baseline, the champion, and what it costs."""
+
+import base64
+from collections.abc import Callable
+
+import numpy as np
+
+from mlsys_assets import thumbnails
+from mlsys_assets.charts import forest
+from mlsys_assets.measures.cost_metric import ExpectedCost
+from mlsys_assets.measures.intervals import Estimate, estimate
+from mlsys_assets.measures.power import Power
+from mlsys_assets.models.bundle import to_files
+from mlsys_assets.offline_evaluation.champion_gate import RECENT
+from mlsys_assets.offline_evaluation.choices.confusion import confusion_table
+from mlsys_assets.offline_evaluation.choices.trade_offs import Option, TradeOffs, interpretability, trade_offs
+from mlsys_assets.offline_evaluation.choices.worth import worth_it
+from mlsys_assets.offline_evaluation.curves import curves_plot
+from mlsys_assets.offline_evaluation.report.exhibit import Exhibit, findings_table, table
+from mlsys_assets.offline_evaluation.report.subject import Asked, Subject
+from mlsys_assets.offline_evaluation.studies.ladder import five_baselines, ladder
+from mlsys_assets.types import CHAMPION
+
+LATENCY_ROWS = 2_000
+MICROSECONDS = 1e6
+
+
+def is_it_better(subject: Subject, asked: Asked) -> Exhibit:
+    """Return the comparisons with every other model, the ladder, and what the days could show at all."""
+    name = asked.metric.name
+    rows = [(c.other, c.split, metric, e) for c in subject.comparisons for metric, e in c.differences.items()]
+    steps = ladder(
+        subject.scored[RECENT], [c.name for c in subject.candidates], metric=asked.metric, seed=asked.seed,
+        support=asked.support,
+    )  # fmt: skip
+    findings = [five_baselines([c.kind for c in subject.candidates], champion=CHAMPION in subject.predictors)]
+    if asked.worth is not None:
+        findings.append(
+            worth_it(asked.worth, subject.scored[RECENT], subject.baselines, seed=asked.seed, support=asked.support)
+        )
+    answer = f"{_against(subject, name)}. Of all candidates: {steps.text()}."
+    parts = (
+        table(("against", "test", "metric", f"{subject.challenger} minus it"), rows),
+        f"<h3>From simple to complex</h3>{steps.plot()}",
+        table(
+            ("model", name, "gain over the one before", "chance of it (Holm)", "within noise of the best"),
+            [
+                (r.name, r.found, r.gain, None if r.gain is None else r.gain_p, "yes" if r.within_noise else "no")
+                for r in steps.rungs
+            ],
+        ),
+        findings_table(findings),
+    )
+    return Exhibit("Is it better?", answer, parts, findings, {"from simple to complex": steps.thumbnail()})
+
+
+def _against(subject: Subject, metric: str) -> str:
+    """Return in words how it stands to its rival, and what so many days can show."""
+    found = {c.split: c.differences.get(metric) for c in subject.comparisons if c.other == subject.rival}
+    said = [f"{split} {e}" for split, e in found.items() if e is not None]
+    recent = found.get(RECENT)
+    told = f"{metric} minus that of {subject.rival}: {', '.join(said) or 'not compared'}"
+    if recent is None or not recent.sufficient:
+        return told
+    power = Power(recent.error * float(np.sqrt(recent.blocks)))
+    return f"{told}; {recent.blocks} days show a difference of {power.least_gain(recent.blocks):.4f} four times of five"
+
+
+def what_it_costs(subject: Subject, asked: Asked, meter: Callable[[], float]) -> Exhibit:
+    """Return the trade-offs of quality, cost, latency, size and legibility, and the decisions at the threshold.
+
+    ``meter`` tells the processor time used so far, in seconds.
+    """
+    options = trade_options(subject, asked, meter)
+    better = "higher" if asked.metric.higher_is_better else "lower"
+    found = trade_offs(options, quality=(asked.metric.name, better), unit=asked.costs.unit if asked.costs else None)
+    weights = subject.weights(asked)
+    confusion = confusion_table(
+        subject.recent.label, subject.score(), threshold=subject.threshold, weights=weights, support=asked.support
+    )
+    answer = f"Nothing is as good in every respect as: {', '.join(found.front) or 'none can be told'}."
+    mine = {o.model: o for o in options}[subject.challenger]
+    if mine.cost is not None and asked.costs is not None:
+        answer += f" A request costs {mine.cost} {asked.costs.unit} where one acts from {subject.threshold:.3f} on."
+    said = [(f"said 1, is {c}", n) for c, n in ((1, confusion.true_positive), (0, confusion.false_positive))]
+    said += [(f"said 0, is {c}", n) for c, n in ((1, confusion.false_negative), (0, confusion.true_negative))]
+    by_class = [(f"class {c}", *e.values()) for c, e in confusion.by_class.items()]
+    parts = (
+        _trade_table(found),
+        f"<h3>Decisions from {subject.threshold:.3f} on</h3>",
+        table(("decision", "rows"), said),
+        table(("", "precision", "recall", "F1"), by_class),
+    )
+    return Exhibit("What does it cost?", answer, parts)
+
+
+def trade_options(subject: Subject, asked: Asked, meter: Callable[[], float]) -> list[Option]:
+    """Return every model with its quality and cost on recent rows, its time for a row and its size."""
+    weights, label = subject.weights(asked), subject.recent.label
+    few = subject.recent.features.slice(0, LATENCY_ROWS)
+    options = []
+    for name, predictor in subject.predictors.items():
+        score = subject.score(model=name)
+        begun = meter()
+        predictor.predict(few, threads=1)
+        spent = (meter() - begun) / max(len(few), 1) * MICROSECONDS
+        cost = None
+        if asked.costs is not None:
+            cost = estimate(ExpectedCost(asked.costs), label, score, weights=weights, support=asked.support)
+        quality = estimate(asked.metric, label, score, weights=weights, support=asked.support)
+        size = sum(map(len, to_files(predictor).values()))
+        options.append(Option(name, quality, spent, size, interpretability(predictor), cost))
+    return options
+
+
+def _trade_table(found: TradeOffs) -> str:
+    head = ("model", found.quality[0], f"cost of a request [{found.unit or '—'}]", "time of a row [µs]", "size [kB]",
+            "legibility", "dominated by")  # fmt: skip
+    rows = [
+        (o.model, o.quality, o.cost, o.latency, o.size / 1000, o.interpretability.name.lower(), row.dominated_by)
+        for row in found.rows
+        for o in [row.option]
+    ]
+    return table(head, rows, grey=[n for n, row in enumerate(found.rows) if row.dominated_by])
+
+
+def picture(png: bytes) -> str:
+    """Return a PNG as HTML."""
+    return f'<img alt="" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+
+
+def curves(subject: Subject, *, shown: int = 4) -> list[str]:
+    """Return the calibration, ROC and precision–recall curves of each test, of the models that matter."""
+    first = [subject.challenger, *([CHAMPION] if CHAMPION in subject.predictors else []), *subject.baselines]
+    models = list(dict.fromkeys(first))[:shown]
+    return [
+        picture(curves_plot({m: one.scores[m] for m in models}, one.label, title=name))
+        for name, one in subject.scored.items()
+        if len(one.label)
+    ]
+
+
+def spans(found: dict[str, Estimate], *, title: str) -> tuple[str, str]:
+    """Return estimates by name as a forest plot, and as a thumbnail; those that are not told are left out."""
+    told = {name: (e.value, e.low, e.high) for name, e in found.items() if e.sufficient}
+    return forest({n: {title: v} for n, v in told.items()}, title=title), thumbnails.spans(told, title=title)
