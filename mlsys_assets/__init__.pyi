@@ -39,7 +39,15 @@ from mlsys_assets.features.lookup import Lookup as Lookup
 from mlsys_assets.features.request import Request as Request
 from mlsys_assets.features.scheduled import Scheduled as Scheduled
 from mlsys_assets.features.trailing import Trailing as Trailing
+from mlsys_assets.measures.cost_metric import ExpectedCost as ExpectedCost
 from mlsys_assets.measures.costs import CostMatrix as CostMatrix
+from mlsys_assets.measures.decision_metrics import (
+    F1 as F1,
+    BalancedAccuracy as BalancedAccuracy,
+    MatthewsCorrelation as MatthewsCorrelation,
+    Precision as Precision,
+    Recall as Recall,
+)
 from mlsys_assets.measures.intervals import Support as Support
 from mlsys_assets.measures.metrics import (
     Accuracy as Accuracy,
@@ -51,9 +59,28 @@ from mlsys_assets.measures.metrics import (
     RocAuc as RocAuc,
     Weights as Weights,
 )
+from mlsys_assets.measures.prevalence import PrAucGain as PrAucGain
+from mlsys_assets.measures.ranking_metrics import (
+    MeanAveragePrecision as MeanAveragePrecision,
+    MeanReciprocalRank as MeanReciprocalRank,
+    Ndcg as Ndcg,
+)
+from mlsys_assets.measures.regression_metrics import (
+    R2 as R2,
+    MeanAbsoluteError as MeanAbsoluteError,
+    PinballLoss as PinballLoss,
+    RootMeanSquaredError as RootMeanSquaredError,
+)
 from mlsys_assets.models.baselines import (
     GroupRate as GroupRate,
     ZeroRule as ZeroRule,
+)
+from mlsys_assets.models.blend import Blend as Blend
+from mlsys_assets.models.calibration import (
+    Calibrated as Calibrated,
+    CalibrationMethod as CalibrationMethod,
+    Isotonic as Isotonic,
+    Platt as Platt,
 )
 from mlsys_assets.models.candidate import (
     Candidate as Candidate,
@@ -61,9 +88,43 @@ from mlsys_assets.models.candidate import (
     Fitted as Fitted,
     LossCurve as LossCurve,
 )
+from mlsys_assets.models.explanation import (
+    Contributions as Contributions,
+    Explainable as Explainable,
+)
 from mlsys_assets.models.gradient_boosting import LightGBM as LightGBM
+from mlsys_assets.models.human_rule import (
+    HumanRule as HumanRule,
+    When as When,
+)
 from mlsys_assets.models.linear import LogisticRegression as LogisticRegression
+from mlsys_assets.models.objectives import (
+    Combined as Combined,
+    Objective as Objective,
+)
 from mlsys_assets.models.predictor import Predictor as Predictor
+from mlsys_assets.models.prior_correction import Trust as Trust
+from mlsys_assets.models.random_baseline import RandomBaseline as RandomBaseline
+from mlsys_assets.models.regression import RegressedLightGBM as RegressedLightGBM
+from mlsys_assets.models.task import (
+    Classification as Classification,
+    Regression as Regression,
+    with_target as with_target,
+)
+from mlsys_assets.offline_evaluation.behavior.behavioral_tests import BehavioralTest as BehavioralTest
+from mlsys_assets.offline_evaluation.behavior.directional import Directional as Directional
+from mlsys_assets.offline_evaluation.behavior.edge_cases import (
+    Between as Between,
+    EdgeCase as EdgeCase,
+    Higher as Higher,
+    Lower as Lower,
+)
+from mlsys_assets.offline_evaluation.behavior.invariance import (
+    Invariant as Invariant,
+    RowsAlone as RowsAlone,
+)
+from mlsys_assets.offline_evaluation.behavior.perturbation import Perturbed as Perturbed
+from mlsys_assets.offline_evaluation.behavior.sensor_noise import Readings as Readings
 from mlsys_assets.offline_evaluation.challenger import (
     Best as Best,
     SimplestWithinNoise as SimplestWithinNoise,
@@ -72,8 +133,45 @@ from mlsys_assets.offline_evaluation.champion_gate import (
     NonInferiority as NonInferiority,
     Superiority as Superiority,
 )
+from mlsys_assets.offline_evaluation.choices.thresholds import (
+    ByCost as ByCost,
+    ByPrecision as ByPrecision,
+    ByRecall as ByRecall,
+    ByShare as ByShare,
+    ThresholdPolicy as ThresholdPolicy,
+)
+from mlsys_assets.offline_evaluation.choices.worth import Worth as Worth
+from mlsys_assets.offline_evaluation.confidence.confidence import Abstention as Abstention
 from mlsys_assets.offline_evaluation.gates import Gates as Gates
-from mlsys_assets.offline_evaluation.slicing.slices import Slice as Slice
+from mlsys_assets.offline_evaluation.slicing.decision_rates import (
+    DEMOGRAPHIC_PARITY as DEMOGRAPHIC_PARITY,
+    EQUALIZED_ODDS as EQUALIZED_ODDS,
+    FalsePositiveRate as FalsePositiveRate,
+    PositivePredictiveValue as PositivePredictiveValue,
+    Rate as Rate,
+    RightlyDecided as RightlyDecided,
+    SelectionRate as SelectionRate,
+    TruePositiveRate as TruePositiveRate,
+)
+from mlsys_assets.offline_evaluation.slicing.fairness import Fairness as Fairness
+from mlsys_assets.offline_evaluation.slicing.slice_finder import SliceFinder as SliceFinder
+from mlsys_assets.offline_evaluation.slicing.slices import (
+    Bands as Bands,
+    Slice as Slice,
+    Slicing as Slicing,
+)
+from mlsys_assets.offline_evaluation.studies.budgets import (
+    Budget as Budget,
+    BudgetLedger as BudgetLedger,
+    Unequal as Unequal,
+    comparable as comparable,
+)
+from mlsys_assets.offline_evaluation.studies.extrapolation import extrapolate as extrapolate
+from mlsys_assets.offline_evaluation.studies.ladder import (
+    five_baselines as five_baselines,
+    ladder as ladder,
+)
+from mlsys_assets.offline_evaluation.studies.learning_curve import LearningCurveStudy as LearningCurveStudy
 from mlsys_assets.retraining.arbiter import (
     AllOf as AllOf,
     AnyOf as AnyOf,
@@ -83,6 +181,10 @@ from mlsys_assets.retraining.by_drift import Drift as Drift
 from mlsys_assets.retraining.by_performance import PerformanceDrop as PerformanceDrop
 from mlsys_assets.retraining.by_time import Every as Every
 from mlsys_assets.retraining.by_volume import LabelVolume as LabelVolume
+from mlsys_assets.retraining.freshness import (
+    FreshnessStudy as FreshnessStudy,
+    windows_before as windows_before,
+)
 from mlsys_assets.retraining.history import History as History
 from mlsys_assets.retraining.trigger import (
     Answer as Answer,
@@ -116,5 +218,9 @@ from mlsys_assets.types import (
     hours as hours,
     minutes as minutes,
     utc as utc,
+)
+from mlsys_assets.value_analysis.gain_per_compute import (
+    GainStudy as GainStudy,
+    Step as Step,
 )
 from mlsys_assets.workspace import Workspace as Workspace

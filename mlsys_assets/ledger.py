@@ -21,6 +21,8 @@ CHALLENGER = "challenger"
 """Which candidate is held against the champion, and why: its only name is the same."""
 COMPARISON = "comparison"
 """The challenger against another model on the same rows: its name is the other's."""
+BEHAVIOR = "behavior"
+"""What a declared test of behavior or fairness found of the challenger: its name is the test's."""
 GATE = "gate"
 """Whether the challenger may become champion."""
 REFIT = "refit"
@@ -30,7 +32,7 @@ PROMOTION = "promotion"
 ROLLBACK = "rollback"
 """A person put an earlier champion back."""
 
-TRAINING = (TRAINING_SET, CANDIDATE, EVALUATION, CHALLENGER, COMPARISON, GATE, REFIT, PROMOTION)
+TRAINING = (TRAINING_SET, CANDIDATE, EVALUATION, CHALLENGER, COMPARISON, BEHAVIOR, GATE, REFIT, PROMOTION)
 """The kinds of a training's records, in their order."""
 
 # Names.

@@ -15,12 +15,20 @@ from mlsys_assets.measures.costs import CostMatrix
 from mlsys_assets.measures.metrics import Metric
 from mlsys_assets.mistakes import not_one, sound
 from mlsys_assets.models.candidate import Candidate
+from mlsys_assets.offline_evaluation.behavior.behavioral_tests import BehavioralTest
+from mlsys_assets.offline_evaluation.choices.thresholds import ThresholdPolicy
+from mlsys_assets.offline_evaluation.choices.worth import Worth
 from mlsys_assets.offline_evaluation.gates import Gates
-from mlsys_assets.offline_evaluation.slicing.slices import Slice
+from mlsys_assets.offline_evaluation.slicing.fairness import Fairness
+from mlsys_assets.offline_evaluation.slicing.slice_finder import SliceFinder
+from mlsys_assets.offline_evaluation.slicing.slices import Slicing
 from mlsys_assets.retraining.arbiter import Retraining
 from mlsys_assets.retraining.trigger import Trigger
 from mlsys_assets.tables import EVENT_TIME, FEATURES, KNOWN_AT, PREDICT_AT, TIMESTAMP, TYPES, Column
 from mlsys_assets.types import Calendar, DeclarationError
+
+EVEN = 0.5
+"""From here on a label of 1 is the likelier one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +111,14 @@ class MLSystem:
         The models that compete; among them the baselines that any model must beat.
     metrics, slices
         What is measured, and within which groups.
+    slice_finder
+        Looks for other groups in which a challenger loses more than its scores foretell; None: none is looked for.
+    behavior, fairness
+        What a challenger must do when its input changes, and how far groups may be apart.
+    threshold
+        How the score is chosen, on validation, from which on one acts; that of ``costs``, if not declared.
+    worth
+        What a model must gain over the best baseline to be worth its keep; None: not asked.
     gates
         What a challenger must show to become champion.
     triggers, retraining
@@ -135,7 +151,12 @@ class MLSystem:
     candidates: tuple[Candidate, ...] = field(kw_only=True)
     metrics: tuple[Metric, ...] = field(kw_only=True)
     gates: Gates = field(kw_only=True)
-    slices: tuple[Slice, ...] = ()
+    slices: tuple[Slicing, ...] = ()
+    slice_finder: SliceFinder | None = None
+    behavior: tuple[BehavioralTest, ...] = ()
+    fairness: tuple[Fairness, ...] = ()
+    threshold: ThresholdPolicy | None = None
+    worth: Worth | None = None
     triggers: tuple[Trigger, ...] = ()
     retraining: Retraining = Retraining()
     costs: CostMatrix | None = None
@@ -170,6 +191,12 @@ class MLSystem:
     def price(self, cpu_s: float) -> float | None:
         """Return what so many seconds of a processor cost; None if no price is declared."""
         return None if self.cpu_hour_price is None else self.cpu_hour_price * cpu_s / 3600
+
+    def acts_from(self, chosen: float | None = None) -> float:
+        """Return the score from which on one acts: that chosen on validation, or of the costs, or one half."""
+        if chosen is not None:
+            return chosen
+        return self.costs.threshold if self.costs is not None else EVEN
 
     @cached_property
     def time_split(self) -> TimeSplit:

@@ -14,6 +14,7 @@ from mlsys_assets.data_ingestion.source_mistakes import RESERVED
 from mlsys_assets.data_labeling.label import label_schema
 from mlsys_assets.data_labeling.natural_labels import NaturalLabel
 from mlsys_assets.data_sampling.splits import TimeSplit, reach
+from mlsys_assets.evaluation_mistakes import evaluation_mistakes
 from mlsys_assets.features.feature import FEATURE_KINDS, Feature, mistakes_of_each, outputs
 from mlsys_assets.measures.costs import CostMatrix
 from mlsys_assets.measures.intervals import Support
@@ -21,9 +22,11 @@ from mlsys_assets.measures.metrics import Metric
 from mlsys_assets.mistakes import alike, misnamed, none_of, not_all, not_one, out_of_range, sound
 from mlsys_assets.models.bundle import PREDICTOR_KINDS
 from mlsys_assets.models.candidate import Candidate
+from mlsys_assets.offline_evaluation.behavior.behavioral_tests import BehavioralTest
 from mlsys_assets.offline_evaluation.evaluation import score_schema
 from mlsys_assets.offline_evaluation.gates import Gates
-from mlsys_assets.offline_evaluation.slicing.slices import Slice
+from mlsys_assets.offline_evaluation.slicing.fairness import Fairness
+from mlsys_assets.offline_evaluation.slicing.slices import Slicing
 from mlsys_assets.prediction.batch import prediction_schema
 from mlsys_assets.production_monitoring.revisions import revised_schema
 from mlsys_assets.retraining.arbiter import Retraining
@@ -55,8 +58,8 @@ PARTS: dict[str, type] = {
     "retraining": Retraining,
 }
 LISTS: dict[str, type | tuple[type, ...]] = {
-    "sources": Source, "features": FEATURE_KINDS, "candidates": Candidate, "metrics": Metric, "slices": Slice,
-    "triggers": Trigger,
+    "sources": Source, "features": FEATURE_KINDS, "candidates": Candidate, "metrics": Metric, "slices": Slicing,
+    "triggers": Trigger, "behavior": BehavioralTest, "fairness": Fairness,
 }  # fmt: skip
 
 
@@ -68,8 +71,10 @@ class _Declared:
     features: tuple[Feature, ...]
     candidates: tuple[Candidate, ...]
     metrics: tuple[Metric, ...]
-    slices: tuple[Slice, ...]
+    slices: tuple[Slicing, ...]
     triggers: tuple[Trigger, ...]
+    behavior: tuple[BehavioralTest, ...]
+    fairness: tuple[Fairness, ...]
     calendar: Calendar | None
     requests: Requests | None
     label: NaturalLabel | None
@@ -100,7 +105,7 @@ def system_mistakes(system: MLSystem) -> Iterator[str]:
         yield from not_one(name, getattr(system, name), kind)
     for name, kinds in LISTS.items():
         yield from not_all(name, getattr(system, name), kinds)
-        if getattr(system, name) in ((), []) and name not in {"slices", "triggers"}:
+        if getattr(system, name) in ((), []) and name not in {"slices", "triggers", "behavior", "fairness"}:
             yield f"it has no {name}"
     yield from _name_mistakes(declared)
     if declared.calendar is not None:
@@ -109,7 +114,7 @@ def system_mistakes(system: MLSystem) -> Iterator[str]:
         yield from source.mistakes()
     yield from _reference_mistakes(declared)
     yield from _request_mistakes(declared)
-    yield from _feature_mistakes(declared, system.cold_start)
+    yield from _feature_mistakes(declared, system)
     yield from _candidate_mistakes(declared)
     yield from _split_mistakes(declared)
     if declared.gates is not None:
@@ -260,7 +265,7 @@ def _own_columns() -> set[str]:
     return {name for schema in schemas for name in schema.names} - {key}
 
 
-def _feature_mistakes(declared: _Declared, cold_start: object) -> Iterator[str]:
+def _feature_mistakes(declared: _Declared, system: MLSystem) -> Iterator[str]:
     if (requests := declared.columns) is None:
         return  # what they would read cannot be told
     unread = [f for f in declared.features if isinstance(s := getattr(f, "source", None), Source) and not s.is_legible]
@@ -270,16 +275,15 @@ def _feature_mistakes(declared: _Declared, cold_start: object) -> Iterator[str]:
         return  # the columns of a mistaken feature cannot be told
     columns = outputs(declared.features, requests)
     names = [c.name for c in columns]
-    if cold_start is not None:
-        yield from none_of("cold_start", cold_start, [c.name for c in columns if c.type != "string"])
+    if system.cold_start is not None:
+        yield from none_of("cold_start", system.cold_start, [c.name for c in columns if c.type != "string"])
     key = declared.requests.key if declared.requests is not None else ""
     yield from (mistake for name in names for mistake in misnamed("a feature column", name))
     yield from alike("feature column", names)
     for name in names:
         if name.casefold() in {str(key).casefold(), PREDICT_AT, *RESERVED}:
             yield f"a feature column is named {name!r}, which is a column of every such table; rename it"
-    for one in declared.slices:
-        yield from one.mistakes(names)
+    yield from evaluation_mistakes(system, names, [c.name for c in requests])
     for candidate in declared.candidates:
         for name in candidate.needs:
             if name not in names:

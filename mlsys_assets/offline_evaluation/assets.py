@@ -1,7 +1,7 @@
 """Sealed tests opened once, every model on the same rows, and a verdict."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
@@ -9,22 +9,39 @@ import dagster as dg
 import pyarrow as pa
 
 from mlsys_assets import dagster_adapter as adapter
-from mlsys_assets.data_sampling.views import OpenedTest, Test, Validation
+from mlsys_assets.compared_models import (
+    Model,
+    case_on_record,
+    fitted_models,
+    open_test,
+    score_models,
+    standing_champion,
+)
+from mlsys_assets.data_sampling.views import OpenedTest, Validation
 from mlsys_assets.decision_step import DecisionStep
-from mlsys_assets.ledger import CHALLENGER, COMPARISON, EVALUATION as EVALUATED, GATE, TRAINING_SET
-from mlsys_assets.models.bundle import from_files
-from mlsys_assets.models.predictor import Predictor
+from mlsys_assets.ledger import (
+    BEHAVIOR,
+    CHALLENGER,
+    COMPARISON,
+    EVALUATION as EVALUATED,
+    FAIL,
+    GATE,
+    PASS,
+    TRAINING_SET,
+)
+from mlsys_assets.measures.intervals import bootstrap, day_blocks
+from mlsys_assets.offline_evaluation import shown
+from mlsys_assets.offline_evaluation.behavior.behavioral_tests import Probe, run_behavior
 from mlsys_assets.offline_evaluation.champion_gate import RECENT
 from mlsys_assets.offline_evaluation.comparison import Comparison, Scored, compare
-from mlsys_assets.offline_evaluation.curves import curves_plot, thumbnail_of_curves
-from mlsys_assets.offline_evaluation.evaluation import Evaluation, Evaluator, groups_of, score_schema
+from mlsys_assets.offline_evaluation.evaluation import Evaluation, Evaluator, score_schema
 from mlsys_assets.offline_evaluation.findings import CHECKS, SCHEDULED, accuracy_misleads, read_once
-from mlsys_assets.offline_evaluation.slicing.slice_plot import slice_plot, thumbnail_of_slices
-from mlsys_assets.offline_evaluation.verdict import Case, decide
+from mlsys_assets.offline_evaluation.report import assets as report
+from mlsys_assets.offline_evaluation.slicing.decision_rates import decisions
+from mlsys_assets.offline_evaluation.verdict import decide
 from mlsys_assets.system import MLSystem
 from mlsys_assets.tables import PREDICT_AT, TIMESTAMP
-from mlsys_assets.types import CHAMPION
-from mlsys_resources.artifact_files import SavedArtifacts
+from mlsys_assets.types import CHAMPION, Finding, Severity
 from mlsys_resources.operations_rows import Alias
 from mlsys_resources.resources import Resources
 
@@ -39,18 +56,8 @@ class EvaluationConfig(dg.Config):
 
 
 def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
-    """Return the evaluation and the decision that rests on it."""
-    return [_evaluation(system), _decision(system)]
-
-
-@dataclass(frozen=True)
-class _Model:
-    """A model to be scored: what it is called, its content, and its run in MLflow."""
-
-    name: str
-    content_hash: str
-    predictor: Predictor
-    run_id: str
+    """Return the evaluation, the decision that rests on it, and the report on both."""
+    return [_evaluation(system), _decision(system), *report.build_assets(system)]
 
 
 def _evaluation(system: MLSystem) -> dg.AssetsDefinition:
@@ -60,7 +67,7 @@ def _evaluation(system: MLSystem) -> dg.AssetsDefinition:
         key=asset,
         deps=[adapter.key(system, "candidates"), adapter.key(system, TRAINING_SET)],
         partitions_def=adapter.as_ofs(system),
-        check_specs=adapter.check_specs(asset, CHECKS),
+        check_specs=adapter.check_specs(asset, CHECKS | _declared_checks(system)),
         description="Every candidate and the champion on the recent test and on the static test, with intervals.",
         **adapter.common(system, STAGE, kinds=("numpy", "mlflow")),
     )
@@ -71,11 +78,11 @@ def _evaluation(system: MLSystem) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         step = DecisionStep(context, system, stores)
         split = step.split(step.training_rows())
-        models = [*_candidates(step), *_champion(step)]
+        models = [*fitted_models(step), *standing_champion(step)]
         chosen = _choose(step, split.validation, models)
         tests = [split.recent_test, *([split.static_test] if system.split.static_test else [])]
-        opened = {test.name: _opened(step, test, models, config.reason or SCHEDULED) for test in tests}
-        scored = {test.name: _scored(system, test, opened[test.name], models) for test in tests}
+        opened = {test.name: open_test(step, test, models, config.reason or SCHEDULED) for test in tests}
+        scored = {test.name: score_models(system, test, opened[test.name], models) for test in tests}
         evaluator = Evaluator(system.metrics, system.slices, seed=system.seed, support=system.gates.support)
         found = [
             evaluator.evaluate(
@@ -84,8 +91,9 @@ def _evaluation(system: MLSystem) -> dg.AssetsDefinition:
             for name, one in scored.items()
             for m in models
         ]
-        compared = _compared(step, scored, chosen)
-        plots, curves = _curves(step, scored, best=chosen)
+        compared = _compared(step, scored, chosen.name)
+        tested = _behavior(step, opened[RECENT], models, chosen)
+        plots, curves = shown.curves(scored, best=chosen.name, as_of=step.as_of)
         written = stores.lake.write_ticks(
             system.name,
             SCORES,
@@ -100,13 +108,14 @@ def _evaluation(system: MLSystem) -> dg.AssetsDefinition:
         findings = [
             read_once(reads, step.as_of),
             accuracy_misleads(found, baselines=step.baselines, decides=system.metrics[0].name),
+            *tested,
         ]
         return dg.MaterializeResult(
             metadata={
                 **curves,
-                **{f"{name} metrics": _metric_table(system, found, name) for name in plots},
-                **_slices(system, found, chosen),
-                "slices in numbers": _slice_table(system, found),
+                **{f"{name} metrics": shown.metric_table(system, found, name) for name in plots},
+                **shown.slices(system, found, chosen.name),
+                "slices in numbers": shown.slice_table(system, found),
             },
             check_results=[adapter.check_result(f, asset) for f in findings],
         )
@@ -129,7 +138,7 @@ def _decision(system: MLSystem) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         step = DecisionStep(context, system, stores)
         (choice,) = step.decisions(CHALLENGER)
-        name, case = choice.evidence["challenger"], _case(step, choice.evidence["challenger"])
+        name, case = choice.evidence["challenger"], case_on_record(step, choice.evidence["challenger"])
         (mine,) = [d for d in step.decisions(EVALUATED) if d.name == name]
         rows = {split: one["data_hash"] for split, one in mine.evidence.items()}
         verdict = decide(system.gates, case, model_hash=mine.evidence[RECENT]["model_hash"], data_hashes=rows)
@@ -143,7 +152,9 @@ def _decision(system: MLSystem) -> dg.AssetsDefinition:
             context={"champion_revision": champion.revision if champion else 0},
         )
         (fit,) = [d for d in step.fitted() if d.name == name]
-        role = {"role": "challenger", "gate": verdict.verdict.value}
+        role = {
+            "role": "challenger", "gate": verdict.verdict.value, "threshold": f"{choice.evidence['threshold']:.6g}",
+        }  # fmt: skip
         stores.models.add_to_run(fit.context["mlflow_run"], tags=role)
         stores.models.add_to_run(step.mlflow_parent, tags={"gate": verdict.verdict.value, "challenger": name})
         return dg.MaterializeResult(
@@ -152,38 +163,23 @@ def _decision(system: MLSystem) -> dg.AssetsDefinition:
                 "why": verdict.reason,
                 "challenger": name,
                 "MLflow run": dg.MetadataValue.url(stores.models.run_url(fit.context["mlflow_run"])),
-                "differences": _difference_table(case),
+                "differences": shown.difference_table(case),
             }
         )
 
     return champion_decision
 
 
-def _candidates(step: DecisionStep) -> list[_Model]:
-    found = []
-    for d in step.fitted():
-        saved = SavedArtifacts(d.context["source"], d.context["manifest_sha256"], d.evidence["model"])
-        found.append(
-            _Model(d.name, saved.content_hash, from_files(step.stores.models.read(saved)), d.context["mlflow_run"])
-        )
-    return found
+@dataclass(frozen=True)
+class _Challenger:
+    """The candidate that is held against the champion, and the score from which on one acts by it."""
+
+    name: str
+    threshold: float
 
 
-def _champion(step: DecisionStep) -> list[_Model]:
-    champion = step.champion_before()
-    if champion is None:
-        return []
-    loaded = step.stores.models.load(step.system.name, champion.version)
-    return [_Model(CHAMPION, champion.content_hash, from_files(loaded.content), loaded.version.run_id)]
-
-
-def _opened(step: DecisionStep, test: Test, scored: list[_Model], reason: str) -> OpenedTest:
-    models = " ".join(sorted(m.content_hash for m in scored))
-    return test.open(step.record_read, models=models, reason=reason)
-
-
-def _choose(step: DecisionStep, validation: Validation, models: list[_Model]) -> str:
-    """Return the candidate that is held against the champion, chosen on validation and put on record."""
+def _choose(step: DecisionStep, validation: Validation, models: list[Model]) -> _Challenger:
+    """Return the challenger and its threshold, both chosen on validation and put on record."""
     system = step.system
     own = [m for m in models if m.name not in (CHAMPION, *step.baselines)]
     if not own:
@@ -192,15 +188,16 @@ def _choose(step: DecisionStep, validation: Validation, models: list[_Model]) ->
     hashes = {m.name: m.content_hash for m in own}
     rows = Scored("validation", validation.content_hash, validation.at, validation.label, scores, hashes)
     choice = system.gates.choice.choose(rows, system.metrics[0], seed=system.seed, support=system.gates.support)
-    evidence = {"challenger": choice.name, "rows": rows.data_hash, **adapter.numbers(choice.evidence)}
-    step.record(CHALLENGER, CHALLENGER, verdict=choice.name, reason=choice.reason, evidence=evidence)
-    return choice.name
-
-
-def _scored(system: MLSystem, test: Test, view: OpenedTest, models: list[_Model]) -> Scored:
-    scores = {m.name: m.predictor.predict(view.features, threads=system.threads) for m in models}
-    hashes, groups = {m.name: m.content_hash for m in models}, groups_of(system.slices, view.features)
-    return Scored(test.name, test.content_hash, view.at, view.label, scores, hashes, groups)
+    told: dict[str, object] = {"challenger": choice.name, "rows": rows.data_hash, **adapter.numbers(choice.evidence)}
+    found = None
+    if system.threshold is not None:
+        found = system.threshold.choose(validation, scores[choice.name], support=system.gates.support)
+        told |= {f"threshold {name}": value for name, value in found.as_dict().items()}
+    threshold = system.acts_from(found.threshold if found is not None else None)
+    reason = f"{choice.reason}; acts from {threshold:.4f} on" + (f": {found.reason}" if found is not None else "")
+    evidence = {**told, "threshold": threshold}
+    step.record(CHALLENGER, CHALLENGER, verdict=choice.name, reason=reason, evidence=evidence)
+    return _Challenger(choice.name, threshold)
 
 
 def _compared(step: DecisionStep, scored: Mapping[str, Scored], challenger: str) -> list[Comparison]:
@@ -216,6 +213,38 @@ def _compared(step: DecisionStep, scored: Mapping[str, Scored], challenger: str)
     return found
 
 
+def _declared_checks(system: MLSystem) -> dict[str, tuple[str, bool]]:
+    """Return the checks of declared behavior and fairness; that a failed one holds the challenger is for the gate."""
+    told = {test.name: f"The challenger, tried as declared: {test.name}." for test in system.behavior}
+    told |= {rule.name: f"Groups of {rule.slicing.name} are not surely apart by more than {rule.at_most:g}."
+             for rule in system.fairness}  # fmt: skip
+    return {name: (text, False) for name, text in told.items()}
+
+
+def _behavior(step: DecisionStep, view: OpenedTest, models: list[Model], chosen: _Challenger) -> list[Finding]:
+    """Return what the declared tests found of the challenger on recent rows, and put it on record."""
+    system = step.system
+    if not (system.behavior or system.fairness):
+        return []
+    (predictor,) = [m.predictor for m in models if m.name == chosen.name]
+    probe = Probe(predictor, view, threshold=chosen.threshold, seed=system.seed, threads=system.threads)
+    severity = Severity.ERROR if system.gates.behavior == "hold" else Severity.WARN
+    found = [replace(result.finding, severity=severity) for result in run_behavior(system.behavior, probe)]
+    if system.fairness:
+        decided = decisions(
+            view.label, predictor.predict(view.features, threads=system.threads), threshold=chosen.threshold
+        )
+        weights = bootstrap(day_blocks(view.at, length=system.gates.support.block), seed=system.seed)
+        found += [rule.measure(view.features, decided, weights).finding for rule in system.fairness]
+    for one in found:
+        evidence = {k: None if v != v else v for k, v in one.evidence.items()}  # noqa: PLR0124 - NaN differs from itself
+        step.record(
+            BEHAVIOR, one.name, verdict=PASS if one.passed else FAIL, reason=one.summary,
+            evidence={"severity": one.severity.value, **evidence},
+        )  # fmt: skip
+    return found
+
+
 def _score_rows(system: MLSystem, opened: Mapping[str, OpenedTest], scored: Mapping[str, Scored]) -> Iterator[pa.Table]:
     schema = score_schema(system.requests.key, PREDICT_AT)
     for name, one in scored.items():
@@ -224,20 +253,6 @@ def _score_rows(system: MLSystem, opened: Mapping[str, OpenedTest], scored: Mapp
         for model, score in one.scores.items():
             columns = [pa.repeat(v, len(view)) for v in (model, one.hashes[model], name, one.data_hash)]
             yield pa.table([*columns, view.ids, at, pa.array(view.label), pa.array(score)], schema=schema)
-
-
-def _curves(
-    step: DecisionStep, scored: Mapping[str, Scored], *, best: str
-) -> tuple[dict[str, bytes], dict[str, dg.MarkdownMetadataValue]]:
-    """Return each test's curves as a picture, and as metadata that is seen at once."""
-    plots, shown = dict[str, bytes](), dict[str, dg.MarkdownMetadataValue]()
-    for name, one in scored.items():
-        if len(one.label):
-            plots[name] = curves_plot(one.scores, one.label, title=f"{name} as of {step.as_of:%Y-%m-%d}")
-            first = {model: one.scores[model] for model in (best, CHAMPION) if model in one.scores}
-            small = thumbnail_of_curves(first, one.label, title=f"{name} curves")
-            shown |= adapter.pictures(f"{name} curves", small, plots[name])
-    return plots, shown
 
 
 def _record(
@@ -257,25 +272,13 @@ def _record(
         step.record(COMPARISON, other, verdict="compared", reason=told, evidence=evidence, context=context)
 
 
-def _tell_mlflow(stores: Resources, models: list[_Model], found: list[Evaluation], plots: Mapping[str, bytes]) -> None:
+def _tell_mlflow(stores: Resources, models: list[Model], found: list[Evaluation], plots: Mapping[str, bytes]) -> None:
     pictures = {f"plots/{name}.png": png for name, png in plots.items()}
     for model in models:
         if model.name == CHAMPION:
             continue  # its run tells how it was made; how it does later stands in the later runs
         metrics = {k: v for e in found if e.model == model.name for k, v in e.metrics().items()}
         stores.models.add_to_run(model.run_id, metrics=metrics, artifacts=pictures)
-
-
-def _case(step: DecisionStep, challenger: str) -> Case:
-    """Return what is on record of a challenger as of then, of what is still declared."""
-    declared = {CHAMPION, *(d.name for d in step.fitted())}
-    records = [d for d in step.decisions(EVALUATED) if d.name in declared]
-    evaluations = [Evaluation.from_dict(d.name, s, found) for d in records for s, found in d.evidence.items()]
-    compared = [
-        Comparison.from_dict(d.name, s, found) for d in step.decisions(COMPARISON) for s, found in d.evidence.items()
-    ]
-    baselines = [c for c in compared if c.other in step.baselines]
-    return Case(challenger, evaluations, baselines, [c for c in compared if c.other == CHAMPION])
 
 
 def _trained(step: DecisionStep, champion: Alias | None) -> datetime | None:
@@ -286,30 +289,3 @@ def _trained(step: DecisionStep, champion: Alias | None) -> datetime | None:
     if model is None:
         raise RuntimeError(f"the champion, version {champion.version}, is not on record; see `mlsys doctor`")
     return model.as_of
-
-
-def _metric_table(system: MLSystem, found: list[Evaluation], split: str) -> dg.MarkdownMetadataValue:
-    names = [m.name for m in system.metrics]
-    rows = [(e.model, *(str(e.whole[n]) for n in names)) for e in found if e.split == split]
-    return adapter.markdown_table(("model", *names), rows)
-
-
-def _slices(system: MLSystem, found: list[Evaluation], model: str) -> dict[str, dg.MarkdownMetadataValue]:
-    metric = system.metrics[0].name
-    small = thumbnail_of_slices(found, metric, split=RECENT, model=model)
-    return adapter.pictures("slices", small, slice_plot(found, metric, split=RECENT))
-
-
-def _slice_table(system: MLSystem, found: list[Evaluation]) -> dg.MarkdownMetadataValue:
-    name = system.metrics[0].name
-    recent = [e for e in found if e.split == RECENT]
-    groups = sorted({g for e in recent for g in e.slices})
-    rows = [(g, *(str(e.slices[g][name]) for e in recent)) for g in groups]
-    return adapter.markdown_table((f"{name} on {RECENT}", *(e.model for e in recent)), rows)
-
-
-def _difference_table(case: Case) -> dg.MarkdownMetadataValue:
-    rows = [
-        (c.split, c.other, name, str(e)) for c in (*case.baselines, *case.champion) for name, e in c.differences.items()
-    ]
-    return adapter.markdown_table(("test", f"{case.challenger} minus", "metric", "difference"), rows)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mlsys_assets.data_sampling.views import View
 from mlsys_assets.measures.intervals import Estimate, Support, bootstrap, day_blocks, estimate, require_rows
 from mlsys_assets.measures.metrics import Floats, Metric
-from mlsys_assets.offline_evaluation.slicing.slices import Slice
+from mlsys_assets.offline_evaluation.slicing.slices import Slicing
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Evaluator:
     """
 
     metrics: Sequence[Metric]
-    slices: Sequence[Slice] = ()
+    slices: Sequence[Slicing] = ()
     seed: int = 0
     support: Support = field(default_factory=Support)
 
@@ -101,7 +101,7 @@ class Evaluator:
         return Evaluation(model, hashes[0], split, hashes[1], whole, slices)
 
 
-def groups_of(slices: Sequence[Slice], features: pa.Table) -> dict[str, NDArray[np.bool_]]:
+def groups_of(slices: Sequence[Slicing], features: pa.Table) -> dict[str, NDArray[np.bool_]]:
     """Return (n,) which rows are of each slice and value, as ``origin=EWR``."""
     return {f"{one.name}={group}": rows for one in slices for group, rows in one.groups(features)}
 

@@ -6,12 +6,13 @@ from datetime import timedelta
 
 from mlsys_assets.measures.intervals import Support
 from mlsys_assets.measures.metrics import LogLoss, Metric, PrAuc
-from mlsys_assets.mistakes import alike, not_all, not_long, not_one, out_of_range, sound
+from mlsys_assets.mistakes import alike, none_of, not_all, not_long, not_one, out_of_range, sound
 from mlsys_assets.offline_evaluation.challenger import Best, Choice
 from mlsys_assets.offline_evaluation.champion_gate import ChampionGate, NonInferiority, deciding_mistakes
-from mlsys_assets.offline_evaluation.slicing.slices import Slice
+from mlsys_assets.offline_evaluation.slicing.slices import Slicing
 
 WITHOUT_RECENT = ("hold", "static")
+BEHAVIOR = ("hold", "tell")
 ECE = "ece"
 MOST_ECE = 0.5
 """Who says one half of every row has an ECE of at most this: a larger bound would ask nothing."""
@@ -44,6 +45,8 @@ class Gates:
         What recent rows must have before they are believed.
     without_recent
         What holds when they have not: ``hold`` the champion, or let the ``static`` test decide alone.
+    behavior
+        What a failed behavioral test does: ``hold`` the challenger, or ``tell`` of it only.
     """
 
     choice: Choice = Best()
@@ -53,13 +56,14 @@ class Gates:
     slice_margin: float | None = None
     support: Support = field(default_factory=lambda: Support(least_of_each_class=200))
     without_recent: str = "hold"
+    behavior: str = "hold"
 
     @property
     def compared(self) -> tuple[Metric, ...]:
         """Every metric that decides anything, once."""
         return tuple({m.name: m for m in (self.champion.metric, *self.beats_baselines)}.values())
 
-    def mistakes(self, *, metrics: Sequence[Metric], slices: Sequence[Slice], static: bool) -> Iterator[str]:
+    def mistakes(self, *, metrics: Sequence[Metric], slices: Sequence[Slicing], static: bool) -> Iterator[str]:
         """Yield what is wrong with the declaration, and what it asks that could never be answered.
 
         Parameters
@@ -81,6 +85,7 @@ class Gates:
     def _own_mistakes(self) -> Iterator[str]:
         if self.without_recent not in WITHOUT_RECENT:
             yield f"gates: without_recent is {self.without_recent!r}; allowed: {', '.join(map(repr, WITHOUT_RECENT))}"
+        yield from none_of("gates: behavior", self.behavior, BEHAVIOR)
         if self.slice_margin is not None:
             yield from out_of_range("gates: slice_margin", self.slice_margin, least=0)
         if self.most_ece is not None:

@@ -9,6 +9,7 @@ from mlsys_assets import thumbnails
 from mlsys_assets.charts import forest
 from mlsys_assets.measures.cost_metric import ExpectedCost
 from mlsys_assets.measures.intervals import Estimate, estimate
+from mlsys_assets.measures.pareto import Better
 from mlsys_assets.measures.power import Power
 from mlsys_assets.models.bundle import to_files
 from mlsys_assets.offline_evaluation.champion_gate import RECENT
@@ -72,7 +73,7 @@ def what_it_costs(subject: Subject, asked: Asked, meter: Callable[[], float]) ->
     ``meter`` tells the processor time used so far, in seconds.
     """
     options = trade_options(subject, asked, meter)
-    better = "higher" if asked.metric.higher_is_better else "lower"
+    better: Better = "higher" if asked.metric.higher_is_better else "lower"
     found = trade_offs(options, quality=(asked.metric.name, better), unit=asked.costs.unit if asked.costs else None)
     weights = subject.weights(asked)
     confusion = confusion_table(

@@ -28,9 +28,8 @@ def where_is_it_worse(subject: Subject, asked: Asked) -> Exhibit:
         findings.append(search.finding())
         words.append(findings[-1].summary)
         parts.append(table(("slices that lose more than foretold",), [(str(one),) for one in search.found]))
-    versus = {
-        n: e for c in subject.comparisons if (c.other, c.split) == (CHAMPION, RECENT) for n, e in c.slices.items()
-    }
+    held = [c for c in subject.comparisons if (c.other, c.split) == (CHAMPION, RECENT)]
+    versus = {group: e for c in held for group, e in c.slices.items()}
     small = ""
     if versus:
         drawn, small = spans(versus, title=f"{name} minus the champion's")
@@ -43,8 +42,8 @@ def where_is_it_worse(subject: Subject, asked: Asked) -> Exhibit:
         findings.append(_agreement(subject, asked))
         words.append(findings[-1].summary)
     pictures = {f"{name} minus the champion's by slice": small} if small else {}
-    return Exhibit("Where is it worse?", ". ".join(words) or "no slices are declared", (*parts, findings_table(findings)),
-                   findings, pictures)  # fmt: skip
+    answer, parts = ". ".join(words) or "no slices are declared", [*parts, findings_table(findings)]
+    return Exhibit("Where is it worse?", answer, parts, findings, pictures)
 
 
 def _agreement(subject: Subject, asked: Asked) -> Finding:

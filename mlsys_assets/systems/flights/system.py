@@ -8,12 +8,10 @@ from mlsys_assets import (
     AllOf,
     AnyOf,
     Brier,
-    CostMatrix,
     Drift,
     Ece,
     Every,
     Gates,
-    GroupRate,
     LabelVolume,
     LightGBM,
     LogisticRegression,
@@ -25,13 +23,21 @@ from mlsys_assets import (
     Requests,
     Retraining,
     RocAuc,
-    Slice,
     TimeSplit,
     TimeWindow,
     Weekly,
-    ZeroRule,
     days,
     utc,
+)
+from mlsys_assets.systems.flights.evaluation import (
+    BASELINES,
+    BEHAVIOR,
+    COSTS,
+    FAIRNESS,
+    FINDER,
+    SLICES,
+    THRESHOLD,
+    WORTH,
 )
 from mlsys_assets.systems.flights.features import build_features
 from mlsys_assets.systems.flights.files import FlightsFiles
@@ -69,19 +75,23 @@ def build_system(files: FlightsFiles) -> MLSystem:
         features=build_features(sources),
         split=TimeSplit(validation=days(14), test=days(14), static_test=static_test()),
         candidates=(
-            ZeroRule(),
-            GroupRate(by=("carrier", "sched_hour")),
+            *BASELINES,
             LogisticRegression(),
             LightGBM(column_share=0.3, more={"max_bin": 63}),
         ),
         metrics=(LogLoss(), RocAuc(), PrAuc(), Brier(), Ece(), Accuracy()),
-        slices=(Slice("origin"), Slice("carrier")),
-        gates=Gates(champion=NonInferiority(recent=0.01, static=0.01)),
+        slices=SLICES,
+        slice_finder=FINDER,
+        behavior=BEHAVIOR,
+        fairness=FAIRNESS,
+        threshold=THRESHOLD,
+        worth=WORTH,
+        gates=Gates(champion=NonInferiority(recent=0.01, static=0.01), slice_margin=0.05),
         triggers=(monthly, labels, worse, shifted),
         retraining=Retraining(
             AnyOf(labels, worse, AllOf(monthly, shifted)), cooldown=days(14), at_most=6, within=days(91)
         ),
-        costs=CostMatrix(false_positive=20, false_negative=100, true_positive=40),
+        costs=COSTS,
         cpu_hour_price=0.05,  # about what a general-purpose virtual processor is rented for
         simulated_from=utc("2013-07-01"),
     )
