@@ -19,5 +19,5 @@ def command(options: argparse.Namespace) -> int:
         if options.json:
             print(json.dumps({name: getattr(d, name) for name in COLUMNS} | {"as_of": d.as_of.isoformat()}))
         else:
-            print(f"{d.as_of:%Y-%m-%d %H:%M}  {d.kind:<13}{d.name:<22}{d.verdict}: {d.reason}")
+            print(f"{d.as_of:%Y-%m-%d %H:%M}  {d.kind:<13}{d.name:<22} {d.verdict}: {d.reason}")
     return 0

@@ -159,7 +159,9 @@ def estimate(
     blocks. Percentiles of the draws are too narrow with few days, and miss an error of calibration altogether, which
     grows with every resampling.
     """
-    return _estimate([(metric, score, 1.0)], label, weights, support or Support())
+    found = _estimate([(metric, score, 1.0)], label, weights, support or Support())
+    least = getattr(metric, "least", -np.inf)  # of a metric that is never below: no interval reaches there
+    return replace(found, low=max(found.low, least)) if found.sufficient else found
 
 
 def difference(

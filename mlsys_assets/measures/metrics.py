@@ -7,7 +7,7 @@ and of rankings stand in files of their own and are used alike.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -240,6 +240,7 @@ class Ece:
     """
 
     bins: int = 20
+    least: ClassVar[float] = 0.0
     name: str = "ece"
     higher_is_better: bool = False
 

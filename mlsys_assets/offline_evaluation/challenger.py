@@ -6,9 +6,10 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from mlsys_assets.measures.intervals import Support, bootstrap, day_blocks, difference
+from mlsys_assets.measures.intervals import Support
 from mlsys_assets.measures.metrics import Metric, value
 from mlsys_assets.offline_evaluation.comparison import Scored
+from mlsys_assets.offline_evaluation.studies.ladder import ladder
 
 
 @dataclass(frozen=True)
@@ -51,28 +52,20 @@ class Best:
 
 @dataclass(frozen=True)
 class SimplestWithinNoise:
-    """The simplest that is no worse than the best by more than one standard error (Breiman et al. 1984, ch. 3).
+    """The simplest that noise alone may have put behind the best, as the ladder says it (Breiman et al. 1984, ch. 3).
 
-    The error is that of the paired difference by day, which is far smaller than that of either model. Candidates are
-    declared from the simplest on.
+    Candidates are declared from the simplest on.
     """
 
     def choose(self, rows: Scored, metric: Metric, *, seed: int, support: Support) -> Chosen:
-        """Return the first candidate within the error; the best, where validation has too few days to tell."""
+        """Return the ladder's recommendation; the best, where validation has too few rows or days for one."""
         best = Best().choose(rows, metric, seed=seed, support=support)
-        weights = bootstrap(day_blocks(rows.at, length=support.block), seed=seed)
-        sign = -1 if metric.higher_is_better else 1
-        evidence = dict(best.evidence)
-        for name, score in rows.scores.items():
-            if name == best.name:
-                break
-            both = (score, rows.scores[best.name])
-            found = difference(metric, rows.label, both, weights=weights, support=support)
-            evidence |= {f"{name} minus {best.name}": found.value, f"{name} minus {best.name} error": found.error}
-            if found.sufficient and sign * found.value <= found.error:
-                reason = f"the simplest within noise of {best.name}: {metric.name} {found}, error {found.error:.4f}"
-                return Chosen(name, reason, evidence)
-        return Chosen(best.name, f"{best.reason}; no simpler one is within noise", evidence)
+        steps = ladder(rows, list(rows.scores), metric=metric, seed=seed, support=support)
+        if steps.recommended is None:
+            return Chosen(best.name, f"{best.reason}; validation cannot tell of simpler ones", best.evidence)
+        behind = {f"{r.name} behind {steps.best}": r.behind for r in steps.rungs if r.behind is not None}
+        evidence = {**best.evidence, **{name: e.value for name, e in behind.items()}}
+        return Chosen(steps.recommended, steps.text(), evidence)
 
 
 def _best(found: Mapping[str, float], metric: Metric) -> str:

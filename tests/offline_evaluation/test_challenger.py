@@ -60,14 +60,14 @@ def test_the_simplest_within_noise_is_chosen_instead_of_the_best() -> None:
     assert choose(Best(), rows).name == "m1"
     found = choose(SimplestWithinNoise(), rows)
     assert found.name == "m0"
-    assert "the simplest within noise of m1" in found.reason
-    assert found.evidence["m0 minus m1 error"] > 0
+    assert "take m0, the simplest within noise of m1" in found.reason
+    assert found.evidence["m0 behind m1"] > 0
 
 
 def test_a_simple_model_that_is_worse_is_not_chosen() -> None:
     found = choose(SimplestWithinNoise(), validation(0.3, 0.4, 1.0))
     assert found.name == "m2"
-    assert "no simpler one is within noise" in found.reason
+    assert "every simpler model is behind it by more than noise" in found.reason
 
 
 def test_few_days_cannot_tell_so_that_the_best_stands() -> None:

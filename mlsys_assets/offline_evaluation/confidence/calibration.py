@@ -131,7 +131,7 @@ def calibration_report(
 
     of, bins = _bins(score, BINS), []
     for rows in (of == b for b in np.unique(of)):
-        observed = estimate(Mean(), label[rows], label[rows], weights=weights.of(rows), support=support)
+        observed = estimate(Mean(), label[rows], label[rows], weights=weights.of(rows))
         bins.append(CalibrationBin(float(score[rows].mean()), observed))
     slope, intercept, large = CalibrationSlope(), CalibrationIntercept(), CalibrationInTheLarge()
     means = (float(v.mean()) if len(v) else float(np.nan) for v in (score, label))

@@ -6,7 +6,7 @@ from mlsys_assets.offline_evaluation.behavior.sensor_noise import Readings
 from mlsys_assets.offline_evaluation.champion_gate import RECENT
 from mlsys_assets.offline_evaluation.confidence.calibration import calibration_report, residual_miscalibration
 from mlsys_assets.offline_evaluation.confidence.conformal import coverage_holds, coverage_report, prediction_sets
-from mlsys_assets.offline_evaluation.report.exhibit import Exhibit, findings_table, table
+from mlsys_assets.offline_evaluation.report.exhibit import Exhibit, findings_table, sentence, table
 from mlsys_assets.offline_evaluation.report.quality import curves
 from mlsys_assets.offline_evaluation.report.subject import Asked, Subject
 from mlsys_assets.offline_evaluation.slicing.slices import Slice
@@ -27,7 +27,7 @@ def how_sure(subject: Subject, asked: Asked) -> Exhibit:
     errors = dependence(rows, score, readings=Readings(columns[0] if columns else None))
     findings = [residual_miscalibration(report), _coverage(subject, asked), errors.finding]
     bins = table(("foretold", "happened"), [(b.predicted, b.observed) for b in report.bins])
-    answer = f"{findings[0].summary}. {findings[1].summary}. {findings[2].summary}"
+    answer = " ".join(sentence(f.summary) for f in findings)
     return Exhibit("How sure is it?", answer, (*curves(subject), bins, findings_table(findings)), findings)
 
 
@@ -55,5 +55,5 @@ def would_more_data_help(subject: Subject, asked: Asked) -> Exhibit:
     except FitError as error:
         return Exhibit("Would more data help?", f"insufficient data: a part of it cannot be fitted on: {error}")
     found = extrapolate(curve).worth_waiting(least=COUNTS)
-    return Exhibit("Would more data help?", found.summary, (curve.plot(), findings_table([found])), (found,),
+    return Exhibit("Would more data help?", sentence(found.summary), (curve.plot(), findings_table([found])), (found,),
                    {"learning curve": curve.thumbnail()})  # fmt: skip

@@ -52,6 +52,11 @@ def findings_table(findings: Iterable[Finding]) -> str:
     )
 
 
+def sentence(words: str) -> str:
+    """Return words as a sentence: a capital first, a full stop last."""
+    return words[:1].upper() + words[1:].rstrip(".") + "."
+
+
 def _cell(value: object) -> str:
     if value is None:
         return "—"

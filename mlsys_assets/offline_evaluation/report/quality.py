@@ -9,6 +9,7 @@ from mlsys_assets import thumbnails
 from mlsys_assets.charts import forest
 from mlsys_assets.measures.cost_metric import ExpectedCost
 from mlsys_assets.measures.intervals import Estimate, estimate
+from mlsys_assets.measures.metrics import Metric
 from mlsys_assets.measures.pareto import Better
 from mlsys_assets.measures.power import Power
 from mlsys_assets.models.bundle import to_files
@@ -39,7 +40,7 @@ def is_it_better(subject: Subject, asked: Asked) -> Exhibit:
         findings.append(
             worth_it(asked.worth, subject.scored[RECENT], subject.baselines, seed=asked.seed, support=asked.support)
         )
-    answer = f"{_against(subject, name)}. Of all candidates: {steps.text()}."
+    answer = f"{_against(subject, asked.metric)} Of all candidates: {steps.text()}."
     parts = (
         table(("against", "test", "metric", f"{subject.challenger} minus it"), rows),
         f"<h3>From simple to complex</h3>{steps.plot()}",
@@ -55,16 +56,25 @@ def is_it_better(subject: Subject, asked: Asked) -> Exhibit:
     return Exhibit("Is it better?", answer, parts, findings, {"from simple to complex": steps.thumbnail()})
 
 
-def _against(subject: Subject, metric: str) -> str:
+def _against(subject: Subject, metric: Metric) -> str:
     """Return in words how it stands to its rival, and what so many days can show."""
-    found = {c.split: c.differences.get(metric) for c in subject.comparisons if c.other == subject.rival}
-    said = [f"{split} {e}" for split, e in found.items() if e is not None]
+    found = {c.split: c.differences.get(metric.name) for c in subject.comparisons if c.other == subject.rival}
+    told = [f"{_word(metric, e)} on the {split.replace('_', ' ')}" for split, e in found.items() if e is not None]
+    numbers = ", ".join(str(e) for e in found.values() if e is not None)
+    said = f"Against {subject.rival}: {' and '.join(told) or 'not compared'} ({metric.name} differs by {numbers})."
     recent = found.get(RECENT)
-    told = f"{metric} minus that of {subject.rival}: {', '.join(said) or 'not compared'}"
     if recent is None or not recent.sufficient:
-        return told
-    power = Power(recent.error * float(np.sqrt(recent.blocks)))
-    return f"{told}; {recent.blocks} days show a difference of {power.least_gain(recent.blocks):.4f} four times of five"
+        return said
+    least = Power(recent.error * float(np.sqrt(recent.blocks))).least_gain(recent.blocks)
+    return f"{said} Days like these {recent.blocks} show a difference of {least:.4f} four times of five."
+
+
+def _word(metric: Metric, difference: Estimate) -> str:
+    if not difference.sufficient:
+        return "too little data"
+    if difference.low <= 0 <= difference.high:
+        return "no difference shown"
+    return "better" if (difference.value > 0) == metric.higher_is_better else "worse"
 
 
 def what_it_costs(subject: Subject, asked: Asked, meter: Callable[[], float]) -> Exhibit:
@@ -79,7 +89,7 @@ def what_it_costs(subject: Subject, asked: Asked, meter: Callable[[], float]) ->
     confusion = confusion_table(
         subject.recent.label, subject.score(), threshold=subject.threshold, weights=weights, support=asked.support
     )
-    answer = f"Nothing is as good in every respect as: {', '.join(found.front) or 'none can be told'}."
+    answer = f"On the Pareto front: {', '.join(found.front) or 'none can be told'}."
     mine = {o.model: o for o in options}[subject.challenger]
     if mine.cost is not None and asked.costs is not None:
         answer += f" A request costs {mine.cost} {asked.costs.unit} where one acts from {subject.threshold:.3f} on."

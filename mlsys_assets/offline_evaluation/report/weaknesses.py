@@ -4,7 +4,7 @@ from mlsys_assets import thumbnails
 from mlsys_assets.charts import bars
 from mlsys_assets.models.explanation import Explainable, explain
 from mlsys_assets.offline_evaluation.champion_gate import RECENT
-from mlsys_assets.offline_evaluation.report.exhibit import Exhibit, findings_table, table
+from mlsys_assets.offline_evaluation.report.exhibit import Exhibit, findings_table, sentence, table
 from mlsys_assets.offline_evaluation.report.quality import spans
 from mlsys_assets.offline_evaluation.report.subject import Asked, Subject
 from mlsys_assets.offline_evaluation.slicing.decision_rates import decisions
@@ -27,7 +27,8 @@ def where_is_it_worse(subject: Subject, asked: Asked) -> Exhibit:
         search = asked.finder.find(rows.features, surprise(rows.label, subject.score()), rows.at)
         findings.append(search.finding())
         words.append(findings[-1].summary)
-        parts.append(table(("slices that lose more than foretold",), [(str(one),) for one in search.found]))
+        if search.found:
+            parts.append(table(("slices that lose more than foretold",), [(str(one),) for one in search.found]))
     held = [c for c in subject.comparisons if (c.other, c.split) == (CHAMPION, RECENT)]
     versus = {group: e for c in held for group, e in c.slices.items()}
     small = ""
@@ -38,11 +39,13 @@ def where_is_it_worse(subject: Subject, asked: Asked) -> Exhibit:
         worse = [n for n, e in versus.items() if e.sufficient and min(sign * e.low, sign * e.high) > 0]
         words.append(f"worse than the champion's, each by its own interval: {', '.join(worse) or 'no slice'}")
     if asked.slices:
-        parts.append(slice_plot(subject.evaluations, name, split=RECENT))
+        shown = [e for e in subject.evaluations if e.model in {subject.challenger, subject.rival}]
+        parts.append(slice_plot(shown, name, split=RECENT))
         findings.append(_agreement(subject, asked))
         words.append(findings[-1].summary)
     pictures = {f"{name} minus the champion's by slice": small} if small else {}
-    answer, parts = ". ".join(words) or "no slices are declared", [*parts, findings_table(findings)]
+    answer = " ".join(map(sentence, words)) or "No slices are declared."
+    parts.append(findings_table(findings))
     return Exhibit("Where is it worse?", answer, parts, findings, pictures)
 
 

@@ -12,7 +12,7 @@ from mlsys_assets.measures.metrics import Metric
 from mlsys_assets.measures.multiplicity import holm
 from mlsys_assets.offline_evaluation.comparison import Scored
 from mlsys_assets.offline_evaluation.studies.repeats import Repeats, TestRows
-from mlsys_assets.types import CHAMPION, Finding, Severity
+from mlsys_assets.types import CHAMPION, Finding, Scalar, Severity
 
 LEVEL = 0.05
 """The chance that any rung is wrongly found to be behind the best."""
@@ -187,7 +187,7 @@ def ladder(
 
 
 def five_baselines(kinds: Iterable[str], *, champion: bool) -> Finding:
-    """Find a baseline that a report lacks: random, zero rule, heuristic, human, existing.
+    """Find a baseline that a report lacks: random, zero rule, heuristic, human, existing, once there is a champion.
 
     Parameters
     ----------
@@ -201,8 +201,11 @@ def five_baselines(kinds: Iterable[str], *, champion: bool) -> Finding:
     held = [role for kind, role in FIVE.items() if kind in there]
     summary = f"the report holds {len(held)} of five baselines: {', '.join(held) or 'none'}"
     if missing:
-        summary += f"; it lacks {', '.join(missing)}: declare them as candidates, or let there be a champion first"
-    return Finding(BASELINES, not missing, summary, Severity.WARN, {role: kind in there for kind, role in FIVE.items()})
+        summary += f"; it lacks {', '.join(missing)}"
+    if undeclared := [kind for kind in FIVE if kind not in there and kind != CHAMPION]:
+        summary += f": declare candidates of the kinds {', '.join(undeclared)}"
+    evidence: dict[str, Scalar] = {role: kind in there for kind, role in FIVE.items()}
+    return Finding(BASELINES, not undeclared, summary, Severity.WARN, evidence)
 
 
 @dataclass(frozen=True, eq=False)

@@ -134,7 +134,10 @@ class LearningCurveStudy:
 
     @classmethod
     def quick(cls, metric: Metric, *, seed: int = 0, support: Support | None = None) -> "LearningCurveStudy":
-        """Return the study for every evaluation: small sizes of one seed, to which the fitted model is the last."""
+        """Return the study for every evaluation: small sizes of one seed, to which the fitted model is the last.
+
+        Each is fitted by one thread: on so few rows, two spend more time on waiting for each other.
+        """
         return cls(metric, QUICK_SHARES, (seed,), support=support or Support())
 
     def mistakes(self) -> list[str]:

@@ -104,4 +104,8 @@ def test_a_report_without_a_baseline_names_it() -> None:
     assert not found.passed
     assert "holds 2 of five" in found.summary
     assert all(word in found.summary for word in ("random (random)", "human (human_rule)", "existing (champion)"))
-    assert five_baselines(["zero_rule", "group_rate", "random", "human_rule"], champion=True).passed
+    assert "declare candidates of the kinds random, human_rule" in found.summary
+    all_four = ["zero_rule", "group_rate", "random", "human_rule"]
+    assert five_baselines(all_four, champion=True).summary.startswith("the report holds 5 of five")
+    first = five_baselines(all_four, champion=False)
+    assert (first.passed, first.evidence["existing"]) == (True, False)
