@@ -4,14 +4,15 @@ from dataclasses import dataclass
 
 from mlsys_assets.data_sampling.views import OpenedTest, Test
 from mlsys_assets.decision_step import DecisionStep
-from mlsys_assets.ledger import BEHAVIOR, COMPARISON, EVALUATION, PASS
+from mlsys_assets.declared_tests import tested
+from mlsys_assets.ledger import COMPARISON, EVALUATION
 from mlsys_assets.models.bundle import from_files
 from mlsys_assets.models.predictor import Predictor
 from mlsys_assets.offline_evaluation.comparison import Comparison, Scored
 from mlsys_assets.offline_evaluation.evaluation import Evaluation, groups_of
 from mlsys_assets.offline_evaluation.verdict import Case
 from mlsys_assets.system import MLSystem
-from mlsys_assets.types import CHAMPION, Finding, Severity
+from mlsys_assets.types import CHAMPION
 from mlsys_resources.artifact_files import SavedArtifacts
 
 
@@ -69,11 +70,3 @@ def case_on_record(step: DecisionStep, challenger: str) -> Case:
     baselines = [c for c in compared if c.other in step.baselines]
     champion = [c for c in compared if c.other == CHAMPION]
     return Case(challenger, evaluations, baselines, champion, tested(step))
-
-
-def tested(step: DecisionStep) -> list[Finding]:
-    """Return what the declared tests found, as it is on record."""
-    return [
-        Finding(d.name, d.verdict == PASS, d.reason, Severity(d.evidence["severity"]), d.evidence)
-        for d in step.standing(BEHAVIOR)
-    ]

@@ -109,6 +109,11 @@ def prediction_job(system: MLSystem) -> str:
     return f"{system.name}_predict"
 
 
+def study_job(system: MLSystem) -> str:
+    """Return the name of the job of the studies, which run when they are asked for."""
+    return f"{system.name}_study"
+
+
 def group(system: MLSystem, stage: str) -> str:
     """Return the Dagster group of one of the system's stages."""
     if stage not in STAGES:

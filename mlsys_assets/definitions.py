@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 from dagster._core.storage.tags import MAX_RUNTIME_SECONDS_TAG
 
-from mlsys_assets.dagster_adapter import data_job, group, key, prediction_job, tick_job, training_job
+from mlsys_assets.dagster_adapter import data_job, group, key, prediction_job, study_job, tick_job, training_job
 from mlsys_assets.data_ingestion import assets as data_ingestion
 from mlsys_assets.data_labeling import assets as data_labeling
 from mlsys_assets.data_sampling import assets as data_sampling
@@ -22,6 +22,7 @@ from mlsys_assets.rollout import assets as rollout
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import DeclarationError
 from mlsys_assets.value_analysis import assets as value_analysis
+from mlsys_assets.value_analysis.studies.assets import STUDIES
 from mlsys_resources.resources import Resources
 
 DATA = ("data_ingestion", "data_labeling", "features")
@@ -91,7 +92,8 @@ def _jobs(system: MLSystem) -> list[Any]:
         for stages in (DATA, TRAINING, PREDICTION, WATCHING)
     )
     after_training = dg.AssetSelection.assets(key(system, value_analysis.REPORT))
-    training, watching = training | after_training, watching - after_training
+    asked_for = dg.AssetSelection.assets(*(key(system, name) for name in STUDIES))
+    training, watching = training | after_training, watching - after_training - asked_for
     told = {
         data_job(system): (data, "Bring in a tick's data: sources, labels, features."),
         tick_job(system): (
@@ -103,6 +105,10 @@ def _jobs(system: MLSystem) -> list[Any]:
             "Train as of a tick's start, compare with the champion, promote if the gates say so, and report.",
         ),
         prediction_job(system): (prediction, "Predict for a tick's requests with the champion of its start."),
+        study_job(system): (
+            asked_for,
+            "Study what more, fresher data and other models would bring.",
+        ),
     }
     return [
         dg.define_asset_job(

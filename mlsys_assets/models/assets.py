@@ -165,7 +165,14 @@ class _Logbook:
             fitted.candidate,
             verdict="fitted",
             reason=f"fitted on {len(train)} rows",
-            evidence={"model": saved.content_hash, "recipe": dict(fitted.recipe), **adapter.numbers(metrics)},
+            evidence={
+                "model": saved.content_hash,
+                "recipe": dict(fitted.recipe),
+                "trials": int(fitted.recipe.get("trials") or 1),
+                "rows": len(train),
+                "features": train.features.num_columns,
+                **adapter.numbers(metrics),
+            },
             context={
                 "mlflow_run": run_id,
                 "mlflow_parent": parent,

@@ -1,7 +1,7 @@
 """Sealed tests opened once, every model on the same rows, and a verdict."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -19,29 +19,24 @@ from mlsys_assets.compared_models import (
 )
 from mlsys_assets.data_sampling.views import OpenedTest, Validation
 from mlsys_assets.decision_step import DecisionStep
+from mlsys_assets.declared_tests import declared_checks, tried_as_declared
 from mlsys_assets.ledger import (
-    BEHAVIOR,
     CHALLENGER,
     COMPARISON,
     EVALUATION as EVALUATED,
-    FAIL,
     GATE,
-    PASS,
     TRAINING_SET,
 )
-from mlsys_assets.measures.intervals import bootstrap, day_blocks
 from mlsys_assets.offline_evaluation import shown
-from mlsys_assets.offline_evaluation.behavior.behavioral_tests import Probe, run_behavior
 from mlsys_assets.offline_evaluation.champion_gate import RECENT
 from mlsys_assets.offline_evaluation.comparison import Comparison, Scored, compare
 from mlsys_assets.offline_evaluation.evaluation import Evaluation, Evaluator, score_schema
 from mlsys_assets.offline_evaluation.findings import CHECKS, SCHEDULED, accuracy_misleads, read_once
 from mlsys_assets.offline_evaluation.report import assets as report
-from mlsys_assets.offline_evaluation.slicing.decision_rates import decisions
 from mlsys_assets.offline_evaluation.verdict import decide
 from mlsys_assets.system import MLSystem
 from mlsys_assets.tables import PREDICT_AT, TIMESTAMP
-from mlsys_assets.types import CHAMPION, Finding, Severity
+from mlsys_assets.types import CHAMPION
 from mlsys_resources.operations_rows import Alias
 from mlsys_resources.resources import Resources
 
@@ -67,7 +62,7 @@ def _evaluation(system: MLSystem) -> dg.AssetsDefinition:
         key=asset,
         deps=[adapter.key(system, "candidates"), adapter.key(system, TRAINING_SET)],
         partitions_def=adapter.as_ofs(system),
-        check_specs=adapter.check_specs(asset, CHECKS | _declared_checks(system)),
+        check_specs=adapter.check_specs(asset, CHECKS | declared_checks(system)),
         description="Every candidate and the champion on the recent test and on the static test, with intervals.",
         **adapter.common(system, STAGE, kinds=("numpy", "mlflow")),
     )
@@ -92,7 +87,8 @@ def _evaluation(system: MLSystem) -> dg.AssetsDefinition:
             for m in models
         ]
         compared = _compared(step, scored, chosen.name)
-        tested = _behavior(step, opened[RECENT], models, chosen)
+        (predictor,) = [m.predictor for m in models if m.name == chosen.name]
+        tested = tried_as_declared(step, opened[RECENT], predictor, threshold=chosen.threshold)
         plots, curves = shown.curves(scored, best=chosen.name, as_of=step.as_of)
         written = stores.lake.write_ticks(
             system.name,
@@ -210,38 +206,6 @@ def _compared(step: DecisionStep, scored: Mapping[str, Scored], challenger: str)
         unseen = {**scored, RECENT: scored[RECENT].unseen_since(champion)}
         by = gates.champion.metric
         found += [against(one, (challenger, CHAMPION), by_slice=by) for one in unseen.values()]
-    return found
-
-
-def _declared_checks(system: MLSystem) -> dict[str, tuple[str, bool]]:
-    """Return the checks of declared behavior and fairness; that a failed one holds the challenger is for the gate."""
-    told = {test.name: f"The challenger, tried as declared: {test.name}." for test in system.behavior}
-    told |= {rule.name: f"Groups of {rule.slicing.name} are not surely apart by more than {rule.at_most:g}."
-             for rule in system.fairness}  # fmt: skip
-    return {name: (text, False) for name, text in told.items()}
-
-
-def _behavior(step: DecisionStep, view: OpenedTest, models: list[Model], chosen: _Challenger) -> list[Finding]:
-    """Return what the declared tests found of the challenger on recent rows, and put it on record."""
-    system = step.system
-    if not (system.behavior or system.fairness):
-        return []
-    (predictor,) = [m.predictor for m in models if m.name == chosen.name]
-    probe = Probe(predictor, view, threshold=chosen.threshold, seed=system.seed, threads=system.threads)
-    severity = Severity.ERROR if system.gates.behavior == "hold" else Severity.WARN
-    found = [replace(result.finding, severity=severity) for result in run_behavior(system.behavior, probe)]
-    if system.fairness:
-        decided = decisions(
-            view.label, predictor.predict(view.features, threads=system.threads), threshold=chosen.threshold
-        )
-        weights = bootstrap(day_blocks(view.at, length=system.gates.support.block), seed=system.seed)
-        found += [rule.measure(view.features, decided, weights).finding for rule in system.fairness]
-    for one in found:
-        evidence = {k: None if v != v else v for k, v in one.evidence.items()}  # noqa: PLR0124 - NaN differs from itself
-        step.record(
-            BEHAVIOR, one.name, verdict=PASS if one.passed else FAIL, reason=one.summary,
-            evidence={"severity": one.severity.value, **evidence},
-        )  # fmt: skip
     return found
 
 

@@ -17,6 +17,7 @@ from mlsys_assets.thumbnails import bars as small
 from mlsys_assets.types import TimeWindow
 from mlsys_assets.value_analysis.decided import decided
 from mlsys_assets.value_analysis.monthly import MonthlyCost, monthly
+from mlsys_assets.value_analysis.studies import assets as studies
 from mlsys_resources.resources import Resources
 
 STAGE = "value_analysis"
@@ -44,8 +45,9 @@ MEANS = {
 
 
 def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
-    """Return the report after each training and, of a system that says what its decisions cost, their cost by month."""
-    return [_report(system), *([] if system.costs is None else [_monthly_cost(system, system.costs)])]
+    """Return the report after each training, the studies and, where costs are declared, their sum by month."""
+    monthly = [] if system.costs is None else [_monthly_cost(system, system.costs)]
+    return [_report(system), *monthly, *studies.build_assets(system)]
 
 
 def _report(system: MLSystem) -> dg.AssetsDefinition:

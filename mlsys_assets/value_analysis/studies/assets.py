@@ -1,0 +1,132 @@
+"""Studies that train again and again, when somebody asks: what more data, fresher data or other models would bring."""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+import dagster as dg
+
+from mlsys_assets import dagster_adapter as adapter
+from mlsys_assets.data_sampling.splits import Split
+from mlsys_assets.data_sampling.views import OpenedTest
+from mlsys_assets.decision_step import DecisionStep
+from mlsys_assets.ledger import CHALLENGER, TRAINING_SET
+from mlsys_assets.models.candidate import Candidate
+from mlsys_assets.offline_evaluation.studies.extrapolation import extrapolate
+from mlsys_assets.offline_evaluation.studies.learning_curve import LearningCurveStudy, thinned
+from mlsys_assets.retraining.freshness import FreshnessStudy, windows_before
+from mlsys_assets.system import MLSystem
+from mlsys_assets.value_analysis.gain_per_compute import GainStudy, Step
+from mlsys_resources.resources import Resources
+
+STAGE = "value_analysis"
+CURVE, FRESHNESS, GAIN = STUDIES = ("learning_curve", "freshness", "gain_per_compute")
+REASON = "a study of data and models: nothing is chosen by it"
+WINDOWS, LEAST_WINDOWS = 4, 2
+
+
+class StudyConfig(dg.Config):
+    """What is studied, and how thoroughly."""
+
+    candidate: str = ""
+    """The recipe, by its name; that of the challenger of the same as-of, if not given."""
+    seeds: int = 3
+    window_days: int = 91
+    """Of freshness: how long each window of training data is."""
+    step_days: int = 30
+    """Of freshness: how much earlier each window ends than the one after it."""
+
+
+def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
+    """Return the studies; none of them belongs to a tick or to a training."""
+    return [
+        _study(system, CURVE, "How a recipe gets better with more data, and what twice as much would bring.", _curve),
+        _study(system, FRESHNESS, "Whether the freshest data is the best to train on, or a season's.", _freshness),
+        _study(system, GAIN, "What a second of computing buys: of better models, or of more data.", _gain),
+    ]
+
+
+Shown = dict[str, object]
+Study = Callable[["_Rows"], Shown]
+
+
+class _Rows:
+    """What a study stands on: the parts of a training's rows, with the recent test opened."""
+
+    def __init__(self, step: DecisionStep, config: StudyConfig) -> None:
+        self.system, self.config = step.system, config
+        self.split: Split = step.split(step.training_rows())
+        self.test: OpenedTest = self.split.recent_test.open(step.record_read, models="", reason=REASON)
+        chosen = config.candidate or next(iter(d.evidence["challenger"] for d in step.standing(CHALLENGER)), "")
+        own = [c for c in step.system.candidates if c.name == chosen or (not chosen and not c.baseline)]
+        if not own:
+            named = ", ".join(c.name for c in step.system.candidates)
+            raise dg.Failure(f"no candidate is named {chosen!r}; there are {named}")
+        self.candidate: Candidate = own[-1]
+        self.seeds = tuple(range(step.system.seed, step.system.seed + config.seeds))
+
+
+def _study(system: MLSystem, name: str, description: str, measure: Study) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=adapter.key(system, name),
+        deps=[adapter.key(system, TRAINING_SET)],
+        partitions_def=adapter.as_ofs(system),
+        description=f"{description} Asked for by hand: it trains many times.",
+        **adapter.common(system, STAGE, kinds=("lightgbm", "numpy")),
+    )
+    def study(
+        context: dg.AssetExecutionContext, config: StudyConfig, stores: dg.ResourceParam[Resources]
+    ) -> dg.MaterializeResult:
+        rows = _Rows(DecisionStep(context, system, stores), config)
+        return dg.MaterializeResult(metadata=measure(rows))
+
+    return study
+
+
+def _curve(rows: _Rows) -> Shown:
+    study = LearningCurveStudy(rows.system.metrics[0], seeds=rows.seeds, support=rows.system.gates.support)
+    curve = study.measure(rows.candidate, rows.split.train, rows.split.validation, test=rows.test)
+    told = extrapolate(curve).worth_waiting(least=0.0)
+    sizes = [(point.rows, point.days, str(point.estimate)) for point in curve.points]
+    return {
+        "what more would bring": told.summary,
+        **adapter.pictures("learning curve", curve.thumbnail(), curve.plot()),
+        "sizes": adapter.markdown_table(("rows", "days", curve.metric.name), sizes),
+    }
+
+
+def _freshness(rows: _Rows) -> Shown:
+    length, step = timedelta(days=rows.config.window_days), timedelta(days=rows.config.step_days)
+    train = rows.split.train
+    end, start = train.window.end, rows.system.calendar.start
+    count = max(min(WINDOWS, 1 + (end - start - length) // step), 0)
+    if count < LEAST_WINDOWS:
+        return {"freshness": f"insufficient data: {end - start} of training data hold no two windows of {length}"}
+    windows = windows_before(end, length=length, step=step, count=count)
+    study = FreshnessStudy(windows, rows.system.metrics[0], rows.seeds, support=rows.system.gates.support)
+    found = study.measure(rows.candidate, train, rows.split.validation, test=rows.test)
+    return {
+        "freshness": found.conclusion(),
+        **adapter.pictures("windows", found.thumbnail(), found.plot()),
+        "in numbers": dg.MetadataValue.md(found.text()),
+    }
+
+
+def _gain(rows: _Rows) -> Shown:
+    train, steps, before = rows.split.train, list[Step](), ""
+    for candidate in rows.system.candidates:
+        if not candidate.baseline or not steps:
+            steps.append(Step(candidate.name, "model", candidate, train, after=before))
+            before = candidate.name
+    half = thinned(train, len(train) // 2, seed=rows.system.seed)
+    steps += [
+        Step("half of the days", "data", rows.candidate, half, after=""),
+        Step("all of the days", "data", rows.candidate, train, after="half of the days"),
+    ]
+    study = GainStudy(rows.system.metrics[0], time.process_time, rows.seeds, support=rows.system.gates.support)
+    found = study.measure(steps, rows.split.validation, test=rows.test)
+    return {
+        "the better buy": found.text(),
+        "gains": dg.MetadataValue.md(found.thumbnail()),
+        "in numbers": dg.MetadataValue.md(found.table()),
+    }
