@@ -141,3 +141,15 @@ def six_weeks(mlsys, rain, work, made_once) -> Life:
 def change() -> Callable[..., MLSystem]:
     """Change what readers give."""
     return changed
+
+
+@pytest.fixture
+def life_of(tmp_path) -> Callable[[MLSystem], Life]:
+    """Make a life of a system that begins with nothing."""
+
+    def make(system: MLSystem) -> Life:
+        folder = tmp_path / f"new{len(list(tmp_path.iterdir()))}"
+        folder.mkdir()
+        return Life(system, folder)
+
+    return make

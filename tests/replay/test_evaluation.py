@@ -1,0 +1,106 @@
+"""What an evaluation leaves in a life: a report of each challenger, tests that hold it, studies that were asked for."""
+
+import shutil
+from dataclasses import replace
+
+import dagster as dg
+import pytest
+
+from mlsys_assets import Invariant, build_definitions
+from mlsys_assets.instance import open_instance
+
+FIRST = "2013-03-05"
+
+
+def latest(life, table: str, partition: str) -> dict[str, dg.MetadataValue]:
+    with open_instance(life.folder) as instance:
+        found = instance.fetch_materializations(dg.AssetKey(["rain", table]), limit=100).records
+    (event,) = [r.asset_materialization for r in found if r.partition_key == partition]
+    return dict(event.metadata)
+
+
+def test_each_challenger_has_its_report(six_weeks) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{six_weeks.folder / 'mlflow.db'}")
+    chosen, gates = six_weeks.decisions("challenger"), six_weeks.decisions("gate")
+    assert len(chosen) == len(gates) > 1
+    for choice, gate in zip(chosen, gates, strict=True):
+        (fit,) = [
+            d for d in six_weeks.decisions("candidate", since=choice.as_of, until=choice.as_of)
+            if d.name == choice.verdict
+        ]  # fmt: skip
+        run = fit.context["mlflow_run"]
+        assert "evaluation.html" in [a.path for a in client.list_artifacts(run)]
+        (file,) = six_weeks.folder.glob(f"mlartifacts/rain/{run}/artifacts/evaluation.html")
+        page = file.read_text()
+        assert gate.reason.split("(")[0].split("[")[0].strip()[:40] in page
+        shown = latest(six_weeks, "challenger_report", f"{choice.as_of:%Y-%m-%d}")
+        assert run in shown["report"].value
+        assert "/artifacts/evaluation.html" in shown["report"].value
+        assert shown["verdict"].value == gate.verdict
+        assert client.get_run(run).data.tags["threshold"] == f"{choice.evidence['threshold']:.6g}"
+
+
+def test_the_report_finds_and_stops_nothing(six_weeks) -> None:
+    """Its checks are evaluated at each training, and each says something."""
+    key = dg.AssetKey(["rain", "challenger_report"])
+    definitions = build_definitions(six_weeks.system, resources=six_weeks.stores)
+    specs = [c for c in definitions.resolve_asset_graph().asset_check_keys if c.asset_key == key]
+    assert len(specs) >= 6
+    with open_instance(six_weeks.folder) as instance:
+        records = instance.event_log_storage.get_latest_asset_check_execution_by_key(specs)
+    assert set(records) == set(specs)
+    for record in records.values():
+        evaluation = record.event.dagster_event.asset_check_evaluation_data
+        assert evaluation.severity is dg.AssetCheckSeverity.WARN
+        assert evaluation.description
+
+
+def test_a_declared_test_that_fails_holds_the_challenger(rain, life_of) -> None:
+    """A model that reads how wet it is cannot be invariant to it: nobody becomes champion, and why is on record."""
+    stubborn = replace(rain, behavior=(Invariant("precip"),))
+    life = life_of(stubborn).live(FIRST)
+    (gate,) = life.decisions("gate")
+    (tested,) = [d for d in life.decisions("behavior") if d.name == "invariant_to_precip"]
+    assert (gate.verdict, tested.verdict) == ("fail", "fail")
+    assert tested.reason in gate.reason
+    assert gate.evidence["invariant_to_precip"] is False
+    assert life.stores.operations.alias("rain", "champion") is None
+
+
+@pytest.fixture(scope="module")
+def studied(six_weeks, tmp_path_factory):
+    life = replace(six_weeks, folder=shutil.copytree(six_weeks.folder, tmp_path_factory.mktemp("studied") / "home"))
+    before = life.hash
+    config = {f"rain__{name}": {"config": {"seeds": 1, "window_days": 14, "step_days": 7}}
+              for name in ("learning_curve", "freshness", "gain_per_compute")}  # fmt: skip
+    with open_instance(life.folder) as instance:
+        job = build_definitions(life.system, resources=life.stores).resolve_job_def("rain_study")
+        assert job.execute_in_process(instance=instance, partition_key="2013-03-19", run_config={"ops": config}).success
+    assert life.hash == before  # a study decides nothing
+    return life
+
+
+def test_more_data_is_studied_when_somebody_asks(studied) -> None:
+    shown = latest(studied, "learning_curve", "2013-03-19")
+    assert "times the rows" in shown["what more would bring"].value
+    assert shown["sizes"].value.count("\n") >= 4
+
+
+def test_fresher_data_is_studied_when_somebody_asks(studied) -> None:
+    shown = latest(studied, "freshness", "2013-03-19")
+    assert shown["freshness"].value
+    assert "windows" in shown
+
+
+def test_a_better_model_is_held_against_more_data_when_somebody_asks(studied) -> None:
+    shown = latest(studied, "gain_per_compute", "2013-03-19")
+    assert "half of the days" in shown["in numbers"].value
+    assert "lightgbm" in shown["in numbers"].value
+
+
+def test_the_tests_that_a_study_looks_at_are_on_record(studied, six_weeks) -> None:
+    reads = [r for r in studied.stores.operations.test_reads("rain") if "study" in r.reason]
+    assert len(reads) >= 1
+    assert not [r for r in six_weeks.stores.operations.test_reads("rain") if "study" in r.reason]
