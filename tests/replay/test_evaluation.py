@@ -1,18 +1,23 @@
 """What an evaluation leaves in a life: a report of each challenger, tests that hold it, studies that were asked for."""
 
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import dagster as dg
+import numpy as np
+import pyarrow.compute as pc
 import pytest
 
-from mlsys_assets import Invariant, build_definitions
+from mlsys_assets import Invariant, LightGBM, build_definitions
+from mlsys_assets.data_ingestion.ticks import with_tick
 from mlsys_assets.instance import open_instance
+from mlsys_assets.measures.metrics import value
+from mlsys_assets.production_monitoring.revisions import latest
 
 FIRST = "2013-03-05"
 
 
-def latest(life, table: str, partition: str) -> dict[str, dg.MetadataValue]:
+def last_told(life, table: str, partition: str) -> dict[str, dg.MetadataValue]:
     with open_instance(life.folder) as instance:
         found = instance.fetch_materializations(dg.AssetKey(["rain", table]), limit=100).records
     (event,) = [r.asset_materialization for r in found if r.partition_key == partition]
@@ -35,7 +40,7 @@ def test_each_challenger_has_its_report(six_weeks) -> None:
         (file,) = six_weeks.folder.glob(f"mlartifacts/rain/{run}/artifacts/evaluation.html")
         page = file.read_text()
         assert gate.reason.split("(")[0].split("[")[0].strip()[:40] in page
-        shown = latest(six_weeks, "challenger_report", f"{choice.as_of:%Y-%m-%d}")
+        shown = last_told(six_weeks, "challenger_report", f"{choice.as_of:%Y-%m-%d}")
         assert run in shown["report"].value
         assert "/artifacts/evaluation.html" in shown["report"].value
         assert shown["verdict"].value == gate.verdict
@@ -83,19 +88,19 @@ def studied(six_weeks, tmp_path_factory):
 
 
 def test_more_data_is_studied_when_somebody_asks(studied) -> None:
-    shown = latest(studied, "learning_curve", "2013-03-19")
+    shown = last_told(studied, "learning_curve", "2013-03-19")
     assert "times the rows" in shown["what more would bring"].value
     assert shown["sizes"].value.count("\n") >= 4
 
 
 def test_fresher_data_is_studied_when_somebody_asks(studied) -> None:
-    shown = latest(studied, "freshness", "2013-03-19")
+    shown = last_told(studied, "freshness", "2013-03-19")
     assert shown["freshness"].value
     assert "windows" in shown
 
 
 def test_a_better_model_is_held_against_more_data_when_somebody_asks(studied) -> None:
-    shown = latest(studied, "gain_per_compute", "2013-03-19")
+    shown = last_told(studied, "gain_per_compute", "2013-03-19")
     assert "half of the days" in shown["in numbers"].value
     assert "lightgbm" in shown["in numbers"].value
 
@@ -104,3 +109,42 @@ def test_the_tests_that_a_study_looks_at_are_on_record(studied, six_weeks) -> No
     reads = [r for r in studied.stores.operations.test_reads("rain") if "study" in r.reason]
     assert len(reads) >= 1
     assert not [r for r in six_weeks.stores.operations.test_reads("rain") if "study" in r.reason]
+
+
+def test_predictions_as_they_were_logged_give_the_number_that_was_monitored(six_weeks) -> None:
+    """One metric module, offline and live: the same predictions and labels are the same number."""
+    lake, metrics = six_weeks.stores.lake, six_weeks.system.metrics
+    predictions, labels = lake.read("rain", "predictions"), lake.read("rain", "labels")
+    found = pc.index_in(predictions["observation"], value_set=labels["observation"].combine_chunks())
+    label, score = labels["label"].take(found).to_numpy(), predictions["score"].to_numpy()
+    known_at = np.array(labels["known_at"].take(found).to_pylist(), dtype=object)
+    tick = np.array(with_tick(predictions, six_weeks.system.calendar, "predict_at")["tick"].to_pylist(), dtype=object)
+    seen = 0
+    for row in latest(lake.read("rain", "performance")):
+        if row["model"] != "champion":
+            continue
+        known = np.array([at is not None and at <= row["as_of"] for at in known_at])
+        mine = (tick == row["predicted"]) & known & ~np.isnan(label)
+        assert mine.sum() == row["labelled"]
+        for metric in metrics:
+            if row[metric.name] is not None:
+                assert value(metric, label[mine], score[mine]) == pytest.approx(row[metric.name], rel=1e-12)
+                seen += 1
+    assert seen >= 5 * len(metrics)
+
+
+def test_unequal_budgets_hold_the_challenger(rain, life_of) -> None:
+    """One candidate says that it tried twenty settings, the other none: of the best of twenty more is expected."""
+
+    @dataclass(frozen=True)
+    class Tuned(LightGBM):
+        def fit(self, train, validation, *, seed, threads):
+            found = super().fit(train, validation, seed=seed, threads=threads)
+            return replace(found, recipe={**found.recipe, "trials": 20})
+
+    simple, tuned = LightGBM(rounds=30, leaves=7), Tuned(rounds=40, leaves=7, name="tuned")
+    baselines = [c for c in rain.candidates if c.baseline]
+    life = life_of(replace(rain, candidates=(*baselines, simple, tuned))).live(FIRST)
+    (gate,) = life.decisions("gate")
+    assert gate.verdict == "fail"
+    assert "not comparable, trials: lightgbm 1, tuned 20" in gate.reason
