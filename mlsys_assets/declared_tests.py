@@ -33,7 +33,6 @@ def tried_as_declared(step: DecisionStep, view: OpenedTest, predictor: Predictor
         decided = decisions(view.label, predictor.predict(view.features, threads=system.threads), threshold=threshold)
         weights = bootstrap(day_blocks(view.at, length=system.gates.support.block), seed=system.seed)
         found += [rule.measure(view.features, decided, weights).finding for rule in system.fairness]
-    found.append(_budgets(step))
     for one in found:
         evidence = {k: None if v != v else v for k, v in one.evidence.items()}  # noqa: PLR0124 - NaN differs from itself
         step.record(
@@ -43,7 +42,7 @@ def tried_as_declared(step: DecisionStep, view: OpenedTest, predictor: Predictor
     return found
 
 
-def _budgets(step: DecisionStep) -> Finding:
+def budgets(step: DecisionStep) -> Finding:
     """Return whether every candidate was given the same trials, rows and features."""
     spent = BudgetLedger()
     for d in step.fitted():
@@ -51,13 +50,13 @@ def _budgets(step: DecisionStep) -> Finding:
         spent = spent.spend(
             Budget(d.name, told["trials"], d.context["cpu_s"], told["rows"], told["features"], d.name in step.baselines)
         )
-    found = comparable(spent.budgets)
-    return replace(found, evidence={k: v for k, v in found.evidence.items() if "cpu" not in k})  # no two times alike
+    return comparable(spent.budgets)
 
 
 def tested(step: DecisionStep) -> list[Finding]:
-    """Return what the declared tests found, as it is on record."""
-    return [
+    """Return what the declared tests found, as it is on record, and whether budgets were equal."""
+    tried = [
         Finding(d.name, d.verdict == PASS, d.reason, Severity(d.evidence["severity"]), d.evidence)
         for d in step.standing(BEHAVIOR)
     ]
+    return [*tried, budgets(step)]

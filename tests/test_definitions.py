@@ -66,17 +66,19 @@ def test_each_asset_is_made_by_the_jobs_that_should_make_it(tmp_path, clock) -> 
     defs = build_definitions(flights, resources=build_resources({"MLSYS_HOME": str(tmp_path)}, clock=clock))
     made = {
         name: {key.path[1] for key in defs.resolve_job_def(f"flights_{name}").asset_layer.executable_asset_keys}
-        for name in ("ingest", "tick", "train", "predict")
+        for name in ("ingest", "tick", "train", "predict", "study")
     }
     watched = {"performance", "drift", "monthly_cost"}
     assert made["ingest"] == {s.name for s in flights.sources} | {"labels", "features"}
     assert made["predict"] == {"predictions"}
     assert made["tick"] == made["ingest"] | made["predict"] | watched
-    assert {"training_profile", "report"} <= made["train"]
+    assert {"training_profile", "report", "challenger_report"} <= made["train"]
+    assert made["study"] == {"learning_curve", "freshness", "gain_per_compute"}
+    assert not made["study"] & (made["train"] | made["tick"])
     assert not made["train"] & made["tick"]
     told = {"retraining_decision"}  # by the arbiter's sensor
     everything = {key.path[1] for key in defs.resolve_asset_graph().get_all_asset_keys()}
-    assert made["train"] | made["tick"] | told == everything
+    assert made["train"] | made["tick"] | made["study"] | told == everything
 
 
 def test_schedules_and_sensors_are_there_and_the_clock_of_a_simulation_is_moved_only_when_asked(

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from mlsys_assets.systems.flights.system import flights
+from mlsys_assets.value_analysis.studies.assets import STUDIES
 
 ROOT = Path(__file__).parents[1]
 GRAPH = """{
@@ -83,7 +84,7 @@ def test_the_browser_shows_schedules_sensors_and_jobs_by_name(shown) -> None:
 
 def test_the_browser_shows_the_graph_by_stage_with_what_was_found(shown) -> None:
     nodes = {"/".join(n["assetKey"]["path"]): n for n in shown["assetNodes"]}
-    assert len(nodes) == 24
+    assert len(nodes) == 28
     groups: dict[str, set[str]] = {}
     for name, node in nodes.items():
         groups.setdefault(node["groupName"].removeprefix("flights_"), set()).add(name.removeprefix("flights/"))
@@ -93,12 +94,12 @@ def test_the_browser_shows_the_graph_by_stage_with_what_was_found(shown) -> None
         "data_sampling": {"training_set"},
         "features": {"features"},
         "models": {"candidates", "refitted_model", "training_profile"},
-        "offline_evaluation": {"evaluation", "champion_decision"},
+        "offline_evaluation": {"evaluation", "champion_decision", "challenger_report"},
         "prediction": {"predictions"},
         "production_monitoring": {"performance", "drift"},
         "retraining": {"retraining_decision"},
         "rollout": {"promotion"},
-        "value_analysis": {"monthly_cost", "report"},
+        "value_analysis": {"monthly_cost", "report", *STUDIES},
     }
     told = {
         name: {
@@ -108,7 +109,7 @@ def test_the_browser_shows_the_graph_by_stage_with_what_was_found(shown) -> None
         for name, node in nodes.items()
         for last in node["assetMaterializations"]
     }
-    assert told.keys() == nodes.keys()
+    assert told.keys() == nodes.keys() - {f"flights/{name}" for name in STUDIES}  # nobody asked for them
     assert told["flights/schedule"]["dagster/partition_row_count"] > 5_000
     for asset, picture in (
         ("evaluation", "recent_test curves"), ("evaluation", "static_test curves"), ("evaluation", "slices"),
@@ -121,6 +122,11 @@ def test_the_browser_shows_the_graph_by_stage_with_what_was_found(shown) -> None
         assert len(entries[picture]) < 1000  # from there on a click is needed to see it
         assert ";base64," in entries[f"{picture}, large"]
     assert told["flights/evaluation"]["recent_test curves, large"].startswith("![recent_test curves](data:image/png;")
+    report = told["flights/challenger_report"]
+    assert report["report"].split("?")[0].endswith("/artifacts/evaluation.html")
+    for picture in ("from simple to complex", "importance", "learning curve"):
+        assert "](<data:image/svg+xml," in report[picture]
+        assert len(report[picture]) < 1000
     assert "| lightgbm | 0." in told["flights/evaluation"]["recent_test metrics"]
     assert "/#/experiments/" in told["flights/refitted_model"]["MLflow run"]
     schemas = [e["schema"]["columns"] for e in nodes["flights/features"]["metadataEntries"] if "schema" in e]

@@ -19,7 +19,7 @@ from mlsys_assets.compared_models import (
 )
 from mlsys_assets.data_sampling.views import OpenedTest, Validation
 from mlsys_assets.decision_step import DecisionStep
-from mlsys_assets.declared_tests import declared_checks, tried_as_declared
+from mlsys_assets.declared_tests import budgets, declared_checks, tried_as_declared
 from mlsys_assets.ledger import (
     CHALLENGER,
     COMPARISON,
@@ -88,7 +88,7 @@ def _evaluation(system: MLSystem) -> dg.AssetsDefinition:
         ]
         compared = _compared(step, scored, chosen.name)
         (predictor,) = [m.predictor for m in models if m.name == chosen.name]
-        tested = tried_as_declared(step, opened[RECENT], predictor, threshold=chosen.threshold)
+        tested = [*tried_as_declared(step, opened[RECENT], predictor, threshold=chosen.threshold), budgets(step)]
         plots, curves = shown.curves(scored, best=chosen.name, as_of=step.as_of)
         written = stores.lake.write_ticks(
             system.name,
@@ -184,7 +184,7 @@ def _choose(step: DecisionStep, validation: Validation, models: list[Model]) -> 
     hashes = {m.name: m.content_hash for m in own}
     rows = Scored("validation", validation.content_hash, validation.at, validation.label, scores, hashes)
     choice = system.gates.choice.choose(rows, system.metrics[0], seed=system.seed, support=system.gates.support)
-    told: dict[str, object] = {"challenger": choice.name, "rows": rows.data_hash, **adapter.numbers(choice.evidence)}
+    told: dict[str, object] = {"challenger": choice.name, "rows": rows.data_hash}
     found = None
     if system.threshold is not None:
         found = system.threshold.choose(validation, scores[choice.name], support=system.gates.support)
@@ -192,7 +192,9 @@ def _choose(step: DecisionStep, validation: Validation, models: list[Model]) -> 
     threshold = system.acts_from(found.threshold if found is not None else None)
     reason = f"{choice.reason}; acts from {threshold:.4f} on" + (f": {found.reason}" if found is not None else "")
     evidence = {**told, "threshold": threshold}
-    step.record(CHALLENGER, CHALLENGER, verdict=choice.name, reason=reason, evidence=evidence)
+    # What the others did stands beside the record: one more of them that is not chosen changes no decision.
+    others = {"compared": adapter.numbers(choice.evidence)}
+    step.record(CHALLENGER, CHALLENGER, verdict=choice.name, reason=reason, evidence=evidence, context=others)
     return _Challenger(choice.name, threshold)
 
 

@@ -47,7 +47,7 @@ class Best:
         found = {name: value(metric, rows.label, score) for name, score in rows.scores.items()}
         best = _best(found, metric)
         evidence = {f"validation {metric.name} of {name}": one for name, one in found.items()}
-        return Chosen(best, f"best of {len(found)} in {metric.name} on validation: {found[best]:.4f}", evidence)
+        return Chosen(best, f"best on validation: {metric.name} {found[best]:.4f}", evidence)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,9 @@ from mlsys_assets.types import Finding, Severity
 SCHEDULED = "scheduled comparison"
 """Why a sealed test is opened where nobody gave another reason: once for each as-of."""
 
+REPORTED, STUDIED = "report on the challenger: nothing is chosen by it", "a study of data: nothing is chosen by it"
+"""Why it is opened by what only tells: no look of that kind, and no reason for another."""
+
 READ_ONCE, ACCURACY = "test_read_once", "no_baseline_wins_on_accuracy"
 CHECKS = {
     READ_ONCE: ("Nobody looked at a sealed test twice without saying why.", True),
@@ -40,7 +43,8 @@ class Read(Protocol):
 
 def read_once(reads: Iterable[Read], as_of: datetime) -> Finding:
     """Find a test that was opened again as of one time, by other models, without a reason given for it since."""
-    opened = Counter((r.split, r.reason == SCHEDULED) for r in reads if r.as_of == as_of)
+    told = [r for r in reads if r.as_of == as_of and r.reason not in {REPORTED, STUDIED}]
+    opened = Counter((r.split, r.reason == SCHEDULED) for r in told)
     silent = {split: opened[split, True] for split in (RECENT, STATIC)}
     again = [f"{split} {n} times" for split, n in silent.items() if n - 1 > opened[split, False]]
     summary = (

@@ -18,7 +18,10 @@ from mlsys_assets.systems.flights.system import flights
 from mlsys_resources.resources import build_resources
 
 UNTIL = "2013-07-08"
-SECOND = replace(flights, name="second", owner="others", reuses=flights, features=flights.features[:3])
+PLAIN = tuple(c for c in flights.candidates if c.name != "person")  # who asks for more than three features give
+SECOND = replace(
+    flights, name="second", owner="others", reuses=flights, features=flights.features[:3], candidates=PLAIN, behavior=()
+)
 
 
 class Page(HTMLParser):

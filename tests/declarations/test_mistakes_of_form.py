@@ -71,7 +71,7 @@ MISTAKES = {
     "no features": (lambda: rain(features=()), "it has no features"),
     "a feature without a comma": (lambda: rain(features=(Request("origin", "precip"))), "features is a Request"),
     "a metric's class": (lambda: rain(metrics=(LogLoss, PrAuc())), "metrics[0] is the class LogLoss; write"),
-    "a column as slice": (lambda: rain(slices=("origin",)), "slices[0] is 'origin'; it must be Slice"),
+    "a column as slice": (lambda: rain(slices=("origin",)), "slices[0] is 'origin'; it must be Slicing"),
     "a name as candidate": (lambda: candidate("lightgbm"), "candidates[2] is 'lightgbm'; it must be Candidate, and"),
     "a split of days": (lambda: rain(split=days(14)), "split is datetime.timedelta(days=14); it must be TimeSplit"),
     "a calendar's name": (lambda: rain(calendar="daily"), "calendar is 'daily'; it must be Calendar"),

@@ -17,6 +17,7 @@ from mlsys_assets.decision_step import DecisionStep
 from mlsys_assets.ledger import CHALLENGER, GATE
 from mlsys_assets.offline_evaluation.choices.worth import WORTH_IT
 from mlsys_assets.offline_evaluation.confidence.calibration import RESIDUAL
+from mlsys_assets.offline_evaluation.findings import REPORTED
 from mlsys_assets.offline_evaluation.report.certainty import COVERAGE, how_sure, would_more_data_help
 from mlsys_assets.offline_evaluation.report.exhibit import Exhibit
 from mlsys_assets.offline_evaluation.report.page import evaluation_page
@@ -36,7 +37,6 @@ from mlsys_resources.resources import Resources
 
 STAGE, REPORT = "offline_evaluation", "challenger_report"
 PAGE = "evaluation.html"
-REASON = "report on the challenger: nothing is chosen by it"
 CHECKS = {
     BASELINES: "The challenger stands beside a random, a zero, a heuristic, a human and the existing rule.",
     RESIDUAL: "What is foretold of recent rows happens.",
@@ -138,7 +138,7 @@ def _subject(step: DecisionStep) -> Subject:
     models = [*fitted_models(step), *standing_champion(step)]
     named = {m.name: m for m in models}
     tests = [split.recent_test, *([split.static_test] if system.split.static_test else [])]
-    opened = {test.name: open_test(step, test, models, REASON) for test in tests}
+    opened = {test.name: open_test(step, test, models, REPORTED) for test in tests}
     case = case_on_record(step, choice.evidence["challenger"])
     return Subject(
         challenger=case.challenger,

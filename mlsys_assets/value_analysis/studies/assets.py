@@ -12,6 +12,7 @@ from mlsys_assets.data_sampling.views import OpenedTest
 from mlsys_assets.decision_step import DecisionStep
 from mlsys_assets.ledger import CHALLENGER, TRAINING_SET
 from mlsys_assets.models.candidate import Candidate
+from mlsys_assets.offline_evaluation.findings import STUDIED
 from mlsys_assets.offline_evaluation.studies.extrapolation import extrapolate
 from mlsys_assets.offline_evaluation.studies.learning_curve import LearningCurveStudy, thinned
 from mlsys_assets.retraining.freshness import FreshnessStudy, windows_before
@@ -21,7 +22,6 @@ from mlsys_resources.resources import Resources
 
 STAGE = "value_analysis"
 CURVE, FRESHNESS, GAIN = STUDIES = ("learning_curve", "freshness", "gain_per_compute")
-REASON = "a study of data and models: nothing is chosen by it"
 WINDOWS, LEAST_WINDOWS = 4, 2
 
 
@@ -56,7 +56,7 @@ class _Rows:
     def __init__(self, step: DecisionStep, config: StudyConfig) -> None:
         self.system, self.config = step.system, config
         self.split: Split = step.split(step.training_rows())
-        self.test: OpenedTest = self.split.recent_test.open(step.record_read, models="", reason=REASON)
+        self.test: OpenedTest = self.split.recent_test.open(step.record_read, models="", reason=STUDIED)
         chosen = config.candidate or next(iter(d.evidence["challenger"] for d in step.standing(CHALLENGER)), "")
         own = [c for c in step.system.candidates if c.name == chosen or (not chosen and not c.baseline)]
         if not own:
