@@ -69,4 +69,4 @@ def case_on_record(step: DecisionStep, challenger: str) -> Case:
     ]
     baselines = [c for c in compared if c.other in step.baselines]
     champion = [c for c in compared if c.other == CHAMPION]
-    return Case(challenger, evaluations, baselines, champion, tested(step))
+    return Case(challenger, evaluations, baselines, champion, tested(step), step.baselines)

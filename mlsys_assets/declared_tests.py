@@ -28,11 +28,12 @@ def tried_as_declared(step: DecisionStep, view: OpenedTest, predictor: Predictor
     system = step.system
     probe = Probe(predictor, view, threshold=threshold, seed=system.seed, threads=system.threads)
     severity = Severity.ERROR if system.gates.behavior == "hold" else Severity.WARN
-    found = [replace(result.finding, severity=severity) for result in run_behavior(system.behavior, probe)]
+    found = [result.finding for result in run_behavior(system.behavior, probe)]
     if system.fairness:
         decided = decisions(view.label, predictor.predict(view.features, threads=system.threads), threshold=threshold)
         weights = bootstrap(day_blocks(view.at, length=system.gates.support.block), seed=system.seed)
         found += [rule.measure(view.features, decided, weights).finding for rule in system.fairness]
+    found = [replace(one, severity=severity) for one in found]
     for one in found:
         evidence = {k: None if v != v else v for k, v in one.evidence.items()}  # noqa: PLR0124 - NaN differs from itself
         step.record(
@@ -50,7 +51,7 @@ def budgets(step: DecisionStep) -> Finding:
         spent = spent.spend(
             Budget(d.name, told["trials"], d.context["cpu_s"], told["rows"], told["features"], d.name in step.baselines)
         )
-    return comparable(spent.budgets)
+    return comparable(spent.budgets, declared=step.system.unequal)
 
 
 def tested(step: DecisionStep) -> list[Finding]:

@@ -22,6 +22,7 @@ from mlsys_assets.offline_evaluation.gates import Gates
 from mlsys_assets.offline_evaluation.slicing.fairness import Fairness
 from mlsys_assets.offline_evaluation.slicing.slice_finder import SliceFinder
 from mlsys_assets.offline_evaluation.slicing.slices import Slicing
+from mlsys_assets.offline_evaluation.studies.budgets import Unequal
 from mlsys_assets.retraining.arbiter import Retraining
 from mlsys_assets.retraining.trigger import Trigger
 from mlsys_assets.tables import EVENT_TIME, FEATURES, KNOWN_AT, PREDICT_AT, TIMESTAMP, TYPES, Column
@@ -119,6 +120,8 @@ class MLSystem:
         How the score is chosen, on validation, from which on one acts; that of ``costs``, if not declared.
     worth
         What a model must gain over the best baseline to be worth its keep; None: not asked.
+    unequal
+        Which candidates were given more than others, and why they are compared nevertheless.
     gates
         What a challenger must show to become champion.
     triggers, retraining
@@ -157,6 +160,7 @@ class MLSystem:
     fairness: tuple[Fairness, ...] = ()
     threshold: ThresholdPolicy | None = None
     worth: Worth | None = None
+    unequal: tuple[Unequal, ...] = ()
     triggers: tuple[Trigger, ...] = ()
     retraining: Retraining = Retraining()
     costs: CostMatrix | None = None

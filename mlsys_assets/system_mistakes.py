@@ -27,6 +27,7 @@ from mlsys_assets.offline_evaluation.evaluation import score_schema
 from mlsys_assets.offline_evaluation.gates import Gates
 from mlsys_assets.offline_evaluation.slicing.fairness import Fairness
 from mlsys_assets.offline_evaluation.slicing.slices import Slicing
+from mlsys_assets.offline_evaluation.studies.budgets import Unequal
 from mlsys_assets.prediction.batch import prediction_schema
 from mlsys_assets.production_monitoring.revisions import revised_schema
 from mlsys_assets.retraining.arbiter import Retraining
@@ -59,8 +60,11 @@ PARTS: dict[str, type] = {
 }
 LISTS: dict[str, type | tuple[type, ...]] = {
     "sources": Source, "features": FEATURE_KINDS, "candidates": Candidate, "metrics": Metric, "slices": Slicing,
-    "triggers": Trigger, "behavior": BehavioralTest, "fairness": Fairness,
+    "triggers": Trigger, "behavior": BehavioralTest, "fairness": Fairness, "unequal": Unequal,
 }  # fmt: skip
+
+
+MAY_BE_EMPTY = {"slices", "triggers", "behavior", "fairness", "unequal"}
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ class _Declared:
     triggers: tuple[Trigger, ...]
     behavior: tuple[BehavioralTest, ...]
     fairness: tuple[Fairness, ...]
+    unequal: tuple[Unequal, ...]
     calendar: Calendar | None
     requests: Requests | None
     label: NaturalLabel | None
@@ -105,7 +110,7 @@ def system_mistakes(system: MLSystem) -> Iterator[str]:
         yield from not_one(name, getattr(system, name), kind)
     for name, kinds in LISTS.items():
         yield from not_all(name, getattr(system, name), kinds)
-        if getattr(system, name) in ((), []) and name not in {"slices", "triggers", "behavior", "fairness"}:
+        if getattr(system, name) in ((), []) and name not in MAY_BE_EMPTY:
             yield f"it has no {name}"
     yield from _name_mistakes(declared)
     if declared.calendar is not None:

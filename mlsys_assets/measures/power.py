@@ -59,6 +59,8 @@ class Power:
         """Return the smallest gain that so many days show with a chance: what a comparison can tell at all."""
         if days <= 1:
             return float("inf")
+        if self.deviation == 0:
+            return self.margin  # all days alike: whatever lies beyond it is shown
         low, high = self.margin, self.margin + self.deviation
         while self.at(high, days) < chance:
             high = self.margin + 2 * (high - self.margin)

@@ -8,7 +8,12 @@ from mlsys_assets.measures.intervals import Support
 from mlsys_assets.measures.metrics import LogLoss, Metric, PrAuc
 from mlsys_assets.mistakes import alike, none_of, not_all, not_long, not_one, out_of_range, sound
 from mlsys_assets.offline_evaluation.challenger import Best, Choice
-from mlsys_assets.offline_evaluation.champion_gate import ChampionGate, NonInferiority, deciding_mistakes
+from mlsys_assets.offline_evaluation.champion_gate import (
+    ChampionGate,
+    NonInferiority,
+    Superiority,
+    deciding_mistakes,
+)
 from mlsys_assets.offline_evaluation.slicing.slices import Slicing
 
 WITHOUT_RECENT = ("hold", "static")
@@ -46,7 +51,7 @@ class Gates:
     without_recent
         What holds when they have not: ``hold`` the champion, or let the ``static`` test decide alone.
     behavior
-        What a failed behavioral test does: ``hold`` the challenger, or ``tell`` of it only.
+        What a failed test of behavior or fairness does: ``hold`` the challenger, or ``tell`` of it only.
     """
 
     choice: Choice = Best()
@@ -94,6 +99,11 @@ class Gates:
         yield from not_one("gates: champion", self.champion, ChampionGate)
         for gate in sound(self.champion, ChampionGate):
             yield from gate.mistakes()
+        if isinstance(self.champion, Superiority) and self.without_recent == "static":
+            yield (
+                "gates: without_recent is 'static' and champion Superiority, which only recent rows can show; say "
+                "'hold', or ask for NonInferiority"
+            )
         yield from not_all("gates: beats_baselines", self.beats_baselines, Metric)
         beaten = sound(self.beats_baselines, Metric)
         yield from alike("gates' beats_baselines metric", [m.name for m in beaten])

@@ -7,11 +7,14 @@ from enum import StrEnum
 from mlsys_assets import ledger
 from mlsys_assets.measures.intervals import LEVEL, Estimate
 from mlsys_assets.measures.multiplicity import holm
-from mlsys_assets.offline_evaluation.champion_gate import RECENT, worst_of
+from mlsys_assets.offline_evaluation.champion_gate import RECENT, STATIC, worst_of
 from mlsys_assets.offline_evaluation.comparison import Comparison
 from mlsys_assets.offline_evaluation.evaluation import Evaluation
 from mlsys_assets.offline_evaluation.gates import ECE, Gates
 from mlsys_assets.types import Finding, Scalar, Severity
+
+MOST_NAMED = 5
+"""So many slices are named in a reason; every one stands in the evidence."""
 
 
 class Verdict(StrEnum):
@@ -56,6 +59,8 @@ class Case:
         The challenger against the champion, on rows neither was fitted on; empty if there is none yet.
     findings
         What the declared tests of behaviour and fairness found; a failed one of severity ERROR holds the challenger.
+    expected
+        The baselines that are declared: one that was not compared was not beaten.
     """
 
     challenger: str
@@ -63,6 +68,7 @@ class Case:
     baselines: Sequence[Comparison]
     champion: Sequence[Comparison] = ()
     findings: Sequence[Finding] = ()
+    expected: Sequence[str] = ()
 
 
 def decide(gates: Gates, case: Case, *, model_hash: str, data_hashes: Mapping[str, str]) -> GateVerdict:
@@ -79,21 +85,49 @@ def decide(gates: Gates, case: Case, *, model_hash: str, data_hashes: Mapping[st
         case is about others.
     """
     _require_same(case, model_hash, data_hashes)
-    evidence = dict(_evidence(case)) | {"model": model_hash, **{f"{k} rows": v for k, v in data_hashes.items()}}
-    thin = [c for c in case.baselines if not c.sufficient]
-    if thin:
-        named = sorted({c.split for c in thin})
-        failed = sorted({e.note for c in thin for e in c.differences.values() if e.note})
-        why = f"; {'; '.join(failed)}" if failed else ""
-        return GateVerdict(Verdict.INSUFFICIENT_DATA, f"too few rows in {', '.join(named)} to compare{why}", evidence)
-    waiting, worse = _against_champion(gates, case)
-    unmet = [*_against_baselines(gates, case), *_calibration(gates, case), *worse, *_findings(case)]
+    evidence = dict(_evidence(gates, case)) | {"model": model_hash, **{f"{k} rows": v for k, v in data_hashes.items()}}
+    waiting = [*_not_compared(case), *_untold(gates, case)]
+    unmet = [
+        *_against_baselines(gates, case), *_calibration(gates, case), *_against_champion(gates, case),
+        *_slices(gates, case), *_findings(case),
+    ]  # fmt: skip
     if unmet:
         return GateVerdict(Verdict.FAIL, "; ".join(unmet), evidence)
-    if waiting and gates.without_recent == "hold":
-        return GateVerdict(Verdict.INSUFFICIENT_DATA, waiting, evidence)
+    recent_only = all(split == RECENT for split, _ in waiting)
+    told = "; ".join(words for _, words in waiting)
+    if waiting and not (gates.without_recent == "static" and recent_only and _static_told(case)):
+        return GateVerdict(Verdict.INSUFFICIENT_DATA, told, evidence)
     met = "beats every baseline" + (f" and {gates.champion.asks}" if case.champion else "; there is no champion yet")
-    return GateVerdict(Verdict.PASS, met + (f" ({waiting}; the static test decides)" if waiting else ""), evidence)
+    return GateVerdict(Verdict.PASS, met + (f" ({told}; the static test decides)" if waiting else ""), evidence)
+
+
+def _not_compared(case: Case) -> Iterator[tuple[str, str]]:
+    """Yield the test, and which baseline it could not be compared with there."""
+    there = {(c.other, c.split) for c in case.baselines}
+    splits = list(dict.fromkeys(c.split for c in (*case.baselines, *case.champion))) or [RECENT, STATIC]
+    for name in case.expected or [c.other for c in case.baselines] or ["any baseline"]:
+        yield from ((split, f"not compared with {name} on {split}") for split in splits if (name, split) not in there)
+
+
+def _untold(gates: Gates, case: Case) -> Iterator[tuple[str, str]]:
+    """Yield the test, and what its rows cannot tell."""
+    thin = {c.split: c for c in case.baselines if not c.sufficient}
+    for split, one in thin.items():
+        failed = sorted({e.note for e in one.differences.values() if e.note})
+        yield split, f"too few rows in {split} to compare" + (f": {'; '.join(failed)}" if failed else "")
+    name = gates.champion.metric.name
+    for one in case.champion:
+        if not one.differences[name].sufficient:
+            yield one.split, f"{name} against the champion on {one.split}: {one.differences[name]}"
+    found = _ece(case)
+    if gates.most_ece is not None and found is not None and not found.sufficient:
+        yield RECENT, f"{ECE} on {RECENT}: {found}"
+
+
+def _static_told(case: Case) -> bool:
+    """Return whether the static test can decide by itself: every comparison on it rests on enough rows."""
+    static = [c for c in (*case.baselines, *case.champion) if c.split == STATIC]
+    return bool(static) and all(c.sufficient for c in static)
 
 
 def _require_same(case: Case, model_hash: str, data_hashes: Mapping[str, str]) -> None:
@@ -112,53 +146,67 @@ def _against_baselines(gates: Gates, case: Case) -> Iterator[str]:
     for comparison in case.baselines:
         for metric in gates.beats_baselines:
             found = comparison.differences[metric.name]
-            if worst_of(metric, found) >= 0:
+            if found.sufficient and worst_of(metric, found) >= 0:
                 yield (
                     f"{metric.name} does not beat {comparison.other} on {comparison.split}: difference {found}, "
                     "the whole interval must be on the better side of 0"
                 )
 
 
+def _ece(case: Case) -> Estimate | None:
+    mine = [e for e in case.evaluations if e.model == case.challenger and e.split == RECENT]
+    return mine[0].whole.get(ECE) if mine else None
+
+
 def _calibration(gates: Gates, case: Case) -> Iterator[str]:
-    if gates.most_ece is None:
-        return
-    for evaluation in case.evaluations:
-        found = evaluation.whole.get(ECE)
-        mine = evaluation.model == case.challenger and evaluation.split == RECENT
-        if mine and found is not None and found.sufficient and found.value > gates.most_ece:
-            yield f"ece on {RECENT} is {found}, at most {gates.most_ece} is allowed"
+    found = _ece(case)
+    if gates.most_ece is not None and found is not None and found.sufficient and found.value > gates.most_ece:
+        yield f"{ECE} on {RECENT} is {found}, at most {gates.most_ece} is allowed"
 
 
 def _findings(case: Case) -> Iterator[str]:
     yield from (f.summary for f in case.findings if not f.passed and f.severity is Severity.ERROR)
 
 
-def _against_champion(gates: Gates, case: Case) -> tuple[str, list[str]]:
-    """Return what is waited for, and in what the challenger is worse."""
-    gate, waiting, worse = gates.champion, "", list[str]()
+def _against_champion(gates: Gates, case: Case) -> Iterator[str]:
     for comparison in case.champion:
-        found = comparison.differences[gate.metric.name]
-        if not found.sufficient:
-            waiting = f"{gate.metric.name} against the champion on {comparison.split}: {found}"
-        elif lacking := gate.shortfall(found, comparison.split):
-            worse.append(lacking)
-    return waiting, [*worse, *_slices(gates, case)]
+        found = comparison.differences[gates.champion.metric.name]
+        if found.sufficient and (lacking := gates.champion.shortfall(found, comparison.split)):
+            yield lacking
 
 
 def _slices(gates: Gates, case: Case) -> Iterator[str]:
     """Yield slices that are worse by more than the margin, beyond what the worst of so many is by chance."""
+    judged = list(_judged_slices(gates, case))
+    worse = sorted((one for one in judged if one.chance <= 1 - LEVEL), key=lambda one: (-one.loss, one.name))
+    for one in worse[:MOST_NAMED]:
+        yield (
+            f"{gates.champion.metric.name} for {one.name} is worse than the champion's by {one.loss:.4f}, allowed is "
+            f"{gates.slice_margin} (difference {one.found}, chance {one.chance:.2g} among {len(judged)} slices)"
+        )
+    if len(worse) > MOST_NAMED:
+        yield f"and {len(worse) - MOST_NAMED} more slices"
+
+
+@dataclass(frozen=True)
+class _JudgedSlice:
+    """A slice on a test: how much worse it is than the champion's, and how likely that comes by chance."""
+
+    name: str
+    found: Estimate
+    loss: float
+    chance: float
+
+
+def _judged_slices(gates: Gates, case: Case) -> Iterator[_JudgedSlice]:
+    """Yield the slices that can be told, with their chances corrected for their number."""
     if gates.slice_margin is None:
         return
     sign = -1.0 if gates.champion.metric.higher_is_better else 1.0
-    told = [(c.split, name, e) for c in case.champion for name, e in c.slices.items() if e.sufficient]
-    chances = holm([_worse_by_chance(e, sign, gates.slice_margin) for _, _, e in told])
-    for (split, name, found), chance in zip(told, chances, strict=True):
-        if chance <= 1 - LEVEL:
-            yield (
-                f"{gates.champion.metric.name} for {name} on {split} is worse than the champion's by "
-                f"{sign * found.value:.4f}, allowed is {gates.slice_margin} (difference {found}, chance {chance:.2g} "
-                f"among {len(told)} slices)"
-            )
+    told = [(f"{name} on {c.split}", e) for c in case.champion for name, e in c.slices.items() if e.sufficient]
+    chances = holm([_worse_by_chance(e, sign, gates.slice_margin) for _, e in told])
+    for (name, found), chance in zip(told, chances.tolist(), strict=True):
+        yield _JudgedSlice(name, found, sign * found.value, chance)
 
 
 def _worse_by_chance(found: Estimate, sign: float, margin: float) -> float:
@@ -166,7 +214,7 @@ def _worse_by_chance(found: Estimate, sign: float, margin: float) -> float:
     return found.p_above(margin) if sign > 0 else found.p_below(-margin)
 
 
-def _evidence(case: Case) -> Iterator[tuple[str, Scalar]]:
+def _evidence(gates: Gates, case: Case) -> Iterator[tuple[str, Scalar]]:
     for e in case.evaluations:
         for name, found in e.whole.items():
             yield f"{e.split} {e.model} {name}", found.value if found.sufficient else None
@@ -174,5 +222,8 @@ def _evidence(case: Case) -> Iterator[tuple[str, Scalar]]:
         for name, found in c.differences.items():
             for end in ("value", "low", "high"):
                 yield f"{c.split} {name} minus {c.other} {end}", getattr(found, end) if found.sufficient else None
+    for one in _judged_slices(gates, case):
+        yield f"{one.name} minus champion", one.found.value
+        yield f"{one.name} chance", one.chance
     for finding in case.findings:
         yield finding.name, finding.passed

@@ -196,6 +196,59 @@ def test_too_little_to_beat_a_baseline_is_a_verdict_of_its_own() -> None:
     assert "recent_test" in verdict.reason
 
 
+def test_a_baseline_that_was_not_compared_was_not_beaten() -> None:
+    """It could not be fitted, or nobody compared it."""
+    found = replace(case(), expected=("prior", "group_rate"))
+    verdict = ask(Gates(), found)
+    assert verdict.verdict is Verdict.INSUFFICIENT_DATA
+    assert verdict.reason == f"not compared with group_rate on {RECENT}; not compared with group_rate on {STATIC}"
+    assert ask(Gates(), replace(found, expected=("prior",))).passed
+    assert ask(Gates(), Case("model", [], [])).verdict is Verdict.INSUFFICIENT_DATA
+
+
+def test_the_static_test_decides_alone_only_where_it_can() -> None:
+    few = utc("2013-06-29")
+    whole = {split: scored(split, seed=n) for n, split in enumerate((RECENT, STATIC))}
+    thin = {split: one.unseen_since(few) for split, one in whole.items()}
+
+    def of(recent: Scored, static: Scored) -> Case:
+        both = (recent, static)
+        return Case("model", [], [compare(t, ("model", "prior"), MEASURED) for t in both],
+                    [compare(t, ("model", "champion"), MEASURED) for t in both])  # fmt: skip
+
+    alone = Gates(without_recent="static")
+    assert ask(alone, of(thin[RECENT], whole[STATIC])).passed  # baselines and champion alike
+    assert ask(Gates(), of(thin[RECENT], whole[STATIC])).verdict is Verdict.INSUFFICIENT_DATA
+    for recent, static in ((thin[RECENT], thin[STATIC]), (whole[RECENT], thin[STATIC])):
+        assert ask(alone, of(recent, static)).verdict is Verdict.INSUFFICIENT_DATA
+    poor = replace(whole[STATIC], scores=dict(whole[STATIC].scores) | {"model": 1 - whole[STATIC].scores["model"]})
+    assert ask(alone, of(thin[RECENT], poor)).verdict is Verdict.FAIL
+
+
+def test_superiority_cannot_be_shown_by_the_static_test() -> None:
+    gates = Gates(champion=Superiority(), without_recent="static")
+    (mistake,) = gates.mistakes(metrics=MEASURED, slices=(), static=True)
+    assert "which only recent rows can show" in mistake
+
+
+def test_a_calibration_that_cannot_be_told_is_waited_for() -> None:
+    untold = replace(calibrated(0.01), whole={"ece": Estimate.untold(np.zeros(9), 2, note="ece: ValueError: odd")})
+    verdict = ask(Gates(most_ece=0.05), replace(case(), evaluations=[untold]))
+    assert verdict.verdict is Verdict.INSUFFICIENT_DATA
+    assert "ece: ValueError: odd" in verdict.reason
+
+
+def test_many_bad_slices_are_counted_in_the_reason_and_named_in_the_evidence() -> None:
+    test = scored(RECENT)
+    wrong = replace(test, scores=dict(test.scores) | {"model": 1 - test.scores["champion"]},
+                    groups={f"g{n}": np.arange(len(test.label)) % 40 == n for n in range(40)})  # fmt: skip
+    bad = compare(wrong, ("model", "champion"), MEASURED, by_slice=LogLoss(), support=Support(20))
+    verdict = ask(Gates(champion=LENIENT, slice_margin=0.02), replace(case(champion=True), champion=[bad]))
+    assert verdict.reason.endswith("and 35 more slices")
+    assert len(verdict.reason) < 2_000
+    assert sum(name.endswith("chance") for name in verdict.evidence) == 40
+
+
 def test_evidence_about_another_model_or_other_rows_is_refused() -> None:
     with pytest.raises(WrongEvidence, match="asked about model x"):
         decide(Gates(), case(), model_hash="x", data_hashes=HASHES)
@@ -226,6 +279,7 @@ def test_mistakes_are_told() -> None:
         (Gates(most_ece=0.05), "most_ece asks for 'ece'"),
         (Gates(slice_margin=0.1), "the system has none"),
         (Gates(without_recent="static"), "no static_test"),
+        (Gates(behavior="shout"), "behavior is 'shout'"),
         (Gates(support=Support(least_of_each_class=0)), "least_of_each_class is 0"),
         (Gates(support=Support(least_blocks=1)), "least_blocks is 1"),
         (Gates(champion=NonInferiority(static=float("inf"))), "champion.static is inf"),
@@ -237,7 +291,7 @@ def test_a_gate_that_would_ask_nothing_is_a_mistake(gates: Gates, words: str) ->
 
 
 def test_what_is_asked_must_be_measured() -> None:
-    gates = Gates(most_ece=0.05, slice_margin=0.1, champion=Superiority(PrAuc()), without_recent="static")
+    gates = Gates(most_ece=0.05, slice_margin=0.1, champion=NonInferiority(PrAuc()), without_recent="static")
     assert list(gates.mistakes(metrics=(PrAuc(), Ece()), slices=(Slice("origin"),), static=True)) == []
 
 

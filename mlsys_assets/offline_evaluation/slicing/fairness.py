@@ -43,15 +43,12 @@ class Fairness:
         The difference of rates that is allowed, in [0, 1].
     support
         What a group must have to be judged: so many rows that its rate is a share of, on so many days.
-    severity
-        Whether a violation stops what stands downstream.
     """
 
     slicing: Slicing
     rates: tuple[Rate, ...]
     at_most: float
     support: Support = field(default_factory=Support)
-    severity: Severity = Severity.WARN
 
     @property
     def name(self) -> str:
@@ -67,7 +64,7 @@ class Fairness:
             found.append("fairness: rates is empty, so that nothing is asked; name one, such as EQUALIZED_ODDS")
         found += out_of_range("fairness: at_most", self.at_most, least=0, most=1)
         found += not_one("fairness: support", self.support, Support)
-        return found + not_one("fairness: severity", self.severity, Severity)
+        return found
 
     def measure(self, features: pa.Table, decided: Decisions, weights: Weights) -> FairnessReport:
         """Return the rates by group and the verdict.
@@ -97,7 +94,7 @@ class Fairness:
             evidence |= {f"{name} {g}": e.value if e.sufficient else None for g, e in one.estimates.items()}
         if not gap.sufficient:
             told = "insufficient data: fewer than two groups have support"
-            return Finding(self.name, True, told + _unsupported(rates), self.severity, evidence)
+            return Finding(self.name, True, told + _unsupported(rates), Severity.WARN, evidence)
         evidence |= {"difference": gap.value, "difference low": gap.low, "difference high": gap.high}
         evidence |= {"ratio": apart.ratio.value, "ratio low": apart.ratio.low, "ratio high": apart.ratio.high}
         violated = gap.low > self.at_most
@@ -106,7 +103,7 @@ class Fairness:
             told += ": look at the labels and features of the two, or choose a threshold for each"
         elif gap.high > self.at_most:
             told += ": not shown to be more, nor to be within it"
-        return Finding(self.name, not violated, told + _unsupported(rates), self.severity, evidence)
+        return Finding(self.name, not violated, told + _unsupported(rates), Severity.WARN, evidence)
 
 
 def _unsupported(rates: Mapping[str, GroupRates]) -> str:

@@ -26,7 +26,6 @@ from mlsys_assets.offline_evaluation.slicing.decision_rates import (
 from mlsys_assets.offline_evaluation.slicing.fairness import Fairness
 from mlsys_assets.offline_evaluation.slicing.group_rates import disparity, group_rates
 from mlsys_assets.offline_evaluation.slicing.slices import Slice
-from mlsys_assets.types import Severity
 
 from .drawn_flights import World, world
 
@@ -158,11 +157,10 @@ def test_groups_that_are_far_apart_are_a_violation_that_names_them(month: World)
     ev = month.where(carrier="EV")
     label = month.labels(1)
     score = np.where(ev & (np.arange(len(ev)) % 3 > 0), 0.01, month.score)
-    report = Fairness(CARRIER, (TruePositiveRate(),), at_most=0.1, severity=Severity.ERROR).measure(
+    report = Fairness(CARRIER, (TruePositiveRate(),), at_most=0.1).measure(
         month.features, decisions(label, score, threshold=0.3), weights(month)
     )
     assert not report.finding.passed
-    assert report.finding.severity is Severity.ERROR
     assert "EV" in report.disparity.groups
     assert "recall differs by" in report.finding.summary
     assert report.finding.evidence["difference low"] > 0.1
