@@ -137,7 +137,8 @@ class LogLoss:
 
 
 def log_losses(label: Floats, score: Floats) -> Floats:
-    """Return (n,) each row's log loss."""
+    """Return (n,) each row's log loss; raises ValueError for what are no probabilities."""
+    require_probabilities(score)
     p = np.clip(score, SMALLEST, 1 - SMALLEST)
     if p.ndim == 1:
         losses: Floats = -(label * np.log(p) + (1 - label) * np.log1p(-p))
@@ -154,7 +155,8 @@ class Brier:
     higher_is_better: bool = False
 
     def draws(self, label: Floats, score: Floats, weights: Weights) -> Floats:
-        """Return (b,) Brier scores."""
+        """Return (b,) Brier scores; raises ValueError for what are no probabilities."""
+        require_probabilities(score)
         if score.ndim == 1:
             return weights.means((score - label) ** 2)
         return weights.means(((score - _indicators(label, score)) ** 2).sum(axis=1))
@@ -186,7 +188,7 @@ class RocAuc:
 
     def draws(self, label: Floats, score: Floats, weights: Weights) -> Floats:
         """Return (b,) areas; NaN in a draw of one class."""
-        return _each_against_rest(_roc_areas, label, score, weights)
+        return each_against_rest(_roc_areas, label, score, weights)
 
 
 def _roc_areas(label: Floats, score: Floats, weights: Weights) -> Floats:
@@ -204,7 +206,7 @@ def _roc_areas(label: Floats, score: Floats, weights: Weights) -> Floats:
         pairs = (counted[first + ranks[0]] + counted[first + ranks[1]]) / 2 - counted[first]
         ordered[:, block] = np.bincount(of, weights=pairs * mine, minlength=blocks)
     won = ((weights.counts @ ordered) * weights.counts).sum(axis=1)
-    return divide(won, weights.totals(label) * weights.totals(1 - label))
+    return divide(won, weights.totals(positive.astype(float)) * weights.totals((~positive).astype(float)))
 
 
 @dataclass(frozen=True)
@@ -219,7 +221,7 @@ class PrAuc:
 
     def draws(self, label: Floats, score: Floats, weights: Weights) -> Floats:
         """Return (b,) average precisions; NaN in a draw without positives."""
-        return _each_against_rest(_average_precisions, label, score, weights)
+        return each_against_rest(_average_precisions, label, score, weights)
 
 
 def _average_precisions(label: Floats, score: Floats, weights: Weights) -> Floats:
@@ -245,7 +247,8 @@ class Ece:
     higher_is_better: bool = False
 
     def draws(self, label: Floats, score: Floats, weights: Weights) -> Floats:
-        """Return (b,) calibration errors."""
+        """Return (b,) calibration errors; raises ValueError for what are no probabilities."""
+        require_probabilities(score)
         if score.ndim > 1:
             label, score = (score.argmax(axis=1) == label).astype(float), score.max(axis=1)
         blocks = weights.counts.shape[1]
@@ -268,7 +271,13 @@ def _indicators(label: Floats, score: Floats) -> Floats:
     return found
 
 
-def _each_against_rest(
+def require_probabilities(score: Floats) -> None:
+    """Raise ValueError for scores outside [0, 1]."""
+    if len(score) and not (score.min() >= 0 and score.max() <= 1):
+        raise ValueError(f"scores reach from {score.min():g} to {score.max():g}; probabilities are in [0, 1]")
+
+
+def each_against_rest(
     binary: Callable[[Floats, Floats, Weights], Floats], label: Floats, score: Floats, weights: Weights
 ) -> Floats:
     """Return (b,) a metric of two classes; of several, its mean over each class against the rest."""

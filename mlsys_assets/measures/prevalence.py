@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mlsys_assets.measures.metrics import Floats, PrAuc, Weights
+from mlsys_assets.measures.metrics import Floats, PrAuc, Weights, each_against_rest
 
 
 @dataclass(frozen=True)
@@ -26,4 +26,8 @@ class PrAucGain:
 
     def draws(self, label: Floats, score: Floats, weights: Weights) -> Floats:
         """Return (b,) gains; NaN in a draw without positives."""
-        return PrAuc().draws(label, score, weights) - Prevalence().draws(label, score, weights)
+        return each_against_rest(_gains, label, score, weights)
+
+
+def _gains(label: Floats, score: Floats, weights: Weights) -> Floats:
+    return PrAuc().draws(label, score, weights) - weights.means((label > 0).astype(float))

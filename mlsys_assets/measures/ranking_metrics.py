@@ -1,7 +1,7 @@
 """Metrics of rankings: rows answer queries, and what is relevant should come first.
 
-``Weights.query`` says which query a row answers; a query counts as its first row does, and ties are broken by chance,
-that is: each gain is the mean over all orders of the tied rows.
+``Weights.query`` says which query a row answers; a query counts as its first row does. Gains and reciprocal ranks of
+tied rows are the mean over all their orders; for average precision tied rows enter together, as in scikit-learn.
 """
 
 from collections.abc import Callable, Iterator

@@ -46,7 +46,7 @@ class R2:
         rows, first, second = (weights.totals(centred**power) for power in range(3))
         spread = second - divide(first**2, rows)
         unexplained = weights.totals((label - score) ** 2)
-        return 1 - divide(unexplained, np.where(spread > rows * np.finfo(float).eps, spread, 0.0))
+        return 1 - divide(unexplained, np.where(spread > second * np.finfo(float).eps, spread, 0.0))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from mlsys_assets.data_sampling.views import Train
 from mlsys_assets.decision_step import DecisionStep
 from mlsys_assets.features.profile import PROFILE_MEANS, PROFILE_SCHEMA, TRAINING_PROFILE, profile
 from mlsys_assets.ledger import CANDIDATE, GATE, PASS, REFIT, TRAINING_SET
-from mlsys_assets.measures.metrics import value
+from mlsys_assets.measures.intervals import attempt
 from mlsys_assets.models.bundle import to_files
 from mlsys_assets.models.candidate import FitError, Fitted
 from mlsys_assets.models.passport import Context, Environment, Passport
@@ -59,7 +59,7 @@ def _candidates(system: MLSystem) -> dg.AssetsDefinition:
                 failed.append(f"{candidate.name}: {error}")
                 continue
             scores = fitted.predict(split.validation.features, threads=system.threads)
-            validation = {f"validation {m.name}": value(m, split.validation.label, scores) for m in system.metrics}
+            validation = {f"validation {m.name}": attempt(m, split.validation.label, scores) for m in system.metrics}
             run_id = logbook.log(fitted, split.train, metrics=validation, parent=parent)
             table.append((candidate.name, *validation.values(), f"[run]({stores.models.run_url(run_id)})"))
         all_fitted = Finding(

@@ -201,7 +201,8 @@ def _choose(step: DecisionStep, validation: Validation, models: list[Model]) -> 
 def _compared(step: DecisionStep, scored: Mapping[str, Scored], challenger: str) -> list[Comparison]:
     """Return the challenger against each baseline, and against the champion on what that one has not seen."""
     gates, champion = step.system.gates, _trained(step, step.champion_before())
-    against = partial(compare, metrics=gates.compared, seed=step.system.seed, support=gates.support)
+    metrics = {m.name: m for m in (step.system.metrics[0], *gates.compared)}
+    against = partial(compare, metrics=list(metrics.values()), seed=step.system.seed, support=gates.support)
     fitted = [name for name in step.baselines if name in scored[RECENT].scores]
     found = [against(one, (challenger, b)) for one in scored.values() for b in fitted]
     if champion is not None:

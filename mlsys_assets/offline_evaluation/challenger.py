@@ -6,8 +6,8 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from mlsys_assets.measures.intervals import Support
-from mlsys_assets.measures.metrics import Metric, value
+from mlsys_assets.measures.intervals import Support, attempt
+from mlsys_assets.measures.metrics import Metric
 from mlsys_assets.offline_evaluation.comparison import Scored
 from mlsys_assets.offline_evaluation.studies.ladder import ladder
 
@@ -44,7 +44,7 @@ class Best:
 
     def choose(self, rows: Scored, metric: Metric, *, seed: int, support: Support) -> Chosen:
         """Return the best; the first of all, if the metric can tell none."""
-        found = {name: value(metric, rows.label, score) for name, score in rows.scores.items()}
+        found = {name: attempt(metric, rows.label, score) for name, score in rows.scores.items()}
         best = _best(found, metric)
         evidence = {f"validation {metric.name} of {name}": one for name, one in found.items()}
         return Chosen(best, f"best on validation: {metric.name} {found[best]:.4f}", evidence)

@@ -12,6 +12,7 @@ from mlsys_assets.measures.intervals import (
     LEAST_BLOCKS,
     Estimate,
     Support,
+    attempt,
     bootstrap,
     day_blocks,
     difference,
@@ -151,6 +152,38 @@ def test_a_metric_that_fails_says_so_and_is_no_number() -> None:
     assert Estimate.from_dict(found.as_dict()).note == found.note
 
 
+def test_what_is_no_number_a_draw_is_a_metric_that_fails() -> None:
+    class Odd:
+        name, higher_is_better = "odd", True
+
+        def __init__(self, found: object) -> None:
+            self.found = found
+
+        def draws(self, label, score, weights):
+            return self.found
+
+    label, first, _, day = world(np.random.default_rng(6), 10)
+    for found in (np.zeros(3), np.array(["a"] * 10, dtype=object), None):
+        told = estimate(Odd(found), label, first, weights=bootstrap(day, seed=0, draws=10))
+        assert told.note.startswith("odd: ")
+        assert not told.sufficient
+        assert np.isnan(attempt(Odd(found), label, first))
+    odd = np.where(np.arange(len(first)) == 5, np.nan, first)
+    for metric in METRICS:
+        told = estimate(metric, label, odd, weights=bootstrap(day, seed=0, draws=10))
+        assert "1 scores are not finite" in told.note
+    for metric in (LogLoss(), Brier(), Ece()):
+        told = estimate(metric, label, first + 0.5, weights=bootstrap(day, seed=0, draws=10))
+        assert "probabilities are in [0, 1]" in told.note
+
+
+def test_what_is_put_on_record_has_no_more_digits_than_processors_agree_on() -> None:
+    found = Estimate(1 / 3, 0.1, 0.2, 3, 1, 2, error=np.nan)
+    assert found.as_dict()["value"] == 0.333333333333
+    assert found.as_dict()["error"] is None
+    assert Estimate.from_dict(found.as_dict()).as_dict() == found.as_dict()
+
+
 def test_support_asks_for_each_class_and_for_rows_of_numbers() -> None:
     support = Support(least_of_each_class=3, least_blocks=1)
     two, three = np.zeros(6), np.zeros((9, 3))
@@ -255,11 +288,12 @@ def test_power_is_that_of_a_t_test() -> None:
     assert power.curve([0.1, 0.5], [1, 4]).shape == (2, 2)
     assert (np.diff(power.curve([0.1, 0.3, 0.5], [1, 2, 4]), axis=1) > 0).all()
     assert power.least_gain(1) == float("inf")
+    assert Power(deviation=0.0, margin=0.1).least_gain(9) == 0.1  # two models that never differ
 
 
 def test_the_deviation_of_a_day_is_that_of_the_ratio() -> None:
     rng = np.random.default_rng(1)
     day = np.repeat(np.arange(300), rng.integers(20, 60, size=300))
     loss = rng.normal(size=300)[day] + rng.normal(size=len(day))
-    drawn = Brier().draws(np.zeros(len(day)), np.sqrt(loss - loss.min()), bootstrap(day, seed=0, draws=4_000))
+    drawn = MeanAbsoluteError().draws(np.zeros(len(day)), loss - loss.min(), bootstrap(day, seed=0, draws=4_000))
     assert Power.foretold(loss, day).deviation / np.sqrt(300) == pytest.approx(drawn.std(), rel=0.05)

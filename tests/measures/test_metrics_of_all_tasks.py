@@ -10,6 +10,7 @@ from sklearn import metrics as sk
 from mlsys_assets.measures.decision_metrics import F1, BalancedAccuracy, MatthewsCorrelation, Precision, Recall
 from mlsys_assets.measures.intervals import bootstrap
 from mlsys_assets.measures.metrics import Accuracy, Brier, Ece, LogLoss, PrAuc, RocAuc, Weights, value
+from mlsys_assets.measures.prevalence import PrAucGain
 from mlsys_assets.measures.ranking_metrics import MeanAveragePrecision, MeanReciprocalRank, Ndcg
 from mlsys_assets.measures.regression_metrics import R2, MeanAbsoluteError, PinballLoss, RootMeanSquaredError
 
@@ -193,6 +194,19 @@ def test_metrics_that_one_class_cannot_tell_are_no_number() -> None:
         assert np.isnan(value(Precision(), ones, 0 * ones))
         assert np.isnan(value(R2(), ones, np.linspace(0, 1, 20)))
         assert value(MatthewsCorrelation(), ones, ones) == 0.0
+
+
+def test_small_units_and_other_numbers_for_yes_change_nothing() -> None:
+    label, score = numbers(10)
+    assert value(R2(), 1e-9 * label, 1e-9 * score) == pytest.approx(value(R2(), label, score), rel=1e-6)
+    yes, p = binary(11)
+    assert value(RocAuc(), 2 * yes, p) == pytest.approx(value(RocAuc(), yes, p), rel=1e-12)
+
+
+def test_a_gain_over_the_prevalence_of_each_class() -> None:
+    label, score = classes(12)
+    expected = np.mean([sk.average_precision_score(label == k, score[:, k]) - (label == k).mean() for k in range(K)])
+    assert value(PrAucGain(), label, score) == pytest.approx(expected, abs=1e-12)
 
 
 def test_a_correlation_of_two_classes_refuses_more() -> None:

@@ -16,7 +16,7 @@ from mlsys_assets.measures.intervals import bootstrap, day_blocks
 from mlsys_assets.offline_evaluation.champion_gate import RECENT, STATIC
 from mlsys_assets.offline_evaluation.comparison import Scored, compare
 from mlsys_assets.offline_evaluation.evaluation import Evaluator, groups_of
-from mlsys_assets.offline_evaluation.report.assets import exhibits_of
+from mlsys_assets.offline_evaluation.report.assets import _asked, exhibits_of
 from mlsys_assets.offline_evaluation.report.exhibit import Exhibit
 from mlsys_assets.offline_evaluation.report.page import evaluation_page
 from mlsys_assets.offline_evaluation.report.quality import is_it_better
@@ -61,8 +61,7 @@ def judged(system, split, fitted, tests: dict[str, View], *, champion: str | Non
 
 
 def wanted(system) -> Asked:
-    return Asked(system.metrics, system.slices, system.slice_finder, system.costs, system.worth,
-                 system.gates.support, system.seed, 2)  # fmt: skip
+    return _asked(system)
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +132,51 @@ def test_what_gains_nothing_is_told_to_be_not_worth_it(flights_system, flights_s
     (worth,) = [f for f in exhibit.findings if f.name == "machine_learning_is_worth_it"]
     assert not worth.passed
     assert "machine learning is not worth it here" in worth.summary
+
+
+def made(subject: Subject, system) -> dict[str, Exhibit]:
+    return {e.question: e for e in exhibits_of(subject, _asked(system), time.process_time)}
+
+
+def test_a_champion_that_is_the_same_model_is_no_different(flights_system, subject) -> None:
+    same = {name: replace(one, scores=dict(one.scores) | {CHAMPION: one.scores[CHALLENGER]})
+            for name, one in subject.scored.items()}  # fmt: skip
+    compared = [
+        compare(one, (CHALLENGER, CHAMPION), flights_system.gates.compared, by_slice=flights_system.metrics[0])
+        for one in same.values()
+    ]
+    found = is_it_better(replace(subject, scored=same, comparisons=compared), _asked(flights_system))
+    assert found.answer.startswith("Against champion: no difference shown on the recent test and no difference shown")
+
+
+def test_whatever_is_missing_the_rest_of_the_report_still_comes(flights_system, subject) -> None:
+    """No baseline, no champion, ten rows to train on, three rows to test on, a metric that fails."""
+
+    class Broken:
+        name, higher_is_better = "broken", True
+
+        def draws(self, label, score, weights):
+            raise ZeroDivisionError("nothing there")
+
+    own = {name: m for name, m in subject.predictors.items() if name in {CHALLENGER, "logistic_regression"}}
+    models = [c for c in subject.candidates if c.name in own]
+    alone = replace(subject, candidates=models, predictors=own, comparisons=[], train=subject.train.take(np.arange(10)))
+    few = {name: rows.take(np.arange(3)) for name, rows in subject.tests.items()}
+    scored = {
+        name: replace(one, at=one.at[:3], label=one.label[:3], scores={k: s[:3] for k, s in one.scores.items()},
+                      groups={k: g[:3] for k, g in one.groups.items()})
+        for name, one in subject.scored.items()
+    }  # fmt: skip
+    broken = replace(flights_system, metrics=(Broken(), *flights_system.metrics))
+    for odd, system in (
+        (alone, flights_system),
+        (replace(subject, tests=few, scored=scored), flights_system),
+        (subject, broken),
+    ):
+        found = made(odd, system)
+        assert list(found) == QUESTIONS
+        assert sum("cannot be told: " in e.answer for e in found.values()) <= 3, {q: e.answer for q, e in found.items()}
+        assert "nan" not in " ".join(e.answer for e in found.values())
 
 
 def autumn(split, rows) -> OpenedTest:

@@ -19,7 +19,7 @@ from mlsys_assets.offline_evaluation.choices.worth import WORTH_IT
 from mlsys_assets.offline_evaluation.confidence.calibration import RESIDUAL
 from mlsys_assets.offline_evaluation.findings import REPORTED
 from mlsys_assets.offline_evaluation.report.certainty import COVERAGE, how_sure, would_more_data_help
-from mlsys_assets.offline_evaluation.report.exhibit import Exhibit
+from mlsys_assets.offline_evaluation.report.exhibit import BEHAVES, BETTER, COSTS, MORE, SURE, WHY, WORSE, Exhibit
 from mlsys_assets.offline_evaluation.report.page import evaluation_page
 from mlsys_assets.offline_evaluation.report.quality import is_it_better, what_it_costs
 from mlsys_assets.offline_evaluation.report.subject import Asked, Subject
@@ -114,22 +114,38 @@ def _report(system: MLSystem) -> dg.AssetsDefinition:
 
 def exhibits_of(subject: Subject, asked: Asked, meter: Callable[[], float]) -> list[Exhibit]:
     """Return every part of a report, in the order of reading; ``meter`` tells the processor time used so far."""
-    return [
-        is_it_better(subject, asked),
-        where_is_it_worse(subject, asked),
-        how_sure(subject, asked),
-        why_does_it_say_so(subject, asked),
-        how_does_it_behave(subject, asked),
-        would_more_data_help(subject, asked),
-        what_it_costs(subject, asked, meter),
-    ]
+    parts: dict[str, Callable[[], Exhibit]] = {
+        BETTER: lambda: is_it_better(subject, asked),
+        WORSE: lambda: where_is_it_worse(subject, asked),
+        SURE: lambda: how_sure(subject, asked),
+        WHY: lambda: why_does_it_say_so(subject, asked),
+        BEHAVES: lambda: how_does_it_behave(subject, asked),
+        MORE: lambda: would_more_data_help(subject, asked),
+        COSTS: lambda: what_it_costs(subject, asked, meter),
+    }
+    return [_made(question, make) for question, make in parts.items()]
+
+
+def _made(question: str, make: Callable[[], Exhibit]) -> Exhibit:
+    """Return an exhibit; one that cannot be made says why, and the others still come."""
+    try:
+        return make()
+    except Exception as error:  # noqa: BLE001 - a report tells and decides nothing: no training fails for it
+        return Exhibit(question, f"This cannot be told: {type(error).__name__}: {error}")
 
 
 def _asked(system: MLSystem) -> Asked:
     return Asked(
-        system.metrics, system.slices, system.slice_finder, system.costs, system.worth, system.gates.support,
-        system.seed, system.threads,
-    )  # fmt: skip
+        metrics=system.metrics,
+        compared=system.gates.champion.metric,
+        slices=system.slices,
+        finder=system.slice_finder,
+        costs=system.costs,
+        worth=system.worth,
+        support=system.gates.support,
+        seed=system.seed,
+        threads=system.threads,
+    )
 
 
 def _subject(step: DecisionStep) -> Subject:

@@ -1,12 +1,13 @@
 """How sure are we: calibration, coverage, dependence, and whether more data would help."""
 
+from mlsys_assets.measures.intervals import Support, day_blocks
 from mlsys_assets.models.candidate import FitError
 from mlsys_assets.offline_evaluation.assumptions.independence import dependence
 from mlsys_assets.offline_evaluation.behavior.sensor_noise import Readings
 from mlsys_assets.offline_evaluation.champion_gate import RECENT
 from mlsys_assets.offline_evaluation.confidence.calibration import calibration_report, residual_miscalibration
 from mlsys_assets.offline_evaluation.confidence.conformal import coverage_holds, coverage_report, prediction_sets
-from mlsys_assets.offline_evaluation.report.exhibit import Exhibit, findings_table, sentence, table
+from mlsys_assets.offline_evaluation.report.exhibit import MORE, SURE, Exhibit, findings_table, sentence, table
 from mlsys_assets.offline_evaluation.report.quality import curves
 from mlsys_assets.offline_evaluation.report.subject import Asked, Subject
 from mlsys_assets.offline_evaluation.slicing.slices import Slice
@@ -16,6 +17,8 @@ from mlsys_assets.types import Finding, Severity
 
 COUNTS = 0.001
 """A gain of the deciding metric by more data that is worth waiting for."""
+HALF = Support(least_blocks=5)
+"""What half of the recent days must hold."""
 COVERAGE = "conformal_coverage_holds"
 
 
@@ -28,21 +31,24 @@ def how_sure(subject: Subject, asked: Asked) -> Exhibit:
     findings = [residual_miscalibration(report), _coverage(subject, asked), errors.finding]
     bins = table(("foretold", "happened"), [(b.predicted, b.observed) for b in report.bins])
     answer = " ".join(sentence(f.summary) for f in findings)
-    return Exhibit("How sure is it?", answer, (*curves(subject), bins, findings_table(findings)), findings)
+    return Exhibit(SURE, answer, (*curves(subject), bins, findings_table(findings)), findings)
 
 
 def _coverage(subject: Subject, asked: Asked) -> Finding:
-    """Return whether sets learned on validation hold the label as often as they say on recent rows."""
-    rows = subject.recent
-    known = subject.predictor.predict(subject.validation.features, threads=asked.threads)
+    """Return whether sets learned on the first half of the recent days hold the label as often as they say on the rest.
+
+    Of validation the model may have seen: it was stopped there, or calibrated.
+    """
+    rows, score, day = subject.recent, subject.score(), day_blocks(subject.recent.at)
+    later = day > day.max() // 2
     try:
-        sets = prediction_sets(subject.validation.label, known, subject.score())
+        sets = prediction_sets(rows.label[~later], score[~later], score[later])
     except ValueError as error:  # too few rows to promise anything by, or one class: told, not hidden
         return Finding(COVERAGE, True, f"insufficient data: {error}", Severity.WARN)
-    found = coverage_report(
-        rows.label, sets, rows.at, groups=subject.scored[RECENT].groups, seed=asked.seed, support=asked.support
+    groups = {name: inside[later] for name, inside in subject.scored[RECENT].groups.items()}
+    return coverage_holds(
+        coverage_report(rows.label[later], sets, rows.at[later], groups=groups, seed=asked.seed, support=HALF)
     )
-    return coverage_holds(found)
 
 
 def would_more_data_help(subject: Subject, asked: Asked) -> Exhibit:
@@ -52,8 +58,8 @@ def would_more_data_help(subject: Subject, asked: Asked) -> Exhibit:
         curve = study.measure(
             subject.candidate, subject.train, subject.validation, test=subject.recent, full=subject.score()
         )
-    except FitError as error:
-        return Exhibit("Would more data help?", f"insufficient data: a part of it cannot be fitted on: {error}")
+    except (FitError, ValueError) as error:  # too few rows to take any away
+        return Exhibit(MORE, f"insufficient data: a part of it cannot be fitted on: {error}")
     found = extrapolate(curve).worth_waiting(least=COUNTS)
-    return Exhibit("Would more data help?", sentence(found.summary), (curve.plot(), findings_table([found])), (found,),
+    return Exhibit(MORE, sentence(found.summary), (curve.plot(), findings_table([found])), (found,),
                    {"learning curve": curve.thumbnail()})  # fmt: skip

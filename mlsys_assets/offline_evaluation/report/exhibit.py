@@ -7,6 +7,10 @@ from html import escape
 from mlsys_assets.measures.intervals import Estimate
 from mlsys_assets.types import Finding
 
+BETTER, WORSE, SURE = "Is it better?", "Where is it worse?", "How sure is it?"
+WHY, BEHAVES, MORE = "Why does it say so?", "How does it behave?", "Would more data help?"
+COSTS = "What does it cost?"
+
 
 @dataclass(frozen=True)
 class Exhibit:

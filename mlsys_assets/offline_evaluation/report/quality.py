@@ -18,9 +18,9 @@ from mlsys_assets.offline_evaluation.choices.confusion import confusion_table
 from mlsys_assets.offline_evaluation.choices.trade_offs import Option, TradeOffs, interpretability, trade_offs
 from mlsys_assets.offline_evaluation.choices.worth import worth_it
 from mlsys_assets.offline_evaluation.curves import curves_plot
-from mlsys_assets.offline_evaluation.report.exhibit import Exhibit, findings_table, table
+from mlsys_assets.offline_evaluation.report.exhibit import BETTER, COSTS, Exhibit, findings_table, table
 from mlsys_assets.offline_evaluation.report.subject import Asked, Subject
-from mlsys_assets.offline_evaluation.studies.ladder import five_baselines, ladder
+from mlsys_assets.offline_evaluation.studies.ladder import Ladder, Rung, five_baselines, ladder
 from mlsys_assets.types import CHAMPION
 
 LATENCY_ROWS = 2_000
@@ -36,32 +36,36 @@ def is_it_better(subject: Subject, asked: Asked) -> Exhibit:
         support=asked.support,
     )  # fmt: skip
     findings = [five_baselines([c.kind for c in subject.candidates], champion=CHAMPION in subject.predictors)]
-    if asked.worth is not None:
+    if asked.worth is not None and subject.baselines:
         findings.append(
             worth_it(asked.worth, subject.scored[RECENT], subject.baselines, seed=asked.seed, support=asked.support)
         )
-    answer = f"{_against(subject, asked.metric)} Of all candidates: {steps.text()}."
+    answer = f"{_against(subject, asked)} Of all candidates: {steps.text()}."
     parts = (
         table(("against", "test", "metric", f"{subject.challenger} minus it"), rows),
         f"<h3>From simple to complex</h3>{steps.plot()}",
         table(
             ("model", name, "gain over the one before", "chance of it (Holm)", "within noise of the best"),
-            [
-                (r.name, r.found, r.gain, None if r.gain is None else r.gain_p, "yes" if r.within_noise else "no")
-                for r in steps.rungs
-            ],
+            [(r.name, r.found, r.gain, None if r.gain is None else r.gain_p, _near(steps, r)) for r in steps.rungs],
         ),
         findings_table(findings),
     )
-    return Exhibit("Is it better?", answer, parts, findings, {"from simple to complex": steps.thumbnail()})
+    return Exhibit(BETTER, answer, parts, findings, {"from simple to complex": steps.thumbnail()})
 
 
-def _against(subject: Subject, metric: Metric) -> str:
+def _near(steps: Ladder, rung: Rung) -> str | None:
+    if steps.best is None:
+        return None
+    return "yes" if rung.within_noise else "no"
+
+
+def _against(subject: Subject, asked: Asked) -> str:
     """Return in words how it stands to its rival, and what so many days can show."""
-    found = {c.split: c.differences.get(metric.name) for c in subject.comparisons if c.other == subject.rival}
+    metric, rival = asked.metric, subject.rival(asked)
+    found = {c.split: c.differences.get(metric.name) for c in subject.comparisons if c.other == rival}
     told = [f"{_word(metric, e)} on the {split.replace('_', ' ')}" for split, e in found.items() if e is not None]
     numbers = ", ".join(str(e) for e in found.values() if e is not None)
-    said = f"Against {subject.rival}: {' and '.join(told) or 'not compared'} ({metric.name} differs by {numbers})."
+    said = f"Against {rival}: {' and '.join(told) or 'not compared'} ({metric.name} differs by {numbers})."
     recent = found.get(RECENT)
     if recent is None or not recent.sufficient:
         return said
@@ -102,7 +106,7 @@ def what_it_costs(subject: Subject, asked: Asked, meter: Callable[[], float]) ->
         table(("decision", "rows"), said),
         table(("", "precision", "recall", "F1"), by_class),
     )
-    return Exhibit("What does it cost?", answer, parts)
+    return Exhibit(COSTS, answer, parts)
 
 
 def trade_options(subject: Subject, asked: Asked, meter: Callable[[], float]) -> list[Option]:
@@ -117,7 +121,9 @@ def trade_options(subject: Subject, asked: Asked, meter: Callable[[], float]) ->
         spent = (meter() - begun) / max(len(few), 1) * MICROSECONDS
         cost = None
         if asked.costs is not None:
-            cost = estimate(ExpectedCost(asked.costs), label, score, weights=weights, support=asked.support)
+            cost = estimate(
+                ExpectedCost(asked.costs, subject.threshold), label, score, weights=weights, support=asked.support
+            )
         quality = estimate(asked.metric, label, score, weights=weights, support=asked.support)
         size = sum(map(len, to_files(predictor).values()))
         options.append(Option(name, quality, spent, size, interpretability(predictor), cost))

@@ -2,10 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-
-import numpy as np
-from numpy.typing import NDArray
 
 from mlsys_assets.data_sampling.views import OpenedTest, Train, Validation
 from mlsys_assets.measures.costs import CostMatrix
@@ -13,7 +9,7 @@ from mlsys_assets.measures.intervals import Support, bootstrap, day_blocks
 from mlsys_assets.measures.metrics import Floats, Metric, Weights
 from mlsys_assets.models.candidate import Candidate
 from mlsys_assets.models.predictor import Predictor
-from mlsys_assets.offline_evaluation.champion_gate import RECENT, STATIC
+from mlsys_assets.offline_evaluation.champion_gate import RECENT
 from mlsys_assets.offline_evaluation.choices.worth import Worth
 from mlsys_assets.offline_evaluation.comparison import Comparison, Scored
 from mlsys_assets.offline_evaluation.evaluation import Evaluation
@@ -32,6 +28,8 @@ class Asked:
         The first decides.
     slices, finder
         Where to look for what is worse.
+    compared
+        The metric in which slices are held against the champion's.
     costs, worth
         What decisions cost, and what a model must gain to be worth its keep.
     support
@@ -41,6 +39,7 @@ class Asked:
     """
 
     metrics: Sequence[Metric]
+    compared: Metric
     slices: Sequence[Slicing] = ()
     finder: SliceFinder | None = None
     costs: CostMatrix | None = None
@@ -110,28 +109,19 @@ class Subject:
         """The rows of the recent test."""
         return self.tests[RECENT]
 
-    @property
-    def largest(self) -> str:
-        """The test that has the most days: what needs many is told on it."""
-        return max(self.tests, key=lambda name: (len(np.unique(day_blocks(self.tests[name].at))), name == RECENT))
-
     def score(self, test: str = RECENT, model: str | None = None) -> Floats:
         """Return (n,) scores on a test, the challenger's if no other is named."""
         return self.scored[test].scores[model or self.challenger]
 
-    @property
-    def rival(self) -> str:
-        """The champion, or before the first the best of the baselines by the deciding metric, as compared."""
-        return CHAMPION if CHAMPION in self.predictors else self.baselines[-1]
-
-    @cached_property
-    def days(self) -> NDArray[np.intp]:
-        """(n,) the day of each row of the recent test."""
-        return day_blocks(self.recent.at)
+    def rival(self, asked: "Asked") -> str | None:
+        """Return the champion, or before the first the baseline that did best on recent rows; None without either."""
+        if CHAMPION in self.predictors:
+            return CHAMPION
+        sign = -1 if asked.metric.higher_is_better else 1
+        found = {e.model: e.whole[asked.metric.name] for e in self.evaluations if e.split == RECENT}
+        told = {name: sign * found[name].value for name in self.baselines if name in found and found[name].sufficient}
+        return min(told, key=told.__getitem__, default=next(iter(self.baselines), None))
 
     def weights(self, asked: Asked, *, test: str = RECENT) -> Weights:
         """Return the draws of a test's days."""
         return bootstrap(day_blocks(self.tests[test].at, length=asked.support.block), seed=asked.seed)
-
-
-TESTS = (RECENT, STATIC)

@@ -15,7 +15,7 @@ from mlsys_assets.offline_evaluation.studies.repeats import Repeats, TestRows
 from mlsys_assets.types import CHAMPION, Finding, Scalar, Severity
 
 LEVEL = 0.05
-"""The chance that any rung is wrongly found to be behind the best."""
+"""The chance that the simplest of models as good as the best is passed over for one that is not so simple."""
 EXISTING: Final = "existing"
 FIVE: Final[Mapping[str, str]] = {
     "random": "random",
@@ -95,7 +95,7 @@ class Ladder:
                 "found": rung.found.as_dict(),
                 "gain": rung.gain.as_dict() if rung.gain else None,
                 "gain_p": None if rung.gain_p != rung.gain_p else rung.gain_p,
-                "within_noise": rung.within_noise,
+                "within_noise": rung.within_noise if self.best else None,
             }
             for rung in self.rungs
         ]

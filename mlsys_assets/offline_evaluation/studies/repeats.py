@@ -57,8 +57,13 @@ class TestRows:
             raise ValueError("there are no scores to measure; give those of one seed or more")
         for score in scores:
             require_rows(self.label, score, what="a model")
-        values = np.array([value(metric, self.label, score) for score in scores])
-        by_seed = np.array([metric.draws(self.label, score, self.weights) for score in scores])
+        try:
+            values = np.array([value(metric, self.label, score) for score in scores])
+            by_seed = np.array([metric.draws(self.label, score, self.weights) for score in scores])
+        except Exception as error:  # noqa: BLE001 - a metric may be anybody's: it is named, and others still come
+            note = f"{metric.name}: {type(error).__name__}: {error}"
+            untold = Estimate.untold(self.label, len(np.unique(self.weights.block)), note=note)
+            return Repeats(metric, np.full(len(scores), np.nan), np.full(len(self.weights.counts), np.nan), untold)
         # How much it rests on is the same for every metric: the one that costs least is asked.
         like = estimate(Brier(), self.label, scores[0], weights=self.weights, support=self.support)
         return Repeats(metric, values, self._drawn(values, by_seed), like)

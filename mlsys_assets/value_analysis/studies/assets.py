@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import dagster as dg
 
@@ -13,6 +13,7 @@ from mlsys_assets.decision_step import DecisionStep
 from mlsys_assets.ledger import CHALLENGER, TRAINING_SET
 from mlsys_assets.models.candidate import Candidate
 from mlsys_assets.offline_evaluation.findings import STUDIED
+from mlsys_assets.offline_evaluation.report.certainty import COUNTS
 from mlsys_assets.offline_evaluation.studies.extrapolation import extrapolate
 from mlsys_assets.offline_evaluation.studies.learning_curve import LearningCurveStudy, thinned
 from mlsys_assets.retraining.freshness import FreshnessStudy, windows_before
@@ -55,14 +56,17 @@ class _Rows:
 
     def __init__(self, step: DecisionStep, config: StudyConfig) -> None:
         self.system, self.config = step.system, config
-        self.split: Split = step.split(step.training_rows())
-        self.test: OpenedTest = self.split.recent_test.open(step.record_read, models="", reason=STUDIED)
+        wrong = [name for name in ("seeds", "window_days", "step_days") if getattr(config, name) < 1]
+        if wrong:
+            raise dg.Failure(f"{', '.join(wrong)} must be at least 1")
         chosen = config.candidate or next(iter(d.evidence["challenger"] for d in step.standing(CHALLENGER)), "")
         own = [c for c in step.system.candidates if c.name == chosen or (not chosen and not c.baseline)]
         if not own:
             named = ", ".join(c.name for c in step.system.candidates)
             raise dg.Failure(f"no candidate is named {chosen!r}; there are {named}")
         self.candidate: Candidate = own[-1]
+        self.split: Split = step.split(step.training_rows())
+        self.test: OpenedTest = self.split.recent_test.open(step.record_read, models="", reason=STUDIED)
         self.seeds = tuple(range(step.system.seed, step.system.seed + config.seeds))
 
 
@@ -86,7 +90,7 @@ def _study(system: MLSystem, name: str, description: str, measure: Study) -> dg.
 def _curve(rows: _Rows) -> Shown:
     study = LearningCurveStudy(rows.system.metrics[0], seeds=rows.seeds, support=rows.system.gates.support)
     curve = study.measure(rows.candidate, rows.split.train, rows.split.validation, test=rows.test)
-    told = extrapolate(curve).worth_waiting(least=0.0)
+    told = extrapolate(curve).worth_waiting(least=COUNTS)
     sizes = [(point.rows, point.days, str(point.estimate)) for point in curve.points]
     return {
         "what more would bring": told.summary,
@@ -98,10 +102,12 @@ def _curve(rows: _Rows) -> Shown:
 def _freshness(rows: _Rows) -> Shown:
     length, step = timedelta(days=rows.config.window_days), timedelta(days=rows.config.step_days)
     train = rows.split.train
-    end, start = train.window.end, rows.system.calendar.start
+    end = train.window.end
+    start = train.at.min().astype("datetime64[s]").item().replace(tzinfo=UTC) if len(train) else end
     count = max(min(WINDOWS, 1 + (end - start - length) // step), 0)
     if count < LEAST_WINDOWS:
-        return {"freshness": f"insufficient data: {end - start} of training data hold no two windows of {length}"}
+        told = f"insufficient data: {(end - start).days} days of training data hold no two windows of {length.days}"
+        return {"freshness": told}
     windows = windows_before(end, length=length, step=step, count=count)
     study = FreshnessStudy(windows, rows.system.metrics[0], rows.seeds, support=rows.system.gates.support)
     found = study.measure(rows.candidate, train, rows.split.validation, test=rows.test)
