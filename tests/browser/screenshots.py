@@ -109,6 +109,14 @@ def challengers(browser: Browser, address: str, file: Path) -> None:
     keep(pages.page, file)
 
 
+def report(browser: Browser, home: Path, file: Path) -> None:
+    """Show the page of the last challenger of the life."""
+    last = max(home.glob("mlartifacts/*/*/artifacts/evaluation.html"), key=lambda page: page.stat().st_mtime)
+    page = tab(browser, 1060, 1150)
+    page.goto(last.as_uri())
+    keep(page, file)
+
+
 def main() -> None:
     home, folder = Path(sys.argv[1]).absolute(), Path(sys.argv[2])
     with (
@@ -121,6 +129,7 @@ def main() -> None:
         decision(browser, at.dagster, folder / "retraining.png")
         check(browser, at.dagster, folder / "check.png")
         challengers(browser, at.mlflow, folder / "challengers.png")
+        report(browser, home, folder / "challenger_report.png")
 
 
 if __name__ == "__main__":

@@ -221,8 +221,35 @@ def test_the_static_test_decides_alone_only_where_it_can() -> None:
     assert ask(Gates(), of(thin[RECENT], whole[STATIC])).verdict is Verdict.INSUFFICIENT_DATA
     for recent, static in ((thin[RECENT], thin[STATIC]), (whole[RECENT], thin[STATIC])):
         assert ask(alone, of(recent, static)).verdict is Verdict.INSUFFICIENT_DATA
+    nowhere = Case("model", [], [compare(thin[RECENT], ("model", "prior"), MEASURED)])
+    assert ask(alone, nowhere).verdict is Verdict.INSUFFICIENT_DATA  # there is no static test that could
     poor = replace(whole[STATIC], scores=dict(whole[STATIC].scores) | {"model": 1 - whole[STATIC].scores["model"]})
     assert ask(alone, of(thin[RECENT], poor)).verdict is Verdict.FAIL
+
+
+def test_each_test_has_a_margin_of_its_own() -> None:
+    found = case(skill=0.6, champion=True)  # worse by a few hundredths on both
+    losses = [c.differences["log_loss"] for c in found.champion]
+    assert all(0.005 < e.high < 0.2 for e in losses)
+    for recent, static, failed in ((0.2, 0.0, STATIC), (0.0, 0.2, RECENT)):
+        verdict = ask(Gates(champion=NonInferiority(recent=recent, static=static)), found)
+        assert verdict.verdict is Verdict.FAIL
+        assert f"champion's on {failed}" in verdict.reason
+        assert verdict.reason.count("may be worse") == 1
+    assert ask(Gates(champion=NonInferiority(recent=0.2, static=0.2)), found).passed
+
+
+def test_a_slice_is_worse_whichever_way_is_up() -> None:
+    test = scored(RECENT)
+    rows = np.arange(len(test.label)) % 4 == 0
+    model = np.where(rows, 1 - test.scores["champion"], test.scores["champion"])
+    test = replace(test, scores=dict(test.scores) | {"model": model}, groups={"g=0": rows, "g=1": ~rows})
+    found = compare(test, ("model", "champion"), MEASURED, by_slice=PrAuc(), support=Support(20))
+    gates = Gates(champion=NonInferiority(PrAuc(), recent=1.0, static=1.0), slice_margin=0.05)
+    verdict = ask(gates, replace(case(champion=True), champion=[found]))
+    assert verdict.verdict is Verdict.FAIL
+    assert f"pr_auc for g=0 on {RECENT} is worse" in verdict.reason
+    assert "g=1" not in verdict.reason
 
 
 def test_superiority_cannot_be_shown_by_the_static_test() -> None:
