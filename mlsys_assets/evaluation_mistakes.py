@@ -6,12 +6,13 @@ from mlsys_assets.mistakes import alike, not_one, sound
 from mlsys_assets.offline_evaluation.behavior.behavioral_tests import BehavioralTest
 from mlsys_assets.offline_evaluation.choices.thresholds import ThresholdPolicy
 from mlsys_assets.offline_evaluation.choices.worth import Worth
+from mlsys_assets.offline_evaluation.confidence.confidence import Abstention
 from mlsys_assets.offline_evaluation.slicing.fairness import Fairness
 from mlsys_assets.offline_evaluation.slicing.slice_finder import SliceFinder
 from mlsys_assets.offline_evaluation.slicing.slices import Slicing
 from mlsys_assets.system import MLSystem
 
-PARTS = {"slice_finder": SliceFinder, "threshold": ThresholdPolicy, "worth": Worth}
+PARTS = {"slice_finder": SliceFinder, "threshold": ThresholdPolicy, "worth": Worth, "abstention": Abstention}
 """What a system may have one of."""
 
 
@@ -36,5 +37,7 @@ def evaluation_mistakes(system: MLSystem, columns: Sequence[str], request: Seque
     for rule in fairness:
         yield from rule.mistakes(columns)
     yield from alike("behavioral or fairness test", [one.name for one in (*behavior, *fairness)])
-    for one in (*sound(system.threshold, ThresholdPolicy), *sound(system.worth, Worth)):
+    for one in (
+        *sound(system.threshold, ThresholdPolicy), *sound(system.worth, Worth), *sound(system.abstention, Abstention)
+    ):  # fmt: skip
         yield from one.mistakes()

@@ -18,6 +18,7 @@ from mlsys_assets.models.candidate import Candidate
 from mlsys_assets.offline_evaluation.behavior.behavioral_tests import BehavioralTest
 from mlsys_assets.offline_evaluation.choices.thresholds import ThresholdPolicy
 from mlsys_assets.offline_evaluation.choices.worth import Worth
+from mlsys_assets.offline_evaluation.confidence.confidence import Abstention
 from mlsys_assets.offline_evaluation.gates import Gates
 from mlsys_assets.offline_evaluation.slicing.fairness import Fairness
 from mlsys_assets.offline_evaluation.slicing.slice_finder import SliceFinder
@@ -120,6 +121,9 @@ class MLSystem:
         How the score is chosen, on validation, from which on one acts; that of ``costs``, if not declared.
     worth
         What a model must gain over the best baseline to be worth its keep; None: not asked.
+    abstention
+        What a request costs that is left to others, so that none is decided whose score tells too little; None: none
+        is left.
     unequal
         Which candidates were given more than others, and why they are compared nevertheless.
     gates
@@ -160,6 +164,7 @@ class MLSystem:
     fairness: tuple[Fairness, ...] = ()
     threshold: ThresholdPolicy | None = None
     worth: Worth | None = None
+    abstention: Abstention | None = None
     unequal: tuple[Unequal, ...] = ()
     triggers: tuple[Trigger, ...] = ()
     retraining: Retraining = Retraining()

@@ -42,6 +42,8 @@ CHECKS = {
     RESIDUAL: "What is foretold of recent rows happens.",
     COVERAGE: "Sets that are to hold the label nine times of ten do so on recent rows.",
     "errors_are_independent": "Errors of neighbouring hours have nothing to do with each other.",
+    "unseen_rows_resemble_training_rows": "Recent rows cannot be told from those that were trained on.",
+    "sums_of_days_are_normal": "Differences of a day's losses are near enough to normal for Student's t.",
     MORE_DATA: "Twice the data would surely gain less than counts.",
 }
 """What every report finds; none of it stops anything."""
@@ -142,6 +144,7 @@ def _asked(system: MLSystem) -> Asked:
         finder=system.slice_finder,
         costs=system.costs,
         worth=system.worth,
+        abstention=system.abstention,
         support=system.gates.support,
         seed=system.seed,
         threads=system.threads,

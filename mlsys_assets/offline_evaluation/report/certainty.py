@@ -1,8 +1,12 @@
 """How sure are we: calibration, coverage, dependence, and whether more data would help."""
 
 from mlsys_assets.measures.intervals import Support, day_blocks
+from mlsys_assets.measures.metrics import log_losses
 from mlsys_assets.models.candidate import FitError
+from mlsys_assets.models.gradient_boosting import LightGBM
+from mlsys_assets.offline_evaluation.assumptions.adversarial_validation import adversarial_validation
 from mlsys_assets.offline_evaluation.assumptions.independence import dependence
+from mlsys_assets.offline_evaluation.assumptions.normality import normality
 from mlsys_assets.offline_evaluation.behavior.sensor_noise import Readings
 from mlsys_assets.offline_evaluation.champion_gate import RECENT
 from mlsys_assets.offline_evaluation.confidence.calibration import calibration_report, residual_miscalibration
@@ -17,6 +21,10 @@ from mlsys_assets.types import Finding, Severity
 
 COUNTS = 0.001
 """A gain of the deciding metric by more data that is worth waiting for."""
+ADVERSARY = LightGBM(rounds=30, leaves=15, column_share=0.3)
+"""Tells rows apart, if they can be."""
+FIRST = 3
+"""So many findings are the answer; the others are in the table."""
 HALF = Support(least_blocks=5)
 """What half of the recent days must hold."""
 COVERAGE = "conformal_coverage_holds"
@@ -28,10 +36,24 @@ def how_sure(subject: Subject, asked: Asked) -> Exhibit:
     report = calibration_report(rows.label, score, rows.at, seed=asked.seed, support=asked.support)
     columns = [one.columns[0] for one in asked.slices if isinstance(one, Slice) and len(one.columns) == 1]
     errors = dependence(rows, score, readings=Readings(columns[0] if columns else None))
-    findings = [residual_miscalibration(report), _coverage(subject, asked), errors.finding]
+    findings = [
+        residual_miscalibration(report), _coverage(subject, asked), errors.finding, *_assumed(subject, asked)
+    ]  # fmt: skip
     bins = table(("foretold", "happened"), [(b.predicted, b.observed) for b in report.bins])
-    answer = " ".join(sentence(f.summary) for f in findings)
+    answer = " ".join(sentence(f.summary) for f in findings[:FIRST])
     return Exhibit(SURE, answer, (*curves(subject), bins, findings_table(findings)), findings)
+
+
+def _assumed(subject: Subject, asked: Asked) -> list[Finding]:
+    """Return whether recent rows are like those trained on, and whether sums of days are as the intervals take them."""
+    told = adversarial_validation((subject.train, subject.recent), ADVERSARY, seed=asked.seed, threads=asked.threads)
+    found = [told.finding]
+    rival = subject.rival(asked)
+    if rival is not None:
+        label = subject.recent.label
+        apart = log_losses(label, subject.score()) - log_losses(label, subject.score(model=rival))
+        found.append(normality(apart, day_blocks(subject.recent.at)).finding)
+    return found
 
 
 def _coverage(subject: Subject, asked: Asked) -> Finding:

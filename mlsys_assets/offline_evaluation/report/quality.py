@@ -17,6 +17,7 @@ from mlsys_assets.offline_evaluation.champion_gate import RECENT
 from mlsys_assets.offline_evaluation.choices.confusion import confusion_table
 from mlsys_assets.offline_evaluation.choices.trade_offs import Option, TradeOffs, interpretability, trade_offs
 from mlsys_assets.offline_evaluation.choices.worth import worth_it
+from mlsys_assets.offline_evaluation.confidence.confidence import Abstention
 from mlsys_assets.offline_evaluation.curves import curves_plot
 from mlsys_assets.offline_evaluation.report.exhibit import BETTER, COSTS, Exhibit, findings_table, table
 from mlsys_assets.offline_evaluation.report.subject import Asked, Subject
@@ -106,7 +107,25 @@ def what_it_costs(subject: Subject, asked: Asked, meter: Callable[[], float]) ->
         table(("decision", "rows"), said),
         table(("", "precision", "recall", "F1"), by_class),
     )
+    if asked.abstention is not None:
+        told, shown = _left_to_others(subject, asked, asked.abstention)
+        answer, parts = f"{answer} {told}", (*parts, shown)
     return Exhibit(COSTS, answer, parts)
+
+
+def _left_to_others(subject: Subject, asked: Asked, abstention: Abstention) -> tuple[str, str]:
+    """Return what leaving the least certain requests to others saves: in a sentence, and as a table."""
+    valid = subject.validation
+    band = abstention.band(valid.label, subject.predictor.predict(valid.features, threads=asked.threads))
+    rows = subject.recent
+    found = abstention.report(rows.label, subject.score(), rows.at, band=band, seed=asked.seed, support=asked.support)
+    told = (
+        f"Leaving scores from {band.low:.3f} to {band.high:.3f} to others, {found.share:.0%} of all at "
+        f"{abstention.price:g} each, saves {found.saved} a request."
+    )
+    return told, table(
+        ("left to others", "cost of a request", "saved"), [(f"{found.share:.1%}", found.cost, found.saved)]
+    )
 
 
 def trade_options(subject: Subject, asked: Asked, meter: Callable[[], float]) -> list[Option]:

@@ -12,6 +12,7 @@ from mlsys_assets.models.predictor import Predictor
 from mlsys_assets.offline_evaluation.champion_gate import RECENT
 from mlsys_assets.offline_evaluation.choices.worth import Worth
 from mlsys_assets.offline_evaluation.comparison import Comparison, Scored
+from mlsys_assets.offline_evaluation.confidence.confidence import Abstention
 from mlsys_assets.offline_evaluation.evaluation import Evaluation
 from mlsys_assets.offline_evaluation.slicing.slice_finder import SliceFinder
 from mlsys_assets.offline_evaluation.slicing.slices import Slicing
@@ -30,8 +31,8 @@ class Asked:
         Where to look for what is worse.
     compared
         The metric in which slices are held against the champion's.
-    costs, worth
-        What decisions cost, and what a model must gain to be worth its keep.
+    costs, worth, abstention
+        What decisions cost, what a model must gain to be worth its keep, and what a request costs that is left.
     support
         What must be there before a number is believed.
     seed, threads
@@ -44,6 +45,7 @@ class Asked:
     finder: SliceFinder | None = None
     costs: CostMatrix | None = None
     worth: Worth | None = None
+    abstention: Abstention | None = None
     support: Support = field(default_factory=Support)
     seed: int = 0
     threads: int = 1

@@ -8,13 +8,14 @@ from mlsys_assets.offline_evaluation.report.exhibit import BEHAVES, WHY, WORSE, 
 from mlsys_assets.offline_evaluation.report.quality import spans
 from mlsys_assets.offline_evaluation.report.subject import Asked, Subject
 from mlsys_assets.offline_evaluation.slicing.decision_rates import decisions
-from mlsys_assets.offline_evaluation.slicing.error_analysis import Quadrants
+from mlsys_assets.offline_evaluation.slicing.error_analysis import Quadrants, worst_rows
 from mlsys_assets.offline_evaluation.slicing.excess_loss import surprise
 from mlsys_assets.offline_evaluation.slicing.isolation import Isolation
 from mlsys_assets.offline_evaluation.slicing.simpson import models_by_group
 from mlsys_assets.offline_evaluation.slicing.slice_plot import slice_plot
 from mlsys_assets.types import CHAMPION, Finding
 
+MOST_ROWS = 5
 MOST_COLUMNS = 15
 """Columns shown by importance."""
 
@@ -46,6 +47,10 @@ def where_is_it_worse(subject: Subject, asked: Asked) -> Exhibit:
             findings.append(_agreement(subject, asked, rival))
             words.append(findings[-1].summary)
     pictures = {f"{asked.compared.name} minus the champion's by slice": small} if small else {}
+    worst = worst_rows(rows, subject.score(), n=MOST_ROWS)
+    parts.append("<h3>The rows that were foretold worst</h3>")
+    shown_rows = [(r["id"], f"{r['at']:%Y-%m-%d %H:%M}", r["label"], r["score"]) for r in worst.to_pylist()]
+    parts.append(table(("row", "predicted at", "label", "score"), shown_rows))
     answer = " ".join(map(sentence, words)) or "No slices are declared."
     parts.append(findings_table(findings))
     return Exhibit(WORSE, answer, parts, findings, pictures)

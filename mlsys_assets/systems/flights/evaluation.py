@@ -1,6 +1,7 @@
 """How a model of flights is judged: what it must beat, how it must behave, and where it is looked at closely."""
 
 from mlsys_assets import (
+    Abstention,
     ByCost,
     CostMatrix,
     Directional,
@@ -61,4 +62,6 @@ BEHAVIOR = (
 FAIRNESS = (Fairness(Slice("carrier"), (TruePositiveRate(),), at_most=0.4),)
 """Who flies with one carrier is to be warned nearly as often as who flies with another."""
 THRESHOLD = ByCost(COSTS)
+ABSTENTION = Abstention(price=8.0, costs=COSTS)
+"""Somebody at the gate looks for himself: eight dollars of his time."""
 WORTH = Worth(LogLoss(), least_gain=0.005, costs=COSTS, price=0.01)

@@ -30,6 +30,7 @@ from mlsys_assets import (
     utc,
 )
 from mlsys_assets.systems.flights.evaluation import (
+    ABSTENTION,
     BASELINES,
     BEHAVIOR,
     COSTS,
@@ -86,6 +87,7 @@ def build_system(files: FlightsFiles) -> MLSystem:
         fairness=FAIRNESS,
         threshold=THRESHOLD,
         worth=WORTH,
+        abstention=ABSTENTION,
         gates=Gates(champion=NonInferiority(recent=0.01, static=0.01), slice_margin=0.05),
         triggers=(monthly, labels, worse, shifted),
         retraining=Retraining(
