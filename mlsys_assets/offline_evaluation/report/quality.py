@@ -101,15 +101,15 @@ def what_it_costs(subject: Subject, asked: Asked, meter: Callable[[], float]) ->
     said = [(f"said 1, is {c}", n) for c, n in ((1, confusion.true_positive), (0, confusion.false_positive))]
     said += [(f"said 0, is {c}", n) for c, n in ((1, confusion.false_negative), (0, confusion.true_negative))]
     by_class = [(f"class {c}", *e.values()) for c, e in confusion.by_class.items()]
-    parts = (
+    parts = [
         _trade_table(found),
         f"<h3>Decisions from {subject.threshold:.3f} on</h3>",
         table(("decision", "rows"), said),
         table(("", "precision", "recall", "F1"), by_class),
-    )
+    ]
     if asked.abstention is not None:
         told, shown = _left_to_others(subject, asked, asked.abstention)
-        answer, parts = f"{answer} {told}", (*parts, shown)
+        answer, parts = f"{answer} {told}", [*parts, shown]
     return Exhibit(COSTS, answer, parts)
 
 
