@@ -36,7 +36,7 @@ class Normality:
 
     @property
     def skewness_of_mean(self) -> float:
-        """The skewness of the mean of so many blocks: what makes an interval of ± 1.96 errors lopsided."""
+        """The skewness of the mean of so many blocks: it makes an interval of errors to each side lopsided."""
         return float(self.skewness / np.sqrt(self.blocks)) if self.blocks else float(np.nan)
 
     @property
@@ -51,7 +51,11 @@ class Normality:
             f"sums of {self.blocks} days have skewness {self.skewness:.2f} and excess kurtosis {self.kurtosis:.2f} "
             f"(p {self.jarque_bera:.2g} and {self.dagostino:.2g}); their mean has skewness {self.skewness_of_mean:.2f}"
         )
-        advice = "" if normal else ": take percentiles of bootstrap draws, not ± 1.96 standard errors"
+        advice = (
+            ""
+            if normal
+            else ": an interval by Student's t on days is then approximate; believe a narrow result only with more days"
+        )
         evidence = {
             "skewness": self.skewness, "kurtosis": self.kurtosis, "Jarque–Bera p": self.jarque_bera,
             "D'Agostino p": self.dagostino, "skewness of mean": self.skewness_of_mean, "days": self.blocks,

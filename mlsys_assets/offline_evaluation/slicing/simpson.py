@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlsys_assets.measures.intervals import Estimate, Support, difference
+from mlsys_assets.measures.intervals import Estimate, Support, difference, spread
 from mlsys_assets.measures.metrics import Floats, Metric, Weights
-from mlsys_assets.offline_evaluation.slicing.mean_difference import means_apart, percentiles
+from mlsys_assets.offline_evaluation.slicing.mean_difference import means_apart
 from mlsys_assets.types import Finding, Scalar, Severity
 
 LEAST_COVERED = 0.5
@@ -154,7 +154,8 @@ def _stratified(
     below = (counts * known).sum(axis=0)
     mixed = np.divide(summed, below, out=np.full(len(below), np.nan), where=below > 0)
     value = sum(v * n for v, _, _, n in parts) / size
-    adjusted = Estimate(value, *percentiles(mixed), size, whole.positives, whole.blocks)
+    like = Estimate(np.nan, np.nan, np.nan, size, whole.positives, whole.blocks)
+    adjusted = spread(value, mixed, like=like)
     return StratifiedDifference(whole, adjusted, groups, size / rows)
 
 

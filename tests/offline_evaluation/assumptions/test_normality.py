@@ -38,7 +38,7 @@ def test_many_rows_a_day_make_its_sum_normal():
 
 def test_what_to_do_is_said():
     found = normality(np.random.default_rng(4).exponential(size=200), np.arange(200)).finding
-    assert "take percentiles of bootstrap draws" in found.summary
+    assert "Student's t on days is then approximate" in found.summary
     assert found.evidence["days"] == 200
 
 
