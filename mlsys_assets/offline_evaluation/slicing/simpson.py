@@ -52,10 +52,15 @@ class StratifiedDifference:
 
     @property
     def is_reversed(self) -> bool:
-        """Whether the whole is surely better or worse, and the groups together, or most of them surely, are not."""
+        """Whether the whole is surely better or worse, and the groups together, or most of them, surely the other."""
         if not self.sufficient or not _is_clear(self.whole):
             return False
-        return self.adjusted.value * self.whole.value < 0 or self.surely_reversed > MOST_REVERSED
+        return (_is_clear(self.adjusted) and self._turns) or self.surely_reversed > MOST_REVERSED
+
+    @property
+    def _turns(self) -> bool:
+        """Whether the groups together lie on the other side of 0 than the whole."""
+        return self.adjusted.value * self.whole.value < 0
 
     @property
     def sufficient(self) -> bool:
@@ -76,6 +81,8 @@ class StratifiedDifference:
                 f"; {self.surely_reversed:.0%} of the rows are in groups that surely go the other way: "
                 f"the whole tells of the mixture, so decide by {by}"
             )
+        elif self._turns:
+            told += "; not told apart: by the intervals, the two may lie on one side of 0"
         return Finding(FINDING, not self.is_reversed, told, Severity.WARN, evidence)
 
 

@@ -60,6 +60,16 @@ def test_a_treatment_that_is_better_for_every_patient_looks_worse() -> None:
     assert apart({k: tuple((8 * h, 8 * n) for h, n in v) for k, v in STONES.items()}).is_reversed
 
 
+def test_groups_that_may_go_either_way_reverse_nothing() -> None:
+    """The whole is surely above 0; within the groups 1 in 100 fewer is well within chance."""
+    found = apart({"x": ((360, 400), (91, 100)), "y": ((10, 100), (44, 400))})
+    assert found.whole.low > 0
+    assert found.adjusted.value < 0 < found.adjusted.high
+    assert not found.is_reversed
+    assert found.finding().passed
+    assert "not told apart" in found.finding().summary
+
+
 def test_the_interval_of_a_difference_is_that_of_two_independent_rates() -> None:
     found = apart({"all": ((300, 600), (200, 600))}).whole
     spread = np.sqrt(0.25 / 600 + (1 / 3) * (2 / 3) / 600)
