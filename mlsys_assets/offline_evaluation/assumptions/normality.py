@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mlsys_assets.measures.intervals import require_rows
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.offline_evaluation.assumptions.independence import ALPHA
 from mlsys_assets.types import Finding, Severity
@@ -67,8 +68,7 @@ def normality(values: Floats, block: NDArray[np.intp]) -> Normality:
     """Return how near to normal the sums of (n,) values by block are, as differences of two models' losses by day."""
     from scipy import stats
 
-    if wrong := int((~np.isfinite(values)).sum()):
-        raise ValueError(f"{wrong} of {len(values)} values are not finite; leave out rows without a label")
+    require_rows(block.astype(float), values, what="days as labels, values as scores", probabilities=False)
     _, block = np.unique(block, return_inverse=True)
     sums = np.bincount(block, weights=values - values.mean()) if len(values) else values
     if len(sums) < LEAST_SUMS or np.ptp(sums) == 0:

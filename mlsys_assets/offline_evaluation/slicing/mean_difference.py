@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mlsys_assets.measures.intervals import Estimate, Support, spread
+from mlsys_assets.measures.intervals import Estimate, Support, require_rows, spread
 from mlsys_assets.measures.metrics import Floats, Weights
 
 
@@ -17,7 +17,7 @@ def means_apart(
     Parameters
     ----------
     values
-        (n,) such as 0 or 1, or a loss.
+        (n,) such as 0 or 1, or a loss; ValueError is raised for any that is not finite.
     first
         (n,) which rows are the first; ValueError is raised if the lengths differ.
     weights
@@ -29,6 +29,7 @@ def means_apart(
     if not len(values) == len(first) == len(weights.block):
         told = f"{len(values)} values, {len(first)} rows dealt to the two and {len(weights.block)} weights"
         raise ValueError(f"{told}; there must be one of each a row")
+    require_rows(values, first.astype(float), what="a difference of means", probabilities=False)
     needed = support or Support()
     sides = (first, ~first)
     rows, blocks = (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlsys_assets.measures.intervals import Estimate, Support, difference, spread
+from mlsys_assets.measures.intervals import Estimate, Support, difference, require_rows, spread
 from mlsys_assets.measures.metrics import Floats, Metric, Weights
 from mlsys_assets.offline_evaluation.slicing.mean_difference import means_apart
 from mlsys_assets.types import Finding, Scalar, Severity
@@ -100,7 +100,11 @@ def models_by_group(
     A mean over rows, such as log loss, cannot reverse as a whole: it is the mean of its groups. It can still be worse
     in most of them. A metric that compares rows, such as the AUC, can reverse: whoever tells groups apart ranks well
     on the whole without telling rows of a group apart.
+
+    Raises ValueError for labels and scores that are not finite or not of the same rows.
     """
+    for score in scores:
+        require_rows(label, score, what="a difference by group", probabilities=False)
     whole = difference(metric, label, scores, weights=weights, support=support)
     found, parts = {}, []
     for name, rows in groups:

@@ -37,6 +37,12 @@ def test_a_side_without_support_is_insufficient_data() -> None:
     assert not means_apart(values, first & False, weights=weights, support=Support(0))[0].sufficient
 
 
+def test_values_that_are_not_finite_are_refused() -> None:
+    values = np.array([1.0, np.nan, 2.0])
+    with pytest.raises(ValueError, match="a difference of means: 1 labels or scores are not finite"):
+        means_apart(values, values > 1, weights=bootstrap(np.arange(3), seed=0))
+
+
 def test_days_are_counted_on_each_side() -> None:
     """Of 30 days one side has rows on six: what all days tell of the other says nothing of it."""
     day = np.repeat(np.arange(30), 50)

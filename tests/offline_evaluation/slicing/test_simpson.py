@@ -158,6 +158,11 @@ def test_worse_in_most_groups_and_better_in_one_is_found_in_a_mean_too() -> None
 def test_rows_that_do_not_fit_together_are_refused() -> None:
     with pytest.raises(ValueError, match="3 values, 2 rows dealt to the two and 3 weights"):
         means_by_group(np.zeros(3), np.zeros(2, dtype=bool), [], weights=bootstrap(np.arange(3), seed=0))
+    label, weights = np.array([0.0, 1.0, 1.0]), bootstrap(np.arange(3), seed=0)
+    with pytest.raises(ValueError, match="by group: 2 scores for 3 labels"):
+        models_by_group(Brier(), label, (label, label[:2]), [], weights=weights)
+    with pytest.raises(ValueError, match="by group: 1 labels or scores are not finite"):
+        models_by_group(Brier(), label, (np.array([0.1, np.nan, 0.3]), label), [], weights=weights)
     empty = means_by_group(np.zeros(0), np.zeros(0, dtype=bool), [], weights=bootstrap(np.zeros(0, int), seed=0))
     assert empty.finding().passed
     assert not empty.sufficient
