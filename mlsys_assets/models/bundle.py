@@ -97,4 +97,7 @@ def _read(kind: str, files: Mapping[str, bytes], begins: str = "", *, depth: int
     if absent := [begins + name for name in known.files if name not in files]:
         raise BundleError(f"a {kind} bundle without {absent}; it has {sorted(begins + name for name in files)}")
     own = {n: data for n, data in files.items() if n in known.files or (known.within and n.startswith(known.within))}
-    return known.read(own, partial(_read, depth=depth + 1))
+    predictor = known.read(own, partial(_read, depth=depth + 1))
+    if predictor.kind != kind:
+        raise BundleError(f"a {kind} bundle whose files say that it is {predictor.kind!r}")
+    return predictor

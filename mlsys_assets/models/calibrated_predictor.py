@@ -9,8 +9,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from mlsys_assets.models.linear_predictor import logistic
+from mlsys_assets.models.booster_predictor import BoosterPredictor
+from mlsys_assets.models.explanation import Contributions
+from mlsys_assets.models.linear_predictor import LinearPredictor, logistic
 from mlsys_assets.models.log_odds import EDGE, log_odds
+from mlsys_assets.models.margin_predictor import MarginPredictor
 from mlsys_assets.models.predictor import BundleError, Predictor, ReadKind, Rows, decode, encode
 
 CALIBRATOR: Final = "calibrator.json"
@@ -58,6 +61,8 @@ class StepMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="step
 
 
 ScoreMap: TypeAlias = SigmoidMap | StepMap
+AddsLogOdds: TypeAlias = LinearPredictor | BoosterPredictor | MarginPredictor
+"""Models whose columns add up to log odds."""
 
 
 def read_map(text: str) -> ScoreMap:
@@ -109,4 +114,24 @@ class CalibratedPredictor:
         if content.within == cls.kind:
             raise BundleError(f"{CALIBRATOR} names a model within that is calibrated already")
         within = {name.removeprefix(WITHIN): data for name, data in files.items() if name.startswith(WITHIN)}
-        return cls(read(content.within, within, WITHIN), content.calibration)
+        return calibrated(read(content.within, within, WITHIN), content.calibration)
+
+
+@dataclass(frozen=True, eq=False)
+class ExplainedCalibratedPredictor(CalibratedPredictor):
+    """A calibrated model of which each column's part is known: a line in log odds scales and moves the parts within."""
+
+    within: AddsLogOdds
+    calibration: SigmoidMap
+
+    def contributions(self, rows: Rows, *, threads: int = 1) -> Contributions:
+        """Return what each column adds to the log odds, where they are not so far out that the map is level."""
+        found, line = self.within.contributions(rows, threads=threads), self.calibration
+        return Contributions(found.columns, line.slope * found.base + line.intercept, line.slope * found.values)
+
+
+def calibrated(within: Predictor, calibration: ScoreMap) -> CalibratedPredictor:
+    """Return the calibrated model: one that explains itself where the map is a line in the model's own log odds."""
+    if isinstance(calibration, SigmoidMap) and isinstance(within, AddsLogOdds):
+        return ExplainedCalibratedPredictor(within, calibration)
+    return CalibratedPredictor(within, calibration)

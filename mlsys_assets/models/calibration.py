@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 from mlsys_assets.data_sampling.views import Train, Validation
 from mlsys_assets.measures.intervals import LEAST_OF_EACH_CLASS
 from mlsys_assets.mistakes import not_one, out_of_range
-from mlsys_assets.models.calibrated_predictor import CalibratedPredictor, ScoreMap, SigmoidMap, StepMap, read_map
+from mlsys_assets.models.calibrated_predictor import (
+    CalibratedPredictor,
+    ScoreMap,
+    SigmoidMap,
+    StepMap,
+    calibrated,
+    read_map,
+)
 from mlsys_assets.models.candidate import Candidate, FitError, Fitted, Recipe, check_train, check_validation
 from mlsys_assets.models.log_odds import fit_lines, log_odds
 from mlsys_assets.types import Scalar
@@ -192,7 +199,7 @@ class Calibrated:
         declared: dict[str, Scalar] = {"calibration_method": self.method.name, "calibration_share": self.share}
         return Fitted(
             self.name,
-            CalibratedPredictor(within.predictor, learned),
+            calibrated(within.predictor, learned),
             params={**within.params, **declared, **rows},
             recipe={**within.recipe, CALIBRATION: msgspec.json.encode(learned).decode()},
             loss_curve=within.loss_curve,

@@ -1,9 +1,9 @@
 """The first parse of a Booster text, in a process that may die of it.
 
 LightGBM 4.7 aborts on most truncated texts, and reads out of bounds before it does. So a text is
-checked for completeness as plain text, then parsed and run by a child, and only then here. The
-child is this very file run as a script: it loads LightGBM's library by ctypes and nothing else,
-which costs some 50 ms where ``import lightgbm`` costs seconds.
+checked for completeness, and its trees for soundness, as plain text, then parsed and run by a
+child, and only then here. The child is this very file run as a script: it loads LightGBM's library
+by ctypes and nothing else, which costs some 50 ms where ``import lightgbm`` costs seconds.
 """
 
 import contextlib
@@ -23,14 +23,23 @@ class ParseError(ValueError):
 
 
 def check_text(text: bytes) -> None:
-    """Raise ParseError unless every tree that the header announces is there, whole, and so is the end."""
+    """Raise ParseError unless every tree that the header announces is there, whole and sound, and so is the end."""
+    from mlsys_assets.models.booster_trees import TreeError, check_tree  # not of the child, which has no packages
+
     sizes = re.search(rb"^tree_sizes=([\d ]+)$", text, re.MULTILINE)
     start = text.find(b"\nTree=0\n") + 1
     if not text.startswith(b"tree\n") or sizes is None or start == 0:
         raise ParseError("this is no Booster text: it has no header, or no trees")
+    last = re.findall(rb"^max_feature_idx=(\d+)$", text[:start], re.MULTILINE)
+    if len(last) != 1:
+        raise ParseError(f"the header of the Booster text says {len(last)} times how many features there are")
     for tree, size in enumerate(int(n) for n in sizes[1].split()):
         if not text.startswith(b"Tree=%d\n" % tree, start):
             raise ParseError(f"tree {tree} of the Booster text is not where its header says: cut off or edited")
+        try:
+            check_tree(text[start : start + size], features=int(last[0]) + 1)
+        except TreeError as error:
+            raise ParseError(f"tree {tree} of the Booster text is unsound: {error}") from error
         start += size
     if not text.startswith(b"end of trees\n", start) or b"\nend of parameters\n" not in text[start:]:
         raise ParseError("the Booster text ends too early, or holds more trees than its header says")

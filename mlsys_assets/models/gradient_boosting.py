@@ -1,6 +1,7 @@
 """Gradient boosted trees by LightGBM's native API: deterministic, stopped on validation, refitted with fixed rounds."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -246,4 +247,12 @@ def stop_early(patience: int) -> Any:
 def plain_names(names: tuple[str, ...]) -> list[str]:
     """Return names that LightGBM accepts: letters, digits and underscores, made unique by their position."""
     plain = [re.sub(r"\W", "_", name, flags=re.ASCII) for name in names]
-    return [name if plain.count(name) == 1 else f"{name}_{j}" for j, name in enumerate(plain)]
+    counts, taken = Counter(plain), set(plain)
+    found = []
+    for j, name in enumerate(plain):
+        one = name if counts[name] == 1 else f"{name}_{j}"
+        while counts[name] > 1 and one in taken:
+            one += "_"
+        taken.add(one)
+        found.append(one)
+    return found

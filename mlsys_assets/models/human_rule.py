@@ -27,6 +27,8 @@ COMPARED: Final[Mapping[str, np.ufunc]] = {
     "!=": np.not_equal,
 }
 """The comparisons of numbers."""
+LARGEST: Final = float(np.finfo(np.float32).max)
+"""Numbers are compared as float32, in which none is larger."""
 OF_TEXT: Final = ("==", "!=")
 """How texts are compared."""
 
@@ -56,7 +58,7 @@ class When:
         """Return what is wrong with the condition."""
         found = not_one(f"{what}: column", self.column, str) + none_of(f"{what}: compares", self.compares, COMPARISONS)
         if not isinstance(self.to, str):
-            found += out_of_range(f"{what}: to", self.to)
+            found += out_of_range(f"{what}: to", self.to, least=-LARGEST, most=LARGEST)
         elif self.compares not in OF_TEXT:
             found.append(f"{what}: compares is {self.compares!r}, but to is the text {self.to!r}; allowed: ==, !=")
         return found + ([] if self.rate is None else out_of_range(f"{what}: rate", self.rate, least=0, most=1))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -10,6 +11,9 @@ from numpy.typing import NDArray
 from mlsys_assets.features.preprocessing.transform import Preprocessing
 from mlsys_assets.models.explanation import Contributions, by_column
 from mlsys_assets.models.predictor import BundleError, Rows, decode, encode
+
+WIDEST_INPUT: Final = float(np.finfo(np.float32).max)
+"""No output of a preprocessing is larger in magnitude."""
 
 
 class Coefficients(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,7 +65,12 @@ class LinearPredictor:
         read = decode(files, "coefficients.json", Coefficients)
         if tuple(read.weights) != preprocessing.names:
             raise BundleError("the coefficients are not those of the preprocessing's outputs")
-        return cls(preprocessing, read.intercept, np.array(list(read.weights.values()), dtype=np.float64))
+        weights = np.array(list(read.weights.values()), dtype=np.float64)
+        with np.errstate(over="ignore"):
+            widest = np.abs(weights).sum() * WIDEST_INPUT + abs(read.intercept)
+        if not np.isfinite(widest):
+            raise BundleError("the coefficients are so large that a row's margin may not be finite; fit the model anew")
+        return cls(preprocessing, read.intercept, weights)
 
 
 def logistic(margin: NDArray[np.float64]) -> NDArray[np.float64]:

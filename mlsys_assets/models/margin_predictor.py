@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mlsys_assets.features.preprocessing.transform import Preprocessing
 from mlsys_assets.models.booster import Booster
 from mlsys_assets.models.booster_predictor import read_booster
+from mlsys_assets.models.explanation import Contributions, by_column
 from mlsys_assets.models.linear_predictor import logistic
 from mlsys_assets.models.predictor import Rows, decode, encode
 
@@ -42,6 +43,12 @@ class MarginPredictor:
     def predict(self, rows: Rows, *, threads: int = 1) -> NDArray[np.float64]:
         """Return (n,) probabilities."""
         return logistic(self.start + self.booster.predict(self.preprocessing.transform(rows), threads=threads))
+
+    def contributions(self, rows: Rows, *, threads: int = 1) -> Contributions:
+        """Return what each column adds to the log odds: Shapley values of the trees (Lundberg et al. 2020)."""
+        found = self.booster.contributions(self.preprocessing.transform(rows), threads=threads)
+        base = self.start + (float(found[0, -1]) if len(found) else 0.0)  # of no rows the trees' is not told
+        return by_column(self.preprocessing, found[:, :-1], base=base)
 
     @cached_property
     def booster(self) -> Booster:

@@ -1,6 +1,7 @@
 """What every model becomes: an object that turns rows into probabilities and can be written as plain files."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import is_dataclass
 from typing import Protocol, TypeAlias, TypeVar
 
 import msgspec
@@ -46,13 +47,30 @@ def encode(content: object) -> bytes:
 
 
 def decode(files: Mapping[str, bytes], name: str, kind: type[T]) -> T:
-    """Return the content of a JSON file, checked against ``kind``; raises BundleError if it does not fit."""
+    """Return the content of a JSON file, checked against ``kind``; raises BundleError if it does not fit.
+
+    That it says more than ``kind`` holds is refused too: what nobody reads, somebody may rely on.
+    """
     if name not in files:
         raise BundleError(f"the bundle lacks {name}; it has {sorted(files)}")
     try:
-        return msgspec.json.decode(files[name], type=kind)
-    except (msgspec.MsgspecError, ValueError) as error:
+        found = msgspec.json.decode(files[name], type=kind)
+        said = msgspec.json.decode(files[name]) if is_dataclass(kind) else {}
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise BundleError(f"{name} is not what was written: {error}") from error
+    if said and (more := _beyond(said, msgspec.to_builtins(found))):
+        raise BundleError(f"{name} is not what was written: nothing reads {more} of it")
+    return found
+
+
+def _beyond(said: object, read: object) -> str:
+    """Return the first field of JSON content that is not among what was read of it, "" if there is none."""
+    if isinstance(said, dict) and isinstance(read, dict):
+        fields = (_beyond(v, read[k]) if k in read else repr(k) for k, v in said.items())
+        return next((more for more in fields if more), "")
+    if isinstance(said, list) and isinstance(read, list | tuple):
+        return next((more for s, r in zip(said, read, strict=False) if (more := _beyond(s, r))), "")
+    return ""
 
 
 ReadKind: TypeAlias = Callable[[str, Mapping[str, bytes], str], Predictor]

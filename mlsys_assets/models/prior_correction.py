@@ -24,8 +24,8 @@ from mlsys_assets.models.log_odds import EDGE, log_odds
 
 Floats = NDArray[np.float64]
 
-CELLS: Final = 1_000
-"""Scores are counted in so many cells of equal width for the interval's draws: finer than any interval."""
+CELLS: Final = 300
+"""Scores are counted in at most so many cells for the interval's draws: finer than any interval."""
 HALVINGS: Final = 50
 """Bisections of [0, 1]: to the last bit that matters."""
 LEAST_DAYS: Final = 5
@@ -116,18 +116,21 @@ def label_shift(score: Floats, at: NDArray[np.datetime64], *, train_prior: float
         The share of positives that the scores were calibrated to.
     seed
         Of the bootstrap.
+
+    Raises ValueError for scores that are no probabilities, and for other times than scores.
     """
+    if len(score) != len(at):
+        raise ValueError(f"{len(score)} scores at {len(at)} times; there must be one of each a prediction")
     if not len(score):
         return _shift(np.zeros(0), np.nan, np.nan, at)
     whole = estimate_prior(score, train_prior=train_prior)
     block = day_blocks(at)
-    cell = np.minimum((score * CELLS).astype(np.intp), CELLS - 1)
+    cell, places = _cells(score)
     days = int(block.max()) + 1
     counts = np.bincount(block * CELLS + cell, minlength=days * CELLS).reshape(days, CELLS).astype(np.float64)
     drawn = bootstrap(block, seed=seed).counts @ counts
     used = drawn.any(axis=0)
-    middles = (np.arange(CELLS) + 0.5) / CELLS
-    priors = _likeliest(drawn[:, used], middles[used], train_prior)
+    priors = _likeliest(drawn[:, used], places[used], train_prior)
     return _shift(log_odds(priors) - _odds(train_prior), _odds(whole) - _odds(train_prior), whole, at)
 
 
@@ -202,6 +205,23 @@ def on_trial(
     """
     found = difference(LogLoss(), label, scores, weights=bootstrap(day_blocks(at), seed=seed))
     return found.sufficient and found.high < 0.0, found
+
+
+def _cells(score: Floats) -> tuple[NDArray[np.intp], Floats]:
+    """Return (n,) the cell that each score is counted in, and (CELLS,) each cell's mean score, 0 where it has none.
+
+    Cells hold equal shares of the rows and of the positives foretold, taken together: where positives are rare, those
+    of equal width hold all rows in one, and those of equal rows all positives.
+    """
+    order = np.argsort(score, kind="stable")
+    told = np.arange(1, len(score) + 1) / len(score)
+    positives = np.cumsum(score[order])
+    if positives[-1] > 0:
+        told = (told + positives / positives[-1]) / 2
+    cell = np.empty(len(score), dtype=np.intp)
+    cell[order] = np.minimum((told * CELLS).astype(np.intp), CELLS - 1)
+    rows, sums = np.bincount(cell, minlength=CELLS), np.bincount(cell, weights=score, minlength=CELLS)
+    return cell, sums / np.maximum(rows, 1)
 
 
 def _likeliest(count: Floats, score: Floats, train_prior: float) -> Floats:

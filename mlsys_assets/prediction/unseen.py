@@ -7,6 +7,8 @@ import pyarrow as pa
 
 from mlsys_assets.features.named_columns import UNSEEN, read_codes
 from mlsys_assets.features.preprocessing.transform import Preprocessing
+from mlsys_assets.models.blend import BlendPredictor
+from mlsys_assets.models.calibrated_predictor import CalibratedPredictor
 from mlsys_assets.models.predictor import Predictor
 from mlsys_assets.types import Finding, Severity
 
@@ -16,11 +18,26 @@ MOST = 0.05
 
 
 def unseen(rows: pa.Table, predictor: Predictor) -> Counter[str]:
-    """Return by column how many rows have a category that the predictor was not trained on; none where it has none."""
+    """Return by column how many rows have a category that the predictor was not trained on; none where it has none.
+
+    Of a model that holds others it is what the one of them that knows least of a column was not trained on.
+    """
+    if isinstance(predictor, CalibratedPredictor):
+        return unseen(rows, predictor.within)
+    if isinstance(predictor, BlendPredictor):
+        return _most([unseen(rows, part) for _, part in predictor.parts])
     fitted = getattr(predictor, "preprocessing", None)
     if not isinstance(fitted, Preprocessing):
         return Counter()
     return Counter({c.name: int((read_codes(rows, c.name, c.positions) == UNSEEN).sum()) for c in fitted.categories})
+
+
+def _most(counts: Iterable[Counter[str]]) -> Counter[str]:
+    """Return each column's highest count; a column that only some count is one of them."""
+    highest: Counter[str] = Counter()
+    for one in counts:
+        highest.update({name: max(n - highest[name], 0) for name, n in one.items()})
+    return highest
 
 
 def known_categories(counts: Iterable[Counter[str]], *, rows: int) -> Finding:

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 import threading
@@ -95,6 +96,48 @@ def test_coefficients_of_other_outputs_are_refused(bundles):
     swapped = files["coefficients.json"].replace(b'"noise"', b'"other"')
     with pytest.raises(BundleError, match="not those of the preprocessing"):
         from_files({**files, "coefficients.json": swapped})
+
+
+@pytest.mark.parametrize("kind", ["group_rate", "random", "human_rule"])
+def test_files_that_say_that_they_are_of_another_kind_are_refused(bundles, kind):
+    files = bundles[kind]
+    (name,) = set(files) - {"bundle.json"}
+    other = files[name].replace(f'"kind":"{kind}"'.encode(), b'"kind":"linear"')
+    assert other != files[name]
+    with pytest.raises(BundleError, match=f"a {kind} bundle whose files say that it is 'linear'"):
+        from_files({**files, name: other})
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "old"),
+    [
+        ("group_rate", "rates.json", b'"kind":'),
+        ("group_rate", "rates.json", b'"name":'),
+        ("random", "columns.json", b'"kind":'),
+        ("human_rule", "rules.json", b'"column":'),
+        ("linear", "preprocessing.json", b'"limit":'),
+        ("lightgbm", "preprocessing.json", b'"fill":'),
+    ],
+)
+def test_what_nothing_reads_is_refused(bundles, kind, name, old):
+    files = bundles[kind]
+    assert old in files[name]
+    for more in (b'"surprise":1,', b'"surprise":' + b"[" * 100_000 + b"]" * 100_000 + b","):
+        with pytest.raises(BundleError, match=name):
+            from_files({**files, name: files[name].replace(old, more + old, 1)})
+    with pytest.raises(BundleError, match="nothing reads 'surprise' of it"):
+        from_files({**files, name: files[name].replace(old, b'"surprise":1,' + old, 1)})
+
+
+@pytest.mark.parametrize("place", ["intercept", "noise"])
+def test_coefficients_whose_sum_may_be_infinite_are_refused(bundles, place):
+    files = bundles["linear"]
+    content = json.loads(files["coefficients.json"])
+    (content if place == "intercept" else content["weights"])[place] = 1e308
+    if place == "intercept":
+        content["weights"]["noise"] = 5e269
+    with pytest.raises(BundleError, match="margin may not be finite"):
+        from_files({**files, "coefficients.json": json.dumps(content).encode()})
 
 
 @given(st.sampled_from(sorted(PREDICTOR_KINDS)), st.data())

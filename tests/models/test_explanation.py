@@ -11,6 +11,9 @@ import pytest
 from mlsys_assets.features.named_columns import ColumnError
 from mlsys_assets.features.preprocessing.transform import Category, Number, Preprocessing
 from mlsys_assets.models.baselines import GroupRate, ZeroRule
+from mlsys_assets.models.bundle import from_files, to_files
+from mlsys_assets.models.calibrated_predictor import SigmoidMap, StepMap, calibrated
+from mlsys_assets.models.calibration import Calibrated, Platt
 from mlsys_assets.models.explanation import (
     EXPLAINED_ROWS,
     Contributions,
@@ -21,6 +24,7 @@ from mlsys_assets.models.explanation import (
 )
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.linear import LogisticRegression
+from mlsys_assets.models.objectives import Combined
 
 CANDIDATES = (ZeroRule(), GroupRate(by=("carrier", "sched_hour")), LogisticRegression(), LightGBM(rounds=20))
 
@@ -41,6 +45,29 @@ def test_contributions_add_up_to_the_score(fitted, later, name):
         assert set(found.columns) == set(predictor.columns)
         with pytest.raises(ColumnError):
             predictor.contributions(later.features.drop_columns([predictor.columns[0]]))
+
+
+def test_a_margin_and_a_line_in_log_odds_add_up_too(fitted, train, validation, later):
+    """A calibration by Platt's line scales what is within; a curve has no such parts, nor has a line over rates."""
+    margin = LightGBM(rounds=20, objective=Combined(1, 0.5, threshold=0.3)).fit(train, validation, seed=0, threads=1)
+    line, steps = SigmoidMap(0.7, -0.4), StepMap((0.1, 0.9), (0.2, 0.8))
+    models = [margin.predictor, fitted["logistic_regression"], fitted["lightgbm"]]
+    for predictor in (models[0], *(calibrated(model, line) for model in models)):
+        assert isinstance(predictor, Explainable)
+        found = predictor.contributions(later.features)
+        np.testing.assert_allclose(found.scores, predictor.predict(later.features), rtol=0, atol=1e-12)
+        assert predictor.contributions(later.features.slice(0, 0)).values.shape == (0, len(predictor.columns))
+        again = from_files(to_files(predictor)).contributions(later.features)
+        np.testing.assert_array_equal(again.values, found.values)
+    assert np.abs(margin.predictor.contributions(later.features).values).max() > 0.1
+    for predictor in (calibrated(models[1], steps), calibrated(fitted["zero_rule"], line)):
+        assert not isinstance(predictor, Explainable)
+
+
+def test_a_fitted_calibration_by_a_line_is_explained(train, validation, later):
+    predictor = Calibrated(LightGBM(rounds=8), Platt()).fit(train, validation, seed=0, threads=1).predictor
+    found = predictor.contributions(later.features)
+    np.testing.assert_allclose(found.scores, predictor.predict(later.features), rtol=0, atol=1e-12)
 
 
 def test_those_of_a_row_do_not_depend_on_its_neighbours(fitted, later):

@@ -95,6 +95,13 @@ def test_names_that_lightgbm_would_refuse_are_made_plain(train, validation, late
     assert fitted.predictor.columns == ("late rate, 7 d", 'pre"cip"', "späť", "carrier [IATA]", "dést")
     assert np.array_equal(fitted.predict(later.features.rename_columns(odd)), plain.predict(later.features))
     assert plain_names(("a b", "a_b", "c")) == ["a_b_0", "a_b_1", "c"]
+    for names in (
+        ("a b", "a_b", "a_b_0"),
+        ("a_b_0", "a b", "a_b"),
+        ("a b", "a_b", "a_b_0", "a_b_0_"),
+        ("a_b_1", "a b", "a_b", "a.b"),
+    ):
+        assert len(set(plain_names(names))) == len(names)
 
 
 def test_unseen_categories_score_as_missing_ones(train, validation, later):

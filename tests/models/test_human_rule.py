@@ -72,6 +72,7 @@ def test_mistakes_are_listed_all_at_once() -> None:
         assert said in found
     assert "which is what ZeroRule() does" in HumanRule(()).mistakes()[0]
     assert "was a comma forgotten" in HumanRule(When("x", "<", 1)).mistakes()[0]
+    assert "to is 1e+39" in HumanRule((When("x", "<", 1e39, 0.5),)).mistakes()[0]  # infinite as float32
     assert STORM.mistakes() == []
 
 
@@ -82,6 +83,7 @@ def test_mistakes_are_listed_all_at_once() -> None:
         b'{"rules":[{"column":"x","compares":"<","to":1.0,"rate":null}],"otherwise":0.5}',
         b'{"rules":[{"column":"x","compares":"exec","to":1.0,"rate":0.5}],"otherwise":0.5}',
         b'{"rules":[{"column":"x","compares":"<","to":"a","rate":0.5}],"otherwise":0.5}',
+        b'{"rules":[{"column":"x","compares":"<","to":1e39,"rate":0.5}],"otherwise":0.5}',
     ],
 )
 def test_a_bundle_that_is_no_rule_is_refused(bad: bytes) -> None:

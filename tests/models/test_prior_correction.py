@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mlsys_assets.measures.intervals import bootstrap, day_blocks
 from mlsys_assets.measures.metrics import Ece, LogLoss, value
 from mlsys_assets.models.prior_correction import (
     PriorShift,
@@ -64,6 +65,22 @@ def test_the_interval_holds_the_share_as_often_as_it_says() -> None:
         found = label_shift(score, at, train_prior=TRAIN, seed=trial)
         held += found.low <= truth <= found.high
     assert 85 <= held <= 99
+
+
+@pytest.mark.parametrize("rare", [0.2, 0.01, 0.001])
+def test_the_interval_is_that_of_the_scores_themselves_however_rare_positives_are(rare) -> None:
+    """Cells are there for speed: draws of the uncounted scores give the same interval."""
+    rng = np.random.default_rng(0)
+    label = rng.uniform(size=20_000) < rare
+    x = rng.normal(np.where(label, 2.0, -2.0), 1.0)
+    score = 1 / (1 + np.exp(-(4.0 * x + np.log(rare / (1 - rare)))))
+    at = np.datetime64("2013-09-01", "us") + (np.arange(20_000) % 28).astype("timedelta64[D]")
+    found = label_shift(score, at, train_prior=rare, seed=0)
+    counts = bootstrap(day_blocks(at), seed=0).counts[:100]
+    drawn = [estimate_prior(np.repeat(score, c[day_blocks(at)].astype(int)), train_prior=rare) for c in counts]
+    moved = np.log(drawn) - np.log1p(-np.array(drawn)) - np.log(rare / (1 - rare))
+    assert (found.low + found.high) / 2 == pytest.approx(moved.mean(), abs=0.3 * moved.std())
+    assert found.high - found.low == pytest.approx(2 * 1.96 * moved.std(), rel=0.25)
 
 
 def test_correcting_is_bayes_rule_and_can_be_taken_back() -> None:
@@ -171,6 +188,12 @@ def test_few_labels_pass_no_trial() -> None:
 def test_impossible_scores_and_priors_are_refused(score, prior, reason) -> None:
     with pytest.raises(ValueError, match=reason):
         estimate_prior(np.array(score), train_prior=prior)
+
+
+def test_scores_of_other_times_are_refused() -> None:
+    _, score, at = world(0.13, 50)
+    with pytest.raises(ValueError, match="50 scores at 49 times"):
+        label_shift(score, at[1:], train_prior=TRAIN, seed=0)
 
 
 def test_references_of_other_requests_are_refused() -> None:

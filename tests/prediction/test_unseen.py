@@ -3,6 +3,8 @@ import pyarrow as pa
 
 from mlsys_assets.features.preprocessing.transform import Category, Number, Preprocessing
 from mlsys_assets.models.baselines import ZeroRulePredictor
+from mlsys_assets.models.blend import Blend
+from mlsys_assets.models.calibrated_predictor import CalibratedPredictor, SigmoidMap
 from mlsys_assets.models.linear_predictor import LinearPredictor
 from mlsys_assets.prediction.unseen import known_categories, unseen
 
@@ -17,6 +19,20 @@ def rows(places: list[str | None]) -> pa.Table:
 def test_categories_that_were_not_trained_on_are_counted_and_missing_ones_are_not() -> None:
     assert unseen(rows(["A", "C", None, "D"]), MODEL) == {"place": 2, "kind": 0}
     assert unseen(rows(["A", "C"]), ZeroRulePredictor(0.5)) == {}
+
+
+def test_models_within_models_are_asked_too() -> None:
+    """Two parts count a column's rows once, by the part that knows least; a column of one part is not lost."""
+    wider = Preprocessing((), (Category("place", ("A", "B", "C")), Category("more", ())))
+    other = LinearPredictor(wider, 0.0, np.zeros(len(wider.names)))
+    table = rows(["A", "C", "D"]).append_column("more", pa.array(["m", None, None]))
+    calibrated = CalibratedPredictor(MODEL, SigmoidMap(1.0, 0.0))
+    assert unseen(table, calibrated) == {"place": 2, "kind": 0}
+    for first, second in ((calibrated, other), (other, calibrated)):
+        blend = Blend({"a": 1, "b": 1}).of({"a": first, "b": second})
+        assert unseen(table, blend) == {"place": 2, "kind": 0, "more": 1}
+    constant = Blend({"a": 1}).of({"a": ZeroRulePredictor(0.5)})
+    assert unseen(table, constant) == {}
 
 
 def test_a_few_are_told_and_many_turn_the_check_red() -> None:

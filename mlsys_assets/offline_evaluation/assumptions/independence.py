@@ -78,7 +78,9 @@ class Dependence:
 
 
 def dependence(rows: View, score: Floats, *, readings: Readings, lags: int = LAGS) -> Dependence:
-    """Return how the errors of scores hang together, by place and step of time.
+    """Return how the errors of scores hang together, by place and step of time, beyond what all have in common.
+
+    A mere bias is no dependence: of hours with many rows and with few it would be a larger error and a smaller.
 
     Parameters
     ----------
@@ -95,7 +97,7 @@ def dependence(rows: View, score: Floats, *, readings: Readings, lags: int = LAG
         raise ValueError(f"{len(rows)} rows need as many scores, got {len(score)}; and no label or score may be NaN")
     place, time = readings.numbers(rows)
     residual = rows.label - score
-    series = _series(place, time, residual)
+    series = _series(place, time, residual - residual.mean() if len(residual) else residual)
     found, pairs = autocorrelation(*series, lags=lags)
     statistic, p_value = ljung_box(found, pairs, n=len(series[0]))
     effect = design_effect(residual, day_blocks(rows.at))

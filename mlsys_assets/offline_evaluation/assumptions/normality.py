@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mlsys_assets.measures.intervals import require_rows
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.offline_evaluation.assumptions.independence import ALPHA
 from mlsys_assets.types import Finding, Severity
@@ -36,7 +37,7 @@ class Normality:
 
     @property
     def skewness_of_mean(self) -> float:
-        """The skewness of the mean of so many blocks: what makes an interval of ± 1.96 errors lopsided."""
+        """The skewness of the mean of so many blocks: it makes an interval of errors to each side lopsided."""
         return float(self.skewness / np.sqrt(self.blocks)) if self.blocks else float(np.nan)
 
     @property
@@ -51,7 +52,11 @@ class Normality:
             f"sums of {self.blocks} days have skewness {self.skewness:.2f} and excess kurtosis {self.kurtosis:.2f} "
             f"(p {self.jarque_bera:.2g} and {self.dagostino:.2g}); their mean has skewness {self.skewness_of_mean:.2f}"
         )
-        advice = "" if normal else ": take percentiles of bootstrap draws, not ± 1.96 standard errors"
+        advice = (
+            ""
+            if normal
+            else ": an interval by Student's t on days is then approximate; believe a narrow result only with more days"
+        )
         evidence = {
             "skewness": self.skewness, "kurtosis": self.kurtosis, "Jarque–Bera p": self.jarque_bera,
             "D'Agostino p": self.dagostino, "skewness of mean": self.skewness_of_mean, "days": self.blocks,
@@ -63,8 +68,7 @@ def normality(values: Floats, block: NDArray[np.intp]) -> Normality:
     """Return how near to normal the sums of (n,) values by block are, as differences of two models' losses by day."""
     from scipy import stats
 
-    if wrong := int((~np.isfinite(values)).sum()):
-        raise ValueError(f"{wrong} of {len(values)} values are not finite; leave out rows without a label")
+    require_rows(block.astype(float), values, what="days as labels, values as scores", probabilities=False)
     _, block = np.unique(block, return_inverse=True)
     sums = np.bincount(block, weights=values - values.mean()) if len(values) else values
     if len(sums) < LEAST_SUMS or np.ptp(sums) == 0:

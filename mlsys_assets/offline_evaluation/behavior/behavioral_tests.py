@@ -7,6 +7,7 @@ from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mlsys_assets.data_sampling.views import View
@@ -140,8 +141,20 @@ class BehavioralTest(Protocol):
 
 
 def run_behavior(tests: Sequence[BehavioralTest], probe: Probe) -> list[BehaviorResult]:
-    """Return the result of each test, all on the same rows, which are scored unchanged once for all of them."""
-    return [test.run(probe) for test in tests]
+    """Return the result of each test, all on the same rows, which are scored unchanged once for all of them.
+
+    A test that raises has failed, and names its error; the others still run.
+    """
+    return [_run(test, probe) for test in tests]
+
+
+def _run(test: BehavioralTest, probe: Probe) -> BehaviorResult:
+    try:
+        return test.run(probe)
+    except Exception as error:  # noqa: BLE001 - a test or a model may be anybody's: it is named, and the others still run
+        raised = type(error).__name__
+        told = f"it could not be run: {raised}: {error}"
+        return BehaviorResult(test.name, Verdict.FAIL, told, {"raised": raised})
 
 
 def insufficient(test: str, rows: int, *, what: str = "rows") -> BehaviorResult:
@@ -151,9 +164,15 @@ def insufficient(test: str, rows: int, *, what: str = "rows") -> BehaviorResult:
 
 
 def with_column(rows: pa.Table, name: str, values: pa.Array | Floats) -> pa.Table:
-    """Return the rows with other values in a column, in its type; NaN of numbers becomes null."""
+    """Return the rows with other values in a column; NaN of numbers becomes null.
+
+    The column keeps its type, unless that one holds whole numbers only and the values are others: then it is float64.
+    """
     place, kind = rows.schema.get_field_index(name), rows.schema.field(name).type
     column = values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values, from_pandas=True)
+    if pa.types.is_floating(column.type) and (pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
+        whole = pa.float64() if pc.any(pc.not_equal(column, pc.trunc(column))).as_py() else kind
+        return rows.set_column(place, name, column.cast(whole, safe=False))
     return rows.set_column(place, name, column.cast(kind, safe=False))
 
 

@@ -123,9 +123,10 @@ class EdgeCase:
         return found + misnamed(what, self.name)
 
     def run(self, probe: Probe) -> BehaviorResult:
-        """Return whether the score is as expected."""
+        """Return whether the score is as expected; raises TypeError for a value that its column cannot hold."""
         if len(probe.rows) < LEAST_PROBED:
             return insufficient(self.name, len(probe.rows))
+        self._require_types(probe.rows.features.schema)
         typical = typical_row(probe.rows.features)
         changed = {**typical, **self.changes}
         both = pa.Table.from_pylist([typical, changed], schema=probe.rows.features.schema)
@@ -134,9 +135,22 @@ class EdgeCase:
         told = f"{self.case} scores {score:.3f}, the typical row {base:.3f}; expected: {self.expects}"
         return BehaviorResult(self.name, judged(held), told, {"score": score, "typical": base})
 
+    def _require_types(self, schema: pa.Schema) -> None:
+        for column, value in self.changes.items():
+            kind = schema.field(column).type
+            try:
+                pa.array([value], kind)
+            except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+                raise TypeError(
+                    f"the case {self.case!r}: {column!r} holds {kind}, which {value!r} is not; give it one, or None"
+                ) from error
+
 
 def typical_row(rows: pa.Table) -> dict[str, Scalar]:
-    """Return each number's median and each category's most frequent value, the first by name of equals."""
+    """Return each number's median and each category's most frequent value, the first by name of equals.
+
+    NaN is as missing as null is.
+    """
     found: dict[str, Scalar] = {}
     for column in rows.schema:
         there = rows[column.name].drop_null()
@@ -146,8 +160,11 @@ def typical_row(rows: pa.Table) -> dict[str, Scalar]:
             counts = pc.value_counts(there.cast(pa.string())).to_pylist()
             found[column.name] = min(counts, key=lambda c: (-c["counts"], c["values"]))["values"]
         else:
-            number = np.median(read_numbers(rows.select([column.name]).drop_null(), [column.name])[0])
-            kind = column.type
+            numbers, kind = read_numbers(pa.table({column.name: there}), [column.name])[0], column.type
+            if np.isnan(numbers).all():
+                found[column.name] = None
+                continue
+            number = np.nanmedian(numbers)
             plain = bool(number >= 1) if pa.types.is_boolean(kind) else float(number)
             found[column.name] = int(number) if pa.types.is_integer(kind) else plain
     return found

@@ -7,7 +7,6 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from mlsys_assets.features.named_columns import ColumnError
 from mlsys_assets.mistakes import misnamed, not_all, not_one, out_of_range, sound
 from mlsys_assets.offline_evaluation.behavior.behavioral_tests import (
     LEAST_PROBED,
@@ -125,12 +124,15 @@ class RowsAlone:
         if n == 0:
             return insufficient(self.name, n)
         broken = [name for name, held in self._held(probe) if not held]
+        refused = _refused(probe, probe.model.columns[0]) if probe.model.columns else "nothing"
+        broken += [] if refused else ["a column's other name"]
         told = (
             f"scores change with {', '.join(broken)}; read columns by name, and add up each row on its own"
             if broken
             else f"{n:,} rows score alike to the last bit in any order, with any columns beside them, and alone"
         )
-        return BehaviorResult(self.name, judged(not broken), told, {"rows": n, "broken": ", ".join(broken)})
+        evidence: dict[str, Scalar] = {"rows": n, "broken": ", ".join(broken), "refused by": refused}
+        return BehaviorResult(self.name, judged(not broken), told, evidence)
 
     def _held(self, probe: Probe) -> Iterator[tuple[str, bool]]:
         rows, base, random = probe.rows.features, probe.base, probe.random("order")
@@ -145,15 +147,13 @@ class RowsAlone:
         yield "the order of columns", np.array_equal(probe.score(turned), base)
         more = rows.append_column("a further column", pa.array(base))
         yield "a further column", np.array_equal(probe.score(more), base)
-        if probe.model.columns:
-            yield "a column's other name", _refused(probe, probe.model.columns[0])
 
 
-def _refused(probe: Probe, column: str) -> bool:
-    """Return whether rows that hold a column by another name are refused."""
+def _refused(probe: Probe, column: str) -> str:
+    """Return by which error rows that hold a column by another name are refused, "" if they are not."""
     names = [f"{name} renamed" if name == column else name for name in probe.rows.features.schema.names]
     try:
         probe.model.predict(probe.rows.features.rename_columns(names))
-    except ColumnError:
-        return True
-    return False
+    except Exception as error:  # noqa: BLE001 - a model may be anybody's: any error is a refusal, and named
+        return type(error).__name__
+    return ""

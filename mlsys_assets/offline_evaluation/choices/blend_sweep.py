@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlsys_assets.measures.intervals import require_rows
 from mlsys_assets.measures.metrics import Floats, Metric, value
 from mlsys_assets.measures.pareto import UNDOMINATED, Better, dominators
 from mlsys_assets.models.blend import Blend
@@ -55,12 +56,16 @@ def sweep(scores: Mapping[str, Floats], aims: Sequence[Aim], blends: Sequence[Bl
     blends
         The choices of weights.
 
-    Raises ValueError for aims without a name of their own, and where an aim cannot be told from the rows.
+    Raises ValueError for aims without a name of their own, labels and scores that are not of the same rows or not
+    finite, and where an aim cannot be told from the rows.
     """
     names = [aim.name for aim in aims]
     if not aims or len(set(names)) < len(names):
         raise ValueError(f"aims are called {names}; give at least one, each a name of its own")
     blended = [blend.combine(scores) for blend in blends]
+    for aim in aims:
+        for part, score in scores.items():
+            require_rows(aim.label, score, what=f"the aim {aim.name!r} and the part {part!r}")
     found = np.array([[value(aim.metric, aim.label, score) for aim in aims] for score in blended])
     if untold := [name for name, column in zip(names, found.T, strict=True) if np.isnan(column).any()]:
         raise ValueError(f"the rows cannot tell {untold}: both classes must be there; give more rows")

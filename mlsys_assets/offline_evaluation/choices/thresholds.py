@@ -150,7 +150,10 @@ class ByRecall:
 
 @dataclass(frozen=True)
 class ByPrecision:
-    """The lowest threshold of which at least a share is positive: so it finds as many as it can."""
+    """The lowest threshold of which at least a share is positive: so it finds as many as it can.
+
+    It must act on as many rows as ``support`` asks of a class: the precision of the few highest scores is chance.
+    """
 
     at_least: float
 
@@ -168,10 +171,12 @@ class ByPrecision:
         asked = _Asked.of(self, validation, score, support)
         if asked.points is None:
             return asked.insufficient()
-        precise = np.flatnonzero(asked.points.precision >= self.at_least)
+        told = asked.points.acted >= max(asked.support.least_of_each_class, 1)
+        precise = np.flatnonzero(told & (asked.points.precision >= self.at_least))
         if not len(precise):
-            most = np.nanmax(asked.points.precision)
-            return asked.out_of_reach(f"no threshold is more precise than {most:.4f}: ask less, or of a better model")
+            most = asked.points.precision[told].max()
+            those = f"no threshold that acts on {asked.support.least_of_each_class} rows or more"
+            return asked.out_of_reach(f"{those} is more precise than {most:.4f}: ask less, or of a better model")
         return asked.chosen(int(precise[-1]), f"precision is {asked.points.precision[precise[-1]]:.4f}")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlsys_assets.measures.costs import LARGEST_COST, CostMatrix
-from mlsys_assets.measures.intervals import Estimate, Support, bootstrap, day_blocks, estimate
+from mlsys_assets.measures.intervals import Estimate, Support, bootstrap, day_blocks, estimate, require_rows
 from mlsys_assets.measures.metrics import Floats, Weights
 from mlsys_assets.mistakes import not_one, out_of_range
 
@@ -40,12 +40,13 @@ class RiskCoverage:
 def risk_coverage(loss: Floats, confidence: Floats) -> RiskCoverage:
     """Return the curve of (n,) losses, such as costs or errors, by (n,) confidences; empty for no requests.
 
+    Raises ValueError for values that are not finite, and for other confidences than losses.
+
     >>> curve = risk_coverage(np.array([0.0, 1.0, 1.0, 0.0]), np.array([0.9, 0.6, 0.7, 0.8]))
     >>> curve.coverage.tolist(), curve.risk.round(2).tolist()
     ([0.25, 0.5, 0.75, 1.0], [0.0, 0.0, 0.33, 0.5])
     """
-    if len(loss) != len(confidence):
-        raise ValueError(f"one confidence a loss, got {len(confidence)} and {len(loss)}")
+    require_rows(loss, confidence, what="losses as labels, confidences as scores", probabilities=False)
     order = np.argsort(-confidence, kind="stable")
     last = np.flatnonzero(np.diff(confidence[order], append=np.inf) != 0)
     kept = last + 1.0

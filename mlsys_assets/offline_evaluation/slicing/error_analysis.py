@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mlsys_assets.data_sampling.views import View
 from mlsys_assets.features.named_columns import require
-from mlsys_assets.measures.intervals import Estimate, Support, estimate
+from mlsys_assets.measures.intervals import Estimate, Support, estimate, require_rows
 from mlsys_assets.measures.metrics import SMALLEST, Floats, Metric, Weights
 from mlsys_assets.offline_evaluation.slicing.decision_rates import Decisions
 from mlsys_assets.offline_evaluation.slicing.mean_difference import means_apart
@@ -41,9 +41,10 @@ def worst_rows(rows: View, score: Floats, *, n: int, columns: Sequence[str] = ()
         How many.
     columns
         Feature columns to show beside them; ColumnError is raised for one that is not there.
+
+    Raises ValueError for scores that are no probabilities, not finite or not of the same rows.
     """
-    if len(rows) != len(score):
-        raise ValueError(f"{len(rows)} rows and {len(score)} scores; there must be one of each a row")
+    require_rows(rows.label, score, what="the worst rows")
     require(rows.features, columns)
     p = np.clip(score, SMALLEST, 1 - SMALLEST)
     loss = np.where(rows.label > 0, -np.log(p), -np.log1p(-p))

@@ -1,12 +1,12 @@
 """Rates by group with intervals by day, and how far apart the groups surely are."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mlsys_assets.measures.intervals import LEVEL, Estimate, Support
+from mlsys_assets.measures.intervals import LEVEL, Estimate, Support, spread
 from mlsys_assets.measures.metrics import Floats, Weights
 from mlsys_assets.offline_evaluation.slicing.decision_rates import Decisions, Rate
 
@@ -97,16 +97,17 @@ def group_rates(
         mine = weights.of(rows)
         n, hit = float(counts[rows].sum()), float(hits[rows].sum())
         blocks = len(np.unique(mine.block[counts[rows] > 0]))
+        enough = n >= max(1, needed.least_of_each_class) and blocks >= needed.least_blocks
         size, positives = int(rows.sum()), int(decided.label[rows].sum())
-        if n < max(1, needed.least_of_each_class) or blocks < needed.least_blocks:
-            estimates[name] = Estimate(np.nan, np.nan, np.nan, size, positives, blocks, sufficient=False)
-            continue
+        like = Estimate(np.nan, np.nan, np.nan, size, positives, blocks, sufficient=enough)
         below = mine.totals(counts[rows])
-        share = np.divide(mine.totals(hits[rows]), below, out=np.full(len(below), hit / n), where=below > 0)
-        low, high = _wider(share, hit, n)
-        estimates[name] = Estimate(hit / n, low, high, size, positives, blocks)
-        drawn.append(share)
-        errors.append(np.sqrt((hit + 1) * (n - hit + 1) / (n + 2) ** 3))
+        share = np.divide(mine.totals(hits[rows]), below, out=np.full(len(below), np.nan), where=below > 0)
+        estimates[name] = spread(hit / max(n, 1.0), share, like=like)
+        if estimates[name].sufficient:
+            least = float(np.sqrt((hit + 1) * (n - hit + 1) / (n + 2) ** 3))
+            estimates[name] = _wider(estimates[name], hit, n, least=least)
+            drawn.append(np.where(below > 0, share, hit / n))
+            errors.append(least)
     draws = len(weights.counts)
     return GroupRates(rate.name, estimates, np.reshape(drawn, (len(drawn), draws)).T, np.array(errors))
 
@@ -135,7 +136,7 @@ def disparity(found: Sequence[GroupRates], *, level: float = LEVEL) -> Disparity
         far.append((gap[worst], (gap - width * error).max(), (gap + width * error).max(), one.rate, pair))
     value, _, _, rate, pair = max(far, key=lambda f: f[0])
     low, high = max(0.0, *(f[1] for f in far)), min(1.0, max(f[2] for f in far))
-    difference = Estimate(float(value), float(low), float(high), rows, positives, blocks)
+    difference = _between(float(value), float(low), float(high), like=replace(nothing, blocks=days))
     width = _width(((one.drawn - one.values, one.error) for one in found), level, days)
     return Disparity(difference, _ratio(found, width, difference), rate, tuple(pair))
 
@@ -156,7 +157,13 @@ def _ratio(found: Sequence[GroupRates], width: float, like: Estimate) -> Estimat
         value = min(value, _share(one.values.min(), one.values.max()))
         low = min(low, _share(least.min(), most.max()))
         high = min(high, _share(most.min(), least.max()))
-    return Estimate(value, low, high, like.rows, like.positives, like.blocks)
+    return _between(value, low, high, like=like)
+
+
+def _between(value: float, low: float, high: float, *, like: Estimate) -> Estimate:
+    """Return the estimate with the error of which Student's t gives an interval as wide."""
+    unit = replace(like, value=0.0, error=1.0, bias=0.0).interval()[1]
+    return replace(like, value=value, low=low, high=high, error=(high - low) / (2 * unit), sufficient=True)
 
 
 def _share(smallest: float, largest: float) -> float:
@@ -181,10 +188,10 @@ def _deviation(drawn: Floats) -> Floats:
     return found
 
 
-def _wider(drawn: Floats, hit: float, n: float) -> tuple[float, float]:
-    """Return the interval that holds the percentiles of the draws and Wilson's interval for independent rows."""
+def _wider(found: Estimate, hit: float, n: float, *, least: float) -> Estimate:
+    """Return the estimate with Wilson's interval for independent rows within its own, and no smaller error."""
     from scipy.stats import binomtest
 
-    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     wilson = binomtest(int(hit), int(n)).proportion_ci(LEVEL, method="wilson")
-    return float(min(low, wilson.low)), float(max(high, wilson.high))
+    low, high = max(0.0, min(found.low, wilson.low)), min(1.0, max(found.high, wilson.high))
+    return replace(found, low=float(low), high=float(high), error=max(found.error, least))

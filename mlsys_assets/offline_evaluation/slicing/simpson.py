@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlsys_assets.measures.intervals import Estimate, Support, difference
+from mlsys_assets.measures.intervals import Estimate, Support, difference, require_rows, spread
 from mlsys_assets.measures.metrics import Floats, Metric, Weights
-from mlsys_assets.offline_evaluation.slicing.mean_difference import means_apart, percentiles
+from mlsys_assets.offline_evaluation.slicing.mean_difference import means_apart
 from mlsys_assets.types import Finding, Scalar, Severity
 
 LEAST_COVERED = 0.5
@@ -52,10 +52,15 @@ class StratifiedDifference:
 
     @property
     def is_reversed(self) -> bool:
-        """Whether the whole is surely better or worse, and the groups together, or most of them surely, are not."""
+        """Whether the whole is surely better or worse, and the groups together, or most of them, surely the other."""
         if not self.sufficient or not _is_clear(self.whole):
             return False
-        return self.adjusted.value * self.whole.value < 0 or self.surely_reversed > MOST_REVERSED
+        return (_is_clear(self.adjusted) and self._turns) or self.surely_reversed > MOST_REVERSED
+
+    @property
+    def _turns(self) -> bool:
+        """Whether the groups together lie on the other side of 0 than the whole."""
+        return self.adjusted.value * self.whole.value < 0
 
     @property
     def sufficient(self) -> bool:
@@ -76,6 +81,8 @@ class StratifiedDifference:
                 f"; {self.surely_reversed:.0%} of the rows are in groups that surely go the other way: "
                 f"the whole tells of the mixture, so decide by {by}"
             )
+        elif self._turns:
+            told += "; not told apart: by the intervals, the two may lie on one side of 0"
         return Finding(FINDING, not self.is_reversed, told, Severity.WARN, evidence)
 
 
@@ -93,7 +100,11 @@ def models_by_group(
     A mean over rows, such as log loss, cannot reverse as a whole: it is the mean of its groups. It can still be worse
     in most of them. A metric that compares rows, such as the AUC, can reverse: whoever tells groups apart ranks well
     on the whole without telling rows of a group apart.
+
+    Raises ValueError for labels and scores that are not finite or not of the same rows.
     """
+    for score in scores:
+        require_rows(label, score, what="a difference by group", probabilities=False)
     whole = difference(metric, label, scores, weights=weights, support=support)
     found, parts = {}, []
     for name, rows in groups:
@@ -154,7 +165,8 @@ def _stratified(
     below = (counts * known).sum(axis=0)
     mixed = np.divide(summed, below, out=np.full(len(below), np.nan), where=below > 0)
     value = sum(v * n for v, _, _, n in parts) / size
-    adjusted = Estimate(value, *percentiles(mixed), size, whole.positives, whole.blocks)
+    like = Estimate(np.nan, np.nan, np.nan, size, whole.positives, whole.blocks)
+    adjusted = spread(value, mixed, like=like)
     return StratifiedDifference(whole, adjusted, groups, size / rows)
 
 

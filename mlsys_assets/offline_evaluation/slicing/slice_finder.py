@@ -99,7 +99,8 @@ class SliceFinder:
     def _names(self, features: pa.Table) -> tuple[str, ...]:
         if self.columns:
             return self.columns
-        chosen = [n for n in features.schema.names if not is_number(features[n]) or _is_whole(features, n)]
+        there = [field.name for field in features.schema if not pa.types.is_nested(field.type)]
+        chosen = [n for n in there if not is_number(features[n]) or _is_whole(features, n)]
         return tuple(chosen[:MOST_COLUMNS])
 
 

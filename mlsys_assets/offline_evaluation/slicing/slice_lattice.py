@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,10 +90,20 @@ class Lattice:
                 yield found
                 yield from self._finer(found, depth - 1)
 
+    @cached_property
+    def _frequent(self) -> list[tuple[NDArray[np.int64], int]]:
+        """By column, (n,) the codes of values that have enough rows, renumbered, else −1; and how many those are."""
+        found = []
+        for column in self.columns:
+            wide = np.bincount(column.code, minlength=len(column.texts)) >= self.least_rows
+            found.append((np.where(wide, np.cumsum(wide) - 1, -1)[column.code].astype(np.int64), int(wide.sum())))
+        return found
+
     def _split(self, level: Level, rows: NDArray[np.intp], number: int) -> Level:
-        column, days = self.columns[number], int(self.block.max()) + 1
-        joint = level.code[rows] * len(column.texts) + column.code[rows]
-        counted = np.bincount(joint, minlength=len(level.rows) * len(column.texts))
+        (own, values), days = self._frequent[number], int(self.block.max()) + 1
+        rows = rows[own[rows] >= 0]
+        joint = level.code[rows].astype(np.int64) * values + own[rows]
+        counted = np.bincount(joint, minlength=len(level.rows) * values)
         wide = counted >= self.least_rows
         kept = wide[joint]
         joint, rows = joint[kept], rows[kept]

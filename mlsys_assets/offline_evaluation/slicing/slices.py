@@ -41,7 +41,8 @@ class Slice:
     """One group for each value of a feature column, or for each combination of the values of several.
 
     Numbers are rounded down to whole ones. Null is a group too, named ``unknown``. Where there are more than
-    ``most`` groups, the smaller ones are one group named ``others``.
+    ``most`` groups, the smaller ones are one group named ``others``. Of several groups with one name, as where a value
+    is called that too, the later ones are numbered.
 
     >>> table = pa.table({"origin": ["EWR", "JFK", "EWR"], "hour": [17.5, 6.0, 6.1]})
     >>> [(text, int(rows.sum())) for text, rows in Slice("origin", "hour").groups(table)]
@@ -72,10 +73,12 @@ class Slice:
         """Yield each value, or values joined by ×, as text, and (n,) which rows have it."""
         group, texts = self._crossed(features)
         kept = _largest(group, len(texts), self.most)
-        for number in np.flatnonzero(kept):
-            yield texts[number], group == number
+        numbers = np.flatnonzero(kept)
+        *named, others = _distinct([*(texts[number] for number in numbers), OTHERS])
+        for text, number in zip(named, numbers, strict=True):
+            yield text, group == number
         if not kept.all():
-            yield OTHERS, ~kept[group]
+            yield others, ~kept[group]
 
     def left_out(self, features: pa.Table) -> int:
         """Return how many groups are together in ``others``."""
@@ -136,6 +139,22 @@ def _unknown(name: str, wanted: Collection[str], columns: Collection[str]) -> li
 
 def _joined(coded: Sequence[CodedColumn], codes: Sequence[int]) -> str:
     return CROSS.join(column.texts[code] for column, code in zip(coded, codes, strict=True))
+
+
+def _distinct(texts: Sequence[str]) -> list[str]:
+    """Return texts of which none stands twice: later ones are numbered.
+
+    >>> _distinct(["a", "a", "a (2)"])
+    ['a', 'a (3)', 'a (2)']
+    """
+    taken, found = set(texts), list[str]()
+    for text in texts:
+        one, number = text, 1
+        while one in found or (number > 1 and one in taken):
+            number += 1
+            one = f"{text} ({number})"
+        found.append(one)
+    return found
 
 
 def _largest(group: NDArray[np.intp], groups: int, most: int) -> NDArray[np.bool_]:

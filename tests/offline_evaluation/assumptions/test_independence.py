@@ -136,7 +136,8 @@ def test_an_hours_errors_count_by_their_sum_over_the_root_of_its_rows():
     rows = _rows(10, score, random, shared=1.0)
     cells: dict[tuple[str, int], list[float]] = {}
     hours = (rows.at - rows.at.min()) // np.timedelta64(1, "h")
-    for place, hour, error in zip(rows.features["origin"].to_pylist(), hours, rows.label - score, strict=True):
+    errors = rows.label - score - (rows.label - score).mean()
+    for place, hour, error in zip(rows.features["origin"].to_pylist(), hours, errors, strict=True):
         cells.setdefault((place, int(hour)), []).append(error)
     value = {cell: sum(errors) / np.sqrt(len(errors)) for cell, errors in cells.items()}
     mean, variance = np.mean(list(value.values())), np.var(list(value.values()))
@@ -158,6 +159,22 @@ def test_independent_errors_are_not():
     assert found.days == len(np.unique(day_blocks(rows.at)))
     flat = dependence(rows, np.full(len(rows), 0.5), readings=BY_ORIGIN)
     assert flat.design_effect == pytest.approx(1, abs=0.6)
+
+
+def test_a_mere_bias_is_no_dependence():
+    """Hours of the day differ in how many flights they have, and every score is too low by as much."""
+    random, days = np.random.default_rng(11), 30
+    busy = np.where(np.arange(days * 24) % 24 < 12, 40, 2)
+    hour = np.repeat(np.arange(days * 24), busy)
+    n = len(hour)
+    label = (random.random(n) < 0.5).astype(float)
+    at = np.datetime64("2013-06-01", "us") + hour * np.timedelta64(1, "h")
+    features = pa.table({"origin": ["EWR"] * n})
+    rows = OpenedTest(pa.array([str(i) for i in range(n)]), at, features, label, WINDOW)
+    right, biased = (dependence(rows, np.full(n, score), readings=BY_ORIGIN) for score in (0.5, 0.2))
+    assert right.finding.passed, right.finding.summary
+    assert biased.finding.passed, biased.finding.summary
+    assert biased.autocorrelation == pytest.approx(right.autocorrelation)
 
 
 def test_too_little_is_insufficient():

@@ -38,7 +38,7 @@ def test_many_rows_a_day_make_its_sum_normal():
 
 def test_what_to_do_is_said():
     found = normality(np.random.default_rng(4).exponential(size=200), np.arange(200)).finding
-    assert "take percentiles of bootstrap draws" in found.summary
+    assert "Student's t on days is then approximate" in found.summary
     assert found.evidence["days"] == 200
 
 
@@ -53,5 +53,7 @@ def test_few_or_equal_days_tell_nothing():
 
 
 def test_values_that_are_not_finite_are_refused():
-    with pytest.raises(ValueError, match="1 of 3 values are not finite"):
+    with pytest.raises(ValueError, match="1 labels or scores are not finite"):
         normality(np.array([1.0, np.nan, 2.0]), np.arange(3))
+    with pytest.raises(ValueError, match="3 scores for 2 labels"):
+        normality(np.array([1.0, 3.0, 2.0]), np.arange(2))

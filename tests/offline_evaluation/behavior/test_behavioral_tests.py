@@ -155,3 +155,23 @@ def test_other_values_keep_the_columns_type_and_place(read_view):
     assert changed.schema.equals(rows.schema)
     assert changed["temp"].to_pylist() == [1.0, None, 3.0]
     assert changed.drop_columns(["temp"]).equals(rows.drop_columns(["temp"]))
+
+
+def test_whole_numbers_stay_whole_and_others_are_not_cut(read_view):
+    rows = pa.table({"seats": pa.array([1, 2, None], pa.int16()), "rain": pa.array([True, False, None])})
+    whole = with_column(rows, "seats", np.array([4.0, np.nan, 6.0]))
+    assert whole.schema.equals(rows.schema)
+    assert whole["seats"].to_pylist() == [4, None, 6]
+    assert with_column(rows, "seats", np.array([4.5, np.nan, 6.0]))["seats"].to_pylist() == [4.5, None, 6.0]
+    assert with_column(rows, "rain", np.array([0.5, np.nan, 1.0]))["rain"].to_pylist() == [0.5, None, 1.0]
+    assert with_column(rows, "rain", np.array([0.0, np.nan, 1.0]))["rain"].to_pylist() == [False, None, True]
+
+
+def test_a_test_that_raises_has_failed_and_the_others_still_run(read_view, model):
+    impossible = EdgeCase("odd", {"temp": "warm"}, Higher())
+    before, broken, after = run_behavior((RowsAlone(), impossible, RowsAlone()), Probe(model, read_view))
+    assert before == after
+    assert before.verdict is Verdict.PASS
+    assert (broken.test, broken.verdict) == ("case_odd", Verdict.FAIL)
+    assert broken.summary.startswith("it could not be run: TypeError: the case 'odd': 'temp' holds ")
+    assert broken.finding.evidence == {"verdict": "fail", "raised": "TypeError"}

@@ -71,6 +71,22 @@ def test_the_typical_row_is_of_medians_and_of_what_is_most_frequent():
     assert len(pa.Table.from_pylist([typical_row(rows)], schema=rows.schema)) == 1
 
 
+def test_a_number_that_is_none_does_not_hide_the_median():
+    rows = pa.table({
+        "number": pa.array([1.0, np.nan, 3.0, 2.0], pa.float64()), "none": pa.array([np.nan] * 4, pa.float32()),
+    })  # fmt: skip
+    assert typical_row(rows) == {"number": 2.0, "none": None}
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "told"),
+    [("temp", "warm", "holds float, which 'warm' is not"), ("carrier", 3, "holds string, which 3 is not")],
+)
+def test_a_value_that_its_column_cannot_hold_is_named(probe, column, value, told):
+    with pytest.raises(TypeError, match=f"the case 'odd': '{column}' {told}"):
+        EdgeCase("odd", {column: value}, Higher()).run(probe)
+
+
 def test_mistakes_are_told(read_view):
     columns = read_view.features.schema.names
     assert EdgeCase("storm", {"wind": 3.0}, Higher()).mistakes(columns) == []

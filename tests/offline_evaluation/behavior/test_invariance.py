@@ -150,3 +150,16 @@ def test_a_model_that_does_not_is_left_in_peace(probe):
     found = RowsAlone().run(_with(probe, _temp))
     assert found.verdict is Verdict.PASS, found.summary
     assert found.evidence["broken"] == ""
+
+
+def _refuses_by_its_own_error(rows):
+    if isinstance(rows, pa.Table) and "temp" not in rows.schema.names:
+        raise RuntimeError("no temp")
+    return _temp(rows)
+
+
+def test_any_error_is_a_refusal_and_named(probe):
+    assert RowsAlone().run(_with(probe, _temp)).evidence["refused by"] == "ColumnError"
+    found = RowsAlone().run(_with(probe, _refuses_by_its_own_error))
+    assert found.verdict is Verdict.PASS, found.summary
+    assert found.evidence["refused by"] == "RuntimeError"

@@ -60,6 +60,11 @@ def test_what_cannot_be_swept_is_told(rows) -> None:
     scores, aims = rows
     with pytest.raises(ValueError, match="cannot tell \\['none'\\]: both classes"):
         sweep(scores, (Aim("none", np.zeros(2_000), RocAuc()),), evenly("late", "very", steps=1))
+    with pytest.raises(ValueError, match="the aim 'few' and the part 'late': 2000 scores for 3 labels"):
+        sweep(scores, (Aim("few", np.zeros(3), RocAuc()),), evenly("late", "very", steps=1))
+    broken = {**scores, "very": np.where(np.arange(2_000) == 5, np.nan, scores["very"])}
+    with pytest.raises(ValueError, match="the part 'very': 1 labels or scores are not finite"):
+        sweep(broken, aims, evenly("late", "very", steps=1))
     with pytest.raises(ValueError, match="a name of its own"):
         sweep(scores, (aims[0], aims[0]), evenly("late", "very", steps=1))
     with pytest.raises(ValueError, match="at least one step"):

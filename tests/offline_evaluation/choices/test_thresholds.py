@@ -120,6 +120,18 @@ def test_by_precision_is_the_lowest_that_is_precise_enough(rows, at_least: float
     assert found.verdict == (ThresholdVerdict.CHOSEN if enough else ThresholdVerdict.OUT_OF_REACH)
 
 
+def test_the_precision_of_a_few_rows_is_not_believed() -> None:
+    """The 29 highest of 4,000 scores that say nothing are all positive by chance; of 30 it is told."""
+    rng = np.random.default_rng(0)
+    score, label = np.sort(rng.uniform(size=4_000))[::-1], (rng.random(4_000) < 0.3).astype(float)
+    label[:29], label[29:60] = 1.0, 0.0
+    found = ByPrecision(0.99).choose(view(label), score)
+    assert found.verdict == ThresholdVerdict.OUT_OF_REACH
+    assert f"acts on 30 rows or more is more precise than {29 / 30:.4f}" in found.reason
+    label[29] = 1.0
+    assert ByPrecision(0.99).choose(view(label), score).threshold == score[29]
+
+
 @given(scored(), st.sampled_from([0.05, 0.2, 0.5, 1.0]))
 def test_by_share_acts_on_as_many_as_there_is_capacity_for(rows, at_most: float) -> None:
     label, score = rows

@@ -131,8 +131,10 @@ def test_a_curve_of_nothing_is_empty() -> None:
     nothing = risk_coverage(np.zeros(0), np.zeros(0))
     assert len(nothing.coverage) == 0
     assert np.isnan(nothing.area)
-    with pytest.raises(ValueError, match="got 2 and 3"):
+    with pytest.raises(ValueError, match="2 scores for 3 labels"):
         risk_coverage(np.zeros(3), np.zeros(2))
+    with pytest.raises(ValueError, match="2 labels or scores are not finite"):
+        risk_coverage(np.array([0.0, np.nan]), np.array([np.inf, 0.5]))
 
 
 def test_the_mean_of_no_rows_is_nan() -> None:

@@ -44,8 +44,10 @@ def test_the_worst_rows_are_those_with_the_largest_log_loss() -> None:
 
 
 def test_rows_without_scores_and_columns_that_are_not_there_are_refused() -> None:
-    with pytest.raises(ValueError, match="3000 rows and 2 scores"):
+    with pytest.raises(ValueError, match="2 scores for 3000 labels"):
         worst_rows(TEST, np.zeros(2), n=1)
+    with pytest.raises(ValueError, match="1 labels or scores are not finite"):
+        worst_rows(TEST, np.where(np.arange(3_000) == 7, np.nan, DRAWN.score), n=1)
     with pytest.raises(ColumnError):
         worst_rows(TEST, DRAWN.score, n=1, columns=("nowhere",))
 

@@ -6,6 +6,7 @@ import fairlearn.metrics as fairlearn
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy import stats
 from sklearn import metrics
 from statsmodels.stats.proportion import proportion_confint
 
@@ -98,6 +99,26 @@ def test_an_interval_is_no_narrower_than_wilsons_for_independent_rows() -> None:
         low, high = proportion_confint(hits, n, method="wilson")
         assert found.estimates["all"].low <= low + 1e-12
         assert found.estimates["all"].high >= high - 1e-12
+
+
+def test_few_days_have_students_interval_and_an_error() -> None:
+    """Ten days of a hundred rows each, all acted on or none: what is told is the mean of ten values."""
+    day = np.repeat(np.arange(10), 100)
+    acted = day % 2 == 0
+    found = group_rates(
+        SelectionRate(), Decisions(acted, acted), [("all", np.ones(1_000, dtype=bool))],
+        weights=bootstrap(day, seed=0, draws=4_000),
+    ).estimates["all"]  # fmt: skip
+    error = np.sqrt(0.25 / 9)
+    assert found.error == pytest.approx(error, rel=0.05)
+    assert [found.low, found.high] == pytest.approx(stats.t(9, 0.5, error).interval(0.95), abs=0.03)
+    certain = group_rates(
+        SelectionRate(), Decisions(acted | True, acted | True), [("all", np.ones(1_000, dtype=bool))],
+        weights=bootstrap(day, seed=0),
+    ).estimates["all"]  # fmt: skip
+    assert certain.high == 1.0
+    assert certain.error > 0
+    assert 0 < certain.p_above(0.9999) < 1
 
 
 def test_days_that_differ_make_intervals_wider(month: World) -> None:

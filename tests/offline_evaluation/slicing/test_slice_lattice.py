@@ -1,5 +1,7 @@
 """Slices and their sums are those that are found one by one."""
 
+import time
+import tracemalloc
 from itertools import combinations, product
 
 import numpy as np
@@ -76,3 +78,29 @@ def test_the_variance_is_at_least_that_of_the_sums_over_many_worlds(by_day: floa
     large = level.rows > 200
     assert (told[large] / seen[large] > 0.85).all(), told / seen
     assert (told[large] / seen[large] < 2.2).all(), told / seen  # of two estimates the larger is told
+
+
+def test_a_column_whose_values_are_all_different_costs_nothing() -> None:
+    """Of two such columns and 60,000 rows there are 3.6 billion pairs of values, none of which has enough rows."""
+    n = 60_000
+    names = [f"row {i}" for i in range(n)]
+    features = pa.table({"a": names, "b": names[::-1], "c": (["x", "y"] * n)[:n]})
+    columns = [by_value(features, name) for name in features.schema.names]
+    began = time.process_time()
+    tracemalloc.start()
+    found = list(Lattice(columns, np.arange(n) % DAYS, LEAST_ROWS, 1).levels(3))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [level.columns for level in found] == [(2,)]
+    assert found[0].rows.tolist() == [n // 2, n // 2]
+    assert peak < 20e6
+    assert time.process_time() - began < 0.5
+
+
+def test_a_value_with_few_rows_among_others_is_in_no_slice() -> None:
+    features = pa.table({"a": ["rare"] * 5 + ["x"] * 95 + ["y"] * 100, "b": ["p", "q"] * 100})
+    columns = [by_value(features, name) for name in features.schema.names]
+    found = list(Lattice(columns, np.arange(200) % 10, 10, 1).levels(2))
+    assert {level.columns: level.rows.tolist() for level in found} == {
+        (0,): [95, 100], (0, 1): [47, 48, 50, 50], (1,): [100, 100],
+    }  # fmt: skip

@@ -116,3 +116,45 @@ def test_bands_of_text_and_unknown_columns_are_refused() -> None:
         list(Bands("origin", edges=(1,)).groups(table([("a", 1, True)])))
     with pytest.raises(KeyError, match="no feature column 'dest'; there are origin, hour, flag"):
         list(Slice("dest").groups(table([("a", 1, True)])))
+
+
+def test_a_value_that_is_called_as_the_others_does_not_hide_them() -> None:
+    features = table([(o, 1.0, True) for o in (OTHERS, OTHERS, "b", "c")])
+    found = list(Slice("origin", most=1).groups(features))
+    assert [(text, mask.tolist()) for text, mask in found] == [
+        (OTHERS, [True, True, False, False]),
+        (f"{OTHERS} (2)", [False, False, True, True]),
+    ]
+
+
+def test_crossed_values_of_one_name_are_two_groups() -> None:
+    features = pa.table({"x": ["a", "a × b"], "y": ["b × c", "c"]})
+    assert dealt(Slice("x", "y"), features) == {"a × b × c": [0], "a × b × c (2)": [1]}
+
+
+def test_edges_that_look_alike_are_written_out() -> None:
+    features = table([("a", hour, True) for hour in (0.0, 1_000_000.25, 2e6)])
+    found = dealt(Bands("hour", edges=(1_000_000.0, 1_000_000.5, 1_000_001.0)), features)
+    assert found == {"below 1000000.0": [0], "1000000.0 to 1000000.5": [1], "1000001.0 and more": [2]}
+    between = table([("a", hour, True) for hour in (1_000_000.0, 1_000_000.5)])
+    assert len(dealt(Bands("hour", edges=(1_000_000.0, 1_000_000.5, 1_000_001.0)), between)) == 2
+
+
+def test_text_in_a_dictionary_is_sliced_as_text() -> None:
+    plain = pa.chunked_array([["b", None, "a"], ["c", "a"]])
+    coded = pa.chunked_array([chunk.dictionary_encode() for chunk in plain.chunks])
+    found = [dealt(Slice("x"), pa.table({"x": column})) for column in (plain, coded)]
+    assert found[0] == found[1] == {"a": [2, 4], "b": [0], "c": [3], "unknown": [1]}
+
+
+def test_large_whole_numbers_are_told_apart() -> None:
+    large = 2**53
+    features = pa.table({"x": pa.array([large + 1, None, large, -1], pa.int64())})
+    expected = {"-1": [3], str(large): [2], str(large + 1): [0], "unknown": [1]}
+    assert dealt(Slice("x"), features) == expected
+    assert dealt(Bands("x", edges=(0,)), features) == {"below 0": [3], "0 and more": [0, 2], "unknown": [1]}
+
+
+def test_lists_are_no_groups() -> None:
+    with pytest.raises(TypeError, match=r"column 'x' holds list<.*>, whose values are no groups"):
+        list(Slice("x").groups(pa.table({"x": [[1], [2]]})))
