@@ -112,7 +112,7 @@ def challengers(browser: Browser, address: str, file: Path) -> None:
 def report(browser: Browser, home: Path, file: Path) -> None:
     """Show the page of the last challenger of the life."""
     last = max(home.glob("mlartifacts/*/*/artifacts/evaluation.html"), key=lambda page: page.stat().st_mtime)
-    page = tab(browser, 1060, 1150)
+    page = tab(browser, 1060, 800)
     page.goto(last.as_uri())
     keep(page, file)
 
