@@ -92,7 +92,7 @@ def test_every_question_has_its_answer_and_what_shows_it(exhibits) -> None:
         assert "<svg" in shown[question], question
     assert shown["How sure is it?"].count("data:image/png;base64,") == 2  # calibration, ROC and precision–recall
     assert "Pareto front" in exhibits["What does it cost?"].answer
-    assert "of all at 8 each, saves " in exhibits["What does it cost?"].answer
+    assert "of all at 15 each, saves " in exhibits["What does it cost?"].answer
     checked = {f.name: f for e in exhibits.values() for f in e.findings}
     assert not checked["unseen_rows_resemble_training_rows"].passed  # September is no summer
     assert "sums_of_days_are_normal" in checked

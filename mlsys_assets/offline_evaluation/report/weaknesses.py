@@ -77,7 +77,11 @@ def how_does_it_behave(subject: Subject, asked: Asked) -> Exhibit:
         return Exhibit(BEHAVES, f"{answer} Unusual rows cannot be told: {error}", (findings_table(subject.findings),))
     quadrants = Quadrants.of(isolation.unusual(subject.recent.features), decided)
     apart = quadrants.excess_error(weights=subject.weights(asked), support=asked.support)
-    answer += f" Unusual rows are decided wrongly more often than others by {apart}."
+    answer += (
+        f" Unusual rows are decided wrongly more often than others by {apart}."
+        if apart.sufficient
+        else f" Whether unusual rows are decided wrongly more often than others: {apart}."
+    )
     counted = table(("rows", "how many"), [(q.value.replace("_", " "), n) for q, n in quadrants.counts().items()])
     return Exhibit(BEHAVES, answer, (findings_table(subject.findings), counted))
 

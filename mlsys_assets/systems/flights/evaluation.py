@@ -62,6 +62,6 @@ BEHAVIOR = (
 FAIRNESS = (Fairness(Slice("carrier"), (TruePositiveRate(),), at_most=0.4),)
 """Who flies with one carrier is to be warned nearly as often as who flies with another."""
 THRESHOLD = ByCost(COSTS)
-ABSTENTION = Abstention(price=8.0, costs=COSTS)
-"""Somebody at the gate looks for himself: eight dollars of his time."""
+ABSTENTION = Abstention(price=15.0, costs=COSTS)
+"""Somebody at the gate looks for himself: a quarter of an hour."""
 WORTH = Worth(LogLoss(), least_gain=0.005, costs=COSTS, price=0.01)
