@@ -139,10 +139,15 @@ class Estimate:
         return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
 
 
+def on_record(value: float) -> float:
+    """Return a number with as many digits as are put on record."""
+    return float(f"{value:.{DIGITS}g}")
+
+
 def _told(value: object) -> object:
     if not isinstance(value, float):
         return value
-    return float(f"{value:.{DIGITS}g}") if np.isfinite(value) else None
+    return on_record(value) if np.isfinite(value) else None
 
 
 def day_blocks(at: NDArray[np.datetime64], *, length: timedelta = A_DAY) -> NDArray[np.intp]:

@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from mlsys_assets.data_sampling.views import View
-from mlsys_assets.measures.intervals import Estimate, Support, bootstrap, day_blocks, estimate, require_rows
+from mlsys_assets.measures.intervals import Estimate, Support, bootstrap, day_blocks, estimate, on_record, require_rows
 from mlsys_assets.measures.metrics import Floats, Metric
 from mlsys_assets.offline_evaluation.slicing.slices import Slicing
 
@@ -55,9 +55,11 @@ class Evaluation:
 
     def metrics(self) -> dict[str, float]:
         """Return every sufficient estimate's value by "split metric" and "split slice metric", as logged."""
-        found = {f"{self.split} {name}": e.value for name, e in self.whole.items() if e.sufficient}
+        found = {f"{self.split} {name}": on_record(e.value) for name, e in self.whole.items() if e.sufficient}
         for group, estimates in self.slices.items():
-            found |= {f"{self.split} {group} {name}": e.value for name, e in estimates.items() if e.sufficient}
+            found |= {
+                f"{self.split} {group} {name}": on_record(e.value) for name, e in estimates.items() if e.sufficient
+            }
         return found
 
 

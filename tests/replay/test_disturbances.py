@@ -67,7 +67,8 @@ def test_flipped_labels_promote_no_worse_model(grown, rain, change) -> None:
         wet = pc.greater(pc.max_element_wise(*(pc.cast(raw[n], pa.float64()) for n in AHEAD)), 0)
         return set_ahead(raw, pc.if_else(wet, "0.0", "1.0"), pc.and_(since(raw), drawn(raw, 5)))
 
-    life = grown(change(rain, flipped, "outcomes", "unobserved")).live("2013-04-30")
+    strict = replace(rain, gates=replace(rain.gates, champion=NonInferiority(recent=0.04, static=0.03)))
+    life = grown(change(strict, flipped, "outcomes", "unobserved")).live("2013-04-30")
     lake, models = life.stores.lake, life.stores.operations.models("rain")
     rates = lake.read(
         "rain", "labels", columns=["label", "known_at"], window=("known_at", utc(SINCE), utc("2013-04-30"))

@@ -135,7 +135,7 @@ rain = MLSystem(
     candidates=(ZeroRule(), GroupRate(by=("origin",)), LightGBM(rounds=30, leaves=7)),
     metrics=(LogLoss(), RocAuc(), PrAuc()),
     slices=(Slice("origin"),),
-    slice_finder=SliceFinder(("origin",)),
+    slice_finder=SliceFinder(),
     behavior=(RowsAlone(), Invariant("observation")),
     gates=Gates(beats_baselines=(PrAuc(),), support=Support(least_of_each_class=30)),
 )
