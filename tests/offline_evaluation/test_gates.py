@@ -2,18 +2,16 @@
 
 import json
 from dataclasses import replace
-from datetime import timedelta
 
 import numpy as np
 import pytest
 
 from mlsys_assets.measures.intervals import Estimate, Support
-from mlsys_assets.measures.metrics import Accuracy, Ece, LogLoss, PrAuc
+from mlsys_assets.measures.metrics import LogLoss, PrAuc
 from mlsys_assets.offline_evaluation.champion_gate import RECENT, STATIC, NonInferiority, Superiority
 from mlsys_assets.offline_evaluation.comparison import Comparison, Scored, compare
 from mlsys_assets.offline_evaluation.evaluation import Evaluation
 from mlsys_assets.offline_evaluation.gates import Gates
-from mlsys_assets.offline_evaluation.slicing.slices import Slice
 from mlsys_assets.offline_evaluation.verdict import Case, Verdict, WrongEvidence, decide
 from mlsys_assets.types import Finding, Severity, utc
 
@@ -252,12 +250,6 @@ def test_a_slice_is_worse_whichever_way_is_up() -> None:
     assert "g=1" not in verdict.reason
 
 
-def test_superiority_cannot_be_shown_by_the_static_test() -> None:
-    gates = Gates(champion=Superiority(), without_recent="static")
-    (mistake,) = gates.mistakes(metrics=MEASURED, slices=(), static=True)
-    assert "which only recent rows can show" in mistake
-
-
 def test_a_calibration_that_cannot_be_told_is_waited_for() -> None:
     untold = replace(calibrated(0.01), whole={"ece": Estimate.untold(np.zeros(9), 2, note="ece: ValueError: odd")})
     verdict = ask(Gates(most_ece=0.05), replace(case(), evaluations=[untold]))
@@ -281,45 +273,6 @@ def test_evidence_about_another_model_or_other_rows_is_refused() -> None:
         decide(Gates(), case(), model_hash="x", data_hashes=HASHES)
     with pytest.raises(WrongEvidence, match="recent_test rows y"):
         decide(Gates(), case(), model_hash="m", data_hashes=HASHES | {RECENT: "y"})
-
-
-def test_mistakes_are_told() -> None:
-    wrong = Gates(without_recent="guess", champion=NonInferiority(recent=-1.0, static=float("nan")))
-    assert len(list(wrong.mistakes(metrics=MEASURED, slices=(), static=True))) == 3
-
-
-@pytest.mark.parametrize(
-    ("gates", "words"),
-    [
-        (Gates(beats_baselines=()), "any model would pass"),
-        (Gates(beats_baselines=(Accuracy(),)), "accuracy"),
-        (Gates(beats_baselines=(LogLoss(), LogLoss())), "2 gates' beats_baselines metrics are named 'log_loss'"),
-        (Gates(beats_baselines=(Ece(),)), "ece cannot be what decides"),
-        (Gates(champion=NonInferiority(Accuracy())), "accuracy"),
-        (Gates(champion=Superiority("log_loss")), "champion.metric is 'log_loss'"),  # type: ignore[arg-type]
-        (Gates(champion=Superiority(gain=-0.1)), "champion.gain is -0.1"),
-        (Gates(champion=Superiority(static=-0.1)), "champion.static is -0.1"),
-        (Gates(champion="better"), "champion is 'better'"),  # type: ignore[arg-type]
-        (Gates(choice="best"), "choice is 'best'"),  # type: ignore[arg-type]
-        (Gates(support=Support(block=timedelta(0))), "support.block"),
-        (Gates(support=Support(block=timedelta(milliseconds=1))), "share longer than that"),
-        (Gates(most_ece=0.05), "most_ece asks for 'ece'"),
-        (Gates(slice_margin=0.1), "the system has none"),
-        (Gates(without_recent="static"), "no static_test"),
-        (Gates(behavior="shout"), "behavior is 'shout'"),
-        (Gates(support=Support(least_of_each_class=0)), "least_of_each_class is 0"),
-        (Gates(support=Support(least_blocks=1)), "least_blocks is 1"),
-        (Gates(champion=NonInferiority(static=float("inf"))), "champion.static is inf"),
-    ],
-)
-def test_a_gate_that_would_ask_nothing_is_a_mistake(gates: Gates, words: str) -> None:
-    (mistake,) = gates.mistakes(metrics=MEASURED, slices=(), static=False)
-    assert words in mistake
-
-
-def test_what_is_asked_must_be_measured() -> None:
-    gates = Gates(most_ece=0.05, slice_margin=0.1, champion=NonInferiority(PrAuc()), without_recent="static")
-    assert list(gates.mistakes(metrics=(PrAuc(), Ece()), slices=(Slice("origin"),), static=True)) == []
 
 
 def test_a_metric_that_fails_is_told_and_passes_nothing() -> None:
