@@ -76,6 +76,9 @@ def flights_folder(flights_system: MLSystem, made_once: Callable[[str, Callable[
         }
         for name, table in tables.items():
             pq.write_table(table, folder / f"{name}.parquet")
+        (folder / "tables").mkdir()
+        for name, table in known.items():
+            pq.write_table(table, folder / "tables" / f"{name}.parquet")
         split = flights_system.time_split.split(_joined(folder, flights_system), as_of=AUTUMN)
         for candidate in flights_system.candidates:
             fitted = candidate.fit(split.train, split.validation, seed=0, threads=2)
@@ -96,6 +99,12 @@ def _joined(folder: Path, system: MLSystem) -> LabelledRows:
 def flights_rows(flights_folder: Path, flights_system: MLSystem) -> LabelledRows:
     """Every flight of the year with its features, and its label with the known time."""
     return _joined(flights_folder, flights_system)
+
+
+@pytest.fixture(scope="session")
+def flights_tables(flights_folder: Path) -> dict[str, pa.Table]:
+    """Every source's rows of the year, as ingested."""
+    return {path.stem: pq.read_table(path) for path in sorted((flights_folder / "tables").glob("*.parquet"))}
 
 
 @pytest.fixture(scope="session")
