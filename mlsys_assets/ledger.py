@@ -46,7 +46,8 @@ GIVEN_UP = "given_up"
 
 # Verdicts.
 TRAIN, HOLD = "train", "hold"
-ADEQUATE, INSUFFICIENT = "adequate", "insufficient data"
+ADEQUATE, INSUFFICIENT, LEAKS = "adequate", "insufficient data", "leaks"
+"""What a training set is: only one that is adequate is trained on."""
 PASS, FAIL = "pass", "fail"
 PROMOTED = "promoted"
 FAILED = "failed"

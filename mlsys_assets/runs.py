@@ -101,7 +101,7 @@ def _origin(location: str, job: str) -> RemoteJobOrigin:
 def _why(job: str, result: dg.ExecuteInProcessResult) -> str:
     checks = [e for e in result.all_events if e.event_type is DagsterEventType.ASSET_CHECK_EVALUATION]
     evaluations = [event.asset_check_evaluation_data for event in checks]
-    if blocked := [e for e in evaluations if e.blocking and not e.passed]:
+    if blocked := [e for e in evaluations if e.blocking and not e.passed and e.severity is dg.AssetCheckSeverity.ERROR]:
         return f"job {job}, check {blocked[0].check_name}: {blocked[0].description}"
     failed = [event for event in result.all_events if event.is_step_failure]
     if not failed:
