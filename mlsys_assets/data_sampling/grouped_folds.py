@@ -35,7 +35,7 @@ MOST_GROUPS = 20
 
 @dataclass(frozen=True)
 class GroupedFolds:
-    """Groups dealt into folds of nearly equal rows; a fold's groups are validated, all others train.
+    """Groups dealt into folds of as nearly equal rows as they allow; a fold's groups are validated, all others train.
 
     Without ``later``, both parts cover all the time there is, and rows of one day stand in both: that measures new
     groups in known times. With it, only the last days of the history are validated and only what was settled before
@@ -74,12 +74,14 @@ class GroupedFolds:
         require_declared("grouped folds", self.mistakes())
         require_rows(train, known_at, what="grouped folds")
         found = groups_of(train, self.by, groups)
-        if len(found.names) < self.count:
-            raise FoldError(
-                f"{self.count} folds need as many groups, there are {len(found.names)} ({found.listed}); ask for fewer"
-            )
-        fold_of = found.dealt(self.count)[found.code]
         halves = _Halves.of(train, self.later, self.embargo, known_at)
+        there = int((found.counted(halves.later) > 0).sum())
+        if there < self.count:
+            raise FoldError(
+                f"{self.count} folds need as many groups to validate, there are {there} of {len(found.names)} "
+                f"({found.listed}); ask for fewer"
+            )
+        fold_of = found.dealt(self.count, halves.later)[found.code]
         cuts = [halves.cut(f"groups {k + 1} of {self.count}", fold_of == k) for k in range(self.count)]
         require_parts(cuts, advice=f"{len(found.names)} groups, {halves}; ask for fewer folds")
         return yielded(train, cuts)

@@ -32,13 +32,17 @@ class Groups:
         """Return (groups,) how many of those rows each has."""
         return np.bincount(self.code[rows], minlength=len(self.names))
 
-    def dealt(self, count: int) -> NDArray[np.intp]:
-        """Return (groups,) one of ``count`` folds each: the largest first, each to the fold with the fewest rows."""
-        size = np.bincount(self.code, minlength=len(self.names))
-        fold, filled = np.zeros(len(self.names), dtype=np.intp), np.zeros(count, dtype=np.intp)
+    def dealt(self, count: int, rows: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """Return (groups,) one of ``count`` folds each, the largest first, each to the fold with the fewest rows.
+
+        Only ``rows`` count; a group without any of them is in fold -1.
+        """
+        size = self.counted(rows)
+        fold, filled = np.full(len(self.names), -1, dtype=np.intp), np.zeros(count, dtype=np.intp)
         for group in np.argsort(-size, kind="stable"):
-            fold[group] = filled.argmin()
-            filled[fold[group]] += size[group]
+            if size[group]:
+                fold[group] = filled.argmin()
+                filled[fold[group]] += size[group]
         return fold
 
 
