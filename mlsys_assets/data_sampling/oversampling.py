@@ -34,8 +34,8 @@ def oversample(train: Train, *, share: float, seed: int) -> Resampled:
     """Return the rows with copies of the rarer class, drawn at random until it makes up ``share``.
 
     Only a Train view can be drawn anew, and no split takes one: copies made first, which then stand in train and test
-    both, cannot be written. A model of such rows gives probabilities of another prevalence than the world's;
-    ``PriorCorrected`` turns them back, and a threshold chosen on Validation needs no turning.
+    both, cannot be written. A model of such rows gives probabilities of another prevalence than the world's:
+    ``models.prior_correction.correct`` turns them back; a threshold chosen on Validation needs no turning.
 
     Parameters
     ----------

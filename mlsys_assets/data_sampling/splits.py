@@ -130,7 +130,11 @@ class TimeSplit:
         }
 
     def split(self, rows: LabelledRows, *, as_of: datetime) -> Split:
-        """Split what is labelled as of then; a part may come out empty, which ``Split.adequate`` reports."""
+        """Split what is labelled as of then; a part may come out empty, which ``Split.adequate`` reports.
+
+        Raises TypeError for what was split already.
+        """
+        _require_whole(rows)
         if self.embargo is None:
             raise ValueError("the time split has no embargo; set it to the label's delay by with_embargo(...)")
         self._require_sound()
@@ -159,6 +163,7 @@ class TimeSplit:
 
     def usable(self, rows: LabelledRows, *, as_of: datetime) -> NDArray[np.bool_]:
         """Return (n,) whether a row has a label known as of then and stands outside the static test."""
+        _require_whole(rows)
         return (rows.at < moment(as_of)) & rows.labelled(as_of) & ~self._static(rows)
 
     def _static(self, rows: LabelledRows) -> NDArray[np.bool_]:
@@ -225,6 +230,14 @@ def _parts(
 
 def _view(kind: type[V], rows: LabelledRows, chosen: NDArray[np.bool_] | NDArray[np.intp], window: TimeWindow) -> V:
     return kind(rows.ids, rows.at, rows.features, rows.label, window).take(chosen)
+
+
+def _require_whole(rows: object) -> None:
+    if not isinstance(rows, LabelledRows):
+        raise TypeError(
+            f"a time split takes LabelledRows, got {type(rows).__name__}; a part of a split is not split again: "
+            "cut a Train view into folds, such as BlockedFolds(...)"
+        )
 
 
 def _hull(windows: tuple[TimeWindow, ...], as_of: datetime) -> TimeWindow:
