@@ -7,16 +7,23 @@ from datetime import datetime
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.data_sampling.splits import Split, TimeSplit, random_split
 from mlsys_assets.data_sampling.views import OpenedTest, Train
-from mlsys_assets.measures.intervals import Estimate, Support, bootstrap, day_blocks, difference, estimate
-from mlsys_assets.measures.metrics import Floats, LogLoss, Metric
+from mlsys_assets.measures.intervals import Estimate, Support, bootstrap, day_blocks, estimate, spread
+from mlsys_assets.measures.metrics import Floats, LogLoss, Metric, Weights
 from mlsys_assets.mistakes import not_all, not_one, out_of_range
-from mlsys_assets.models.candidate import Candidate, Fitted
+from mlsys_assets.models.candidate import Candidate
 from mlsys_assets.offline_evaluation.studies.split_gap import SplitGap
 from mlsys_assets.types import DeclarationError, Finding
+
+Flags = NDArray[np.bool_]
+Times = NDArray[np.datetime64]
+
+SAMPLE = 1
+"""Stands behind the seed of a sample, so that it is not drawn as the split was."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,8 @@ class SplitStudy:
         How many rows each model is fitted on, drawn at random from its train; None: all. The fewer, the more rows of
         the last period are left to score.
     seeds
-        Each draws a split of its own and is the seed of the fits.
+        Each draws a split of its own and is the seed of the fits. Figures are means over them; intervals are of
+        days alone.
     threads
         Of each fit.
     support
@@ -98,90 +106,100 @@ class SplitStudy:
         for seed in self.seeds:
             drawn = random_split(rows, by=by, as_of=as_of, seed=seed, forced=self.forced, record=record)
             runs.append(self._run(candidate, (ordered, drawn), rows, test=test, seed=seed))
-        return self._gap(candidate.name, test, runs)
+        return self._gap(candidate.name, test, rows, runs)
 
     def _run(
         self, candidate: Candidate, splits: tuple[Split, Split], rows: LabelledRows, *, test: OpenedTest, seed: int
     ) -> "_Run":
-        ordered, drawn = splits
-        size = min(len(ordered.train), len(drawn.train), self.rows or len(rows))
+        size = min(*(len(split.train) for split in splits), self.rows or len(rows))
         before, anywhere = (_sample(split.train, size, seed=seed) for split in splits)
-        by_time = candidate.fit(before, ordered.validation, seed=seed, threads=self.threads)
-        at_random = candidate.fit(anywhere, drawn.validation, seed=seed, threads=self.threads)
+        by_time, at_random = (
+            candidate.fit(part, split.validation, seed=seed, threads=self.threads)
+            for part, split in zip((before, anywhere), splits, strict=True)
+        )
+        drawn = splits[1]
         seen = pa.concat_arrays([anywhere.ids, drawn.validation.ids])
-        new = test.take(~_among(test.ids, seen))
         # The random test is made of rows that this study may all see: those of other parts, and of the opened test.
-        own = np.flatnonzero(_among(rows.ids, drawn.recent_test.ids))
-        scored = at_random.predict(rows.features.take(pa.array(own)), threads=self.threads)
+        own = _among(rows.ids, drawn.recent_test.ids)
         return _Run(
             size,
             int(_among(test.ids, anywhere.ids).sum()),
-            self._scored((by_time, at_random), new),
-            _Scored(test.at, test.label, (by_time.predict(test.features, threads=self.threads),)),
-            _Scored(rows.at[own], rows.label[own], (scored,)),
+            ~_among(test.ids, seen),
+            by_time.predict(test.features, threads=self.threads),
+            at_random.predict(test.features, threads=self.threads),
+            own,
+            at_random.predict(rows.features.filter(pa.array(own)), threads=self.threads),
         )
 
-    def _scored(self, models: Sequence[Fitted], view: OpenedTest) -> "_Scored":
-        scores = tuple(model.predict(view.features, threads=self.threads) for model in models)
-        return _Scored(view.at, view.label, scores)
-
-    def _gap(self, candidate: str, test: OpenedTest, runs: Sequence["_Run"]) -> SplitGap:
-        same, by_time, at_random = (
-            _Scored.joined([run.same for run in runs]),
-            _Scored.joined([run.own_by_time for run in runs]),
-            _Scored.joined([run.own_at_random for run in runs]),
-        )
-        before, anywhere = (self._estimate(_Scored(same.at, same.label, (score,))) for score in same.scores)
-        better = (1, 0) if self.metric.higher_is_better else (0, 1)
+    def _gap(self, candidate: str, test: OpenedTest, rows: LabelledRows, runs: Sequence["_Run"]) -> SplitGap:
+        asked = np.logical_or.reduce([run.own for run in runs])
+        last, year = self._days(test.at), self._days(rows.at[asked])
+        every = np.ones(len(test), dtype=bool)
+        before = self._drawn(last, test.label, [(run.new, run.by_time[run.new]) for run in runs])
+        anywhere = self._drawn(last, test.label, [(run.new, run.at_random[run.new]) for run in runs])
+        sign = 1.0 if self.metric.higher_is_better else -1.0
         return SplitGap(
             candidate, self.metric, test.window, self.forced, runs[0].size,
-            round(float(np.mean([run.neighbours for run in runs]))), before, anywhere,
-            difference(
-                self.metric, same.label, (same.scores[better[0]], same.scores[better[1]]),
-                weights=bootstrap(day_blocks(same.at, length=self.support.block), seed=self.seeds[0]),
-                support=self.support,
-            ),
-            self._estimate(by_time), self._estimate(at_random),
+            round(float(np.mean([run.neighbours for run in runs]))),
+            before.estimate, anywhere.estimate, anywhere.less(before, sign=sign),
+            self._drawn(last, test.label, [(every, run.by_time) for run in runs]).estimate,
+            self._drawn(year, rows.label[asked], [(run.own[asked], run.own_score) for run in runs]).estimate,
         )  # fmt: skip
 
-    def _estimate(self, found: "_Scored") -> Estimate:
-        weights = bootstrap(day_blocks(found.at, length=self.support.block), seed=self.seeds[0])
-        return estimate(self.metric, found.label, found.scores[0], weights=weights, support=self.support)
+    def _days(self, at: Times) -> Weights:
+        return bootstrap(day_blocks(at, length=self.support.block), seed=self.seeds[0])
 
-
-@dataclass(frozen=True, eq=False)
-class _Scored:
-    """(n,) times and labels of rows, and the (n,) scores of each model."""
-
-    at: np.ndarray[tuple[int], np.dtype[np.datetime64]]
-    label: Floats
-    scores: tuple[Floats, ...]
-
-    @classmethod
-    def joined(cls, parts: Sequence["_Scored"]) -> "_Scored":
-        """Return the rows of all seeds: one that stands there twice stands in the same day's block."""
-        scores = zip(*(part.scores for part in parts), strict=True)
-        at, label = (np.concatenate([getattr(part, name) for part in parts]) for name in ("at", "label"))
-        return cls(at, label, tuple(np.concatenate(own) for own in scores))
+    def _drawn(self, weights: Weights, label: Floats, parts: Sequence[tuple[Flags, Floats]]) -> "_Drawn":
+        """Return the mean over seeds of the metric on each one's rows, the same draws of days for all."""
+        each = [
+            estimate(self.metric, label[rows], score, weights=weights.of(rows), support=self.support)
+            for rows, score in parts
+        ]
+        like = min(each, key=lambda one: (one.sufficient, one.rows))
+        if not like.sufficient:
+            return _Drawn(np.nan, np.full(len(weights.counts), np.nan), like)
+        drawn = [self.metric.draws(label[rows], score, weights.of(rows)) for rows, score in parts]
+        return _Drawn(float(np.mean([one.value for one in each])), np.mean(drawn, axis=0), like)
 
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """What one seed gave."""
+    """What one seed gave: (n,) which rows of the last period the random split spared, and the scores of all of them.
+
+    And of all rows handed in, (m,) which are the random split's own test, with its model's scores of those.
+    """
 
     size: int
     neighbours: int
-    same: _Scored
-    own_by_time: _Scored
-    own_at_random: _Scored
+    new: Flags
+    by_time: Floats
+    at_random: Floats
+    own: Flags
+    own_score: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class _Drawn:
+    """A metric's mean over seeds, the same in each draw of days, and what it rests on."""
+
+    value: float
+    draws: Floats
+    like: Estimate
+
+    @property
+    def estimate(self) -> Estimate:
+        return spread(self.value, self.draws, like=self.like)
+
+    def less(self, other: "_Drawn", *, sign: float) -> Estimate:
+        return spread(sign * (self.value - other.value), sign * (self.draws - other.draws), like=self.like)
 
 
 def _sample(train: Train, size: int, *, seed: int) -> Train:
     if size == len(train):
         return train
-    return train.take(np.sort(np.random.default_rng(seed).choice(len(train), size=size, replace=False)))
+    return train.take(np.sort(np.random.default_rng([seed, SAMPLE]).choice(len(train), size=size, replace=False)))
 
 
-def _among(ids: pa.Array, others: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    found: np.ndarray[tuple[int], np.dtype[np.bool_]] = pc.is_in(ids, value_set=others).to_numpy(zero_copy_only=False)
+def _among(ids: pa.Array, others: pa.Array) -> Flags:
+    found: Flags = pc.is_in(ids, value_set=others).to_numpy(zero_copy_only=False)
     return found

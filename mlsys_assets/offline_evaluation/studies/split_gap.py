@@ -63,9 +63,9 @@ class SplitGap:
         if self.flattery.sufficient and np.isfinite(self.naive):
             rest = f"{self.naive - self.flattery.value:+.4f} of it is that its test is of other days"
         lines = (
-            f"{self.metric.name} of {self.candidate} on the same rows of {self.window}, by its {self.trained:,} rows",
-            f"  that came before: {self.by_time}",
-            f"  drawn at random, {self.neighbours:,} of them of that period: {self.at_random}",
+            f"{self.metric.name} of {self.candidate} on the same rows of {self.window}, fitted on",
+            f"  {self.trained:,} rows that came before: {self.by_time}",
+            f"  as many drawn at random, {self.neighbours:,} of them of that period: {self.at_random}",
             f"  so much better a random split looks: {self.flattery}",
             f"each split on a test of its own: {self.own_by_time} by time, {self.own_at_random} at random",
             f"  so much better a random split looks there: {self.naive:+.4f}, and {rest}",
