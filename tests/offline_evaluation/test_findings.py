@@ -55,3 +55,12 @@ def test_reports_studies_and_earlier_times_are_no_second_look():
     others = [Look("recent_test", why) for why in (REPORTED, STUDIED) for _ in range(5)]
     assert read_once([Look("recent_test", SCHEDULED), *others, Look("recent_test", SCHEDULED, BEFORE)], NOW).passed
     assert read_once([], NOW).passed
+    for why in (REPORTED, STUDIED):
+        assert not read_once([Look("recent_test", SCHEDULED)] * 2 + [Look("recent_test", why)], NOW).passed
+
+
+def test_one_reason_forgives_one_look_at_the_same_test():
+    silent, told = Look("recent_test", SCHEDULED), Look("recent_test", "a stump was added")
+    assert read_once([silent, silent, told], NOW).passed
+    assert not read_once([silent, silent, silent, told], NOW).passed
+    assert not read_once([silent, silent, Look("static_test", "a stump was added")], NOW).passed
