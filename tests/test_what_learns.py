@@ -78,6 +78,8 @@ def _function(one: object, part: str) -> Callable[..., object]:
     views = [p.annotation for p in inspect.signature(getattr(one, own)).parameters.values()]
     if Train not in views and Validation not in views:
         return getattr(one, own)
+    needs = [p.name for p in inspect.signature(one).parameters.values() if p.default is inspect.Parameter.empty]
+    assert owner in MADE or not needs, f"say in MADE how a {owner} is made: it needs {needs}"
     return getattr(MADE[owner] if owner in MADE else one(), own)
 
 

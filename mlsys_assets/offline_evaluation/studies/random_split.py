@@ -7,8 +7,8 @@ from datetime import datetime
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from mlsys_assets.data_sampling.folds import Flags, Times
 from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.data_sampling.splits import Split, TimeSplit, random_split
 from mlsys_assets.data_sampling.views import OpenedTest, Train
@@ -18,9 +18,6 @@ from mlsys_assets.mistakes import not_all, not_one, out_of_range
 from mlsys_assets.models.candidate import Candidate
 from mlsys_assets.offline_evaluation.studies.split_gap import SplitGap
 from mlsys_assets.types import DeclarationError, Finding
-
-Flags = NDArray[np.bool_]
-Times = NDArray[np.datetime64]
 
 SAMPLE = 1
 """Stands behind the seed of a sample, so that it is not drawn as the split was."""
