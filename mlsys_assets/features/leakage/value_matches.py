@@ -1,0 +1,266 @@
+"""Where the values of features are found: in which records of which source, known by then or only later."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlsys_assets.features.leakage.day_sample import A_DAY, REACH, DaySample, Positions
+from mlsys_assets.features.leakage.joins import Join
+from mlsys_assets.features.leakage.known_values import (
+    MISSING,
+    NEVER,
+    Asked,
+    Codes,
+    Groups,
+    KnownValues,
+    Mask,
+    Moments,
+    grouped,
+    value_codes,
+)
+from mlsys_assets.features.numpy_table import NumpyTable
+from mlsys_assets.tables import KNOWN_AT, SOURCE_FILE, SOURCE_LINE
+from mlsys_assets.types import microseconds
+
+THINNED = 4
+"""Every so many rows are asked first, and tell how often values match by chance where no more than that is needed."""
+COPIED = 0.5
+"""A column is a copy where so much is found of what chance would not find."""
+COMMONPLACE = 0.9
+"""Where chance finds so much, what copies and what merely looks alike cannot be told apart."""
+GLIMPSED = 0.3
+"""Where less is found of the first rows, known or of the others later, nothing is a copy."""
+
+
+@dataclass(frozen=True, eq=False)
+class Match:
+    """How one feature's values are found in one column of the records of a join.
+
+    Parameters
+    ----------
+    feature
+        The feature column.
+    join, column
+        Where its values were looked for.
+    before, after
+        (n,) microseconds since the nearest record with the value became known, and until the next will;
+        ``NEVER`` where there is none within reach.
+    told
+        (n,) whether the feature has a value.
+    group
+        (n,) the keys of the join, as numbers.
+    chance
+        The share of rows whose value was known on another day, and whose was known or became so.
+    of_requests, of_entities
+        Whether the records are the requests themselves, and whether they name the entity they are about.
+    """
+
+    feature: str
+    join: Join
+    column: str
+    before: Moments
+    after: Moments
+    told: Mask
+    group: Groups
+    chance: tuple[float, float]
+    of_requests: bool
+    of_entities: bool
+
+    @property
+    def known(self) -> Mask:
+        """(n,) whether a record that was known by then holds the value."""
+        return self.before != NEVER
+
+    @property
+    def later(self) -> Mask:
+        """(n,) whether a record holds it that became known later."""
+        return self.after != NEVER
+
+    @property
+    def found(self) -> float:
+        """The share of values that are found, known or later."""
+        return float((self.known | self.later)[self.told].mean())
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether most of what chance would not find is found, and chance finds not nearly all."""
+        return beyond_chance(self.found, self.chance[1]) >= COPIED and self.chance[1] < COMMONPLACE
+
+    @cached_property
+    def copies_known(self) -> bool:
+        """Whether most of what chance would not find was known."""
+        return beyond_chance(float(self.known[self.told].mean()), self.chance[0]) >= COPIED
+
+
+def beyond_chance(share: float, chance: float) -> float:
+    """Return how much of what chance would not find is found: 1 for all of it, 0 for as much as by chance.
+
+    >>> beyond_chance(0.9, 0.8)
+    0.5
+    """
+    return round((share - chance) / (1 - chance), 9) if chance < 1 else 0.0
+
+
+class _Records:
+    """Records of a source in the order in which they became known, each column coded once."""
+
+    def __init__(self, table: pa.Table, entities: pa.Array, key: str) -> None:
+        self._table, self._kept = table, dict[str, tuple[Codes, str] | None]()
+        self.known = NumpyTable(table).moments(KNOWN_AT)
+        self.candidates = dict[str, list[str]]()
+        self.entity: Codes | None = None
+        if key in table.column_names:
+            found = pc.fill_null(pc.index_in(table[key].combine_chunks(), value_set=entities), -1)
+            self.entity = found.to_numpy(zero_copy_only=False).astype(np.int64)
+
+    @property
+    def columns(self) -> list[str]:
+        return [n for n in self._table.column_names if n not in (SOURCE_FILE, SOURCE_LINE)]
+
+    def codes(self, name: str) -> tuple[Codes, str] | None:
+        if name not in self._kept:
+            self._kept[name] = value_codes(self._table[name])
+        return self._kept[name]
+
+
+class ValueMatches:
+    """Looks for the sampled values of features in the columns of sources.
+
+    Parameters
+    ----------
+    sample
+        The requests and their features.
+    tables
+        The sources' rows, by name, at least those within reach of the sampled days.
+    requests, key
+        The name of the requests' source, and the column that names the entity.
+    """
+
+    def __init__(self, sample: DaySample, tables: Mapping[str, pa.Table], *, requests: str, key: str) -> None:
+        self._sample, self._tables, self._requests, self._key = sample, tables, requests, key
+        self._held = dict[tuple[str, bool, bool], _Records]()
+        self._asked_codes = dict[str, tuple[Codes, str] | None]()
+        self._plain = set[str]()
+
+    def of(self, joins: Sequence[Join]) -> Iterator[Match]:
+        """Yield the matches that may be copies, the requests' own first.
+
+        What a request itself says in full is not looked for in other records of entities, which repeat it.
+        """
+        for join in sorted(joins, key=lambda j: (j.source != self._requests, not j.own)):
+            held = self._records(join)
+            on = [column for _, column in join.on]
+            for column in held.columns:
+                if column not in (*on, self._key) and (features := self._candidates(held, column)):
+                    yield from self._of_column(join, column, held, features)
+
+    def later_by_chance(self, match: Match, rows: Positions) -> Mask:
+        """Return (turns, rows) whether the value became known later, had the request been made on another day."""
+        held = self._known_values(self._records(match.join), match.join, match.column)
+        values = self._sample.features[match.feature][0]
+        turned = [self._moved(match.join, turn) for turn in self._sample.turns]
+        return np.array([_nearest(held, match.join, asked.take(rows), values[rows])[1] != NEVER for asked in turned])
+
+    def _of_column(self, join: Join, column: str, held: "_Records", features: Sequence[str]) -> Iterator[Match]:
+        known_values, asked = self._known_values(held, join, column), self._asked(join, held)
+        turned = [self._moved(join, turn) for turn in self._sample.turns[:1]]
+        for feature in features:
+            values = self._sample.features[feature][0]
+            told = values != MISSING
+            few = np.flatnonzero(told)[::THINNED]
+            if not _promising(*_nearest(known_values, join, asked.take(few), values[few])):
+                continue
+            before, after = _nearest(known_values, join, asked, values)
+            moved = [_nearest(known_values, join, one.take(few), values[few]) for one in turned]
+            chance = [(float(np.mean(b != NEVER)), float(np.mean((b != NEVER) | (a != NEVER)))) for b, a in moved]
+            match = Match(feature, join, column, before, after, told, asked.group, *(chance or [(1.0, 1.0)]),
+                          of_requests=join.source == self._requests, of_entities=held.entity is not None)
+            if join.own and join.source == self._requests and match.known[told].all():
+                self._plain.add(feature)
+            yield match
+
+    def _candidates(self, held: "_Records", column: str) -> list[str]:
+        """Return the features most of whose values the column has at all."""
+        if column not in held.candidates:
+            coded = held.codes(column)
+            held.candidates[column] = [] if coded is None else self._in_column(*coded)
+        found = held.candidates[column]
+        return found if held.entity is None else [name for name in found if name not in self._plain]
+
+    def _in_column(self, codes: Codes, kind: str) -> list[str]:
+        names, distinct, places = self._distinct
+        there = np.zeros(len(distinct), np.bool_)
+        at = np.searchsorted(distinct, codes := np.unique(codes[codes != MISSING]))
+        at = np.minimum(at, len(distinct) - 1)
+        there[at[distinct[at] == codes]] = True
+        told = (distinct != MISSING)[places]
+        shares = (there[places] & told).sum(axis=1) / np.maximum(told.sum(axis=1), 1)
+        return [n for n, share in zip(names, shares, strict=True)
+                if share >= COPIED and self._sample.features[n][1] == kind]  # fmt: skip
+
+    @cached_property
+    def _distinct(self) -> tuple[list[str], Codes, Positions]:
+        """The features' names, their (u,) distinct values, and (features, n) which of these each value is."""
+        names = list(self._sample.features)
+        every = np.array([self._sample.features[name][0] for name in names]).reshape(len(names), -1)
+        distinct, places = np.unique(every, return_inverse=True)
+        return names, distinct, places.reshape(every.shape)
+
+    def _asked(self, join: Join, held: "_Records") -> Asked:
+        columns = []
+        for name, _ in join.on:
+            if name not in self._asked_codes:
+                self._asked_codes[name] = value_codes(self._sample.requests[name])
+            columns.append(self._asked_codes[name])
+        group, there = grouped(found[0] for found in columns if found is not None)
+        entity = None if join.own or held.entity is None else np.arange(len(self._sample))
+        return Asked(group, there, self._sample.at, entity)
+
+    def _moved(self, join: Join, turn: int) -> Asked:
+        """Return what would be asked on another day; of an entity's own records, what another one's hold."""
+        asked = replace(self._asked(join, self._records(join)), entity=None)
+        if join.own:
+            others = self._sample.others(turn)
+            return asked.take(others)
+        return replace(asked, at=self._sample.moved(turn))
+
+    def _known_values(self, held: "_Records", join: Join, column: str) -> KnownValues:
+        keys, coded = [held.codes(name) for _, name in join.on], held.codes(column)
+        group, there = grouped(found[0] for found in keys if found is not None)
+        values = np.full(len(group), MISSING) if coded is None else np.where(there, coded[0], MISSING)
+        return KnownValues(group, values, held.known, held.entity)
+
+    def _records(self, join: Join) -> "_Records":
+        name = (join.source, join.own, join.whole)
+        if name not in self._held:
+            entities = self._sample.requests[self._key].combine_chunks()
+            self._held[name] = _Records(self._near(join, entities), entities, self._key)
+        return self._held[name]
+
+    def _near(self, join: Join, entities: pa.Array) -> pa.Table:
+        table = self._tables[join.source]
+        if join.own:
+            table = table.filter(pc.is_in(table[self._key], value_set=entities))
+        known = NumpyTable(table).moments(KNOWN_AT)
+        near = np.full(len(table), join.whole)
+        for start in self._sample.starts.tolist():
+            near |= (known >= start - microseconds(REACH)) & (known <= start + A_DAY + microseconds(REACH))
+        rows = np.flatnonzero(near)
+        return table.take(pa.array(rows[np.argsort(known[rows], kind="stable")]))
+
+
+def _nearest(held: KnownValues, join: Join, asked: Asked, values: Codes) -> tuple[Moments, Moments]:
+    """Return how far the nearest records are in time, of those within reach."""
+    reach = NEVER if join.whole else microseconds(REACH)
+    before, after = held.nearest(asked, values)
+    return np.where(before <= reach, before, NEVER), np.where(after <= reach, after, NEVER)
+
+
+def _promising(before: Moments, after: Moments) -> bool:
+    unknown = before == NEVER
+    later = np.mean(after[unknown] != NEVER) if unknown.any() else 0.0
+    return max(1 - np.mean(unknown), later) >= GLIMPSED if len(before) else False
