@@ -11,12 +11,20 @@ from mlsys_assets.data_sampling.identity import mixed
 from mlsys_assets.features.leakage.day_sample import DaySample, Positions
 from mlsys_assets.features.leakage.known_values import Mask
 from mlsys_assets.features.leakage.suspicion import Suspicion
-from mlsys_assets.features.leakage.value_matches import COPIED, Match, ValueMatches, beyond_chance
+from mlsys_assets.features.leakage.value_matches import Match, ValueMatches, beyond_chance
 from mlsys_assets.types import Severity, hours, minutes
 
 CHANCE = 1e-6
 """Values are found only later more often than by chance where chance gives as many so rarely: hundreds of columns are
 held against hundreds, and what is called chance is a guess from a few other days."""
+
+
+LEAKED = 0.8
+"""A copy holds what no known record does because it is found later: so much at least of what chance would not find.
+What a lookup took from older records than are held against it is found by chance alone."""
+DIFFERENT = 4
+"""How many different values must be found later: one alone, such as no rain, is found on all hours of a day or on
+none. Of entities' own records each speaks for itself."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +46,9 @@ class CopiedColumn:
         but in one that became known later.
     lead
         How long after the prediction these became known, the median.
-    values, found_later, chance
-        The distinct values of a key and a day that no known record holds, how many of these are found later, and
-        the share that is found on other days; 1 where that was not worth looking for.
+    values, found_later, different, chance
+        The distinct values of a key and a day that no known record holds, how many of these are found later, how many
+        different ones, and the share that is found on other days; 1 where that was not worth looking for.
     """
 
     feature: str
@@ -54,14 +62,15 @@ class CopiedColumn:
     lead: timedelta
     values: int
     found_later: int
+    different: int
     chance: float
 
     @cached_property
     def leaks(self) -> bool:
         """Whether most of what was not known is found later, beyond chance."""
-        if not self.values or beyond_chance(self.found_later / self.values, self.chance) < COPIED:
+        if not self.values or (self.different < DIFFERENT and not self.own):
             return False
-        return self.p_chance <= CHANCE
+        return beyond_chance(self.found_later / self.values, self.chance) >= LEAKED and self.p_chance <= CHANCE
 
     @property
     def p_chance(self) -> float:
@@ -122,14 +131,14 @@ def _copied(match: Match, matches: ValueMatches, sample: DaySample, *, vouched: 
     lead = timedelta(microseconds=float(np.median(match.after[later]))) if len(later) else timedelta(0)
     values = unknown[_distinct(match, sample, unknown)]
     hits, chance = int(match.later[values].sum()), 1.0
-    if hits >= COPIED * len(values) and _tail(hits, len(values), 1 / (len(sample.turns) * len(values) + 2)) <= CHANCE:
+    if hits >= LEAKED * len(values) and _tail(hits, len(values), 1 / (len(sample.turns) * len(values) + 2)) <= CHANCE:
         there = matches.later_by_chance(match, values)
         chance = (float(there.sum()) + 1) / (there.size + 2)  # Laplace's rule: never none
-    rows = int(match.told.sum())
+    rows, of = int(match.told.sum()), sample.features[match.feature][0]
     return CopiedColumn(
         match.feature, match.join.source, match.column, str(match.join), match.join.own,
         rows=rows, known=float(match.known[match.told].mean()), only_later=len(later) / max(rows, 1), lead=lead,
-        values=len(values), found_later=hits, chance=chance,
+        values=len(values), found_later=hits, different=len(np.unique(of[later])), chance=chance,
     )  # fmt: skip
 
 

@@ -15,9 +15,9 @@ from mlsys_assets.types import days, microseconds
 
 Positions = NDArray[np.intp]
 
-DAYS = 8
+DAYS = 12
 """How many days are sampled: each with its own weather, and enough of them to hold values against other days."""
-ROWS_A_DAY = 350
+ROWS_A_DAY = 200
 """How many requests of each day are looked at."""
 REACH = days(2)
 """How far from a prediction a record may have become known and still be held against it."""

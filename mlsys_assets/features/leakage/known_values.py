@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -95,12 +96,11 @@ class KnownValues:
         order = np.argsort(pair, kind="stable")
         rows, pair = told[order], pair[order]
         self._known, self._entity = known[rows], None if entity is None else entity[rows]
-        first = np.append(True, pair[1:] != pair[:-1])[: len(pair)]
-        self._pairs = pair[first]
-        self._times = known[np.append(True, known[1:] != known[:-1])[: len(known)]]
+        first, later = _changes(pair), _changes(known)
+        self._pairs, self._times = pair[first], known[later]
         self._width = len(self._times) + 1
         # One number that orders records by key and value, and those of one by time.
-        self._place = (np.cumsum(first) - 1) * self._width + np.searchsorted(self._times, self._known)
+        self._place = (np.cumsum(first) - 1) * self._width + (np.cumsum(later) - 1)[rows]
 
     def nearest(self, asked: Asked, value: Codes) -> tuple[Moments, Moments]:
         """Return (n,) how long before, and after, the nearest record of the same key and value became known.
@@ -122,7 +122,13 @@ class KnownValues:
         return before, after
 
     def _keep(
-        self, kept: Moments, found: NDArray[np.intp], of: tuple[NDArray[np.intp], NDArray[np.int64]], asked: Asked, *, step: int
+        self,
+        kept: Moments,
+        found: NDArray[np.intp],
+        of: tuple[NDArray[np.intp], NDArray[np.int64]],
+        asked: Asked,
+        *,
+        step: int,
     ) -> None:
         rows, segment = of
         last = len(self._place) - 1
@@ -131,3 +137,8 @@ class KnownValues:
         held = np.clip(found, 0, last)
         inside = (held == found) & (self._place[held] // self._width == segment)
         kept[rows[inside]] = np.abs(self._known[held] - asked.at[rows])[inside]
+
+
+def _changes(ordered: NDArray[Any]) -> Mask:
+    """Return (n,) whether each is the first of its kind."""
+    return np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]

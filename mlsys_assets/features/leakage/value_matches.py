@@ -26,7 +26,7 @@ from mlsys_assets.features.numpy_table import NumpyTable
 from mlsys_assets.tables import KNOWN_AT, SOURCE_FILE, SOURCE_LINE
 from mlsys_assets.types import microseconds
 
-THINNED = 4
+THINNED = 8
 """Every so many rows are asked first, and tell how often values match by chance where no more than that is needed."""
 COPIED = 0.5
 """A column is a copy where so much is found of what chance would not find."""
@@ -177,8 +177,18 @@ class ValueMatches:
             before, after = _nearest(known_values, join, asked, values)
             moved = [_nearest(known_values, join, one.take(few), values[few]) for one in turned]
             chance = [(float(np.mean(b != NEVER)), float(np.mean((b != NEVER) | (a != NEVER)))) for b, a in moved]
-            match = Match(feature, join, column, before, after, told, asked.group, *(chance or [(1.0, 1.0)]),
-                          of_requests=join.source == self._requests, of_entities=held.entity is not None)
+            match = Match(
+                feature,
+                join,
+                column,
+                before,
+                after,
+                told,
+                asked.group,
+                *(chance or [(1.0, 1.0)]),
+                of_requests=join.source == self._requests,
+                of_entities=held.entity is not None,
+            )
             if join.own and join.source == self._requests and match.known[told].all():
                 self._plain.add(feature)
             yield match
