@@ -1,4 +1,4 @@
-"""The availability-time audit: is any value in the training set one that could not have been known at its time?
+"""The availability-time audit: whether a value in the training set could not have been known at its prediction time.
 
 A declared feature reads only what was known (`features.future_blindness`). That a column of another making did, is
 told by its values: those of a copy are all found in records that were known by then; those of a leak in records that

@@ -12,7 +12,7 @@ from mlsys_assets.features.leakage.day_sample import DaySample, Positions
 from mlsys_assets.features.leakage.known_values import Mask
 from mlsys_assets.features.leakage.suspicion import Suspicion
 from mlsys_assets.features.leakage.value_matches import Match, ValueMatches, beyond_chance
-from mlsys_assets.types import Severity, hours, minutes
+from mlsys_assets.types import Scalar, Severity, hours, minutes
 
 CHANCE = 1e-6
 """Values are found only later more often than by chance where chance gives as many so rarely: hundreds of columns are
@@ -93,9 +93,15 @@ class CopiedColumn:
         remedy = f"Declare it as a Lookup of {self.source} by {self.by}, so that it is taken as of the prediction time."
         if self.own:
             remedy = "Leave it out: it tells what became of the request."
-        evidence = {"source_column": f"{self.source}.{self.source_column}", "by": self.by,
-                    "only_later": round(self.only_later, 4), "lead_minutes": round(self.lead / minutes(1), 1),
-                    "values": self.values, "found_later": self.found_later, "chance": round(self.chance, 4)}  # fmt: skip
+        evidence: dict[str, Scalar] = {
+            "source_column": f"{self.source}.{self.source_column}",
+            "by": self.by,
+            "only_later": round(self.only_later, 4),
+            "lead_minutes": round(self.lead / minutes(1), 1),
+            "values": self.values,
+            "found_later": self.found_later,
+            "chance": round(self.chance, 4),
+        }
         return Suspicion((self.feature,), Severity.ERROR, seen, because, remedy, evidence)
 
 

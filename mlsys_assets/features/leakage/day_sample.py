@@ -77,7 +77,9 @@ class DaySample:
 
     def moved(self, turn: int) -> Moments:
         """Return (n,) the same times of day on the sampled day so many further on, the first after the last."""
-        return self.at + (np.roll(self.starts, -turn) - self.starts)[self.day]
+        shift: Moments = np.roll(self.starts, -turn) - self.starts
+        moved: Moments = self.at + shift[self.day]
+        return moved
 
     def others(self, turn: int) -> Positions:
         """Return (n,) for each request one of the sampled day so many further on."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from mlsys_assets.data_ingestion.source import Source
 from mlsys_assets.features.feature import Feature
+from mlsys_assets.features.key import Key
 from mlsys_assets.features.lookup import Lookup
 from mlsys_assets.features.scheduled import Scheduled
 from mlsys_assets.features.trailing import Trailing
@@ -63,14 +64,19 @@ def joins_of(requests: Source, sources: Sequence[Source], features: Iterable[Fea
     return tuple(dict.fromkeys(found))
 
 
+def plain(keys: Sequence[Key]) -> On:
+    """Return the keys that are columns on both sides, and not computed."""
+    pairs = ((key.request, key.in_source) for key in keys)
+    return tuple((request, column) for request, column in pairs if isinstance(request, str) and isinstance(column, str))
+
+
 def _declared(features: Iterable[Feature]) -> Iterable[tuple[On, str | None]]:
     """Yield keys with the one source that they are good for, None if for all."""
     for feature in features:
         if not isinstance(feature, Lookup | Trailing | Scheduled) or not feature.keys:
             continue
-        pairs = [(key.request, key.in_source) for key in feature.keys]
-        on = tuple((a, b) for a, b in pairs if isinstance(a, str) and isinstance(b, str))
-        if len(on) == len(pairs):
+        on = plain(feature.keys)
+        if len(on) == len(feature.keys):
             yield on, None if all(a == b for a, b in on) else feature.source.name
 
 

@@ -38,11 +38,10 @@ def value_codes(column: pa.ChunkedArray) -> tuple[Codes, str] | None:
     return np.where(np.isnan(numbers), MISSING, numbers.view(np.int32)).astype(np.int64), "number"
 
 
-def grouped(columns: Iterable[Codes]) -> tuple[Groups, Mask]:
-    """Return (n,) one number a key of several columns, given as codes, and whether none of these is missing."""
-    listed = list(columns)
-    state, there = np.zeros(len(listed[0]), np.uint64), np.ones(len(listed[0]), np.bool_)
-    for codes in listed:
+def grouped(columns: Iterable[Codes], *, rows: int) -> tuple[Groups, Mask]:
+    """Return (rows,) one number a key of several columns, given as codes, and whether none of these is missing."""
+    state, there = np.zeros(rows, np.uint64), np.ones(rows, np.bool_)
+    for codes in columns:
         state = mixed(state, codes.view(np.uint64))
         there &= codes != MISSING
     return state, there

@@ -73,12 +73,14 @@ class Match:
     @property
     def known(self) -> Mask:
         """(n,) whether a record that was known by then holds the value."""
-        return self.before != NEVER
+        held: Mask = self.before != NEVER
+        return held
 
     @property
     def later(self) -> Mask:
         """(n,) whether a record holds it that became known later."""
-        return self.after != NEVER
+        held: Mask = self.after != NEVER
+        return held
 
     @property
     def found(self) -> float:
@@ -178,17 +180,9 @@ class ValueMatches:
             moved = [_nearest(known_values, join, one.take(few), values[few]) for one in turned]
             chance = [(float(np.mean(b != NEVER)), float(np.mean((b != NEVER) | (a != NEVER)))) for b, a in moved]
             match = Match(
-                feature,
-                join,
-                column,
-                before,
-                after,
-                told,
-                asked.group,
-                *(chance or [(1.0, 1.0)]),
-                of_requests=join.source == self._requests,
-                of_entities=held.entity is not None,
-            )
+                feature, join, column, before, after, told, asked.group, chance=chance[0] if chance else (1.0, 1.0),
+                of_requests=join.source == self._requests, of_entities=held.entity is not None,
+            )  # fmt: skip
             if join.own and join.source == self._requests and match.known[told].all():
                 self._plain.add(feature)
             yield match
@@ -226,7 +220,7 @@ class ValueMatches:
             if name not in self._asked_codes:
                 self._asked_codes[name] = value_codes(self._sample.requests[name])
             columns.append(self._asked_codes[name])
-        group, there = grouped(found[0] for found in columns if found is not None)
+        group, there = grouped([found[0] for found in columns if found is not None], rows=len(self._sample))
         entity = None if join.own or held.entity is None else np.arange(len(self._sample))
         return Asked(group, there, self._sample.at, entity)
 
@@ -240,7 +234,7 @@ class ValueMatches:
 
     def _known_values(self, held: "_Records", join: Join, column: str) -> KnownValues:
         keys, coded = [held.codes(name) for _, name in join.on], held.codes(column)
-        group, there = grouped(found[0] for found in keys if found is not None)
+        group, there = grouped([found[0] for found in keys if found is not None], rows=len(held.known))
         values = np.full(len(group), MISSING) if coded is None else np.where(there, coded[0], MISSING)
         return KnownValues(group, values, held.known, held.entity)
 
