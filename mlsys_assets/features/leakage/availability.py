@@ -15,8 +15,9 @@ from mlsys_assets.data_sampling.views import View
 from mlsys_assets.features.leakage.copied_column import CopiedColumn, copied_column
 from mlsys_assets.features.leakage.day_sample import DaySample
 from mlsys_assets.features.leakage.joins import Join
+from mlsys_assets.features.leakage.match import Match
 from mlsys_assets.features.leakage.suspicion import Suspicion, finding_of
-from mlsys_assets.features.leakage.value_matches import Match, ValueMatches
+from mlsys_assets.features.leakage.value_matches import ValueMatches
 from mlsys_assets.types import Finding
 
 NAME = "availability_time"
@@ -86,7 +87,7 @@ def availability(
     """
     sample = DaySample.of(rows, tables[requests], key=key, seed=seed)
     days, columns = len(sample.starts), len(sample.features)
-    if not sample.turns or not len(sample):
+    if not sample.turns or not len(sample) or not columns:
         return AvailabilityAudit((), columns, len(sample), days, sufficient=False)
     matches = ValueMatches(sample, tables, requests=requests, key=key)
     found: dict[str, list[Match]] = {name: [] for name in sample.features}

@@ -10,15 +10,14 @@ import numpy as np
 from mlsys_assets.data_sampling.identity import mixed
 from mlsys_assets.features.leakage.day_sample import DaySample, Positions
 from mlsys_assets.features.leakage.known_values import Mask
+from mlsys_assets.features.leakage.match import Match, beyond_chance
 from mlsys_assets.features.leakage.suspicion import Suspicion
-from mlsys_assets.features.leakage.value_matches import Match, ValueMatches, beyond_chance
+from mlsys_assets.features.leakage.value_matches import ValueMatches
 from mlsys_assets.types import Scalar, Severity, hours, minutes
 
 CHANCE = 1e-6
 """Values are found only later more often than by chance where chance gives as many so rarely: hundreds of columns are
 held against hundreds, and what is called chance is a guess from a few other days."""
-
-
 LEAKED = 0.8
 """A copy holds what no known record does because it is found later: so much at least of what chance would not find.
 What a lookup took from older records than are held against it is found by chance alone."""

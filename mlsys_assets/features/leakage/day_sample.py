@@ -78,15 +78,14 @@ class DaySample:
     def moved(self, turn: int) -> Moments:
         """Return (n,) the same times of day on the sampled day so many further on, the first after the last."""
         shift: Moments = np.roll(self.starts, -turn) - self.starts
-        moved: Moments = self.at + shift[self.day]
-        return moved
+        return self.at + shift[self.day]
 
     def others(self, turn: int) -> Positions:
         """Return (n,) for each request one of the sampled day so many further on."""
         count = np.bincount(self.day, minlength=len(self.starts))
         first, there = np.cumsum(count) - count, (self.day + turn) % len(count)
-        place = first[there] + (np.arange(len(self)) - first[self.day]) % np.maximum(count[there], 1)
-        return np.minimum(place, len(self) - 1)
+        place: Positions = first[there] + (np.arange(len(self)) - first[self.day]) % np.maximum(count[there], 1)
+        return place.clip(max=len(self) - 1)
 
 
 def _drawn(at: Moments, random: np.random.Generator) -> tuple[Positions, Moments]:

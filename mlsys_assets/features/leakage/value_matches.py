@@ -1,7 +1,7 @@
 """Where the values of features are found: in which records of which source, known by then or only later."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -15,96 +15,21 @@ from mlsys_assets.features.leakage.known_values import (
     NEVER,
     Asked,
     Codes,
-    Groups,
     KnownValues,
     Mask,
     Moments,
     grouped,
     value_codes,
 )
+from mlsys_assets.features.leakage.match import COPIED, Match
 from mlsys_assets.features.numpy_table import NumpyTable
 from mlsys_assets.tables import KNOWN_AT, SOURCE_FILE, SOURCE_LINE
 from mlsys_assets.types import microseconds
 
 THINNED = 8
 """Every so many rows are asked first, and tell how often values match by chance where no more than that is needed."""
-COPIED = 0.5
-"""A column is a copy where so much is found of what chance would not find."""
-COMMONPLACE = 0.9
-"""Where chance finds so much, what copies and what merely looks alike cannot be told apart."""
 GLIMPSED = 0.3
 """Where less is found of the first rows, known or of the others later, nothing is a copy."""
-
-
-@dataclass(frozen=True, eq=False)
-class Match:
-    """How one feature's values are found in one column of the records of a join.
-
-    Parameters
-    ----------
-    feature
-        The feature column.
-    join, column
-        Where its values were looked for.
-    before, after
-        (n,) microseconds since the nearest record with the value became known, and until the next will;
-        ``NEVER`` where there is none within reach.
-    told
-        (n,) whether the feature has a value.
-    group
-        (n,) the keys of the join, as numbers.
-    chance
-        The share of rows whose value was known on another day, and whose was known or became so.
-    of_requests, of_entities
-        Whether the records are the requests themselves, and whether they name the entity they are about.
-    """
-
-    feature: str
-    join: Join
-    column: str
-    before: Moments
-    after: Moments
-    told: Mask
-    group: Groups
-    chance: tuple[float, float]
-    of_requests: bool
-    of_entities: bool
-
-    @property
-    def known(self) -> Mask:
-        """(n,) whether a record that was known by then holds the value."""
-        held: Mask = self.before != NEVER
-        return held
-
-    @property
-    def later(self) -> Mask:
-        """(n,) whether a record holds it that became known later."""
-        held: Mask = self.after != NEVER
-        return held
-
-    @property
-    def found(self) -> float:
-        """The share of values that are found, known or later."""
-        return float((self.known | self.later)[self.told].mean())
-
-    @property
-    def is_copy(self) -> bool:
-        """Whether most of what chance would not find is found, and chance finds not nearly all."""
-        return beyond_chance(self.found, self.chance[1]) >= COPIED and self.chance[1] < COMMONPLACE
-
-    @cached_property
-    def copies_known(self) -> bool:
-        """Whether most of what chance would not find was known."""
-        return beyond_chance(float(self.known[self.told].mean()), self.chance[0]) >= COPIED
-
-
-def beyond_chance(share: float, chance: float) -> float:
-    """Return how much of what chance would not find is found: 1 for all of it, 0 for as much as by chance.
-
-    >>> beyond_chance(0.9, 0.8)
-    0.5
-    """
-    return round((share - chance) / (1 - chance), 9) if chance < 1 else 0.0
 
 
 class _Records:
@@ -225,11 +150,10 @@ class ValueMatches:
         return Asked(group, there, self._sample.at, entity)
 
     def _moved(self, join: Join, turn: int) -> Asked:
-        """Return what would be asked on another day; of an entity's own records, what another one's hold."""
+        """Return what would be asked on another day; where the time does not matter, what another request asks."""
         asked = replace(self._asked(join, self._records(join)), entity=None)
-        if join.own:
-            others = self._sample.others(turn)
-            return asked.take(others)
+        if join.whole:
+            return asked.take(self._sample.others(turn))
         return replace(asked, at=self._sample.moved(turn))
 
     def _known_values(self, held: "_Records", join: Join, column: str) -> KnownValues:
