@@ -54,7 +54,7 @@ class Asked:
     Parameters
     ----------
     group
-        (n,) the keys.
+        (n,) the keys, as `grouped` gives them.
     there
         (n,) whether the key is complete.
     at
@@ -80,7 +80,7 @@ class KnownValues:
     Parameters
     ----------
     group
-        (m,) each record's key.
+        (m,) each record's key, as `grouped` gives it.
     value
         (m,) its value's code.
     known
