@@ -116,13 +116,11 @@ class _Audit:
         self.compared = 0
 
     def suspicions(self) -> Iterator[Suspicion]:
-        """Yield what changes with what ``derive`` is given, and with what ``read`` is asked for."""
-        for what, without, moments in (
-            ("derive", self._cut, self.moments),
-            ("read", self._read, self.moments[:READS]),
-        ):
-            changes = (self._change(what, without(moment), moment) for moment in moments)
-            yield from islice((change for change in changes if change is not None), 1)
+        """Yield the first change with what ``derive`` is given or else with what ``read`` is asked for."""
+        tried = [("derive", self._cut, moment) for moment in self.moments]
+        tried += [("read", self._read, moment) for moment in self.moments[:READS]]
+        changes = (self._change(what, without(moment), moment) for what, without, moment in tried)
+        yield from islice((change for change in changes if change is not None), 1)
 
     def _moments(self, random: np.random.Generator) -> list[int]:
         """Return when to cut: behind a gap of each column, which the next record might fill, then at random."""
