@@ -23,7 +23,14 @@ from mlsys_assets.systems.flights.sources import FlightsSources, build_sources
 from mlsys_assets.systems.flights.system import NEW_YORK, build_system
 from mlsys_assets.tables import PREDICT_AT
 
-collect_ignore = ["damp.py", "planted_weather.py", "rain_weekly.py", "flights_variant.py", "policies.py", "choose_policy.py"]
+collect_ignore = [
+    "damp.py",
+    "planted_weather.py",
+    "rain_weekly.py",
+    "flights_variant.py",
+    "policies.py",
+    "choose_policy.py",
+]
 """A workspace, which finds its neighbour only where this folder is on the path: there is no doctest in it."""
 
 

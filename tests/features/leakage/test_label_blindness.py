@@ -13,7 +13,9 @@ from mlsys_assets.types import Severity, hours
 
 SOURCE = Source("done", read=lambda window: pa.table({}), raw=(), derive=lambda t: t, key=("trip",),
                 columns=(Column("trip", "string"), Column("delay", "float64")))  # fmt: skip
-LATE = NaturalLabel("late", source=SOURCE, compute=lambda rows: pc.greater(rows["delay"], 15), delay=hours(1), window=hours(2))
+LATE = NaturalLabel(
+    "late", source=SOURCE, compute=lambda rows: pc.greater(rows["delay"], 15), delay=hours(1), window=hours(2)
+)
 
 
 def _events(n: int) -> pa.Table:
