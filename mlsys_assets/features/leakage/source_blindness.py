@@ -116,11 +116,13 @@ class _Audit:
         self.compared = 0
 
     def suspicions(self) -> Iterator[Suspicion]:
-        """Yield the first change with what ``derive`` is given or else with what ``read`` is asked for."""
-        tried = [("derive", self._cut, moment) for moment in self.moments]
-        tried += [("read", self._read, moment) for moment in self.moments[:READS]]
-        changes = (self._change(what, without(moment), moment) for what, without, moment in tried)
-        yield from islice((change for change in changes if change is not None), 1)
+        """Yield what changes with what ``derive`` is given, or else with what ``read`` is asked for."""
+        tried = (("derive", self._cut, self.moments), ("read", self._read, self.moments[:READS]))
+        every = (
+            (what, [self._change(without(moment), moment) for moment in moments]) for what, without, moments in tried
+        )
+        guilty = ((what, [one for one in found if one.changed]) for what, found in every)
+        yield from islice((self._suspicion(what, found) for what, found in guilty if found), 1)
 
     def _moments(self, random: np.random.Generator) -> list[int]:
         """Return when to cut: behind a gap of each column, which the next record might fill, then at random."""
@@ -148,36 +150,46 @@ class _Audit:
         rows, record = _derived(self._source, raw)
         return rows, pc.fill_null(pc.index_in(_names(raw), value_set=_names(self._raw)), -1).to_numpy()[record]
 
-    def _change(self, what: str, without: tuple[pa.Table, Positions], moment: int) -> Suspicion | None:
-        """Return what differs in the rows known by then; a row that is missing differs in all."""
+    def _change(self, without: tuple[pa.Table, Positions], moment: int) -> "_Change":
+        """Return what differs in the rows known by then that are there both ways."""
         rows, record = without
         place = np.full(len(self._raw) + 1, -1)
         place[record] = np.arange(len(record))
         mine = np.flatnonzero((self._known <= moment) & (place[self._record] >= 0))
         now, then = self._rows.take(pa.array(mine)), rows.take(pa.array(place[self._record[mine]]))
         self.compared += len(mine)
-        changed = {
-            name: differs for name in now.column_names if (differs := column_differs(now[name], then[name])).any()
-        }
-        return self._suspicion(what, changed, (now, then), moment) if changed else None
+        differs = {name: column_differs(now[name], then[name]) for name in now.column_names}
+        return _Change(now, then, moment, {name: found for name, found in differs.items() if found.any()})
 
-    def _suspicion(
-        self, what: str, changed: Mapping[str, NDArray[np.bool_]], rows: tuple[pa.Table, pa.Table], moment: int
-    ) -> Suspicion:
-        name, place = next((name, int(np.flatnonzero(differs)[-1])) for name, differs in changed.items())
-        now, then = (table[name][place].as_py() for table in rows)
-        row = ", ".join(f"{key} {rows[0][key][place].as_py()}" for key in self._source.key)
-        count = int(np.any(list(changed.values()), axis=0).sum())
-        at = f"{EPOCH + timedelta(microseconds=moment):%Y-%m-%d %H:%M}"
+    def _suspicion(self, what: str, found: Sequence["_Change"]) -> Suspicion:
+        first, name = found[0], next(iter(found[0].changed))
+        place, count = int(np.flatnonzero(first.changed[name])[-1]), first.rows_changed
+        now, then = (table[name][place].as_py() for table in (first.now, first.then))
+        row = ", ".join(f"{key} {first.now[key][place].as_py()}" for key in self._source.key)
+        at = f"{EPOCH + timedelta(microseconds=first.moment):%Y-%m-%d %H:%M}"
         return Suspicion(
-            tuple(f"{self._source.name}.{column}" for column in changed),
+            tuple(dict.fromkeys(f"{self._source.name}.{column}" for one in found for column in one.changed)),
             Severity.ERROR,
-            f"change with records that became known later: of {len(rows[0]):,} rows known by {at} UTC {count:,} have "
+            f"change with records that became known later: of {len(first.now):,} rows known by {at} UTC {count:,} have "
             f"other values without these, such as {name} of the row of {row}: {then} becomes {now}",
             "A feature that reads such a row as of its known_at reads what was not known.",
             REMEDIES[what],
-            {"source": self._source.name, "function": what, "changed_rows": count, "rows": len(rows[0]), "at": at},
+            {"source": self._source.name, "function": what, "changed_rows": count, "rows": len(first.now), "at": at},
         )
+
+
+@dataclass(frozen=True, eq=False)
+class _Change:
+    """The rows known by a moment, as they are now and as they are without later records, and what differs."""
+
+    now: pa.Table
+    then: pa.Table
+    moment: int
+    changed: Mapping[str, NDArray[np.bool_]]
+
+    @property
+    def rows_changed(self) -> int:
+        return int(np.any(list(self.changed.values()), axis=0).sum())
 
 
 def _derived(source: Source, raw: pa.Table) -> tuple[pa.Table, Positions]:

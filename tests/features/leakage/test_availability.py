@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from mlsys_assets.data_ingestion.source import Source
@@ -223,6 +224,19 @@ def test_what_is_no_copy_is_not_accused(world):
     )
     assert audit.finding.passed, audit.finding.summary
     assert audit.sufficient
+
+
+def test_what_another_source_repeats_later_was_known(world):
+    """Bulletins tell each reading again, six hours after: what was known by the first is not found only later."""
+    readings = world.tables["readings"]
+    late = pc.add(readings["known_at"], pa.scalar(hours(6), pa.duration("us")))
+    bulletins = readings.set_column(readings.column_names.index("known_at"), "known_at", late)
+    there = replace(world, tables=world.tables | {"bulletins": bulletins})
+    source = _source("bulletins", *READINGS.columns)
+    joins = joins_of(PLAN, (PLAN, READINGS, source), FEATURES, key="trip")
+    assert there.audit(heat=world.heat_after(0), joins=joins).finding.passed
+    alone = there.audit(heat=world.heat_after(0), joins=joins_of(PLAN, (PLAN, source), FEATURES, key="trip"))
+    assert [s.evidence["source_column"] for s in alone.suspicions] == ["bulletins.heat"]
 
 
 def test_what_copies_known_delays_under_one_key_is_not_accused_under_another(world):
