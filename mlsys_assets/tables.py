@@ -52,7 +52,8 @@ class Column:
 
     ``type`` is one of int64, float64, float32, string, bool, timestamp. A value outside
     [minimum, maximum], a text that does not match the regular expression ``pattern``, or a null
-    where ``nullable`` is false, sends its row to quarantine.
+    where ``nullable`` is false, sends its row to quarantine. ``sentinels`` are numbers of a raw column that stand for a
+    missing value, such as 999 or -9999: they become null before anything else is asked of it.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Column:
     pattern: str = ""
     unit: str = ""
     description: str = ""
+    sentinels: tuple[float, ...] = ()
 
     @property
     def arrow(self) -> pa.Field:

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from mlsys_assets.data_ingestion.casting import are_sentinels, cast
 from mlsys_assets.data_ingestion.keys import REPEATED
 from mlsys_assets.data_ingestion.quarantine import Rejections
 from mlsys_assets.data_ingestion.source import READERS_OWN, Reference, Source
@@ -107,7 +108,7 @@ def findings(
 ) -> list[Finding]:
     """Return what is to be told of a run's records; ``others`` counts those of other kinds and of other ticks."""
     said = [
-        _every_row(raw.num_rows, found, rejections, others),
+        _every_row(raw.num_rows, found, rejections, others, sentinels=_sentinels(source, raw)),
         _every_tick(found.empty, ticks.unexplained(~rejections.mask)),
     ]
     if source.header:
@@ -115,16 +116,33 @@ def findings(
     return said + [_reference(r, found) for r in source.references if r.allow]
 
 
-def _every_row(looked_at: int, found: Ingested, rejections: Rejections, others: Mapping[str, int]) -> Finding:
+def _sentinels(source: Source, raw: pa.Table) -> dict[str, int]:
+    """Return by raw column how many of all records hold a number that is declared to stand for a missing value."""
+    declared = [column for column in source.raw if column.sentinels]
+    typed = {column.name: cast(raw[column.name], column.type)[0] for column in declared}
+    return {column.name: pc.sum(are_sentinels(column, typed[column.name])).as_py() or 0 for column in declared}
+
+
+def _every_row(
+    looked_at: int,
+    found: Ingested,
+    rejections: Rejections,
+    others: Mapping[str, int],
+    *,
+    sentinels: Mapping[str, int],
+) -> Finding:
     accepted, bad = found.accepted.num_rows, found.quarantined.num_rows
     counts = {"read": found.read, "accepted": accepted, "quarantined": bad, **others, "looked_at": looked_at}
+    counts |= {f"sentinels_in_{column}": n for column, n in sentinels.items()}
+    missing = ", ".join(f"{n} in {column}" for column, n in sentinels.items())
     return Finding(
         "every_row_accounted_for",
         accepted + bad == found.read and found.read + sum(others.values()) == looked_at,
         f"{found.read} rows read = {accepted} accepted + {bad} quarantined"
         + (f" ({rejections.summary(SHOWN)})" if bad else "")
         + f"; of {looked_at} records looked at, "
-        + ", ".join(f"{n} are of {what.replace('_', ' ')}" for what, n in others.items()),
+        + ", ".join(f"{n} are of {what.replace('_', ' ')}" for what, n in others.items())
+        + (f"; numbers that stand for missing, of all that were looked at: {missing}" if sentinels else ""),
         evidence=counts,
     )
 

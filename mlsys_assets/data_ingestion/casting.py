@@ -1,5 +1,7 @@
 """From text to declared types: what cannot be read is rejected, never guessed."""
 
+from functools import reduce
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,8 +30,22 @@ def typed_columns(source: Source, raw: pa.Table, rejections: Rejections) -> pa.T
         columns[column.name], unreadable = cast(text, column.type)
         if unreadable is not None:
             rejections.add(unreadable, rule=f"not {column.type}", column=column.name, values=text)
+        if column.sentinels:
+            stands_for_missing = are_sentinels(column, columns[column.name])
+            columns[column.name] = pc.if_else(stands_for_missing, None, columns[column.name])
     origin = {name: raw.column(name) for name in (SOURCE_FILE, SOURCE_LINE, DELIVERED_AT) if name in raw.schema.names}
     return pa.table(columns | origin)
+
+
+def are_sentinels(column: Column, values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return which of a column's numbers are declared to stand for a missing value; null where there is none.
+
+    >>> are_sentinels(Column("pdays", "int64", sentinels=(999,)), pa.chunked_array([[3, 999, None]])).to_pylist()
+    [False, True, None]
+    """
+    kind = int if pa.types.is_integer(values.type) else float
+    first, *more = (pc.equal(values, pa.scalar(kind(sentinel), values.type)) for sentinel in column.sentinels)
+    return reduce(pc.or_, more, first)
 
 
 def read_moments(text: pa.ChunkedArray, *, zone: str = "") -> pa.ChunkedArray:

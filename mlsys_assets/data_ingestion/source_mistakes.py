@@ -72,6 +72,20 @@ def _of_column(column: Column) -> Iterator[str]:
     if not wrong and len(given) == len(limits) and column.minimum > column.maximum:  # type: ignore[operator]
         yield f"{what} has minimum {column.minimum} above its maximum {column.maximum}, so that no value is allowed"
     yield from _unreadable(f"{what}: its pattern", column.pattern)
+    yield from _sentinel_mistakes(what, column)
+
+
+def _sentinel_mistakes(what: str, column: Column) -> Iterator[str]:
+    if not isinstance(column.sentinels, tuple):
+        yield f"{what}: its sentinels are {column.sentinels!r}; give a tuple of numbers, such as (999,)"
+        return
+    if column.sentinels and column.type in TYPES and column.type not in NUMBERS:
+        numbers = ", ".join(sorted(NUMBERS))
+        yield f"{what} of type {column.type} has sentinels, which are for {numbers}; of texts, name the source's nulls"
+    whole = column.type == "int64"
+    ends = {"least": -(2**63), "most": 2**63 - 1} if whole else {}
+    for sentinel in column.sentinels:
+        yield from out_of_range(f"{what}: a sentinel", sentinel, whole=whole, **ends)
 
 
 def _column_mistakes(source: Source) -> Iterator[str]:
@@ -83,6 +97,10 @@ def _column_mistakes(source: Source) -> Iterator[str]:
     yield from (f"raw column {c.name!r} has a reserved name: the reader gives one" for c in raw if _is_in(c, GIVEN))
     yield from alike("column", [c.name for c in own])
     yield from (f"raw column {n!r} is declared twice" for n in _twice([c.name for c in raw]))
+    read = {c.name: c.sentinels for c in raw}
+    for c in own:
+        if c.sentinels and read.get(c.name) != c.sentinels:
+            yield f"column {c.name!r} of its table has sentinels, which are looked for where a raw column is read only"
     if header := sound(source.header, str):
         unknown = [c.name for c in raw if c.name not in header]
         yield from (f"raw column {n!r} is not in its header; header: {', '.join(header)}" for n in unknown)

@@ -83,6 +83,18 @@ MISTAKES = {
     "a limit on text": (lambda: column(Column("x", "string", minimum=1)), "of type string has a minimum"),
     "no regular expression": (lambda: column(Column("x", "string", pattern="(")), "which is no regular expression"),
     "an expression that only Python reads": (lambda: column(Column("x", "string", pattern="a(?=b)")), "(RE2)"),
+    "sentinels of a text": (
+        lambda: column(Column("x", "string", sentinels=(999,))), "of type string has sentinels, which are for float32",
+    ),
+    "a sentinel by itself": (lambda: column(Column("x", "int64", sentinels=999)), "sentinels are 999; give a tuple"),
+    "half a sentinel": (lambda: column(Column("x", "int64", sentinels=(9.5,))), "is 9.5; it must be a whole number"),
+    "a sentinel beyond its type": (lambda: column(Column("x", "int64", sentinels=(2**63,))), "a sentinel is 92233720"),
+    "a sentinel that is no number": (
+        lambda: column(Column("x", "float64", sentinels=(float("nan"),))), "a sentinel is nan; it must be a number",
+    ),
+    "sentinels that nothing looks for": (
+        lambda: column(Column("x", "float64", sentinels=(-9999.0,))), "has sentinels, which are looked for where a raw",
+    ),
     "a tolerance of 500%": (lambda: more(tolerance=5), "its tolerance, a share, is 5; it must be a number, at least 0"),
     "a kind that is none": (lambda: more(kind="partner"), "its kind is 'partner'; allowed: user_input"),
     "no key": (lambda: more(key=()), "it has no key; name the columns"),

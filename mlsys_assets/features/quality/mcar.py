@@ -1,0 +1,92 @@
+"""Little's test of missing completely at random, for rows of which those of one day may depend on each other."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlsys_assets.features.quality.observed import Observed
+from mlsys_assets.measures.intervals import LEAST_BLOCKS, LEAST_OF_EACH_CLASS
+from mlsys_assets.measures.metrics import Floats
+
+DIRECTIONS: Final = 20
+"""In so many directions, those in which the observed columns vary most, means are compared at most."""
+DAYS_EACH: Final = 5
+"""Days there must be for each direction: of fewer, their covariance is not known."""
+FLAT: Final = 1e-9
+"""A direction with less of the variance than this is none."""
+
+
+@dataclass(frozen=True)
+class Mcar:
+    """What Little's test says of one column's missing values.
+
+    Parameters
+    ----------
+    d2
+        The squared distance of the observed columns' means, missing against present rows, in units of what chance
+        gives; NaN where the data cannot tell.
+    directions
+        How many differences it sums: what is expected of ``d2`` by chance.
+    days
+        What it rests on: as many days as would tell as much if each held as many missing rows.
+    p_value
+        How likely so large a distance is if values are missing completely at random.
+    """
+
+    d2: float
+    directions: int
+    days: float
+    p_value: float
+
+
+def little(observed: Observed) -> list[Mcar]:
+    """Return the test of each of the q ways to be missing.
+
+    Of one incomplete column, Little's d² (1988) is Hotelling's T² of the other columns' means between the rows with
+    and those without a value. Here the covariance of that difference is that of sums over days, so that an hour's
+    rows, which share its weather, do not count as many; F of as many degrees of freedom as effective days allow.
+    """
+    scores = observed.values @ _directions(observed.values)
+    return [_tested(observed, observed.missing[:, j], scores) for j in range(observed.missing.shape[1])]
+
+
+def _directions(values: Floats) -> Floats:
+    """Return (p, k) the principal directions of (n, p) values, the widest first."""
+    if not values.size:
+        return np.zeros((values.shape[1], 0))
+    centred = values - values.mean(axis=0)
+    variance, vectors = np.linalg.eigh(centred.T @ centred / len(values))
+    kept = np.argsort(-variance)[:DIRECTIONS]
+    kept = kept[variance[kept] > FLAT * variance.sum()]
+    found: Floats = vectors[:, kept] / np.sqrt(variance[kept])
+    return found
+
+
+def _tested(observed: Observed, missing: NDArray[np.bool_], scores: Floats) -> Mcar:
+    days = min(_effective(observed, missing), _effective(observed, ~missing))
+    k = min(scores.shape[1], int(days) // DAYS_EACH)
+    enough = min(int(missing.sum()), int((~missing).sum())) >= LEAST_OF_EACH_CLASS and days >= LEAST_BLOCKS
+    if not enough or not k:
+        return Mcar(np.nan, k, days, np.nan)
+    centred = scores[:, :k] - scores[:, :k].mean(axis=0)
+    sums = observed.by_day((missing - missing.mean())[:, None] * centred)
+    total, blocks = sums.sum(axis=0), len(sums)
+    spread = sums - total / blocks
+    d2 = float(total @ np.linalg.pinv(spread.T @ spread * blocks / (blocks - 1), hermitian=True) @ total)
+    return Mcar(d2, k, days, _p_value(d2, k, days))
+
+
+def _effective(observed: Observed, chosen: NDArray[np.bool_]) -> float:
+    """Return how many days of equal counts would tell as much as those of the chosen rows (Kish 1965)."""
+    counts = observed.by_day(chosen.astype(np.float64))
+    squares = float((counts**2).sum())
+    return float(counts.sum() ** 2 / squares) if squares else 0.0
+
+
+def _p_value(d2: float, k: int, days: float) -> float:
+    """Return how likely Hotelling's T² of so many days is as large by chance."""
+    from scipy.special import fdtrc
+
+    return float(fdtrc(k, days - k, d2 * (days - k) / (k * (days - 1))))
