@@ -72,19 +72,19 @@ def _of_column(column: Column) -> Iterator[str]:
     if not wrong and len(given) == len(limits) and column.minimum > column.maximum:  # type: ignore[operator]
         yield f"{what} has minimum {column.minimum} above its maximum {column.maximum}, so that no value is allowed"
     yield from _unreadable(f"{what}: its pattern", column.pattern)
-    yield from _sentinel_mistakes(what, column)
+    yield from _sentinel_mistakes(what, column.sentinels, column.type)
 
 
-def _sentinel_mistakes(what: str, column: Column) -> Iterator[str]:
-    if not isinstance(column.sentinels, tuple):
-        yield f"{what}: its sentinels are {column.sentinels!r}; give a tuple of numbers, such as (999,)"
+def _sentinel_mistakes(what: str, sentinels: object, kind: str) -> Iterator[str]:
+    if not isinstance(sentinels, tuple):
+        yield f"{what}: its sentinels are {sentinels!r}; give a tuple of numbers, such as (999,)"
         return
-    if column.sentinels and column.type in TYPES and column.type not in NUMBERS:
+    if sentinels and kind in TYPES and kind not in NUMBERS:
         numbers = ", ".join(sorted(NUMBERS))
-        yield f"{what} of type {column.type} has sentinels, which are for {numbers}; of texts, name the source's nulls"
-    whole = column.type == "int64"
+        yield f"{what} of type {kind} has sentinels, which are for {numbers}; of texts, name the source's nulls"
+    whole = kind == "int64"
     ends = {"least": -(2**63), "most": 2**63 - 1} if whole else {}
-    for sentinel in column.sentinels:
+    for sentinel in sentinels:
         yield from out_of_range(f"{what}: a sentinel", sentinel, whole=whole, **ends)
 
 

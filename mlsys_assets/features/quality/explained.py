@@ -3,6 +3,7 @@
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlsys_assets.features.quality.observed import Observed
 from mlsys_assets.measures.metrics import Floats
@@ -50,14 +51,14 @@ def _each(observed: Observed) -> range:
     return range(observed.missing.shape[1])
 
 
-def _tells(observed: Observed, j: int) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+def _tells(observed: Observed, j: int) -> NDArray[np.intp]:
     """Return which observed columns are mostly there where the j-th is missing."""
     together = observed.missing[observed.missing[:, j]].mean(axis=0) > NESTED
     hidden = {name for names, nested in zip(observed.alike, together, strict=True) if nested for name in names}
     return np.flatnonzero([source not in hidden for source in observed.source])
 
 
-def _out_of_fold(observed: Observed, targets: Floats, reads: list[np.ndarray[tuple[int], np.dtype[np.intp]]]) -> Floats:
+def _out_of_fold(observed: Observed, targets: Floats, reads: list[NDArray[np.intp]]) -> Floats:
     """Return (n, t) each target as a ridge regression on the columns that it may read expects it."""
     rows = np.column_stack([observed.values, np.ones(len(targets))])
     fold, expected = observed.block % FOLDS, np.empty_like(targets)
@@ -67,16 +68,14 @@ def _out_of_fold(observed: Observed, targets: Floats, reads: list[np.ndarray[tup
     penalty = np.append(np.full(observed.values.shape[1], RIDGE), 0.0)
     for k, own in enumerate(each):
         others = len(rows) - len(own)
+        if not others:  # all days are of one fold: nothing to learn from
+            expected[fold == k] = np.nan
+            continue
         square = squares.sum(axis=0) - squares[k] + np.diag(penalty * others)
         product = products.sum(axis=0) - products[k]
         weights = np.zeros_like(product)
         for t, read in enumerate(reads):
             kept = np.append(read, len(penalty) - 1)
-            weights[kept, t] = _solved(square[np.ix_(kept, kept)], product[kept, t])
+            weights[kept, t] = np.linalg.solve(square[np.ix_(kept, kept)], product[kept, t])
         expected[fold == k] = own @ weights
     return expected
-
-
-def _solved(square: Floats, product: Floats) -> Floats:
-    found: Floats = np.linalg.solve(square, product) if square[-1, -1] else np.zeros_like(product)
-    return found

@@ -5,7 +5,7 @@ Rubin's types (1976): missing completely at random (MCAR), at random given what 
 missing; where there are hints, they are named.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -22,7 +22,7 @@ from mlsys_assets.features.quality.shifts import Shifts
 from mlsys_assets.measures.intervals import Estimate, bootstrap
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.measures.multiplicity import holm
-from mlsys_assets.types import Finding, Severity
+from mlsys_assets.types import Finding, Scalar, Severity
 
 LEVEL: Final = 0.05
 """Of tables whose values are all missing completely at random, so many have a column that is said not to be."""
@@ -133,7 +133,7 @@ class Missingness:
         """Whether the columns explain what is missing: an honest missing value may still tell of the label."""
         suspects = [one for one in self.columns if one.hints]
         refuted = [one for one in self.columns if one.mechanism is Mechanism.NOT_MCAR]
-        evidence = {
+        evidence: Mapping[str, Scalar] = {
             "columns_with_missing_values": sum(len(one.columns) for one in self.columns),
             "not_mcar": self._names(refuted),
             "mnar_suspect": self._names(suspects),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlsys_assets.features.quality.explained import explain_label
 from mlsys_assets.features.quality.observed import Observed
@@ -85,7 +86,7 @@ class Shifts:
         return spread(float(values[0]), values[1:], like=like)
 
 
-def _around(values: Floats, missing: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Floats:
+def _around(values: Floats, missing: NDArray[np.bool_]) -> Floats:
     """Return (n,) the mean of the last value before each row and of the next after it; 0 where there is neither."""
     n = len(values)
     at = np.where(missing, -1, np.arange(n))

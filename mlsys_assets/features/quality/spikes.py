@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlsys_assets import thumbnails
 from mlsys_assets.charts import bars
 from mlsys_assets.data_sampling.views import Train, Validation
 from mlsys_assets.features.named_columns import is_category, read_numbers
+from mlsys_assets.features.quality.groups import Mask
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.types import Finding, Scalar, Severity
 
@@ -91,8 +93,12 @@ class Spikes:
             f". If it stands for missing, declare that where the source's raw column is: "
             f"Column({first.column!r}, ..., sentinels=({first.value:.10g},))"
         )
-        named = {"columns": ", ".join(dict.fromkeys(one.column for one in self.found)), "value": first.value}
-        return Finding(NAME, False, told + advice, Severity.WARN, {**evidence, **named, "share": first.share})
+        named: Mapping[str, Scalar] = {
+            "columns": ", ".join(dict.fromkeys(one.column for one in self.found)),
+            "value": first.value,
+            "share": first.share,
+        }
+        return Finding(NAME, False, told + advice, Severity.WARN, {**evidence, **named})
 
     def table(self) -> list[dict[str, str | float]]:
         """Return a row for each spike."""
@@ -145,19 +151,20 @@ def _of(name: str, values: Floats) -> list[Spike]:
     return found
 
 
-def _look_like_marks(distinct: Floats) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _look_like_marks(distinct: Floats) -> Mask:
     known = np.abs(np.abs(distinct)[:, None] - MARKS) <= CLOSE * MARKS
     negative = (distinct[:, None] == -NEGATIVE_MARKS).any(axis=1)
-    return known.any(axis=1) | negative
+    looks: Mask = known.any(axis=1) | negative
+    return looks
 
 
-def _at_the_end(distinct: Floats) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _at_the_end(distinct: Floats) -> Mask:
     ends = np.zeros(len(distinct), dtype=bool)
     ends[[0, -1]] = True
     return ends
 
 
-def _apart(value: float, others: Floats, counts: Floats, *, mark: bool) -> tuple[float, float] | None:
+def _apart(value: float, others: Floats, counts: NDArray[np.integer], *, mark: bool) -> tuple[float, float] | None:
     """Return between what nearly all other values lie, if a value is apart from them; else None."""
     reached = np.searchsorted(np.cumsum(counts) / counts.sum(), WIDTH)
     low, high = others[np.minimum(reached, len(others) - 1)]
