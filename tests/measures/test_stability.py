@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, strategies as st
 from scipy import stats
 
 from mlsys_assets.measures.stability import SMOOTHING, chance_psi, expected_psi, psi
-
 
 COUNTS = st.lists(st.tuples(st.integers(0, 500), st.integers(0, 500)), min_size=1, max_size=12)
 MANY = 1e9

@@ -3,7 +3,6 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import strategies as st
 
 from mlsys_assets.features.profile import profile
 from mlsys_assets.measures.stability import expected_psi, psi

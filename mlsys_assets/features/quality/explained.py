@@ -10,8 +10,6 @@ from mlsys_assets.measures.metrics import Floats
 
 FOLDS: Final = 5
 """Days are dealt out in turn: each is scored by what was learned from those of the other folds."""
-NESTED: Final = 0.5
-"""A column that is missing in a larger share of a column's missing rows says nothing of their values."""
 RIDGE: Final = 1e-3
 """Added to each column's variance, so that columns that say the same can stand side by side."""
 
@@ -22,7 +20,9 @@ def explain_missing(observed: Observed) -> Floats:
     A linear discriminant (Fisher 1936) of what is observed; of its own column, and of those that are mostly missing
     in the same rows, nothing is read: there a value would tell itself.
     """
-    return _out_of_fold(observed, observed.missing.astype(np.float64), [_tells(observed, j) for j in _each(observed)])
+    return _out_of_fold(
+        observed, observed.missing.astype(np.float64), [observed.tells(j) for j in range(len(observed.alike))]
+    )
 
 
 def explain_label(observed: Observed) -> Floats:
@@ -45,17 +45,6 @@ def aucs(observed: Observed, expected: Floats) -> Floats:
         pairs += absent * present
     found: Floats = np.divide(won, pairs, out=np.full(len(won), np.nan), where=pairs > 0)
     return found
-
-
-def _each(observed: Observed) -> range:
-    return range(observed.missing.shape[1])
-
-
-def _tells(observed: Observed, j: int) -> NDArray[np.intp]:
-    """Return which observed columns are mostly there where the j-th is missing."""
-    together = observed.missing[observed.missing[:, j]].mean(axis=0) > NESTED
-    hidden = {name for names, nested in zip(observed.alike, together, strict=True) if nested for name in names}
-    return np.flatnonzero([source not in hidden for source in observed.source])
 
 
 def _out_of_fold(observed: Observed, targets: Floats, reads: list[NDArray[np.intp]]) -> Floats:

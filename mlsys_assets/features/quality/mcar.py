@@ -48,34 +48,35 @@ def little(observed: Observed) -> list[Mcar]:
     and those without a value. Here the covariance of that difference is that of sums over days, so that an hour's
     rows, which share its weather, do not count as many; F of as many degrees of freedom as effective days allow.
     """
-    scores = observed.values @ _directions(observed.values)
-    return [_tested(observed, observed.missing[:, j], scores) for j in range(observed.missing.shape[1])]
+    covariance = observed.values.T @ observed.values / max(len(observed.values), 1)
+    mean = observed.values.mean(axis=0)
+    covariance -= np.outer(mean, mean)
+    return [_tested(observed, j, covariance) for j in range(len(observed.alike))]
 
 
-def _directions(values: Floats) -> Floats:
-    """Return (p, k) the principal directions of (n, p) values, the widest first."""
-    if not values.size:
-        return np.zeros((values.shape[1], 0))
-    centred = values - values.mean(axis=0)
-    variance, vectors = np.linalg.eigh(centred.T @ centred / len(values))
-    kept = np.argsort(-variance)[:DIRECTIONS]
-    kept = kept[variance[kept] > FLAT * variance.sum()]
-    found: Floats = vectors[:, kept] / np.sqrt(variance[kept])
-    return found
-
-
-def _tested(observed: Observed, missing: NDArray[np.bool_], scores: Floats) -> Mcar:
+def _tested(observed: Observed, j: int, covariance: Floats) -> Mcar:
+    missing, tells = observed.missing[:, j], observed.tells(j)
     days = min(_effective(observed, missing), _effective(observed, ~missing))
-    k = min(scores.shape[1], int(days) // DAYS_EACH)
     enough = min(int(missing.sum()), int((~missing).sum())) >= LEAST_OF_EACH_CLASS and days >= LEAST_BLOCKS
-    if not enough or not k:
-        return Mcar(np.nan, k, days, np.nan)
-    centred = scores[:, :k] - scores[:, :k].mean(axis=0)
-    sums = observed.by_day((missing - missing.mean())[:, None] * centred)
+    if not enough or not len(tells):
+        return Mcar(np.nan, 0, days, np.nan)
+    directions = _directions(covariance[np.ix_(tells, tells)])[:, : int(days) // DAYS_EACH]
+    k = directions.shape[1]
+    scores = observed.values[:, tells] @ directions
+    sums = observed.by_day((missing - missing.mean())[:, None] * (scores - scores.mean(axis=0)))
     total, blocks = sums.sum(axis=0), len(sums)
     spread = sums - total / blocks
     d2 = float(total @ np.linalg.pinv(spread.T @ spread * blocks / (blocks - 1), hermitian=True) @ total)
     return Mcar(d2, k, days, _p_value(d2, k, days))
+
+
+def _directions(covariance: Floats) -> Floats:
+    """Return (p, k) the principal directions of a (p, p) covariance, the widest first, each of variance 1."""
+    variance, vectors = np.linalg.eigh(covariance)
+    kept = np.argsort(-variance)[:DIRECTIONS]
+    kept = kept[variance[kept] > FLAT * variance.sum()]
+    found: Floats = vectors[:, kept] / np.sqrt(variance[kept])
+    return found
 
 
 def _effective(observed: Observed, chosen: NDArray[np.bool_]) -> float:

@@ -17,6 +17,9 @@ from mlsys_assets.measures.metrics import Floats
 MOST_CATEGORIES: Final = 20
 """Categories of a column that are told apart: the most frequent."""
 
+NESTED: Final = 0.5
+"""A column that is missing in a larger share of a column's missing rows says nothing of their values."""
+
 
 @dataclass(frozen=True, eq=False)
 class Observed:
@@ -71,6 +74,12 @@ class Observed:
             block=day_blocks(rows.at),
             label=rows.label,
         )
+
+    def tells(self, j: int) -> NDArray[np.intp]:
+        """Return which of the p numbers are mostly there where the j-th are missing: their own column is not."""
+        together = self.missing[self.missing[:, j]].mean(axis=0) > NESTED
+        hidden = {name for names, nested in zip(self.alike, together, strict=True) if nested for name in names}
+        return np.flatnonzero([source not in hidden for source in self.source])
 
     @property
     def starts(self) -> NDArray[np.intp]:
