@@ -1,4 +1,4 @@
-"""Columns that are swapped, renamed, added, retyped, empty or infinite: the same scores, or a reason with their names."""
+"""Columns that are swapped, renamed, added, retyped, empty or infinite: the same scores, or a reason by name."""
 
 import math
 

@@ -19,7 +19,7 @@ from mlsys_assets.features.quality.sample import evenly
 from mlsys_assets.features.quality.spikes import spikes
 from mlsys_assets.types import EPOCH, TimeWindow
 
-MOST_WORK = 3.0
+MOST_WORK = 4.0
 """Seconds of a processor for all of a training's looks at its columns; one takes 1.0 on a plain machine."""
 
 
@@ -77,7 +77,7 @@ def test_the_features_say_so_too_an_hour_earlier(flights_rows, flights_split) ->
     assert one.mechanism is Mechanism.NOT_MCAR
     assert one.differs[0][0] == "origin_humid"
     assert one.auc > 0.85
-    assert one.label_difference.low > 0.1
+    assert one.label_difference.low > 0.05
     assert abs(one.label_beyond.value) < 0.06  # the rest of the weather explains nearly all of it
 
 
@@ -98,7 +98,7 @@ def test_dropping_rows_without_pressure_loses_mostly_those_with_rain(flights_spl
                (one.by for one in found.groups[:4]))  # fmt: skip
     wettest = {one.by: one for one in found.groups if one.group.startswith("above 0")}
     assert wettest["origin_rain_1d"].part > 0.6  # most of what is lost flew within a day of rain
-    assert found.label_difference.high < -0.1
+    assert found.label_difference.high < -0.05
     assert "rows with origin_precip above 0" in capsys.readouterr().out
 
 

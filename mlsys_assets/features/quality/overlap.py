@@ -186,6 +186,8 @@ def _of_numbers(name: str, before: pa.ChunkedArray, now: pa.ChunkedArray) -> Col
     if len(known) and len(there):
         beyond = float(((there < known.min()) | (there > known.max())).mean())
         new = float((~np.isin(there, values)).mean()) if len(values) else np.nan
+    elif len(there):
+        beyond = 1.0  # in training there was none at all
     return ColumnOverlap(name, len(values), new, beyond, *moved, len(there))
 
 
