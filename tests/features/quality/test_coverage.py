@@ -1,10 +1,14 @@
 """Coverage is a plain share, by group, part and month; what differs surely is told, what differs by chance is not."""
 
+from dataclasses import replace
+
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from mlsys_assets.data_sampling.views import Validation
 from mlsys_assets.features.quality.coverage import MONTH, PART, coverage
+from mlsys_assets.features.quality.deletion import drop_rows
 from mlsys_assets.features.quality.groups import ByCategory
 from mlsys_assets.thumbnails import LIMIT
 
@@ -24,6 +28,13 @@ def test_each_share_is_that_of_a_plain_loop(view_of, days_of) -> None:
     rows = {(by, group): n for by, group, n in found.groups}
     assert rows[PART, "validation"] == days.n
     assert len(found.table()) == len(found.columns) * len(found.groups)
+
+
+def test_nan_is_no_value(view_of) -> None:
+    view = view_of({"x": np.arange(4)})
+    unmasked = replace(view, features=pa.table({"x": pa.array([1.0, np.nan, np.nan, None])}))
+    assert coverage(unmasked, by=()).overall.tolist() == [0.25]
+    assert drop_rows(unmasked, ["x"])[1].lost == 3
 
 
 def test_a_group_without_values_is_named(view_of, days_of) -> None:

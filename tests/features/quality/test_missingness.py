@@ -24,13 +24,13 @@ def gapped(values: np.ndarray, gap: np.ndarray) -> np.ndarray:
 
 
 def test_missing_completely_at_random_is_not_refuted(view_of, days_of) -> None:
-    """Of 60 tables with two such columns each, at most as many are accused as the level allows."""
+    """Of 60 tables with nine such columns each, no more are accused than the level allows."""
     accused = hinted = 0
     for seed in range(60):
         days = days_of(seed, days=40, each=24)
-        by_row = gapped(days.random.normal(size=days.n), days.random.random(days.n) < 0.2)
+        gaps = {f"y{k}": gapped(days.own, days.random.random(days.n) < 0.2) for k in range(8)}
         by_day = gapped(days.slow, (days.random.random(days.days) < 0.5)[days.day])
-        found = missingness(view_of(days.columns(y=by_row, z=by_day), label=late(days), days=40), seed=0)
+        found = missingness(view_of(days.columns(z=by_day, **gaps), label=late(days), days=40), seed=0)
         accused += any(one.mechanism is Mechanism.NOT_MCAR for one in found.columns)
         hinted += any(one.hints for one in found.columns)
     assert accused <= stats.binom(60, 0.05).ppf(0.99)
@@ -80,7 +80,7 @@ def test_what_is_missing_for_the_outcome_is_suspect(view_of, days_of) -> None:
 
 def test_what_is_left_given_the_observed_is_what_was_put_in(view_of, days_of) -> None:
     """Label = 0.3 + 0.2 where missing + 0.5 x; x makes values missing, so that the plain difference is too large."""
-    covered, values = 0, []
+    covered, values, errors = 0, list[float](), list[float]()
     for seed in range(30):
         days = days_of(seed)
         gap = days.random.random(days.n) < 0.3 + 0.2 * np.clip(days.x / 3, -1, 1)
@@ -89,6 +89,9 @@ def test_what_is_left_given_the_observed_is_what_was_put_in(view_of, days_of) ->
         covered += one.label_beyond.low <= 0.2 <= one.label_beyond.high
         values.append(one.label_beyond.value)
         assert one.label_difference.value > 0.3
+        errors.append(one.label_beyond.error)
+    # Of the label only its own noise is left, of the gap what x does not tell (Robinson 1988).
+    assert np.mean(errors) == pytest.approx(0.5 / np.sqrt(days.n * 0.3 * 0.7 * 0.95), rel=0.15)
     assert np.mean(values) == pytest.approx(0.2, abs=0.02)
     assert covered >= stats.binom(30, 0.95).ppf(0.001)
 
@@ -141,12 +144,25 @@ def test_the_values_around_a_row_are_those_before_and_after_it() -> None:
 def test_where_the_observed_columns_tell_all_nothing_is_suspect(view_of, days_of) -> None:
     """Rows with and without a value are never alike: what the label does elsewhere cannot be told from the gap."""
     days = days_of(8, days=120)
-    gap = days.place == "C"
-    label = (days.random.random(days.n) < np.where(gap, 0.6, 0.2)).astype(float)
+    gap = days.x > 1.5
+    label = (days.random.random(days.n) < np.where(gap, 0.7, 0.2)).astype(float)
     one = missingness(view_of(days.columns(y=gapped(days.own, gap)), label=label, days=120), seed=0).of("y")
     assert one.auc > 0.99
     assert one.mechanism is Mechanism.NOT_MCAR
+    assert one.label_beyond.low > 0.1  # what a straight line leaves
     assert not one.hints
+
+
+def test_values_around_that_observed_columns_explain_are_no_hint(view_of, days_of) -> None:
+    days = days_of(2, days=120)
+    gap = days.random.random(days.n) < 0.3 + 0.28 * np.tanh(2 * days.slow)
+    y = gapped(days.slow + 0.1 * days.own, gap)
+    alone = missingness(view_of(days.columns(y=y), label=late(days), days=120), seed=0).of("y")
+    beside = missingness(view_of(days.columns(y=y, twin=days.slow), label=late(days), days=120), seed=0).of("y")
+    assert alone.hints
+    assert not beside.hints
+    assert abs(beside.neighbours.value) < 0.1
+    assert alone.neighbours.value > 0.5
 
 
 def test_columns_missing_in_the_same_rows_are_one_and_the_order_of_rows_is_none(view_of, days_of) -> None:

@@ -26,6 +26,7 @@ SENTINELS = {
     "a thousand million": (some(0.01, 1e9, AMOUNTS), 1e9),
     "the largest of its type": (some(0.01, 2**31 - 1, WARM), 2**31 - 1),
     "any value, far away": (some(0.05, 1234, RANDOM.uniform(0, 10, N)), 1234),
+    "nines not far above prices": (some(0.05, 999, RANDOM.uniform(0, 400, N)), 999),
     "99 of a scale of five": (some(0.05, 99, RANDOM.integers(1, 6, N)), 99),
 }
 VALUES = {
