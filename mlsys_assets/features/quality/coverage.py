@@ -31,7 +31,7 @@ STEPS: Final = {
     "20–50%": "#ff7f0e",
     "50–80%": "#ffdd71",
     "80–95%": "#98df8a",
-    "above": "#2ca02c",
+    "95% and more": "#2ca02c",
 }
 ENDS: Final = (0.2, 0.5, 0.8, 0.95)
 """Where the steps of the picture end."""

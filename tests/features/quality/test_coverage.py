@@ -47,7 +47,7 @@ def test_a_group_without_values_is_named(view_of, days_of) -> None:
     assert f"seats is there in {one.share:.1%} of place C" in found.finding.summary
     assert len(found.thumbnail) < LIMIT
     assert found.plot("place").startswith("<svg")
-    assert "2013-02: above" in found.plot()
+    assert "2013-02: 95% and more" in found.plot()
 
 
 def test_a_fall_is_named_and_a_rise_is_not(view_of, days_of) -> None:
