@@ -4,7 +4,8 @@ import dagster as dg
 import pyarrow as pa
 
 from mlsys_assets import dagster_adapter as adapter
-from mlsys_assets.data_sampling.duplicates import content_across, duplicate_content, duplicate_keys, keys_across
+from mlsys_assets.data_sampling.copies import COPIES, NEAR_COPIES, copies_across, near_copies_across
+from mlsys_assets.data_sampling.duplicates import duplicate_content, duplicate_keys, keys_across
 from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.data_sampling.splits import PARTS, Split
 from mlsys_assets.data_sampling.views import Test, View
@@ -23,7 +24,8 @@ CHECKS = {
     "no_entity_stands_twice": ("No entity stands twice.", True),
     "few_rows_repeat_another": ("Few rows repeat another's features.", False),
     "no_entity_in_two_parts": ("No entity stands in two parts of the split.", True),
-    "no_copy_in_an_earlier_part": ("No row of a later part has its copy in an earlier one.", False),
+    COPIES: ("No row of a later part has its copy in one that is learned from, beyond coincidence.", True),
+    NEAR_COPIES: ("No row of a later part is nearly one that is learned from, beyond coincidence.", True),
 }
 
 
@@ -108,7 +110,8 @@ def _duplicates(rows: LabelledRows, split: Split) -> list[Finding]:
         duplicate_keys(rows.ids),
         duplicate_content(rows.features, rows.label),
         keys_across({name: part.ids for name, part in parts.items()}),
-        content_across({name: part.fingerprints for name, part in parts.items()}),
+        copies_across(split),
+        near_copies_across(split),
     ]
 
 

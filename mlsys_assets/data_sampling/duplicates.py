@@ -1,8 +1,7 @@
 """Duplicates before and after the split: a copy in two parts is a test question with its answer in training."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import combinations
-from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -11,8 +10,6 @@ from numpy.typing import NDArray
 
 from mlsys_assets.data_sampling.identity import row_hashes
 from mlsys_assets.types import Finding, Severity
-
-P = TypeVar("P")
 
 
 def duplicate_keys(ids: pa.Array | pa.ChunkedArray) -> Finding:
@@ -57,32 +54,15 @@ def duplicate_content(features: pa.Table, label: NDArray[np.float64], *, allowed
 
 def keys_across(parts: Mapping[str, pa.Array]) -> Finding:
     """Return whether an entity stands in one part only; ``parts`` maps a part's name to its keys."""
-    shared = {pair: pc.sum(pc.is_in(later, value_set=earlier)).as_py() or 0 for pair, earlier, later in _pairs(parts)}
-    return _across("no_entity_in_two_parts", shared, severity=Severity.ERROR, allowed=0)
-
-
-def content_across(parts: Mapping[str, NDArray[np.uint64]], *, allowed: int = 0) -> Finding:
-    """Return whether at most ``allowed`` rows of a part have their exact copy in an earlier one.
-
-    ``parts`` maps names, in order of time, to the rows' fingerprints, which a sealed test gives too.
-    """
-    hashes = {name: pa.array(own) for name, own in parts.items()}
-    shared = {pair: pc.sum(pc.is_in(later, value_set=earlier)).as_py() or 0 for pair, earlier, later in _pairs(hashes)}
-    return _across("no_copy_in_an_earlier_part", shared, severity=Severity.WARN, allowed=allowed)
-
-
-def _pairs(parts: Mapping[str, P]) -> Iterator[tuple[str, P, P]]:
-    for (earlier, first), (later, second) in combinations(parts.items(), 2):
-        yield f"{earlier} & {later}", first, second
-
-
-def _across(name: str, shared: Mapping[str, int], *, severity: Severity, allowed: int) -> Finding:
-    worst = max(shared.values(), default=0)
+    shared = {
+        f"{first} & {second}": pc.sum(pc.is_in(later, value_set=earlier)).as_py() or 0
+        for (first, earlier), (second, later) in combinations(parts.items(), 2)
+    }
+    twice = any(shared.values())
     listed = ", ".join(f"{pair} {count}" for pair, count in shared.items() if count) or "none"
-    advice = "; keep each in one part only, or the test is no test" if worst > allowed else ""
-    return Finding(
-        name, worst <= allowed, f"rows in two parts: {listed} (allowed {allowed}){advice}", severity, dict(shared)
-    )
+    advice = "; keep each in one part only, or the test is no test" if twice else ""
+    summary = f"entities in two parts: {listed}{advice}"
+    return Finding("no_entity_in_two_parts", not twice, summary, evidence=dict(shared))
 
 
 def _groups(hashes: NDArray[np.uint64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from mlsys_assets.data_sampling.bands import band_hashes
 from mlsys_assets.data_sampling.identity import data_hash, row_hashes
 from mlsys_assets.types import TimeWindow
 
@@ -57,6 +58,11 @@ class View:
     def fingerprints(self) -> NDArray[np.uint64]:
         """(n,) one hash of the features a row."""
         return row_hashes(self.features)
+
+    @cached_property
+    def near_fingerprints(self) -> NDArray[np.uint64]:
+        """(bands, n) hashes of the rounded features a row, by bands of columns."""
+        return band_hashes(self.features)
 
     def take(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Self:
         """Return the view of those rows, chosen by mask or by position."""
@@ -126,6 +132,11 @@ class Test:
     def fingerprints(self) -> NDArray[np.uint64]:
         """(n,) one hash of the features a row: enough to find copies, nothing to fit on."""
         return self._view.fingerprints
+
+    @property
+    def near_fingerprints(self) -> NDArray[np.uint64]:
+        """(bands, n) hashes of the rounded features a row: enough to find near copies, nothing to fit on."""
+        return self._view.near_fingerprints
 
     def open(self, record: Callable[[TestRead], None], *, models: str, reason: str) -> OpenedTest:
         """Record the read, then return the rows; ``models`` names by hash what will be scored."""

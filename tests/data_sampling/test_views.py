@@ -66,5 +66,6 @@ def test_a_sealed_test_shows_keys_and_fingerprints_but_no_labels():
     test = sealed()
     assert test.ids.to_pylist() == ["r0", "r1", "r2"]
     assert np.array_equal(test.fingerprints, view(Train).fingerprints)
+    assert np.array_equal(test.near_fingerprints, view(Train).near_fingerprints)
     assert not hasattr(test, "label")
     assert not hasattr(test, "features")

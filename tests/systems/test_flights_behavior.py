@@ -12,10 +12,10 @@ import pytest
 
 from mlsys_assets import LogLoss
 from mlsys_assets.data_sampling.rows import LabelledRows
+from mlsys_assets.features.leakage.told_apart import adversarial_validation
 from mlsys_assets.measures.intervals import day_blocks
 from mlsys_assets.models.explanation import explain
 from mlsys_assets.models.gradient_boosting import LightGBM
-from mlsys_assets.offline_evaluation.assumptions.adversarial_validation import adversarial_validation
 from mlsys_assets.offline_evaluation.assumptions.boundary import boundary
 from mlsys_assets.offline_evaluation.assumptions.independence import dependence
 from mlsys_assets.offline_evaluation.behavior.behavioral_tests import Probe, run_behavior

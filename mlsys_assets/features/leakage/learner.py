@@ -2,9 +2,9 @@
 
 from typing import Protocol
 
+import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-import numpy as np
 
 from mlsys_assets.data_sampling.views import Train, Validation
 

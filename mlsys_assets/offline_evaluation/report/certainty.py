@@ -1,10 +1,10 @@
 """How sure are we: calibration, coverage, dependence, and whether more data would help."""
 
+from mlsys_assets.features.leakage.told_apart import adversarial_validation
 from mlsys_assets.measures.intervals import Support, day_blocks
 from mlsys_assets.measures.metrics import log_losses
 from mlsys_assets.models.candidate import FitError
 from mlsys_assets.models.gradient_boosting import LightGBM
-from mlsys_assets.offline_evaluation.assumptions.adversarial_validation import adversarial_validation
 from mlsys_assets.offline_evaluation.assumptions.independence import dependence
 from mlsys_assets.offline_evaluation.assumptions.normality import normality
 from mlsys_assets.offline_evaluation.behavior.sensor_noise import Readings

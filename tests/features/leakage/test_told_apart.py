@@ -8,13 +8,13 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from mlsys_assets.data_sampling.views import Train, Validation, View
-from mlsys_assets.models.gradient_boosting import LightGBM
-from mlsys_assets.models.linear import LogisticRegression
-from mlsys_assets.offline_evaluation.assumptions.adversarial_validation import (
+from mlsys_assets.features.leakage.told_apart import (
     SAMPLED,
     adversarial_validation,
     column_aucs,
 )
+from mlsys_assets.models.gradient_boosting import LightGBM
+from mlsys_assets.models.linear import LogisticRegression
 from mlsys_assets.types import TimeWindow
 
 WINDOW = TimeWindow.of("2013-06-01", "2013-08-01")

@@ -12,10 +12,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from mlsys_assets.data_sampling.views import Train, Validation
+from mlsys_assets.features.leakage.learner import Learner
 from mlsys_assets.features.named_columns import is_category, read_numbers
 from mlsys_assets.measures.intervals import Estimate, bootstrap, day_blocks, estimate
 from mlsys_assets.measures.metrics import Floats, RocAuc
-from mlsys_assets.models.candidate import Candidate
 from mlsys_assets.types import EPOCH, Finding, Severity, TimeWindow
 
 SAMPLED: Final = 2_000
@@ -88,7 +88,7 @@ class _Pool:
         cell = self.fold * 2 + self.member.astype(np.intp)
         return bool((np.bincount(cell, minlength=2 * FOLDS) > 0).all())
 
-    def ranks(self, candidate: Candidate, *, seed: int, threads: int) -> Floats:
+    def ranks(self, learner: Learner, *, seed: int, threads: int) -> Floats:
         """Return (n,) each row's rank within its fold, in (0, 1), by a classifier that did not see the fold."""
         from scipy.stats import rankdata
 
@@ -96,7 +96,7 @@ class _Pool:
         for k in range(FOLDS):
             scored, watched = self.fold == k, self.fold == (k + 1) % FOLDS
             train, validation = Train(*self._parts(~scored & ~watched)), Validation(*self._parts(watched))
-            fitted = candidate.fit(train, validation, seed=seed, threads=threads)
+            fitted = learner.fit(train, validation, seed=seed, threads=threads)
             score = fitted.predict(self.features.filter(pa.array(scored)), threads=threads)
             found[scored] = rankdata(score) / (len(score) + 1)
         return found
@@ -110,19 +110,19 @@ class _Pool:
 
 def adversarial_validation(
     sets: tuple[Unlabelled, Unlabelled],
-    candidate: Candidate,
+    learner: Learner,
     *,
     seed: int,
     threads: int = 1,
     folds_of: Literal["days", "rows"] = "days",
 ) -> Told:
-    """Return how well a candidate tells two sets of rows apart, on rows of either that it did not see.
+    """Return how well a learner tells two sets of rows apart, on rows of either that it did not see.
 
     Parameters
     ----------
     sets
         Rows with the same columns; at most ``SAMPLED`` of each are drawn.
-    candidate
+    learner
         The classifier, as ``LightGBM(rounds=30)``.
     seed
         Of the draw, of the folds and of the fits.
@@ -137,7 +137,7 @@ def adversarial_validation(
         n, blocks = len(pool.member), len(np.unique(day_blocks(pool.at)))
         nothing = Estimate(np.nan, np.nan, np.nan, n, int(pool.member.sum()), blocks, sufficient=False)
         return Told(nothing, tuple(by_column))
-    ranks = pool.ranks(candidate, seed=seed, threads=threads)
+    ranks = pool.ranks(learner, seed=seed, threads=threads)
     weights = bootstrap(day_blocks(pool.at), seed=seed)
     return Told(estimate(RocAuc(), pool.member, ranks, weights=weights), tuple(by_column))
 
