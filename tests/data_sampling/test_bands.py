@@ -17,7 +17,7 @@ def table_of(rows):
 
 def coarse(v):
     """A value as rounding leaves it; None for what is missing, 0 included: it tells nothing."""
-    if v is None or np.isnan(v):
+    if v is None or (isinstance(v, float) and np.isnan(v)):
         return None
     return "1" if v in {1.0, 1.0001} else v
 
