@@ -1,5 +1,6 @@
 """Rows that are known by their group are, and rows that are not known are not accused."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from mlsys_assets.data_sampling.views import Train, Validation
-from mlsys_assets.features.leakage.groups import DEALT, SMOOTHED, group_leakage
+from mlsys_assets.features.leakage.groups import DEALT, MEMBERS, SMOOTHED, group_leakage
 from mlsys_assets.features.leakage.known_group import WithinHalves
 from mlsys_assets.measures.intervals import bootstrap, day_blocks
 from mlsys_assets.measures.metrics import Weights
@@ -149,6 +150,20 @@ def test_rows_are_scored_by_the_probe_that_saw_their_group_and_by_the_one_that_d
     first, second = [set(t.features["g"].to_pylist()) for t in seen]
     assert not first & second
     assert len(seen[0]) == len(seen[1])
+
+
+def test_of_many_groups_some_are_drawn_with_all_their_rows_and_only_those_are_scored():
+    seen: list = []
+    train, validation = revealing(8_000, n=30_000)
+    found = group_leakage(train, validation, Knows(seen), seed=0).found[0]
+    assert (found.seen.value, found.unseen.value) == (1.0, 0.5)
+    whole, later = Counter(train.features["g"].to_pylist()), set(validation.features["g"].to_pylist())
+    for part in seen:
+        drawn = Counter(part.features["g"].to_pylist())
+        assert sum(drawn[g] < min(count, MEMBERS) for g, count in whole.items() if g in drawn) <= 1
+        assert max(drawn.values()) <= MEMBERS
+        assert set(drawn) <= later
+    assert found.straddling == pytest.approx(np.mean([g in whole for g in validation.features["g"].to_pylist()]))
 
 
 def test_that_one_probe_is_the_better_falls_out():
