@@ -19,7 +19,8 @@ from mlsys_assets.data_sampling.splits import Split, random_split
 from mlsys_assets.data_sampling.views import Train, Validation, View
 from mlsys_assets.features.leakage.groups import group_leakage
 from mlsys_assets.features.leakage.known_group import ALONE, MOST_GAP
-from mlsys_assets.features.leakage.served import LoggedRows, served_as_trained
+from mlsys_assets.features.leakage.logged_rows import LoggedRows
+from mlsys_assets.features.leakage.served import served_as_trained
 from mlsys_assets.measures.intervals import day_blocks
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.systems.flights.system import NEW_YORK

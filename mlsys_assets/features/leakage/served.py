@@ -5,15 +5,15 @@ then tells training rows from served ones, and the requests, compared one by one
 """
 
 from dataclasses import dataclass
-from typing import Final, Protocol, Self
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mlsys_assets.data_sampling.rows import moments, require_columns
 from mlsys_assets.features.leakage.learner import Learner
+from mlsys_assets.features.leakage.logged_rows import LoggedRows, Requests
 from mlsys_assets.features.leakage.suspicion import NAMED, Suspicion, finding_of
 from mlsys_assets.features.leakage.told_apart import TOLD_APART, Told, adversarial_validation
 from mlsys_assets.features.named_columns import is_category, read_numbers
@@ -32,53 +32,6 @@ REMEDY: Final = (
     "Take the column as of the moment of the request, by what was known then; where serving was at fault, rebuild its "
     "state."
 )
-
-
-class Requests(Protocol):
-    """Requests with what was known of them: every View, LabelledRows and LoggedRows."""
-
-    @property
-    def ids(self) -> pa.Array:
-        """(n,) identifiers."""
-        ...
-
-    @property
-    def at(self) -> NDArray[np.datetime64]:
-        """(n,) prediction times."""
-        ...
-
-    @property
-    def features(self) -> pa.Table:
-        """(n, d) feature columns."""
-        ...
-
-
-@dataclass(frozen=True, eq=False)
-class LoggedRows:
-    """Requests as a log holds them.
-
-    Parameters
-    ----------
-    ids, at
-        (n,) identifiers and prediction times.
-    features
-        (n, d) what was served.
-    """
-
-    ids: pa.Array
-    at: NDArray[np.datetime64]
-    features: pa.Table
-
-    @classmethod
-    def of(cls, table: pa.Table, *, key: str, at: str) -> Self:
-        """Return the rows of a log; raises ValueError if it lacks its key or time."""
-        require_columns(table, (key, at), what="rows of the log")
-        return cls(table[key].combine_chunks(), moments(table[at]), table.drop_columns([key, at]))
-
-    def take(self, rows: NDArray[np.intp]) -> Self:
-        """Return some of the rows, by position."""
-        picked = pa.array(rows)
-        return type(self)(self.ids.take(picked), self.at[rows], self.features.take(picked))
 
 
 @dataclass(frozen=True)
@@ -107,12 +60,15 @@ class ServedAsTrained:
         The columns that differ for the same requests, those that serving lacked most often first.
     told
         How well a classifier tells them apart; None where there is nothing to tell.
+    new
+        Columns that the log does not have: declared since, and not served yet.
     """
 
     requests: int
     served: int
     changed: tuple[Changed, ...] = ()
     told: Told | None = None
+    new: tuple[str, ...] = ()
 
     @property
     def suspicions(self) -> tuple[Suspicion, ...]:
@@ -136,6 +92,7 @@ class ServedAsTrained:
             clean = f"{self.served} served requests, hardly any of them trained on, look like those that are"
             if self.told is None or not self.told.auc.sufficient:
                 clean = f"insufficient data: {self.served} requests were served, too few of them are trained on"
+        clean += f"; not served yet: {', '.join(self.new)}" if self.new else ""
         return finding_of(FINDING, self.suspicions, clean=clean, evidence=self._numbers())
 
     def _of_the_same(self) -> tuple[Suspicion, ...]:
@@ -183,7 +140,8 @@ def served_as_trained(
     trained
         The training set, or all labelled rows.
     served
-        What was served before, and logged; a column that it lacks was never served, others of it are not looked at.
+        What was served before, and logged. A column is looked at from the first request on that it was served for: it
+        may have been declared later; what only training or only the log has, not at all.
     learner
         The classifier, as ``LightGBM(rounds=30, leaves=15)``; fitted only where the same requests differ, or where
         those served are others.
@@ -194,32 +152,34 @@ def served_as_trained(
 
     Raises ValueError where a column was served as another type than it is trained on.
     """
-    if not len(served.ids):
-        return ServedAsTrained(0, 0)
-    logged = LoggedRows(served.ids, served.at, _as_trained(served.features, trained.features.schema))
+    names = [name for name in trained.features.schema.names if name in served.features.schema.names]
+    new = tuple(name for name in trained.features.schema.names if name not in names)
+    if not len(served.ids) or not names:
+        return ServedAsTrained(0, len(served.ids), new=new)
+    known = LoggedRows(trained.ids, trained.at, trained.features.select(names))
+    logged = LoggedRows(served.ids, served.at, _as_trained(served.features, known.features.schema))
     place = np.asarray(pc.fill_null(pc.index_in(logged.ids, value_set=trained.ids), -1)).astype(np.intp)
     asked = np.flatnonzero(place >= 0)
     if len(asked) < LEAST:
-        told = adversarial_validation((trained, logged), learner, seed=seed, threads=threads)
-        return ServedAsTrained(0, len(logged.ids), told=told)
-    mine = LoggedRows(trained.ids, trained.at, trained.features).take(place[asked])
+        told = adversarial_validation((known, logged), learner, seed=seed, threads=threads)
+        return ServedAsTrained(0, len(logged.ids), told=told, new=new)
     theirs = logged.take(asked)
+    mine = _since_served(known.take(place[asked]), theirs)
     changed = _changed(mine.features, theirs.features)
     if not changed:
-        return ServedAsTrained(len(asked), len(logged.ids))
+        return ServedAsTrained(len(asked), len(logged.ids), new=new)
     # Of each request one side only: a twin in training, with the other answer, would teach the classifier to err.
     shuffled = np.random.default_rng(seed).permutation(len(asked))
     sides = mine.take(np.sort(shuffled[::2])), theirs.take(np.sort(shuffled[1::2]))
     told = adversarial_validation(sides, learner, seed=seed, threads=threads, folds_of="rows")
-    return ServedAsTrained(len(asked), len(logged.ids), changed, told)
+    return ServedAsTrained(len(asked), len(logged.ids), changed, told, new)
 
 
 def _as_trained(served: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Return what was served by the columns and types of training, null where a column was not."""
+    """Return what was served by the columns and types of training."""
     columns = {}
-    kinds = {field.name: field.type for field in served.schema}
     for field in schema:
-        kind = kinds.get(field.name, pa.null())
+        kind = served.schema.field(field.name).type
         if pa.types.is_null(kind):
             columns[field.name] = pa.nulls(len(served), field.type)
         elif is_category(field.type) != is_category(kind):
@@ -227,6 +187,18 @@ def _as_trained(served: pa.Table, schema: pa.Schema) -> pa.Table:
         else:
             columns[field.name] = served[field.name].cast(field.type)
     return pa.table(columns, schema=schema)
+
+
+def _since_served(trained: LoggedRows, served: LoggedRows) -> LoggedRows:
+    """Return training rows without the values of each column from before it was first served, if it ever was."""
+    features = trained.features
+    for n, name in enumerate(features.schema.names):
+        there = ~_missing(served.features, name)
+        before = served.at < served.at[there].min() if there.any() else np.zeros(len(there), dtype=bool)
+        if before.any():
+            values = pc.if_else(pa.array(before), pa.scalar(None, features.schema.field(n).type), features[name])
+            features = features.set_column(n, features.schema.field(n), values)
+    return LoggedRows(trained.ids, trained.at, features)
 
 
 def _changed(trained: pa.Table, served: pa.Table) -> tuple[Changed, ...]:

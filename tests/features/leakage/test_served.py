@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlsys_assets.features.leakage.served import LoggedRows, served_as_trained
+from mlsys_assets.features.leakage.logged_rows import LoggedRows
+from mlsys_assets.features.leakage.served import served_as_trained
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.linear import LogisticRegression
 from mlsys_assets.types import Severity
@@ -58,16 +59,29 @@ def test_what_was_served_as_it_is_trained_on_passes_and_costs_nothing():
 @pytest.mark.parametrize("learner", [PROBE, LogisticRegression()], ids=lambda c: c.name)
 def test_a_column_that_serving_lacked_is_an_error_and_named(learner):
     trained = rows()
-    for served in (
-        changed(trained, "weather", pa.nulls(3_000, pa.float32())),
-        LoggedRows(trained.ids, trained.at, trained.features.drop_columns(["weather"])),
-    ):
+    for nothing in (pa.nulls(3_000, pa.float32()), pa.nulls(3_000)):
+        served = changed(trained, "weather", nothing)
         found = served_as_trained(trained, served, learner, seed=0)
         assert (found.finding.passed, found.finding.severity) == (False, Severity.ERROR)
         assert found.finding.evidence["columns"] == "weather"
         assert found.told.auc.value > 0.9
         assert [(c.column, round(c.share, 1), round(c.lacking, 1)) for c in found.changed] == [("weather", 0.9, 0.9)]
         assert "weather in 90" in found.finding.summary
+
+
+def test_a_column_that_was_declared_later_is_looked_at_since_it_was_served():
+    trained = rows()
+    none = LoggedRows(trained.ids, trained.at, trained.features.drop_columns(["weather"]))
+    found = served_as_trained(trained, none, Never(), seed=0)
+    assert (found.finding.passed, found.new) == (True, ("weather",))
+    assert found.finding.summary.endswith("not served yet: weather")
+    values, late = numbers(trained, "weather").copy(), trained.at >= np.datetime64("2013-06-11")
+    since = changed(trained, "weather", pa.array(values, mask=~late | np.isnan(values)))
+    order = np.random.default_rng(0).permutation(3_000)
+    assert served_as_trained(trained, since.take(order), Never(), seed=0).finding.passed
+    gone = changed(trained, "weather", pa.array(values, mask=late | np.isnan(values)))
+    found = served_as_trained(trained, gone, PROBE, seed=0)
+    assert (found.finding.severity, found.finding.evidence["columns"]) == (Severity.ERROR, "weather")
 
 
 def test_a_column_served_otherwise_is_told_by_a_classifier():
@@ -141,21 +155,18 @@ def test_a_few_requests_are_insufficient():
     assert found.summary.startswith("insufficient data: 40 requests were served")
 
 
-def test_other_types_and_logs_without_a_key_are_refused():
+def test_a_log_without_any_column_of_training_tells_nothing():
+    trained = rows()
+    other = LoggedRows(trained.ids, trained.at, trained.features.select(["x"]).rename_columns(["y"]))
+    found = served_as_trained(trained, other, Never(), seed=0)
+    assert (found.finding.passed, found.new) == (True, ("x", "weather", "carrier"))
+
+
+def test_columns_of_other_types_are_refused():
     trained = rows()
     wrong = changed(trained, "carrier", pa.array(np.zeros(3_000, np.float32)))
     with pytest.raises(ValueError, match="'carrier' was served as float, and is trained on as string"):
         served_as_trained(trained, wrong, PROBE, seed=0)
-    with pytest.raises(ValueError, match=r"the rows of the log lack the columns \['id'\]"):
-        LoggedRows.of(trained.features, key="id", at="x")
-
-
-def test_a_log_is_read_by_its_key_and_time():
-    moment = pa.array([0, 1], pa.timestamp("us", tz="UTC"))
-    read = LoggedRows.of(pa.table({"id": ["a", "b"], "asked": moment, "x": [1.0, 2.0]}), key="id", at="asked")
-    assert read.ids.to_pylist() == ["a", "b"]
-    assert read.features.schema.names == ["x"]
-    assert read.at.dtype == np.dtype("M8[us]")
 
 
 def test_the_same_seed_says_the_same():
