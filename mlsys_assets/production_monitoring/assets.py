@@ -14,12 +14,12 @@ from mlsys_assets.charts import bars, lines
 from mlsys_assets.data_labeling.label import settled
 from mlsys_assets.features.profile import TRAINING_PROFILE
 from mlsys_assets.ledger import DRIFT, MONITORING, PERFORMANCE
+from mlsys_assets.measures.stability_index import LARGE
 from mlsys_assets.production_monitoring import findings
 from mlsys_assets.production_monitoring.cold_start import cold_start
 from mlsys_assets.production_monitoring.drift import (
     DRIFT_MEANS,
     DRIFT_SCHEMA,
-    LARGE,
     beyond_chance,
     drift as drift_of,
     psi_of_scores,

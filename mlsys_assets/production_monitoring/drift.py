@@ -19,10 +19,7 @@ from mlsys_assets.features.profile import (
     rising,
 )
 from mlsys_assets.measures.metrics import Floats
-from mlsys_assets.measures.stability import chance_psi, expected_psi, psi
-
-MODERATE, LARGE = 0.1, 0.25
-"""From here on a PSI is a moderate, a large change: the rule of thumb of Siddiqi 2006."""
+from mlsys_assets.measures.stability_index import chance_psi, expected_psi, psi
 
 DRIFT_SCHEMA: Final = pa.schema(
     [

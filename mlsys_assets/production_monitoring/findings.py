@@ -7,7 +7,7 @@ from typing import Any
 
 from mlsys_assets.ledger import INSUFFICIENT
 from mlsys_assets.measures.metrics import Metric
-from mlsys_assets.production_monitoring.drift import LARGE
+from mlsys_assets.measures.stability_index import LARGE
 from mlsys_assets.production_monitoring.revisions import PREDICTED
 from mlsys_assets.tables import MODEL
 from mlsys_assets.types import CHAMPION, Finding, Severity

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from mlsys_assets.measures.stability_index import LARGE
 from mlsys_assets.mistakes import misnamed, out_of_range
-from mlsys_assets.production_monitoring.drift import LARGE
 from mlsys_assets.retraining.history import REMEMBERED, History, Monitored
 from mlsys_assets.retraining.trigger import TriggerVerdict, said, unknown
 

@@ -15,7 +15,7 @@ from mlsys_assets.data_sampling.views import Train, require_train
 from mlsys_assets.features.named_columns import is_category
 from mlsys_assets.features.profile import MOST_ROWS, Categories, Ranges, rising
 from mlsys_assets.measures.metrics import Floats
-from mlsys_assets.measures.stability import chance_psi, psi
+from mlsys_assets.measures.stability_index import chance_psi, psi
 from mlsys_assets.types import Finding, Scalar, Severity
 
 MOST_NEW: Final = 0.5

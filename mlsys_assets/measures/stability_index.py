@@ -1,13 +1,18 @@
-"""The population stability index: how far counts in bins are from what they were, and what chance alone gives."""
+"""The population stability index: how far counts in bins are from what they were, and what of it is chance."""
+
+from typing import Final
 
 import numpy as np
 
 from mlsys_assets.measures.metrics import Floats
 
-SMOOTHING = 0.5
+MODERATE, LARGE = 0.1, 0.25
+"""From here on a PSI is a moderate, a large change: the rule of thumb of Siddiqi 2006."""
+
+SMOOTHING: Final = 0.5
 """Rows added to every bin that is not empty throughout, on both sides, so that an empty one is far, not infinitely."""
 
-RARE = 3.0902
+RARE: Final = 3.0902
 """Standard deviations that a normal number exceeds once in a thousand times: what chance does more often is no change
 of a column."""
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, strategies as st
 from scipy import stats
 
-from mlsys_assets.measures.stability import SMOOTHING, chance_psi, expected_psi, psi
+from mlsys_assets.measures.stability_index import LARGE, MODERATE, SMOOTHING, chance_psi, expected_psi, psi
 
 COUNTS = st.lists(st.tuples(st.integers(0, 500), st.integers(0, 500)), min_size=1, max_size=12)
 MANY = 1e9
@@ -38,6 +38,11 @@ def test_it_is_scipys_relative_entropy_there_and_back(counts: list[tuple[int, in
 )
 def test_equal_to_tables_worked_by_hand(before: list[float], now: list[float], expected: float) -> None:
     assert psi(np.array(before) * MANY, np.array(now) * MANY) == pytest.approx(expected, abs=1e-6)
+
+
+def test_an_empty_bin_is_far_but_not_infinitely() -> None:
+    assert MODERATE < LARGE < psi(np.array([50.0, 50.0]), np.array([100.0, 0.0])) < 3
+    assert psi(np.array([50.0, 50.0, 0.0]), np.array([40.0, 60.0, 0.0])) == psi(np.array([50, 50]), np.array([40, 60]))
 
 
 def test_under_no_change_it_is_distributed_as_was_derived() -> None:
