@@ -5,6 +5,8 @@ from html import escape
 
 WIDTH, ROW, LEFT = 640, 18, 230
 HEIGHT, MARGIN = 260, 42
+NEAR = (110, 11)
+"""Names of points that lie nearer to each other than this, across and up, would cover each other."""
 COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b")
 STYLE = 'font-family="sans-serif" font-size="11"'
 
@@ -120,6 +122,59 @@ def grid(labels: Sequence[str], rows: Mapping[str, Sequence[str]], *, title: str
         parts.append(f'<rect x="{x:.1f}" y="{bottom + 22}" width="10" height="10" fill="{colour}"/>')
         parts.append(_text(x + 14, bottom + 31, word))
     return _svg(WIDTH, bottom + 42, parts)
+
+
+def scatter(
+    groups: Mapping[str, Sequence[tuple[str, float, float]]],
+    *,
+    title: str,
+    axes: tuple[str, str],
+    cuts: tuple[float, float] | None = None,
+) -> str:
+    """Return a dot for each named point (name, x, y), coloured by its group; ``cuts`` are drawn across at x and y.
+
+    Dots that lie apart from others have their name beside them; each tells it when it is pointed at.
+    """
+    points = [point for found in groups.values() for point in found]
+    if not points:
+        return _svg(WIDTH, 40, [_text(10, 20, f"{title}: insufficient data")])
+    marked = [] if cuts is None else [cuts]
+    across = _axis([x for _, x, _ in points] + [x for x, _ in marked])
+    up = _axis([y for _, _, y in points] + [y for _, y in marked])
+    width, height = WIDTH - MARGIN - 150, 2 * HEIGHT
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return MARGIN + width * (x - across[0]) / across[1], 24 + (height - 60) * (1 - (y - up[0]) / up[1])
+
+    parts = [_text(MARGIN, 14, title, weight="bold"), _text(MARGIN + width / 2, height - 6, axes[0], anchor="middle")]
+    parts.append(_text(MARGIN, 30, axes[1]))
+    for share in (0.0, 0.5, 1.0):
+        x, y = place(across[0] + share * across[1], up[0] + share * up[1])
+        parts.append(_text(x, height - 20, f"{across[0] + share * across[1]:.3g}", anchor="middle"))
+        parts.append(_text(MARGIN - 4, y + 4, f"{up[0] + share * up[1]:.3g}", anchor="end"))
+    for x, y in (place(*cut) for cut in marked):
+        for x1, y1, x2, y2 in ((x, 24, x, height - 36), (MARGIN, y, MARGIN + width, y)):
+            parts.append(f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="#aaa" '
+                         'stroke-dasharray="3 3"/>')  # fmt: skip
+    named: list[tuple[float, float]] = []
+    for k, (group, found) in enumerate(groups.items()):
+        colour = COLOURS[k % len(COLOURS)]
+        parts.append(_text(WIDTH - 142, 34 + 16 * k, group, colour=colour))
+        for name, x, y in found:
+            left, top = place(x, y)
+            parts.append(f'<circle cx="{left:.1f}" cy="{top:.1f}" r="3" fill="{colour}">'
+                         f"<title>{escape(printable(name))}</title></circle>")  # fmt: skip
+            if all(abs(left - a) > NEAR[0] or abs(top - b) > NEAR[1] for a, b in named):
+                named.append((left, top))
+                parts.append(_text(left + 5, top + 4, name, colour=colour))
+    return _svg(WIDTH, height, parts)
+
+
+def _axis(values: Sequence[float]) -> tuple[float, float]:
+    """Return where an axis begins and how long it is, a little longer than its values."""
+    low, high = min(values), max(values)
+    pad = (high - low or abs(high) or 1.0) * 0.05
+    return low - pad, high - low + 2 * pad
 
 
 def _drawn(

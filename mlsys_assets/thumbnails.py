@@ -118,6 +118,35 @@ def panels(curves: Mapping[str, Mapping[str, Points]], *, title: str) -> str:
     return _fitting(draw, [(points, n) for n in (min(len(names), 2), 1) for points in (16, 12, 9)])
 
 
+def scatter(groups: Mapping[str, Points], *, title: str, cuts: tuple[float, float] | None = None) -> str:
+    """Return a dot for each point (x, y) in the colour of its group, by name; ``cuts`` are drawn across at x and y.
+
+    Where there are too many, the last of each group are left out. The scales' ends are told.
+    """
+    known = [*([cuts] if cuts else []), *(point for found in groups.values() for point in found)]
+    if not any(groups.values()):
+        return f"{title}: insufficient data"
+    (x0, x1), (y0, y1) = ((min(axis), max(axis)) for axis in zip(*known, strict=True))
+
+    def draw(most: int, names: int) -> str:
+        width, high = (WIDTH - 180) / (x1 - x0 or 1), (HEIGHT - 34) / (y1 - y0 or 1)
+        at = [(36 + (x - x0) * width, HEIGHT - 20 - (y - y0) * high) for x, y in known[:1]] if cuts else []
+        parts = [_text(0, 20, f"{y1:.2g}"), _text(0, HEIGHT - 16, f"{y0:.2g}"), _text(36, HEIGHT - 2, f"{x0:.2g}")]
+        parts.append(_text(WIDTH - 150, HEIGHT - 2, f"{x1:.2g}"))
+        parts += [_stroke(f"M{x:.0f} 14v{HEIGHT - 34}M36 {y:.0f}h{WIDTH - 180}", "#ccc") for x, y in at]
+        for k, (name, points) in enumerate(groups.items()):
+            dots = "".join(
+                f"M{36 + (x - x0) * width:.0f} {HEIGHT - 20 - (y - y0) * high:.0f}h3" for x, y in points[:most]
+            )
+            parts += [_stroke(dots, COLOURS[k % len(COLOURS)], width=3)] if dots else []
+            parts += [_text(WIDTH - 130, 20 + ROW * k, name, COLOURS[k % len(COLOURS)])] if k < names else []
+        return _image(parts, title, HEIGHT)
+
+    most = max(map(len, groups.values()))
+    attempts = [(n, names) for names in range(len(groups), -1, -1) for n in (most, 60, 40, 25, 16, 10, 6, 3)]
+    return _fitting(draw, [(n, names) for n, names in attempts if n <= most])
+
+
 def number(value: float) -> str:
     """Return a number as short as it can be told: three digits, or its whole part.
 

@@ -3,8 +3,6 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, strategies as st
-from scipy import stats
 
 from mlsys_assets.features.profile import profile
 from mlsys_assets.measures.stability_index import LARGE, MODERATE, expected_psi
