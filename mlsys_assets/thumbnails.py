@@ -121,7 +121,8 @@ def panels(curves: Mapping[str, Mapping[str, Points]], *, title: str) -> str:
 def scatter(groups: Mapping[str, Points], *, title: str, cuts: tuple[float, float] | None = None) -> str:
     """Return a dot for each point (x, y) in the colour of its group, by name; ``cuts`` are drawn across at x and y.
 
-    Where there are too many, the last of each group are left out. The scales' ends are told.
+    Where there are too many, the last of each group are left out. The ends of the scales are told, and that of x begins
+    at the smallest.
     """
     known = [*([cuts] if cuts else []), *(point for found in groups.values() for point in found)]
     if not any(groups.values()):
@@ -131,7 +132,7 @@ def scatter(groups: Mapping[str, Points], *, title: str, cuts: tuple[float, floa
     def draw(most: int, names: int) -> str:
         width, high = (WIDTH - 180) / (x1 - x0 or 1), (HEIGHT - 34) / (y1 - y0 or 1)
         at = [(36 + (x - x0) * width, HEIGHT - 20 - (y - y0) * high) for x, y in known[:1]] if cuts else []
-        parts = [_text(0, 20, f"{y1:.2g}"), _text(0, HEIGHT - 16, f"{y0:.2g}"), _text(36, HEIGHT - 2, f"{x0:.2g}")]
+        parts = [_text(0, 20, f"{y1:.2g}"), _text(0, HEIGHT - 16, f"{y0:.2g}")]
         parts.append(_text(WIDTH - 150, HEIGHT - 2, f"{x1:.2g}"))
         parts += [_stroke(f"M{x:.0f} 14v{HEIGHT - 34}M36 {y:.0f}h{WIDTH - 180}", "#ccc") for x, y in at]
         for k, (name, points) in enumerate(groups.items()):
@@ -143,8 +144,8 @@ def scatter(groups: Mapping[str, Points], *, title: str, cuts: tuple[float, floa
         return _image(parts, title, HEIGHT)
 
     most = max(map(len, groups.values()))
-    attempts = [(n, names) for names in range(len(groups), -1, -1) for n in (most, 60, 40, 25, 16, 10, 6, 3)]
-    return _fitting(draw, [(n, names) for n, names in attempts if n <= most])
+    sizes = [most, *(n for n in (60, 40, 30, 24, 18, 12, 8, 4, 2) if n < most)]
+    return _fitting(draw, [(n, names) for names in (len(groups), 0) for n in sizes])
 
 
 def number(value: float) -> str:

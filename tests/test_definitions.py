@@ -27,6 +27,7 @@ from mlsys_assets.dagster_adapter import as_ofs
 from mlsys_assets.instance import open_instance
 from mlsys_assets.runs import Runner
 from mlsys_assets.systems.flights.system import flights
+from mlsys_assets.value_analysis.studies.assets import STUDIES
 from mlsys_resources.operations_rows import Decision
 from mlsys_resources.resources import Resources, build_resources
 
@@ -73,7 +74,7 @@ def test_each_asset_is_made_by_the_jobs_that_should_make_it(tmp_path, clock) -> 
     assert made["predict"] == {"predictions"}
     assert made["tick"] == made["ingest"] | made["predict"] | watched
     assert {"training_profile", "report", "challenger_report"} <= made["train"]
-    assert made["study"] == {"learning_curve", "freshness", "gain_per_compute"}
+    assert made["study"] == set(STUDIES)
     assert not made["study"] & (made["train"] | made["tick"])
     assert not made["train"] & made["tick"]
     told = {"retraining_decision"}  # by the arbiter's sensor

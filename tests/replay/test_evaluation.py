@@ -13,6 +13,7 @@ from mlsys_assets.data_ingestion.ticks import with_tick
 from mlsys_assets.instance import open_instance
 from mlsys_assets.measures.metrics import value
 from mlsys_assets.production_monitoring.revisions import latest
+from mlsys_assets.value_analysis.studies.assets import STUDIES
 
 FIRST = "2013-03-05"
 
@@ -79,7 +80,7 @@ def studied(six_weeks, tmp_path_factory):
     life = replace(six_weeks, folder=shutil.copytree(six_weeks.folder, tmp_path_factory.mktemp("studied") / "home"))
     before = life.hash
     config = {f"rain__{name}": {"config": {"seeds": 1, "window_days": 14, "step_days": 7}}
-              for name in ("learning_curve", "freshness", "gain_per_compute")}  # fmt: skip
+              for name in STUDIES}  # fmt: skip
     with open_instance(life.folder) as instance:
         job = build_definitions(life.system, resources=life.stores).resolve_job_def("rain_study")
         assert job.execute_in_process(instance=instance, partition_key="2013-03-19", run_config={"ops": config}).success
@@ -103,6 +104,27 @@ def test_a_better_model_is_held_against_more_data_when_somebody_asks(studied) ->
     shown = last_told(studied, "gain_per_compute", "2013-03-19")
     assert "half of the days" in shown["in numbers"].value
     assert "lightgbm" in shown["in numbers"].value
+
+
+def test_what_features_are_worth_is_studied_when_somebody_asks(studied) -> None:
+    """Two fits at the least, whatever was asked for: one tells nothing of how stable a ranking is."""
+    shown = last_told(studied, "feature_importance", "2013-03-19")
+    assert shown["what matters"].value.startswith("by gain: ")
+    assert "all of the request (together)" in shown["importance in numbers"].value
+    assert shown["rank stability"].value.startswith("lightgbm, 2 fits\nby own: ")
+    for picture in ("importance", "ranks", "importance against drift"):
+        assert shown[picture].value.startswith("![")
+        assert len(shown[picture].value) < 1000
+    assert "pure_noise" not in shown["drift in numbers"].value
+
+
+def test_which_features_can_go_is_studied_when_somebody_asks(studied) -> None:
+    shown = last_told(studied, "feature_removal", "2013-03-19")
+    assert shown["what can go"].value.startswith("lightgbm: ")
+    assert shown["in numbers"].value.splitlines()[2].startswith("| 9 | 0.")
+    assert set(shown["no longer needed"].value) <= {
+        "Request origin and 3 more", "Trailing origin_wet_3h and 3 more", "Trailing all_rain_3h"
+    }  # fmt: skip
 
 
 def test_the_tests_that_a_study_looks_at_are_on_record(studied, six_weeks) -> None:

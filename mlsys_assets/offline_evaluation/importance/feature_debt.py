@@ -1,12 +1,16 @@
 """Feature debt: what has to be declared, computed and brought in for each column, so that removals can end it."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from mlsys_assets.data_ingestion.source import Source
 from mlsys_assets.features.derived import Backoff, Derived, as_read
 from mlsys_assets.features.expression import columns_read
 from mlsys_assets.features.feature import Feature, each_with_outputs
 from mlsys_assets.tables import Column
+
+TABLE: Final = "table "
+"""How the name of a table begins among what is needed."""
 
 
 def needs(features: Sequence[Feature], requests: Source) -> dict[str, frozenset[str]]:
@@ -23,11 +27,27 @@ def needs(features: Sequence[Feature], requests: Source) -> dict[str, frozenset[
     found: dict[str, frozenset[str]] = {}
     before: list[Column] = []
     for feature, outputs in each_with_outputs(features, requests.columns):
-        own = {declaration_name(feature, [one.name for one in outputs]), *(f"table {name}" for name in feature.reads)}
+        own = {
+            declaration_name(feature, [one.name for one in outputs]),
+            *(TABLE + name for name in feature.reads if name != requests.name),
+        }
         for i, column in enumerate(outputs):
             inputs = _inputs(feature, i, before)
             found[column.name] = frozenset(own).union(*(found[name] for name in inputs))
         before += outputs
+    return found
+
+
+def by_tables(features: Sequence[Feature], requests: Source) -> dict[str, tuple[str, ...]]:
+    """Return the feature columns by the tables that they are read from, those of the request alone together.
+
+    They are groups to shuffle jointly: what one table tells, several columns tell.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for column, needed in needs(features, requests).items():
+        tables = " and ".join(sorted(one.removeprefix(TABLE) for one in needed if one.startswith(TABLE)))
+        name = f"all of {tables}" if tables else "all of the request"
+        found[name] = (*found.get(name, ()), column)
     return found
 
 

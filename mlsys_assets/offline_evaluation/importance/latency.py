@@ -26,7 +26,8 @@ def seconds_of_one_row(predictor: Predictor, features: pa.Table, meter: Meter) -
     """
     if not len(features):
         raise ValueError("there is no row to predict; give at least one")
-    rows: list[Mapping[str, object]] = features.select(list(predictor.columns)).slice(0, CALLS).to_pylist()
+    read = features.select(list(predictor.columns)).slice(0, CALLS).to_pylist()
+    rows: list[Mapping[str, object]] = read if predictor.columns else [{}]
     asked = [rows[i % len(rows)] for i in range(CALLS)]
     predictor.predict(asked[0], threads=1)  # the first call may read what the others find read
     taken = []

@@ -100,16 +100,21 @@ class RankStability:
             return "insufficient data"
         return "stable" if self.shared(way) >= LEAST_SHARED and not self.moved(way) else "not stable"
 
+    def means(self, way: Way) -> dict[str, float]:
+        """Return each column's mean importance over the fits, without the noise."""
+        mean = self.values[way].mean(axis=0).tolist()
+        return {name: one for name, one in zip(self.columns, mean, strict=True) if name != self.noise}
+
     def floor(self, way: Way) -> float:
         """Return the largest importance that the noise had in any fit: what is not above it may be nothing."""
         return float(self.values[way][:, self.columns.index(self.noise)].max())
 
     def useless(self) -> tuple[str, ...]:
         """Return the columns whose mean importance is above the floor in no way at all, in the order given."""
-        beneath = [self.values[way].mean(axis=0) <= self.floor(way) for way in self.ways]
-        if not beneath:
-            return ()
-        return tuple(n for n, low in zip(self.columns, np.all(beneath, axis=0), strict=True) if low and n != self.noise)
+        means = {way: self.means(way) for way in self.ways}
+        floors = {way: self.floor(way) for way in self.ways}
+        own = [name for name in self.columns if name != self.noise and means]
+        return tuple(name for name in own if all(means[way][name] <= floors[way] for way in means))
 
     def table(self) -> str:
         """Return the columns as a Markdown table, each with its mean rank ± standard deviation in every way."""

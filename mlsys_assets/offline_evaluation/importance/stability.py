@@ -100,8 +100,9 @@ class Stability:
         )
 
     def thumbnail(self) -> str:
-        """Return the columns as Markdown that is seen at once."""
-        found = {name: [(x, y) for _, x, y in points] for name, points in self._points().items()}
+        """Return the useful columns as Markdown that is seen at once."""
+        useful = {name: points for name, points in self._points().items() if name.startswith("useful")}
+        found = {name: [(x, y) for _, x, y in points] for name, points in useful.items()}
         return thumbnails.scatter(found, title=f"{self.measure} against drift", cuts=(self.drifting, self.useful))
 
     def _points(self) -> dict[str, list[tuple[str, float, float]]]:

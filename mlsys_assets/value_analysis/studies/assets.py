@@ -1,4 +1,4 @@
-"""Studies that train again and again, when somebody asks: what more data, fresher data or other models would bring."""
+"""Studies that train again and again, when somebody asks: what more data, other models or fewer features would bring."""
 
 import time
 from collections.abc import Callable
@@ -13,6 +13,13 @@ from mlsys_assets.decision_step import DecisionStep
 from mlsys_assets.ledger import CHALLENGER, TRAINING_SET
 from mlsys_assets.models.candidate import Candidate
 from mlsys_assets.offline_evaluation.findings import STUDIED
+from mlsys_assets.offline_evaluation.importance.column_drift import ColumnDrift
+from mlsys_assets.offline_evaluation.importance.feature_debt import by_tables, needs
+from mlsys_assets.offline_evaluation.importance.importance import ImportanceStudy
+from mlsys_assets.offline_evaluation.importance.permutation import Permutation
+from mlsys_assets.offline_evaluation.importance.rank_stability import RankStabilityStudy
+from mlsys_assets.offline_evaluation.importance.removal import ALLOWED, RemovalStudy
+from mlsys_assets.offline_evaluation.importance.stability import stability
 from mlsys_assets.offline_evaluation.report.certainty import COUNTS
 from mlsys_assets.offline_evaluation.studies.extrapolation import extrapolate
 from mlsys_assets.offline_evaluation.studies.learning_curve import LearningCurveStudy, thinned
@@ -22,8 +29,14 @@ from mlsys_assets.value_analysis.gain_per_compute import GainStudy, Step
 from mlsys_resources.resources import Resources
 
 STAGE = "value_analysis"
-CURVE, FRESHNESS, GAIN = STUDIES = ("learning_curve", "freshness", "gain_per_compute")
-WINDOWS, LEAST_WINDOWS = 4, 2
+CURVE, FRESHNESS, GAIN, IMPORTANCE, REMOVAL = STUDIES = (
+    "learning_curve",
+    "freshness",
+    "gain_per_compute",
+    "feature_importance",
+    "feature_removal",
+)
+WINDOWS, LEAST_WINDOWS, LEAST_FITS = 4, 2, 2
 
 
 class StudyConfig(dg.Config):
@@ -36,6 +49,8 @@ class StudyConfig(dg.Config):
     """Of freshness: how long each window of training data is."""
     step_days: int = 30
     """Of freshness: how much earlier each window ends than the one after it."""
+    allowed: float = ALLOWED
+    """Of feature removal: how much of the deciding metric may be lost, in its unit."""
 
 
 def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
@@ -44,6 +59,10 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         _study(system, CURVE, "How a recipe gets better with more data, and what twice as much would bring.", _curve),
         _study(system, FRESHNESS, "Whether the freshest data is the best to train on, or a season's.", _freshness),
         _study(system, GAIN, "What a second of computing buys: of better models, or of more data.", _gain),
+        _study(system, IMPORTANCE, "What each feature is worth, how surely, and how steady it is.", _importance),
+        _study(
+            system, REMOVAL, "Which features can go, what that loses and saves, and what is unneeded then.", _removal
+        ),
     ]
 
 
@@ -135,4 +154,49 @@ def _gain(rows: _Rows) -> Shown:
         "the better buy": found.text(),
         "gains": dg.MetadataValue.md(found.thumbnail()),
         "in numbers": dg.MetadataValue.md(found.table()),
+    }
+
+
+def _importance(rows: _Rows) -> Shown:
+    system, split = rows.system, rows.split
+    permutation = Permutation(system.metrics[0], rows.seeds, support=system.gates.support)
+    columns = set(split.train.features.schema.names)
+    tables = by_tables(system.features, system.requests.source)
+    groups = {name: own for name, own in tables.items() if columns.issuperset(own)}
+    fitted = rows.candidate.fit(split.train, split.validation, seed=system.seed, threads=1)
+    found = ImportanceStudy(permutation).measure(fitted.predictor, split.validation, groups=groups)
+    seeds = tuple(range(system.seed, system.seed + max(rows.config.seeds, LEAST_FITS)))
+    ranks = RankStabilityStudy(permutation, seeds).measure(rows.candidate, split.train, split.validation)
+    shown: Shown = {
+        "what matters": found.text(),
+        **adapter.pictures("importance", found.thumbnail(), found.plot()),
+        "importance in numbers": dg.MetadataValue.md(found.table()),
+        "rank stability": ranks.text(),
+        **adapter.pictures("ranks", ranks.thumbnail(), ranks.plot()),
+        "ranks in numbers": dg.MetadataValue.md(ranks.table()),
+    }
+    if not ranks.ways:
+        return shown
+    way = ranks.ways[0]
+    placed = stability(ranks.means(way), ColumnDrift().rates(split.train), useful=ranks.floor(way), measure=way)
+    return shown | {
+        "stability against performance": placed.text(),
+        **adapter.pictures("importance against drift", placed.thumbnail(), placed.plot()),
+        "drift in numbers": dg.MetadataValue.md(placed.table()),
+    }
+
+
+def _removal(rows: _Rows) -> Shown:
+    system, split = rows.system, rows.split
+    study = RemovalStudy(
+        time.process_time, system.metrics[0], rows.config.allowed, seeds=rows.seeds, support=system.gates.support
+    )
+    reads = needs(system.features, system.requests.source)
+    found = study.measure(rows.candidate, split.train, split.validation, reads=reads, test=rows.test)
+    return {
+        "what can go": found.text(),
+        **adapter.pictures("columns left", found.thumbnail(), found.plot()),
+        "in numbers": dg.MetadataValue.md(found.table()),
+        "no longer needed": dg.MetadataValue.json(list(found.unneeded)),
+        "removed": dg.MetadataValue.json(list(found.removed)),
     }
