@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from hypothesis import given, strategies as st
 
-from mlsys_assets.charts import HEIGHT, LEFT, bars, forest, grid, lines
+from mlsys_assets.charts import COLOURS, HEIGHT, LEFT, WIDTH, bars, forest, grid, lines, scatter
 
 SVG = "{http://www.w3.org/2000/svg}"
 NASTY = "<b>&\"'</b> \u2014 carrier = 'AA'"
@@ -142,3 +142,28 @@ def test_a_cell_has_the_colour_of_its_word_and_says_it() -> None:
     cells = [(c.attrib["fill"], next(iter(c)).text) for c in root.iter(f"{SVG}rect") if len(c)]
     assert cells == [("#111", "mon: yes"), ("none", f"{NASTY}: "), ("none", "mon: hold"), ("#222", f"{NASTY}: train")]
     assert {"drift", "arbiter", "yes", "train"} <= set(texts(root))
+
+
+def test_a_point_lies_right_and_up_by_its_numbers_in_the_colour_of_its_group() -> None:
+    points = {"steady": [("plan", 0.0, 1.0), (NASTY, 0.0, 0.0)], "drifting": [("temp", 2.0, 0.5)]}
+    root = parsed(scatter(points, title="t", axes=("drift", "gain"), cuts=(1.0, 0.5)))
+    dots = {next(iter(c)).text: c.attrib for c in root.iter(f"{SVG}circle")}
+    at = {name: (float(found["cx"]), float(found["cy"])) for name, found in dots.items()}
+    assert at["plan"][0] == at[NASTY][0] < at["temp"][0] < WIDTH
+    assert at["plan"][1] < at["temp"][1] < at[NASTY][1] < 2 * HEIGHT
+    assert at["temp"][1] == pytest.approx((at["plan"][1] + at[NASTY][1]) / 2, abs=0.1)
+    assert [found["fill"] for found in dots.values()] == [COLOURS[0], COLOURS[0], COLOURS[1]]
+    up, across = root.iter(f"{SVG}line")
+    assert float(up.attrib["x1"]) == pytest.approx((at["plan"][0] + at["temp"][0]) / 2, abs=0.1)
+    assert float(across.attrib["y1"]) == at["temp"][1]
+    assert {"plan", "temp", NASTY, "drift", "gain", "steady", "drifting"} <= set(texts(root))
+
+
+def test_names_that_would_cover_each_other_are_told_when_pointed_at() -> None:
+    root = parsed(scatter({"all": [(f"x{k}", k / 1000, 0.0) for k in range(50)] + [("far", 1.0, 1.0)]},
+                          title="t", axes=("x", "y")))  # fmt: skip
+    assert {"x0", "far"} <= set(texts(root))
+    assert "x1" not in texts(root)
+    assert len(list(root.iter(f"{SVG}circle"))) == len(list(root.iter(f"{SVG}title"))) == 51
+    assert texts(parsed(scatter({}, title="drift", axes=("x", "y")))) == ["drift: insufficient data"]
+    assert texts(parsed(scatter({"a": [("one", 1.0, 1.0)]}, title="t", axes=("x", "y"))))

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from hypothesis import given, strategies as st
 
-from mlsys_assets.thumbnails import COLOURS, LIMIT, bars, lines, marks, panels, spans
+from mlsys_assets.thumbnails import COLOURS, LIMIT, bars, lines, marks, panels, scatter, spans
 
 SVG = "{http://www.w3.org/2000/svg}"
 NUMBERS = st.floats(-1e6, 1e6)
@@ -83,7 +83,7 @@ def test_curves_begin_and_end_where_they_do() -> None:
     assert (104 - middle[1]) / 88 == pytest.approx((middle[0] / 90) ** 2, abs=0.05)
 
 
-@pytest.mark.parametrize("draw", [lines, bars, spans])
+@pytest.mark.parametrize("draw", [lines, bars, spans, scatter])
 def test_without_a_value_it_says_so(draw) -> None:
     assert draw({}, title="quality") == "quality: insufficient data"
 
@@ -117,3 +117,24 @@ def test_curves_of_many_models_are_shown_inline(models: int, points: int) -> Non
     found = panels(dict.fromkeys(("calibration", "ROC", "precision"), curves), title="recent_test curves")
     assert len(found) < LIMIT
     assert texts(parsed(found))
+
+
+def test_a_point_lies_right_and_up_by_its_numbers() -> None:
+    found = paths(
+        parsed(scatter({"steady": [(0.0, 1.0), (0.0, 0.0)], "drifting": [(2.0, 0.5)]}, title="t", cuts=(1, 0.5)))
+    )
+    (high, low), (right,) = (
+        [tuple(map(int, at)) for at in re.findall(r"M(\d+) (\d+)h3", found[c])] for c in COLOURS[:2]
+    )
+    assert high[0] == low[0] < right[0]
+    assert high[1] < right[1] < low[1]
+    assert right[1] == pytest.approx((high[1] + low[1]) / 2, abs=1)
+    assert f"M{(high[0] + right[0]) // 2} " in found["#ccc"]
+
+
+@given(st.lists(st.lists(st.tuples(NUMBERS, NUMBERS), max_size=90), min_size=1, max_size=5), st.booleans())
+def test_points_are_always_shown_inline(groups: list[list[tuple[float, float]]], cut: bool) -> None:
+    named = {f"useful but drifting {k}": points for k, points in enumerate(groups)}
+    found = scatter(named, title="t", cuts=(0.1, 0.01) if cut else None)
+    assert len(found) < LIMIT
+    assert found == "t: insufficient data" if not any(groups) else texts(parsed(found))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mlsys_assets.data_sampling.views import Train, Validation
 from mlsys_assets.features.named_columns import is_category
 from mlsys_assets.features.profile import Categories, Ranges, read_sorted, read_texts
+from mlsys_assets.measures.intervals import A_DAY
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.measures.stability_index import expected_psi, psi
 from mlsys_assets.mistakes import not_long, out_of_range
@@ -55,7 +56,7 @@ class ColumnDrift:
     Parameters
     ----------
     period
-        How long each is; counted back from the last row, an incomplete first one left out.
+        How long each is; counted back from the last row; a first one that lacks more than a day is left out.
     rows
         At most so many of each period, evenly spaced.
     """
@@ -77,11 +78,13 @@ class ColumnDrift:
 
     def _periods(self, at: NDArray[np.datetime64]) -> Iterator[NDArray[np.intp]]:
         """Yield which rows are counted of each period, in order of time."""
-        stamp = at.astype("datetime64[us]").astype(np.int64)
-        back = (stamp.max(initial=0) - stamp) // microseconds(self.period)
-        span = stamp.max(initial=0) - stamp.min(initial=0) + 1
+        stamp, length = at.astype("datetime64[us]").astype(np.int64), microseconds(self.period)
+        if not len(stamp):
+            return
+        back = (stamp.max() - stamp) // length
+        whole = (np.ptp(stamp) + min(microseconds(A_DAY), length // 2)) // length
         order = np.argsort(stamp, kind="stable")
-        for number in range(int(span // microseconds(self.period)) - 1, -1, -1):
+        for number in range(int(whole) - 1, -1, -1):
             own = order[back[order] == number]
             if len(own) >= LEAST_ROWS:
                 yield own if len(own) <= self.rows else own[np.arange(self.rows) * len(own) // self.rows]

@@ -1,4 +1,4 @@
-"""Studies that train again and again, when somebody asks: what more data, other models or fewer features would bring."""
+"""Studies that train again and again, when somebody asks: what more data, other models, fewer features would bring."""
 
 import time
 from collections.abc import Callable
