@@ -39,20 +39,22 @@ def test_correlations_are_scipys_also_of_ties(fits, columns, seed):
 
 def test_what_is_shared_and_what_moves_is_counted():
     """By hand: of the first two of four, {a, b} and {a, c} share one; c goes from the third place to the second."""
-    found = of(np.array([[9.0, 8.0, 7.0, 1.0], [9.0, 7.0, 8.0, 1.0]]), top=2)
+    found = of(np.array([[9.0, 8.0, 7.0, 1.0], [9.0, 7.0, 8.0, 5.0]]), top=2)
     assert found.shared("own") == 0.5
     assert found.mean_ranks("own") == {"x0": 1.0, "x1": 2.5, "x2": 2.5, NOISE: 4.0}
     assert found.spreads("own")["x1"] == pytest.approx(0.5**0.5)
     assert found.moved("own") == ("x1",)
     assert found.verdict("own") == "not stable"
     assert found.useless() == ()
-    assert found.floor("own") == 1.0
+    assert found.floor("own") == 5.0
 
 
 def test_the_same_ranking_is_stable_and_a_drawn_one_is_not():
     random = np.random.default_rng(0)
     order = np.arange(40.0)[::-1]
-    assert of(order + random.normal(0, 0.2, (5, 40)), top=10).verdict("own") == "stable"
+    near = of(order + random.normal(0, 0.7, (5, 40)), top=10)
+    assert max(near.spreads("own").values()) > 0.5  # neighbours change places
+    assert near.verdict("own") == "stable"
     assert of(random.normal(size=(5, 40)), top=10).verdict("own") == "not stable"
 
 

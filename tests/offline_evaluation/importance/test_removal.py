@@ -78,6 +78,8 @@ def test_the_test_rows_choose_nothing(removal, train, validation, opened, recipe
     other = RemovalStudy(ticking(), allowed=0.02).measure(recipe, train, validation, test=flipped)
     assert other.steps == removal.steps
     assert removal.tested.lost.value == pytest.approx(removal.tested.after.value - removal.tested.before.value)
+    before = log_loss(opened.label, recipe.fit(train, validation, seed=0, threads=1).predict(opened.features))
+    assert removal.tested.before.value == pytest.approx(before)
     assert removal.tested.before.value < 0.6 < other.tested.before.value
     sealed = Test(opened, name="recent", content_hash="h", as_of=opened.window.end)
     with pytest.raises((TypeError, AttributeError)):
@@ -111,8 +113,8 @@ def test_a_metric_that_is_better_high_loses_when_it_falls(train, validation, rec
 
 
 def test_what_a_recipe_needs_stays(train, validation):
-    found = RemovalStudy(ticking(), allowed=1.0).measure(GroupRate(by=("few",)), train, validation)
-    assert found.left.columns == ("few",)
+    found = RemovalStudy(ticking(), allowed=1.0).measure(GroupRate(by=("few", "nothing")), train, validation)
+    assert found.left.columns == ("nothing", "few")
     assert found.tested is None
 
 

@@ -8,28 +8,28 @@ from mlsys_assets.offline_evaluation.importance.column_drift import DriftRate
 from mlsys_assets.offline_evaluation.importance.stability import QUADRANTS, stability
 from mlsys_assets.thumbnails import LIMIT
 
-WORTH = {"plan": 0.4, "temp": 0.3, "seats": 0.01, "season": 0.02, "new": 0.05}
-DRIFT = {"plan": 0.0, "temp": 0.9, "seats": 0.05, "season": MODERATE, "new": np.nan}
+WORTH = {"plan": 0.4, "temp": 0.3, "edge": 0.2, "seats": 0.01, "season": 0.02, "new": 0.05}
+DRIFT = {"plan": 0.0, "temp": 0.9, "edge": MODERATE, "seats": 0.05, "season": MODERATE, "new": np.nan}
 RATES = {name: DriftRate(mean, 2 * mean, 3) for name, mean in DRIFT.items()}
 
 
 def test_each_column_is_in_its_quadrant():
     found = stability(WORTH, RATES, useful=0.02)
     assert {name: found.quadrant(name) for name in QUADRANTS} == {
-        "useful but drifting": ("temp",),
+        "useful but drifting": ("temp", "edge"),
         "useful and steady": ("plan",),
         "useless and drifting": ("season",),
         "useless and steady": ("seats",),
         "insufficient data": ("new",),
     }
-    assert [one.column for one in found.columns] == ["plan", "temp", "new", "season", "seats"]
-    assert found.text().startswith("1 useful but drifting: temp; 1 useful and steady: plan; ")
+    assert [one.column for one in found.columns] == ["plan", "temp", "edge", "new", "season", "seats"]
+    assert found.text().startswith("2 useful but drifting: temp, edge; 1 useful and steady: plan; ")
     assert "| temp | 0.3000 | 0.900 | 1.800 | useful but drifting |" in found.table()
 
 
 def test_it_is_drawn_without_what_is_not_known():
     found = stability(WORTH, RATES, useful=0.02)
-    assert found.plot().count("<circle") == 4
+    assert found.plot().count("<circle") == 5
     assert "new" not in found.plot()
     assert len(found.thumbnail()) < LIMIT
     many = {f"a_column_{k}": k / 100 for k in range(90)}
