@@ -79,7 +79,7 @@ def test_a_declared_test_that_fails_holds_the_challenger(rain, life_of) -> None:
 def studied(six_weeks, tmp_path_factory):
     life = replace(six_weeks, folder=shutil.copytree(six_weeks.folder, tmp_path_factory.mktemp("studied") / "home"))
     before = life.hash
-    config = {f"rain__{name}": {"config": {"seeds": 1, "window_days": 14, "step_days": 7}}
+    config = {f"rain__{name}": {"config": {"seeds": 1, "window_days": 14, "step_days": 7, "period_days": 14}}
               for name in STUDIES}  # fmt: skip
     with open_instance(life.folder) as instance:
         job = build_definitions(life.system, resources=life.stores).resolve_job_def("rain_study")

@@ -78,6 +78,12 @@ class Importance:
         """Return each column's importance in one way."""
         return {one.column: one.value(way) for one in self.columns}
 
+    def called(self, way: Way) -> str:
+        """Return what the numbers of one way are."""
+        return {"own": self.told, "permutation": f"{self.metric} lost when shuffled", "contribution": "contribution"}[
+            way
+        ]
+
     def top(self, way: Way, most: int = SHOWN) -> tuple[str, ...]:
         """Return the most important columns in one way, the first first; none where it tells nothing."""
         known = [one for one in self.columns if np.isfinite(one.ranks[way])]
@@ -109,14 +115,11 @@ class Importance:
 
     def text(self) -> str:
         """Return in words which columns matter most, and whether the three ways agree."""
-        called: dict[Way, str] = {
-            "own": self.told,
-            "permutation": f"{self.metric} lost when shuffled",
-            "contribution": "contribution",
-        }
-        told = [f"by {called[way]}: {', '.join(self.top(way)) or 'insufficient data'}" for way in WAYS]
+        told = [f"by {self.called(way)}: {', '.join(self.top(way)) or 'insufficient data'}" for way in WAYS]
         pairs = [
-            f"{called[a]} and {called[b]} {rho:.2f}" for (a, b), rho in self.agreement().items() if np.isfinite(rho)
+            f"{self.called(a)} and {self.called(b)} {rho:.2f}"
+            for (a, b), rho in self.agreement().items()
+            if np.isfinite(rho)
         ]
         return "; ".join(told) + (f"; rank correlations: {', '.join(pairs)}" if pairs else "")
 

@@ -13,7 +13,7 @@ from mlsys_assets.decision_step import DecisionStep
 from mlsys_assets.ledger import CHALLENGER, TRAINING_SET
 from mlsys_assets.models.candidate import Candidate
 from mlsys_assets.offline_evaluation.findings import STUDIED
-from mlsys_assets.offline_evaluation.importance.column_drift import ColumnDrift
+from mlsys_assets.offline_evaluation.importance.column_drift import PERIOD, ColumnDrift
 from mlsys_assets.offline_evaluation.importance.feature_debt import by_tables, needs
 from mlsys_assets.offline_evaluation.importance.importance import ImportanceStudy
 from mlsys_assets.offline_evaluation.importance.permutation import Permutation
@@ -49,6 +49,8 @@ class StudyConfig(dg.Config):
     """Of freshness: how long each window of training data is."""
     step_days: int = 30
     """Of freshness: how much earlier each window ends than the one after it."""
+    period_days: int = PERIOD.days
+    """Of feature importance: how long the periods are whose columns are compared, each with the one before."""
     allowed: float = ALLOWED
     """Of feature removal: how much of the deciding metric may be lost, in its unit."""
 
@@ -75,7 +77,7 @@ class _Rows:
 
     def __init__(self, step: DecisionStep, config: StudyConfig) -> None:
         self.system, self.config = step.system, config
-        wrong = [name for name in ("seeds", "window_days", "step_days") if getattr(config, name) < 1]
+        wrong = [name for name in ("seeds", "window_days", "step_days", "period_days") if getattr(config, name) < 1]
         if wrong:
             raise dg.Failure(f"{', '.join(wrong)} must be at least 1")
         chosen = config.candidate or next(iter(d.evidence["challenger"] for d in step.standing(CHALLENGER)), "")
@@ -178,7 +180,8 @@ def _importance(rows: _Rows) -> Shown:
     if not ranks.ways:
         return shown
     way = ranks.ways[0]
-    placed = stability(ranks.means(way), ColumnDrift().rates(split.train), useful=ranks.floor(way), measure=way)
+    rates = ColumnDrift(timedelta(days=rows.config.period_days)).rates(split.train)
+    placed = stability(ranks.means(way), rates, useful=ranks.floor(way), measure=found.called(way))
     return shown | {
         "stability against performance": placed.text(),
         **adapter.pictures("importance against drift", placed.thumbnail(), placed.plot()),
