@@ -25,6 +25,7 @@ from mlsys_assets.tables import PREDICT_AT
 
 collect_ignore = [
     "damp.py",
+    "planted_leaks.py",
     "planted_weather.py",
     "rain_weekly.py",
     "flights_variant.py",
