@@ -17,6 +17,8 @@ from mlsys_assets.measures.metrics import Floats, Weights, divide
 
 Codes = NDArray[np.intp]
 
+CHANCE: Final = 0.5
+"""The AUC of what tells nothing."""
 BINS: Final = 32
 """Of a number's values, equally full: rates in bins of 300 of 10,000 rows err by 0.02."""
 STRENGTH: Final = 10.0
@@ -42,6 +44,19 @@ class Binned:
     def score(self, label: Floats) -> Floats:
         """Return (m,) the rate of (n,) labels in each later row's bin."""
         return self.rates(label)[self.later]
+
+    def auc(self, label: Floats, later: Floats) -> float:
+        """Return how well the rates of (n,) labels rank the (m,) labels of the later rows; 0.5 of one class."""
+        rising = np.argsort(self.rates(label), kind="stable")
+        counts = [
+            np.bincount(self.later[later > 0], minlength=self.bins)[rising],
+            np.bincount(self.later[later <= 0], minlength=self.bins)[rising],
+        ]
+        _, level = np.unique(self.rates(label)[rising], return_inverse=True)
+        positive, negative = (np.bincount(level, weights=count) for count in counts)
+        won = positive @ (np.cumsum(negative) - negative / 2)
+        pairs = positive.sum() * negative.sum()
+        return float(won / pairs) if pairs else 0.5
 
     def rates(self, label: Floats) -> Floats:
         """Return (bins,) rates of (n,) labels, drawn to that of all rows."""

@@ -14,10 +14,11 @@ import numpy as np
 
 from mlsys_assets.charts import bars as chart
 from mlsys_assets.data_sampling.views import Train, Validation
-from mlsys_assets.features.leakage.binned import ranked_auc
+from mlsys_assets.features.leakage.binned import CHANCE as NOTHING
+from mlsys_assets.features.leakage.matched import Matchable
 from mlsys_assets.features.leakage.probe import spaced_days
 from mlsys_assets.features.leakage.suspicion import Suspicion
-from mlsys_assets.features.named_columns import is_category, read_numbers
+from mlsys_assets.features.named_columns import read_numbers
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.thumbnails import bars
 from mlsys_assets.types import Scalar, Severity
@@ -25,7 +26,7 @@ from mlsys_assets.types import Scalar, Severity
 SCREENED: Final = 6_000
 """Rows in which it is seen whether a column's values repeat, and rank labels at all."""
 LEAST_AUC: Final = 0.53
-"""The AUC within training below which a column is no encoding: one of keys with 250 rows has 0.54."""
+"""The AUC within a day of training below which a column is no encoding: one of keys with 250 rows has 0.54."""
 LEAST_VALUES: Final = 6
 """Values that a column needs."""
 MOST_DISTINCT: Final = 0.8
@@ -36,9 +37,12 @@ CHANCE: Final = 1e-6
 """How likely an agreement as close must at most be, over all columns, to be an error: no threshold of any data set."""
 TOO_CLOSE: Final = 0.8
 """The share of chance's spread that must at most be left, so that no trifle in very many rows is an error."""
-LESS_LATER: Final = 0.05
+LESS_LATER: Final = 0.1
 """How much more a column must rank in training than later, beyond what is usual among the others, to be looked at."""
+FAR: Final = 6
+"""In how many standard deviations of the others that begins, at least."""
 SHOWN: Final = 12
+"""How many columns a picture shows."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +93,9 @@ class Encodings:
         return chart(shown, title="spread of labels by value", marks={"chance": 1.0})
 
 
-def encodings(train: Train, validation: Validation) -> Encodings:
+def encodings(train: Train, validation: Validation, *, seed: int) -> Encodings:
     """Return which columns agree with their own rows' labels, and which rank much better in training than later."""
-    aucs = _aucs(train, validation)
+    aucs = _aucs(train, validation, seed=seed)
     names = _screened(train, aucs)
     found = [_agreement(train, name, looked_at=max(len(names), 1)) for name in names]
     ranked = sorted((a for a in found if a is not None), key=lambda a: (a.chance, a.spread, a.column))
@@ -100,15 +104,13 @@ def encodings(train: Train, validation: Validation) -> Encodings:
     return Encodings(tuple(ranked), aucs, (*accused, *(s for s in _less_later(aucs) if s.columns[0] not in known)))
 
 
-def _aucs(train: Train, validation: Validation) -> dict[str, tuple[float, float]]:
-    """Return each number's AUC in training and later, both in the direction it has in training."""
-    names = [field.name for field in train.features.schema if not is_category(field.type)]
-    parts = [view.take(spaced_days(view, SCREENED)) for view in (train, validation)]
-    found = {}
-    for name in names:
-        here, later = (ranked_auc(read_numbers(part.features, [name])[0], part.label) for part in parts)
-        found[name] = (here, later) if here >= 0.5 else (1 - here, 1 - later)
-    return found
+def _aucs(train: Train, validation: Validation, *, seed: int) -> dict[str, tuple[float, float]]:
+    """Return each number's concordance within days, in training and later, in the direction it has in training."""
+    parts = [Matchable.of(view.take(spaced_days(view, SCREENED)), seed=seed) for view in (train, validation)]
+    here, later = (part.alone() for part in parts)
+    sign = np.where(here >= NOTHING, 1.0, -1.0)
+    pairs = np.stack([0.5 + sign * (here - 0.5), 0.5 + sign * (later - 0.5)], axis=1).tolist()
+    return {name: (first, second) for name, (first, second) in zip(parts[0].names, pairs, strict=True)}
 
 
 def _screened(train: Train, aucs: Mapping[str, tuple[float, float]]) -> list[str]:
@@ -124,13 +126,12 @@ def _agreement(train: Train, name: str, *, looked_at: int) -> Agreement | None:
     """Return how closely a column's values agree with the mean labels of their rows; None with too few values."""
     from scipy.special import gammainc
 
-    value = read_numbers(train.features, [name])[0]
-    order = np.argsort(value)
-    value, label = value[order], train.label[order]
-    firsts = np.flatnonzero(np.concatenate([[True], value[1:] != value[:-1]]))
-    count = np.diff(np.append(firsts, len(value))).astype(float)
-    mean = np.add.reduceat(label, firsts) / count
-    values = value[firsts].astype(np.float64)
+    bits = read_numbers(train.features, [name])[0].view(np.uint32).astype(np.uint64)
+    key = np.sort(bits * 2 + (train.label > 0).astype(np.uint64))  # a value's rows side by side, with their labels
+    firsts = np.flatnonzero(np.concatenate([[True], key[1:] // 2 != key[:-1] // 2]))
+    count = np.diff(np.append(firsts, len(key))).astype(float)
+    mean = np.add.reduceat((key % 2).astype(float), firsts) / count
+    values = (key[firsts] // 2).astype(np.uint32).view(np.float32).astype(np.float64)
     known = np.isfinite(values)
     expected = _trend(values[known], mean[known], count[known])
     chance = expected * (1 - expected) / count[known]
@@ -139,7 +140,8 @@ def _agreement(train: Train, name: str, *, looked_at: int) -> Agreement | None:
     if free < LEAST_VALUES - 3:
         return None
     square = float(((mean[known] - expected)[enough] ** 2 / chance[enough]).sum())
-    return Agreement(name, int(enough.sum()), square / free, min(1.0, looked_at * float(gammainc(free / 2, square / 2))))
+    as_little = looked_at * float(gammainc(free / 2, square / 2))
+    return Agreement(name, int(enough.sum()), square / free, min(1.0, as_little))
 
 
 def _trend(values: Floats, mean: Floats, count: Floats) -> Floats:
@@ -172,7 +174,7 @@ def _less_later(aucs: Mapping[str, tuple[float, float]]) -> list[Suspicion]:
     less = np.array([here - later for here, later in aucs.values()])
     usual = float(np.median(less))
     spread = 1.4826 * float(np.median(np.abs(less - usual)))
-    limit = usual + max(LESS_LATER, 5 * spread)
+    limit = usual + max(LESS_LATER, FAR * spread)
     return [
         Suspicion(
             (name,),

@@ -1,4 +1,4 @@
-"""Concordance of matched rows: does a column tell two rows apart that are alike in another column?
+"""Concordance of matched rows: how well a column tells two rows apart that are alike in another column.
 
 Rows of one day are put in the order of the other column, and a positive is compared with the negatives next to it:
 what the two columns tell together, whatever the form of it (a difference, a ratio, a clock), and nothing of what a
@@ -65,7 +65,7 @@ class Matchable:
         days = int(self.day.max(initial=-1)) + 1
         sign = np.sign(values[above].astype(np.float64) - values[below])
         won = np.bincount(self.day[above], weights=sign, minlength=days)
-        return won, np.bincount(self.day[above], minlength=days).astype(float)
+        return won.astype(np.float64), np.bincount(self.day[above], minlength=days).astype(np.float64)
 
     def _order(self, name: str) -> Codes:
         key = dict(self.others)[name] if name in dict(self.others) else self.numbers[:, self.names.index(name)]

@@ -209,5 +209,10 @@ def _suspicion(pair: Pair, gained: bool) -> Suspicion:
         "The one measured against the other tells the outcome; one of them may be known only with it.",
         "Look up when each becomes known, and drop the later one; where both are known in time, give their "
         "difference or ratio as a column.",
-        {"joint": pair.joint, "alone": pair.alone, "lift": pair.lift.value, "gain": pair.gain and pair.gain.value},
+        {
+            "joint": pair.joint,
+            "alone": pair.alone,
+            "lift": pair.lift.value,
+            "gain": pair.gain.value if pair.gain else None,
+        },
     )

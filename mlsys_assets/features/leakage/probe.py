@@ -55,8 +55,14 @@ class Probe:
         """Return a probe on evenly spaced whole days of both parts; no row of it is one of a test."""
         fitted, watched, others = apart(train, (FITTED, WATCHED, SCORED))
         later = validation.take(spaced_days(validation, SCORED))
-        return cls(train.take(fitted), _as_validation(train.take(watched)),
-                   _joined(train.take(others), later), learner, seed, threads)
+        return cls(
+            train.take(fitted),
+            _as_validation(train.take(watched)),
+            _joined(train.take(others), later),
+            learner,
+            seed,
+            threads,
+        )
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -76,13 +82,19 @@ class Probe:
 
     def with_columns(self, values: Mapping[str, Sequence[NDArray[np.float32]]]) -> "Probe":
         """Return a probe that has columns more: by name, their values of the fitted, watched and scored rows."""
-        parts = []
-        for n, part in enumerate((self.train, self.watched, self.scored)):
-            features = part.features
-            for name, own in values.items():
-                features = features.append_column(name, pa.array(own[n], pa.float32(), from_pandas=True))
-            parts.append(replace(part, features=features))
-        return replace(self, train=parts[0], watched=parts[1], scored=parts[2], _fitted={}, _scores={})
+        tables = [part.features for part in (self.train, self.watched, self.scored)]
+        for name, own in values.items():
+            columns = (pa.array(column, pa.float32(), from_pandas=True) for column in own)
+            tables = [table.append_column(name, column) for table, column in zip(tables, columns, strict=True)]
+        train, watched, scored = tables
+        return replace(
+            self,
+            train=replace(self.train, features=train),
+            watched=replace(self.watched, features=watched),
+            scored=replace(self.scored, features=scored),
+            _fitted={},
+            _scores={},
+        )
 
     def fitted(self, columns: tuple[str, ...]) -> Scorer:
         """Return the model of these columns."""
