@@ -7,7 +7,7 @@ next to each other in time.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeGuard
 
 import numpy as np
 import pyarrow as pa
@@ -28,6 +28,9 @@ SCREENED: Final = 5_000
 """Rows in which it is seen whether a column has a value for nearly each."""
 NEARLY_ALL: Final = 0.95
 """The share of rows with a value of their own that makes a whole number or a text an identifier."""
+LEAST_OF_ALL: Final = 0.5
+"""The share of all rows that must have a value of their own: days that were drawn twice leave 0.63, groups of a few
+rows each leave less."""
 DIGITS: Final = (2, 3, 4, 5, 7, 8, 10, 16)
 """Of what remains after a division by these, the label is told where a file alternates."""
 CHANCE: Final = 1e-6
@@ -103,7 +106,7 @@ def identifiers(train: Train, *, seed: int) -> Identifiers:
     names = [name for name in screened.schema.names if _numbers_rows(screened[name])]
     shuffled = train.take(np.random.default_rng(seed).permutation(len(train))) if names else train
     numbered = ((name, _whole(shuffled.features[name])) for name in names)
-    found = tuple(_looked_at(shuffled, name, own, tried=len(names)) for name, own in numbered if own is not None)
+    found = tuple(_looked_at(shuffled, name, own, tried=len(names)) for name, own in numbered if _own_values(own))
     return Identifiers(found, tuple(_suspicion(one) for one in found))
 
 
@@ -111,6 +114,11 @@ def _numbers_rows(column: pa.ChunkedArray) -> bool:
     """Return whether nearly each row has a value of its own that ends in a whole number."""
     own = _whole(column)
     return own is not None and len(own) > 0 and len(np.unique(own)) >= NEARLY_ALL * len(own)
+
+
+def _own_values(own: NDArray[np.int64] | None) -> TypeGuard[NDArray[np.int64]]:
+    """Return whether most of all rows have a value of their own."""
+    return own is not None and len(np.unique(own)) >= LEAST_OF_ALL * len(own)
 
 
 def _whole(column: pa.ChunkedArray) -> NDArray[np.int64] | None:
