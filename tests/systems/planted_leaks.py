@@ -94,7 +94,7 @@ def with_own_window(rows: LabelledRows, tables: Tables, *, by: tuple[str, ...] =
     label = np.nan_to_num(rows.label[order])
     sums, counts = (np.concatenate([[0.0], np.cumsum(of)]) for of in (label, ~np.isnan(rows.label[order])))
     # Times of one key after another on one axis, so that a search never leaves the key.
-    span = np.int64(1) << 52
+    span = np.int64(1) << 46  # two years of microseconds
     place = code[order] * span + (rows.at[order] - rows.at.min()).astype(np.int64)
     first = np.maximum(
         np.searchsorted(place, place - WINDOW.astype("timedelta64[us]").astype(np.int64), side="right"),
