@@ -97,7 +97,7 @@ def encodings(train: Train, validation: Validation, *, seed: int) -> Encodings:
     """Return which columns agree with their own rows' labels, and which rank much better in training than later."""
     aucs = _aucs(train, validation, seed=seed)
     names = _screened(train, aucs)
-    found = [_agreement(train, name, looked_at=max(len(names), 1)) for name in names]
+    found = [agreement(train, name, looked_at=max(len(names), 1)) for name in names]
     ranked = sorted((a for a in found if a is not None), key=lambda a: (a.chance, a.spread, a.column))
     accused = tuple(_accused(a, aucs[a.column]) for a in ranked if a.chance < CHANCE and a.spread < TOO_CLOSE)
     known = {name for one in accused for name in one.columns}
@@ -122,7 +122,7 @@ def _screened(train: Train, aucs: Mapping[str, tuple[float, float]]) -> list[str
     return [name for name, n in zip(ranking, distinct, strict=True) if LEAST_VALUES <= n <= most]
 
 
-def _agreement(train: Train, name: str, *, looked_at: int) -> Agreement | None:
+def agreement(train: Train, name: str, *, looked_at: int) -> Agreement | None:
     """Return how closely a column's values agree with the mean labels of their rows; None with too few values."""
     from scipy.special import gammainc
 

@@ -38,7 +38,7 @@ KEPT: Final = 5
 """Columns with a key that get an interval."""
 TELLS: Final = 0.7
 """The AUC of a step for its own row's label from which a column is accused: of clean flights the largest of a step that
-the next does not take back is 0.63; a window of as many rows as one likes has 0.9 where one row leaves it for each
+the next does not take back is 0.64; a window of as many rows as one likes has 0.9 where one row leaves it for each
 that comes, if one row of four is positive (in general 1 - p (1 - p) / 2)."""
 TAKEN_BACK: Final = 0.5
 """The share of what the own step tells that the next may tell too, either way: a measurement takes all of it back, and
@@ -106,12 +106,34 @@ class Increments:
 
 
 @dataclass(frozen=True, eq=False)
-class _Steps:
-    """Steps of a key's columns from each row to the next one: (m, d) signs, and both rows' labels."""
+class _Neighbours:
+    """Each row's neighbours in time among the rows of its key: those of the same time are no neighbours.
 
-    sign: NDArray[np.int8]
-    before: NDArray[np.bool_]
-    after: NDArray[np.bool_]
+    Parameters
+    ----------
+    rows, earlier
+        (m,) positions of rows with an earlier one, and of the last of these.
+    leaving, later
+        (k,) positions of rows with a later one, and of the first of these.
+    """
+
+    rows: Codes
+    earlier: Codes
+    leaving: Codes
+    later: Codes
+
+    @classmethod
+    def of(cls, code: Codes, at: NDArray[np.datetime64]) -> "_Neighbours":
+        order = np.lexsort((at, code))
+        own, when = code[order], at[order]
+        place, last = np.arange(len(order)), max(len(order) - 1, 0)
+        begins = np.concatenate([[True], (own[1:] != own[:-1]) | (when[1:] != when[:-1])])[: len(order)]
+        first = np.maximum.accumulate(np.where(begins, place, 0))
+        after = np.concatenate([np.flatnonzero(begins), [len(order)]])[np.cumsum(begins)]
+        before, beyond = np.maximum(first - 1, 0), np.minimum(after, last)
+        has_before = (first > 0) & (own[before] == own)
+        has_after = (after <= last) & (own[beyond] == own)
+        return cls(order[has_before], order[before[has_before]], order[has_after], order[beyond[has_after]])
 
 
 def increments(train: Train, *, seed: int, keys: pa.Table | None = None) -> Increments:
@@ -134,8 +156,7 @@ def increments(train: Train, *, seed: int, keys: pa.Table | None = None) -> Incr
     best: dict[str, Increment] = {}
     groups = dict(_groups(rows.features, own))
     for key, code in groups.items():
-        order = np.lexsort((rows.at, code))
-        for one in _told(names, key, _steps(values[order], code[order], rows.label[order] > 0)):
+        for one in _told(names, key, _Neighbours.of(code, rows.at), values, rows.label > 0):
             if one.column not in best or _weight(one) > _weight(best[one.column]):
                 best[one.column] = one
     ranked = sorted(best.values(), key=lambda one: (-_weight(one), one.column))
@@ -171,27 +192,25 @@ def _codes(column: pa.ChunkedArray) -> Codes:
     return np.asarray(pc.fill_null(encoded.indices, 0)).astype(np.intp)
 
 
-def _steps(values: NDArray[np.float32], code: Codes, positive: NDArray[np.bool_]) -> _Steps:
-    same = code[1:] == code[:-1]
-    first, second = values[:-1][same], values[1:][same]
-    sign = (second > first).astype(np.int8) - (second < first).astype(np.int8)
-    return _Steps(sign, positive[:-1][same], positive[1:][same])
-
-
-def _told(names: list[str], key: tuple[str, ...], steps: _Steps) -> list[Increment]:
+def _told(
+    names: list[str], key: tuple[str, ...], near: _Neighbours, values: NDArray[np.float32], positive: NDArray[np.bool_]
+) -> list[Increment]:
     """Return what each column's steps tell of the row they lead to, and of the one they lead from."""
-    if len(steps.sign) < LEAST_STEPS:
+    if len(near.rows) < LEAST_STEPS:
         return []
-    own, following = (_sign_auc(steps.sign, of).tolist() for of in (steps.after, steps.before))
-    return [Increment(name, key, first, second) for name, first, second in zip(names, own, following, strict=True)]
+    own = _step_auc(values[near.earlier], values[near.rows], positive[near.rows])
+    following = _step_auc(values[near.leaving], values[near.later], positive[near.leaving])
+    pairs = zip(names, own.tolist(), following.tolist(), strict=True)
+    return [Increment(name, key, first, second) for name, first, second in pairs]
 
 
-def _sign_auc(sign: NDArray[np.int8], positive: NDArray[np.bool_]) -> Floats:
-    """Return (d,) AUCs of (m, d) signs: up above level above down; 0.5 of one class."""
+def _step_auc(first: NDArray[np.float32], second: NDArray[np.float32], positive: NDArray[np.bool_]) -> Floats:
+    """Return (d,) AUCs of (m, d) steps: up above level above down, whatever their size; 0.5 of one class."""
     if positive.all() or not positive.any():
-        return np.full(sign.shape[1], 0.5)
-    shares = [((part > 0).mean(axis=0), (part < 0).mean(axis=0)) for part in (sign[positive], sign[~positive])]
-    (up, down), (other_up, other_down) = shares
+        return np.full(first.shape[1], CHANCE)
+    risen, fallen = second > first, second < first
+    up, down = risen[positive].mean(axis=0), fallen[positive].mean(axis=0)
+    other_up, other_down = risen[~positive].mean(axis=0), fallen[~positive].mean(axis=0)
     level, other_level = 1 - up - down, 1 - other_up - other_down
     ties = up * other_up + level * other_level + down * other_down
     found: Floats = up * (1 - other_up) + level * other_down + ties / 2
@@ -204,10 +223,9 @@ def _weight(one: Increment) -> float:
 
 def _sized(one: Increment, values: NDArray[np.float32], rows: Train, code: Codes, seed: int) -> Increment:
     """Return an increment with the AUC of the steps by their size, and its interval."""
-    order = np.lexsort((rows.at, code))
-    same = code[order][1:] == code[order][:-1]
-    step = np.diff(values[order].astype(np.float64))[same]
-    label, at = rows.label[order][1:][same], rows.at[order][1:][same]
+    near = _Neighbours.of(code, rows.at)
+    step = values[near.rows].astype(np.float64) - values[near.earlier]
+    label, at = rows.label[near.rows], rows.at[near.rows]
     score = step if one.own >= CHANCE else -step
     auc = estimate(RocAuc(), label, score, weights=bootstrap(day_blocks(at), seed=seed))
     return Increment(one.column, one.key, one.own, one.following, auc)

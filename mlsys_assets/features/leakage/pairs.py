@@ -117,7 +117,7 @@ def column_pairs(train: Train, probe: Probe) -> Pairs:
     gain, each = _gains(probe, best)
     rows = Matchable.of(train.take(others), seed=probe.seed)
     weights = bootstrap(rows.day, seed=probe.seed)
-    told = list(dict.fromkeys([*each, *best[:LARGEST]]))
+    told = list(dict.fromkeys([*each, *best[:LARGEST]])) if len(others) else []
     found = [replace(_measured(rows, pair, weights), gain=each.get(pair)) for pair in told]
     found.sort(key=lambda pair: (pair.gain is None, -pair.gain.value if pair.gain else -pair.lift.value))
     return Pairs(tuple(found), gain, tuple(_suspicions(found)))

@@ -19,8 +19,10 @@ from mlsys_assets.types import Scalar, Severity
 CERTAIN: Final = 0.97
 """The AUC alone that nothing honest reaches: of 100 pairs of a positive and a negative row, 3 stand wrongly."""
 STRONG: Final = 0.8
-"""The AUC alone from which a column is looked at; of clean flights the best has 0.75, a flight's own departure
-delay 0.89."""
+"""The AUC alone from which a column is looked at; of clean flights the best has 0.75."""
+TOO_STRONG: Final = 0.85
+"""The AUC alone from which a column is an error if it also outdoes all others: one honest measurement among columns
+that tell little may well have 0.8, a flight's own departure delay has 0.89."""
 BEYOND: Final = 0.05
 """By how much a strong column must outdo all others together, with the whole interval, to be an error: a departure
 delay outdoes them by 0.11 at least, the best of clean flights by nothing."""
@@ -108,6 +110,8 @@ class _Scored:
 
 def single_columns(probe: Probe) -> SingleColumns:
     """Return what each column tells alone, and which tell more than an honest one can."""
+    if not len(probe.train) or not len(probe.scored):
+        return SingleColumns((), ())
     scored = sorted((_scored(probe, name) for name in probe.columns), key=lambda one: (-one.best, one.column))
     found = tuple(_alone(probe, one, n) for n, one in enumerate(scored))
     return SingleColumns(found, tuple(s for one in found for s in _suspicions(one)))
@@ -144,9 +148,10 @@ def _suspicions(one: Alone) -> list[Suspicion]:
     """Return what is said against a column, if anything."""
     if one.auc is None or not one.auc.sufficient or one.best < STRONG:
         return []
-    outdone = one.beyond is not None and one.beyond.sufficient and one.beyond.low > BEYOND
+    compared = one.beyond is not None and one.beyond.sufficient and one.beyond.low > BEYOND
+    outdone = compared and one.best >= TOO_STRONG
     certain = one.best >= CERTAIN
-    rest = f", and outdoes all other columns together by {one.beyond}" if outdone else ""
+    rest = f", and outdoes all other columns together by {one.beyond}" if compared else ""
     because = "Nothing that is known before the outcome ranks it so." if certain or outdone else "That is rare."
     return [
         Suspicion(
