@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -11,10 +11,15 @@ from mlsys_assets.data_labeling.label import settled
 from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.features.embedded.engine import compute
 from mlsys_assets.features.feature import Feature, reads
+from mlsys_assets.features.leakage.detective import Surroundings
+from mlsys_assets.features.leakage.logged_rows import LoggedRows
 from mlsys_assets.features.request_table import require_known
 from mlsys_assets.system import MLSystem
-from mlsys_assets.tables import FEATURES, KNOWN_AT, LABELS, PREDICT_AT
+from mlsys_assets.tables import FEATURES, KNOWN_AT, LABELS, PREDICT_AT, SERVED
 from mlsys_assets.types import TimeWindow
+
+AUDITED = timedelta(days=14)
+"""How long before a training set's time the sources' own functions are tried again."""
 
 
 def known_features(
@@ -71,3 +76,30 @@ def known_rows(lake: Any, system: MLSystem, as_of: datetime, versions: Mapping[s
         at=PREDICT_AT,
         window=system.label.window,
     )
+
+
+def known_surroundings(lake: Any, system: MLSystem, as_of: datetime, versions: Mapping[str, int]) -> Surroundings:
+    """Return what a training set as of then can be held against, as table versions hold it.
+
+    ``versions`` has those of the sources' tables, and of the log of what was served where there is one; a source
+    without a version is not looked at.
+    """
+    start, requests = system.calendar.start, system.requests
+    tables = {
+        source.name: lake.read(
+            system.home(source.name),
+            source.name,
+            window=None if source.snapshot else (KNOWN_AT, start, as_of),
+            version=versions[source.name],
+        )
+        for source in system.sources
+        if source.name in versions
+    }
+    log = None
+    if SERVED in versions:
+        rows = lake.read(system.name, SERVED, window=(PREDICT_AT, start, as_of), version=versions[SERVED])
+        log = LoggedRows.of(rows, key=requests.key, at=PREDICT_AT)
+    return Surroundings(
+        requests.source, requests.key, system.sources, system.features, system.label, tables,
+        TimeWindow(max(start, as_of - AUDITED), as_of), log,
+    )  # fmt: skip

@@ -10,11 +10,13 @@ from mlsys_assets.data_ingestion.source import Source
 from mlsys_assets.data_labeling.natural_labels import NaturalLabel
 from mlsys_assets.data_sampling.splits import TimeSplit
 from mlsys_assets.features.feature import Feature, outputs
+from mlsys_assets.features.leakage.detective import LeakageDetective
 from mlsys_assets.features.shortest_reads import shortest_reads
 from mlsys_assets.measures.costs import CostMatrix
 from mlsys_assets.measures.metrics import Metric
 from mlsys_assets.mistakes import not_one, sound
 from mlsys_assets.models.candidate import Candidate
+from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.offline_evaluation.behavior.behavioral_tests import BehavioralTest
 from mlsys_assets.offline_evaluation.choices.thresholds import ThresholdPolicy
 from mlsys_assets.offline_evaluation.choices.worth import Worth
@@ -31,6 +33,8 @@ from mlsys_assets.types import Calendar, DeclarationError
 
 EVEN = 0.5
 """From here on a label of 1 is the likelier one."""
+PROBE = LightGBM(rounds=30, leaves=15, column_share=0.5, more={"max_bin": 31}, beyond="missing", name="probe")
+"""What the detective learns with, unless a system says otherwise: 0.2 s on 10,000 rows of 87 columns."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +115,8 @@ class MLSystem:
         How rows are set apart for validation and test.
     candidates
         The models that compete; among them the baselines that any model must beat.
+    detective
+        Looks for leaks in each training set, before anything is fitted on it; it knows which columns are accepted.
     metrics, slices
         What is measured, and within which groups.
     slice_finder
@@ -159,6 +165,7 @@ class MLSystem:
     metrics: tuple[Metric, ...] = field(kw_only=True)
     gates: Gates = field(kw_only=True)
     slices: tuple[Slicing, ...] = ()
+    detective: LeakageDetective = LeakageDetective(PROBE)
     slice_finder: SliceFinder | None = None
     behavior: tuple[BehavioralTest, ...] = ()
     fairness: tuple[Fairness, ...] = ()

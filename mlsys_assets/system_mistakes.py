@@ -16,6 +16,7 @@ from mlsys_assets.data_labeling.natural_labels import NaturalLabel
 from mlsys_assets.data_sampling.splits import TimeSplit, reach
 from mlsys_assets.evaluation_mistakes import evaluation_mistakes
 from mlsys_assets.features.feature import FEATURE_KINDS, Feature, mistakes_of_each, outputs
+from mlsys_assets.features.leakage.detective import LeakageDetective
 from mlsys_assets.measures.costs import CostMatrix
 from mlsys_assets.measures.intervals import Support
 from mlsys_assets.measures.metrics import Metric
@@ -57,6 +58,7 @@ PARTS: dict[str, type] = {
     "split": TimeSplit,
     "gates": Gates,
     "retraining": Retraining,
+    "detective": LeakageDetective,
 }
 LISTS: dict[str, type | tuple[type, ...]] = {
     "sources": Source, "features": FEATURE_KINDS, "candidates": Candidate, "metrics": Metric, "slices": Slicing,
@@ -86,6 +88,7 @@ class _Declared:
     split: TimeSplit | None
     gates: Gates | None
     retraining: Retraining | None
+    detective: LeakageDetective | None
 
     @classmethod
     def of(cls, system: MLSystem) -> "_Declared":
@@ -289,6 +292,8 @@ def _feature_mistakes(declared: _Declared, system: MLSystem) -> Iterator[str]:
         if name.casefold() in {str(key).casefold(), PREDICT_AT, *RESERVED}:
             yield f"a feature column is named {name!r}, which is a column of every such table; rename it"
     yield from evaluation_mistakes(system, names, [c.name for c in requests])
+    if declared.detective is not None:
+        yield from declared.detective.mistakes(features=names, requests=[c.name for c in requests])
     for candidate in declared.candidates:
         for name in candidate.needs:
             if name not in names:

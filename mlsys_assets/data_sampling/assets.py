@@ -4,29 +4,19 @@ import dagster as dg
 import pyarrow as pa
 
 from mlsys_assets import dagster_adapter as adapter
-from mlsys_assets.data_sampling.copies import COPIES, NEAR_COPIES, copies_across, near_copies_across
-from mlsys_assets.data_sampling.duplicates import duplicate_content, duplicate_keys, keys_across
-from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.data_sampling.splits import PARTS, Split
 from mlsys_assets.data_sampling.views import Test, View
 from mlsys_assets.decision_step import DecisionStep
 from mlsys_assets.home_data import require_home
-from mlsys_assets.ledger import ADEQUATE, INSUFFICIENT, MANUAL, RETRAINING, TRAIN, TRAINING_SET
+from mlsys_assets.ledger import MANUAL, RETRAINING, TRAIN, TRAINING_SET
 from mlsys_assets.system import MLSystem
-from mlsys_assets.tables import FEATURES, LABELS
-from mlsys_assets.types import EPOCH, Finding, TimeWindow
+from mlsys_assets.tables import FEATURES, LABELS, SERVED
+from mlsys_assets.training_report import CHECKS, training_report
+from mlsys_assets.types import EPOCH, TimeWindow
 from mlsys_resources.resources import Resources
 
 STAGE = "data_sampling"
 TABLES = (FEATURES, LABELS)
-CHECKS = {
-    "split_is_adequate": ("Every part has enough rows, and both classes to fit on.", True),
-    "no_entity_stands_twice": ("No entity stands twice.", True),
-    "few_rows_repeat_another": ("Few rows repeat another's features.", False),
-    "no_entity_in_two_parts": ("No entity stands in two parts of the split.", True),
-    COPIES: ("No row of a later part has its copy in one that is learned from, beyond coincidence.", True),
-    NEAR_COPIES: ("No row of a later part is nearly one that is learned from, beyond coincidence.", True),
-}
 
 
 def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
@@ -44,8 +34,9 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         ],
         partitions_def=adapter.as_ofs(system),
         check_specs=adapter.check_specs(asset, CHECKS),
-        description="The rows known as of the tick's start, split by time, purged and embargoed; the tests are sealed.",
-        **adapter.common(system, STAGE, kinds=("python",)),
+        description="The rows known as of the tick's start, split by time, purged and embargoed; the tests are sealed. "
+        "Before anything is fitted on them, they are searched for leaks and copies, and their columns looked at.",
+        **adapter.common(system, STAGE, kinds=("numpy", "lightgbm")),
     )
     def training_set(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
         step = DecisionStep(context, system, stores)
@@ -54,27 +45,30 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         versions = _versions(step)
         rows = step.rows(versions)
         split = step.split(rows)
-        findings = [split.adequate(), *_duplicates(rows, split)]
+        against = _held_against(step)
+        report = training_report(system, stores.lake, rows, split, versions=against)
         step.record(
             TRAINING_SET,
             TRAINING_SET,
-            verdict=ADEQUATE if findings[0].passed else INSUFFICIENT,
-            reason=findings[0].summary,
+            verdict=report.verdict,
+            reason=report.reason,
             evidence={
                 "rows": rows.content_hash,
                 "labelled": step.labels_known(versions),
                 **_hashes(split),
                 **split.fates,
+                "checks": report.said,
             },
-            context={"versions": versions},
+            context={"versions": versions, "held_against": against},
         )
         return dg.MaterializeResult(
             metadata={
                 "where every row went": adapter.markdown_table(("part or reason", "rows"), split.fates.items()),
                 "windows": adapter.markdown_table(("part", "prediction times"), _windows(split)),
                 "dagster/row_count": len(rows),
+                **report.metadata(),
             },
-            check_results=[adapter.check_result(f, asset) for f in findings],
+            check_results=[adapter.check_result(f, asset) for f in report.findings],
         )
 
     return [training_set]
@@ -104,15 +98,14 @@ def _versions(step: DecisionStep) -> dict[str, int]:
     return versions
 
 
-def _duplicates(rows: LabelledRows, split: Split) -> list[Finding]:
-    parts = _parts(split)
-    return [
-        duplicate_keys(rows.ids),
-        duplicate_content(rows.features, rows.label),
-        keys_across({name: part.ids for name, part in parts.items()}),
-        copies_across(split),
-        near_copies_across(split),
-    ]
+def _held_against(step: DecisionStep) -> dict[str, int]:
+    """Return the versions of the tables that the set is held against: those on record, where there is a record."""
+    lake, system = step.stores.lake, step.system
+    if standing := step.standing(TRAINING_SET):
+        found: dict[str, int] = standing[0].context["held_against"]
+        return found
+    tables = [(system.home(s.name), s.name) for s in system.sources] + [(system.name, SERVED)]
+    return {table: lake.version(home, table) for home, table in tables if lake.has(home, table)}
 
 
 def _parts(split: Split) -> dict[str, View | Test]:

@@ -20,7 +20,7 @@ from mlsys_assets.features.leakage.suspicion import Suspicion, finding_of
 from mlsys_assets.features.leakage.value_matches import ValueMatches
 from mlsys_assets.types import Finding
 
-NAME = "availability_time"
+NAME = "values_were_known_in_time"
 """The check's."""
 
 

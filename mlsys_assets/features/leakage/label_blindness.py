@@ -8,18 +8,19 @@ import pyarrow.compute as pc
 
 from mlsys_assets.data_ingestion.filing import micros
 from mlsys_assets.data_labeling.natural_labels import NaturalLabel
+from mlsys_assets.features.leakage.examination import Examination
 from mlsys_assets.features.leakage.source_blindness import column_differs
-from mlsys_assets.features.leakage.suspicion import Suspicion, finding_of
+from mlsys_assets.features.leakage.suspicion import Suspicion
 from mlsys_assets.tables import KNOWN_AT
-from mlsys_assets.types import EPOCH, Finding, Severity
+from mlsys_assets.types import EPOCH, Severity
 
-NAME = "label_blindness"
+NAME = "no_label_looks_ahead"
 """The check's."""
 CUTS = 5
 """At how many moments the events are cut off."""
 
 
-def label_blindness(label: NaturalLabel, events: pa.Table, *, seed: int = 0) -> Finding:
+def label_blindness(label: NaturalLabel, events: pa.Table, *, seed: int = 0) -> Examination:
     """Return whether labels stay as they are when events are removed that became known later.
 
     A label that is scaled by all events, or is above the mean of all, says with the first one what the last is like,
@@ -49,7 +50,7 @@ def label_blindness(label: NaturalLabel, events: pa.Table, *, seed: int = 0) -> 
     clean = f"no label changed when the events that became known after it were removed ({rows:,} compared)"
     if not rows:
         clean = "insufficient data: there are no two events of which one became known later"
-    return finding_of(NAME, found, clean=clean, evidence={"rows": rows, "sufficient": rows > 0})
+    return Examination(NAME, tuple(found), clean, {"rows": rows, "sufficient": rows > 0})
 
 
 def _values(label: NaturalLabel, events: pa.Table) -> pa.ChunkedArray:

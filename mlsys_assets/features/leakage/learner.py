@@ -1,6 +1,6 @@
 """What the detective learns with: any candidate of a system can be handed to it, from the stage above."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,7 @@ class Scorer(Protocol):
         ...
 
 
+@runtime_checkable
 class Learner(Protocol):
     """Something that can be fitted: every ``Candidate`` is one."""
 

@@ -22,7 +22,7 @@ from mlsys_assets.features.leakage.suspicion import Suspicion, finding_of
 from mlsys_assets.tables import EVENT_TIME, KNOWN_AT, SOURCE_FILE, SOURCE_LINE
 from mlsys_assets.types import EPOCH, Finding, Severity, TimeWindow
 
-NAME = "source_blindness"
+NAME = "no_source_looks_ahead"
 """The check's."""
 CUTS = 10
 """At how many moments the records are cut off to see whether the rows before stay as they are."""

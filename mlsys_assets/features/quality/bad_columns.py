@@ -91,7 +91,6 @@ class BadColumns:
             for one in self.columns
         ]
 
-    @property
     def thumbnail(self) -> str:
         """The shares as Markdown that is seen at once."""
         return thumbnails.bars({one.column: one.share for one in self.columns}, title="columns with faults")

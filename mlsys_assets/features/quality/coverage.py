@@ -126,7 +126,6 @@ class Coverage:
             for g, (by, group, rows) in enumerate(self.groups)
         ]
 
-    @property
     def thumbnail(self) -> str:
         """The lowest coverages as Markdown that is seen at once."""
         shares = {f"{one.column}: {one.group}": one.share for one in self.uneven}

@@ -122,7 +122,6 @@ class Deletion:
             for one in self.groups
         ]
 
-    @property
     def thumbnail(self) -> str:
         """The groups' losses as Markdown that is seen at once."""
         return thumbnails.bars(self._shares, title=f"share of rows lost without {', '.join(self.columns)}")

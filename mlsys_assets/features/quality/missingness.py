@@ -162,7 +162,6 @@ class Missingness:
             for one in self.columns
         ]  # fmt: skip
 
-    @property
     def thumbnail(self) -> str:
         """How far the label differs where a value is missing, as Markdown that is seen at once."""
         return thumbnails.spans(self._spans(), title="mean label, missing minus present")

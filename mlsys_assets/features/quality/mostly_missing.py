@@ -43,7 +43,6 @@ class MostlyMissing:
         """Return a row for each column."""
         return [{"column": name, "missing": share} for name, share in self.columns]
 
-    @property
     def thumbnail(self) -> str:
         """The shares as Markdown that is seen at once."""
         return thumbnails.bars(dict(self.columns), title="share of rows without a value")

@@ -123,7 +123,6 @@ class Overlap:
             for c in self.columns
         ]  # fmt: skip
 
-    @property
     def thumbnail(self) -> str:
         """The shares that training never saw, as Markdown that is seen at once."""
         return thumbnails.bars(self._shares, title=f"share of {self.later} rows new to training")

@@ -107,7 +107,6 @@ class Spikes:
             for s in self.found
         ]
 
-    @property
     def thumbnail(self) -> str:
         """The spikes' shares as Markdown that is seen at once."""
         return thumbnails.bars(self._shares, title="share of rows at a value apart from the others")

@@ -26,7 +26,7 @@ def _events(n: int) -> pa.Table:
 
 
 def test_a_label_of_its_own_row_is_clean():
-    finding = label_blindness(LATE, _events(500))
+    finding = label_blindness(LATE, _events(500)).finding
     assert finding.passed
     assert finding.evidence["sufficient"] is True
 
@@ -40,7 +40,7 @@ def test_a_label_of_its_own_row_is_clean():
     ],
 )
 def test_a_label_that_rests_on_later_events_is_found(compute):
-    finding = label_blindness(replace(LATE, compute=compute), _events(500))
+    finding = label_blindness(replace(LATE, compute=compute), _events(500)).finding
     assert not finding.passed
     assert finding.severity is Severity.ERROR
     assert finding.evidence["columns"] == "label late"
@@ -48,6 +48,6 @@ def test_a_label_that_rests_on_later_events_is_found(compute):
 
 @pytest.mark.parametrize("n", [0, 1])
 def test_one_event_says_nothing(n):
-    finding = label_blindness(LATE, _events(n))
+    finding = label_blindness(LATE, _events(n)).finding
     assert finding.passed
     assert "insufficient data" in finding.summary

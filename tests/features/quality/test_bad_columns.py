@@ -67,7 +67,7 @@ def test_what_is_said_becomes_of_them_does(view_of) -> None:
 def test_no_rows_have_no_faults_and_it_is_shown(view_of) -> None:
     assert bad_columns(view_of({"x": np.zeros(0)}, days=1)).finding.passed
     found = bad_columns(view_of({name: values for name, (values, _) in COLUMNS.items()}))
-    assert len(found.thumbnail) < LIMIT
+    assert len(found.thumbnail()) < LIMIT
     assert found.plot().startswith("<svg")
     assert len(found.table()) == len(found.columns) == 6
 

@@ -45,7 +45,7 @@ def test_a_group_without_values_is_named(view_of, days_of) -> None:
     assert (one.column, one.by, one.group) == ("seats", "place", "C")
     assert not found.finding.passed
     assert f"seats is there in {one.share:.1%} of place C" in found.finding.summary
-    assert len(found.thumbnail) < LIMIT
+    assert len(found.thumbnail()) < LIMIT
     assert found.plot("place").startswith("<svg")
     assert "2013-02: 95% and more" in found.plot()
 

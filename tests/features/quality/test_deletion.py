@@ -40,7 +40,7 @@ def test_rows_are_lost_mostly_where_it_rains(view_of, days_of) -> None:
     assert not found.finding.passed
     assert f"loses {gap.sum():,} of {days.n:,} rows" in str(found)
     assert "rain above 0" in str(found)
-    assert len(found.thumbnail) < LIMIT
+    assert len(found.thumbnail()) < LIMIT
     assert "rain above 0" in found.plot()
     assert found.table()[0]["of_lost"] == first.part
 
@@ -100,5 +100,5 @@ def test_columns_that_are_mostly_missing_are_named(view_of) -> None:
     assert not found.finding.passed
     assert found.finding.summary.startswith("missing in most rows: gust in 76%; drop it, or keep its indicator")
     assert mostly_missing(view_of({"x": np.arange(n)}).features).finding.passed
-    assert len(found.thumbnail) < LIMIT
+    assert len(found.thumbnail()) < LIMIT
     assert "gust" in found.plot()

@@ -217,7 +217,7 @@ def test_it_is_shown(view_of, days_of) -> None:
     days = days_of(12)
     gaps = {f"column {i}": gapped(days.own, days.random.random(days.n) < 0.3) for i in range(20)}
     found = missingness(view_of(days.columns(**gaps), label=late(days)), seed=0)
-    assert len(found.thumbnail) < LIMIT
+    assert len(found.thumbnail()) < LIMIT
     assert found.plot().startswith("<svg")
     assert "given the others" in found.plot()
     assert pa.Table.from_pylist(found.table()).num_rows == 20

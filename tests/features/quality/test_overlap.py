@@ -45,7 +45,7 @@ def test_the_day_of_the_year_cannot_carry_over_and_the_hour_can(view_of) -> None
     assert not found.finding.passed
     assert "day_of_year: 100.0% of later rows hold none of its 60 values" in found.finding.summary
     assert "hour" not in found.finding.evidence["columns"]
-    assert len(found.thumbnail) < LIMIT
+    assert len(found.thumbnail()) < LIMIT
     assert "cannot carry over" in found.plot()
     assert pa.Table.from_pylist(found.table()).num_rows == 7
 

@@ -57,7 +57,7 @@ def test_what_stands_for_missing_is_named_with_its_value_share_and_remedy(view_o
     assert not found.finding.passed
     assert found.finding.severity is Severity.WARN
     assert f"Column('pdays', ..., sentinels=({np.float64(np.float32(sentinel)):.10g},))" in found.finding.summary
-    assert len(found.thumbnail) < LIMIT
+    assert len(found.thumbnail()) < LIMIT
     assert "pdays" in found.plot()
     assert found.table()[0]["value"] == one.value
 

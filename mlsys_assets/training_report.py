@@ -1,0 +1,149 @@
+"""What is said of a training set before anything is fitted on it: leaks, copies, and what its columns are like."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import dagster as dg
+
+from mlsys_assets import dagster_adapter as adapter
+from mlsys_assets.data_sampling.copies import COPIES, NEAR_COPIES, copies_across, near_copies_across
+from mlsys_assets.data_sampling.duplicates import duplicate_content, duplicate_keys, keys_across
+from mlsys_assets.data_sampling.rows import LabelledRows
+from mlsys_assets.data_sampling.splits import PARTS, Split
+from mlsys_assets.features.leakage.detective import CHECKS as LEAKS
+from mlsys_assets.features.leakage.examination import Examination
+from mlsys_assets.features.quality import bad_columns, coverage, missingness as missing, mostly_missing, overlap, spikes
+from mlsys_assets.features.quality.column_quality import ColumnQuality, column_quality
+from mlsys_assets.known import known_surroundings
+from mlsys_assets.ledger import ADEQUATE, INSUFFICIENT, LEAKS as LEAKING
+from mlsys_assets.system import MLSystem
+from mlsys_assets.types import Finding, Severity
+
+ENOUGH, UNIQUE, REPEATS, APART = (
+    "split_is_adequate", "no_entity_stands_twice", "few_rows_repeat_another", "no_entity_in_two_parts",
+)  # fmt: skip
+SPLIT: Final = {
+    ENOUGH: "Every part has enough rows, and both classes to fit on.",
+    UNIQUE: "No entity stands twice.",
+    REPEATS: "Few rows repeat another's features.",
+    APART: "No entity stands in two parts of the split.",
+    COPIES: "No row of a later part has its copy in one that is learned from, beyond coincidence.",
+    NEAR_COPIES: "No row of a later part is nearly one that is learned from, beyond coincidence.",
+}
+COLUMNS: Final = {
+    bad_columns.NAME: "Each column has values that vary; one that is required has any.",
+    spikes.NAME: "No number stands for a missing value without being declared so.",
+    missing.NAME: "Nothing says that values are missing for what they are.",
+    mostly_missing.NAME: "No column is missing in most rows.",
+    coverage.NAME: "Columns are there in all groups and months alike.",
+    overlap.NAME: "Later rows have the values that were trained on.",
+}
+CHECKS: Final = {name: (text, True) for name, text in {**SPLIT, **LEAKS, **COLUMNS}.items()}
+"""Every check; an ERROR of any keeps a training set from being trained on, a WARN of none."""
+THIN: Final = (ENOUGH, bad_columns.NAME)
+"""Whose errors say that data is lacking; those of the others, that it tells too much."""
+LONGEST_TABLE: Final = 30
+"""Rows of a table that are shown."""
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """The report on a training set.
+
+    Parameters
+    ----------
+    findings
+        One for each of ``CHECKS``, in their order.
+    examinations
+        The detective's, with what shows them; none where the split was not adequate.
+    columns
+        What the columns are like; None where the split was not adequate.
+    """
+
+    findings: tuple[Finding, ...]
+    examinations: tuple[Examination, ...] = ()
+    columns: ColumnQuality | None = None
+
+    @property
+    def errors(self) -> list[Finding]:
+        """What keeps the set from being trained on."""
+        return [f for f in self.findings if not f.passed and f.severity is Severity.ERROR]
+
+    @property
+    def verdict(self) -> str:
+        """What the ledger calls the set."""
+        if not self.errors:
+            return ADEQUATE
+        return INSUFFICIENT if any(f.name in THIN for f in self.errors) else LEAKING
+
+    @property
+    def reason(self) -> str:
+        """Why."""
+        return "; ".join(f.summary for f in self.errors) or self.findings[0].summary
+
+    @property
+    def said(self) -> dict[str, str]:
+        """What each check said, in a word: for the record."""
+        return {f.name: "passed" if f.passed else str(f.severity) for f in self.findings}
+
+    def metadata(self) -> dict[str, Any]:
+        """Return what Dagster shows of it: pictures that are seen at once, and tables."""
+        shown: dict[str, Any] = {}
+        for one in self.examinations:
+            if one.plot:
+                shown |= adapter.pictures(_words(one.name), one.thumbnail, one.plot)
+        if (q := self.columns) is not None:
+            shown |= adapter.pictures("missing values", q.missing.thumbnail(), q.missing.plot())
+            shown["why they are missing"] = _table(q.missing.table())
+            for by in dict.fromkeys(one.by for one in q.coverage.uneven):
+                shown |= adapter.pictures(f"coverage by {by}", q.coverage.thumbnail(), q.coverage.plot(by))
+            shown |= adapter.pictures("values seen before", q.overlap.thumbnail(), q.overlap.plot())
+            if q.deletion is not None:
+                shown["if rows without a value were deleted"] = q.deletion.finding.summary
+                shown |= adapter.pictures("whom that would delete", q.deletion.thumbnail(), q.deletion.plot())
+        return shown
+
+
+def training_report(
+    system: MLSystem, lake: Any, rows: LabelledRows, split: Split, *, versions: Mapping[str, int]
+) -> TrainingReport:
+    """Return the report; ``versions`` are those of the tables that the set is held against."""
+    adequate = split.adequate()
+    of_split = (adequate, *_duplicates(rows, split))
+    if not adequate.passed:
+        untold = "not looked at: the split is not adequate"
+        return TrainingReport((*of_split, *(Finding(n, True, untold, Severity.WARN) for n in (*LEAKS, *COLUMNS))))
+    around = known_surroundings(lake, system, split.as_of, versions)
+    own = {"seed": system.seed, "threads": system.threads}
+    examined = system.detective.examine(split.train, split.validation, around, **own)
+    columns = column_quality(
+        split.train, split.validation, seed=system.seed, required=_required(system), by=system.slices or None
+    )
+    leaks = (one.finding for one in examined)
+    return TrainingReport((*of_split, *leaks, *columns.findings), examined, columns)
+
+
+def _duplicates(rows: LabelledRows, split: Split) -> list[Finding]:
+    return [
+        duplicate_keys(rows.ids),
+        duplicate_content(rows.features, rows.label),
+        keys_across({name: getattr(split, name).ids for name in PARTS}),
+        copies_across(split),
+        near_copies_across(split),
+    ]
+
+
+def _required(system: MLSystem) -> list[str]:
+    """Return the features that a request tells of itself, and must."""
+    told = {c.name for c in system.requests.columns if not c.nullable}
+    return [c.name for c in system.feature_columns if c.name in told]
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _table(rows: Iterable[Mapping[str, object]]) -> dg.MarkdownMetadataValue | str:
+    listed = list(rows)[:LONGEST_TABLE]
+    return adapter.markdown_table(list(listed[0]), [list(row.values()) for row in listed]) if listed else "none"
