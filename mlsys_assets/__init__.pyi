@@ -14,7 +14,12 @@ from mlsys_assets.data_ingestion.source import (
 )
 from mlsys_assets.data_ingestion.source_changed import SourceChanged as SourceChanged
 from mlsys_assets.data_labeling.natural_labels import NaturalLabel as NaturalLabel
+from mlsys_assets.data_sampling.folds import Fold as Fold, FoldError as FoldError
+from mlsys_assets.data_sampling.grouped_folds import GroupedFolds as GroupedFolds, LeaveGroupOut as LeaveGroupOut
+from mlsys_assets.data_sampling.merge import merge_duplicates as merge_duplicates
+from mlsys_assets.data_sampling.oversampling import oversample as oversample, undersample as undersample
 from mlsys_assets.data_sampling.splits import TimeSplit as TimeSplit
+from mlsys_assets.data_sampling.time_folds import BlockedFolds as BlockedFolds, WalkForward as WalkForward
 from mlsys_assets.data_sampling.views import (
     Train as Train,
     Validation as Validation,
@@ -35,6 +40,8 @@ from mlsys_assets.features.aggregate import (
 )
 from mlsys_assets.features.derived import Backoff as Backoff, Derived as Derived
 from mlsys_assets.features.key import Key as Key
+from mlsys_assets.features.leakage.detective import LeakageDetective as LeakageDetective
+from mlsys_assets.features.leakage.examination import Accepted as Accepted
 from mlsys_assets.features.lookup import Lookup as Lookup
 from mlsys_assets.features.request import Request as Request
 from mlsys_assets.features.scheduled import Scheduled as Scheduled

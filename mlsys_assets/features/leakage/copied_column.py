@@ -121,11 +121,13 @@ def _vouched(match: Match, found: Sequence[Match]) -> Mask:
     """Return (n,) whether the value was known, by this match or by another of which the feature is a copy.
 
     Records of entities repeat what a request said, so that there its own table vouches for a value. It does not
-    against records of something else: what a plan says of the weather is itself to be doubted.
+    against records of something else: what a plan says of the weather is itself to be doubted. Nor against another
+    column of its own table: what a measurement says of the next one is.
     """
     known = match.known.copy()
     for other in found:
-        if other.copies_known and (match.of_entities or not other.of_requests):
+        repeats = match.of_entities and not (match.of_requests and match.column != other.column)
+        if other.copies_known and (repeats or not other.of_requests):
             known |= other.known
     return known
 

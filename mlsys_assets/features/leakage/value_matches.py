@@ -76,13 +76,14 @@ class ValueMatches:
     def of(self, joins: Sequence[Join]) -> Iterator[Match]:
         """Yield the matches that may be copies, the requests' own first.
 
-        What a request itself says in full is not looked for in other records of entities, which repeat it.
+        What a request itself says in full is not looked for in other records of entities, which repeat it, but in the
+        other columns of its own table.
         """
         for join in sorted(joins, key=lambda j: (j.source != self._requests, not j.own)):
             held = self._records(join)
             on = [column for _, column in join.on]
             for column in held.columns:
-                if column not in (*on, self._key) and (features := self._candidates(held, column)):
+                if column not in (*on, self._key) and (features := self._candidates(held, join, column)):
                     yield from self._of_column(join, column, held, features)
 
     def later_by_chance(self, match: Match, rows: Positions) -> Mask:
@@ -112,13 +113,15 @@ class ValueMatches:
                 self._plain.add(feature)
             yield match
 
-    def _candidates(self, held: "_Records", column: str) -> list[str]:
+    def _candidates(self, held: "_Records", join: Join, column: str) -> list[str]:
         """Return the features most of whose values the column has at all."""
         if column not in held.candidates:
             coded = held.codes(column)
             held.candidates[column] = [] if coded is None else self._in_column(*coded)
         found = held.candidates[column]
-        return found if held.entity is None else [name for name in found if name not in self._plain]
+        if held.entity is None or (join.source == self._requests and not join.own):
+            return [name for name in found if name != column or name not in self._plain]
+        return [name for name in found if name not in self._plain]
 
     def _in_column(self, codes: Codes, kind: str) -> list[str]:
         names, distinct, places = self._distinct

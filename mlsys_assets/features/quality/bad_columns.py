@@ -92,7 +92,7 @@ class BadColumns:
         ]
 
     def thumbnail(self) -> str:
-        """The shares as Markdown that is seen at once."""
+        """Return the shares as Markdown that is seen at once."""
         return thumbnails.bars({one.column: one.share for one in self.columns}, title="columns with faults")
 
     def plot(self) -> str:

@@ -127,7 +127,7 @@ class Coverage:
         ]
 
     def thumbnail(self) -> str:
-        """The lowest coverages as Markdown that is seen at once."""
+        """Return the lowest coverages as Markdown that is seen at once."""
         shares = {f"{one.column}: {one.group}": one.share for one in self.uneven}
         return thumbnails.bars(shares, title="coverage where it is uneven")
 

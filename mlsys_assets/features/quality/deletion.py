@@ -123,7 +123,7 @@ class Deletion:
         ]
 
     def thumbnail(self) -> str:
-        """The groups' losses as Markdown that is seen at once."""
+        """Return the groups' losses as Markdown that is seen at once."""
         return thumbnails.bars(self._shares, title=f"share of rows lost without {', '.join(self.columns)}")
 
     def plot(self) -> str:

@@ -44,7 +44,7 @@ class MostlyMissing:
         return [{"column": name, "missing": share} for name, share in self.columns]
 
     def thumbnail(self) -> str:
-        """The shares as Markdown that is seen at once."""
+        """Return the shares as Markdown that is seen at once."""
         return thumbnails.bars(dict(self.columns), title="share of rows without a value")
 
     def plot(self) -> str:

@@ -124,7 +124,7 @@ class Overlap:
         ]  # fmt: skip
 
     def thumbnail(self) -> str:
-        """The shares that training never saw, as Markdown that is seen at once."""
+        """Return the shares that training never saw, as Markdown that is seen at once."""
         return thumbnails.bars(self._shares, title=f"share of {self.later} rows new to training")
 
     def plot(self) -> str:

@@ -108,7 +108,7 @@ class Spikes:
         ]
 
     def thumbnail(self) -> str:
-        """The spikes' shares as Markdown that is seen at once."""
+        """Return the spikes' shares as Markdown that is seen at once."""
         return thumbnails.bars(self._shares, title="share of rows at a value apart from the others")
 
     def plot(self) -> str:
