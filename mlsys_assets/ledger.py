@@ -31,6 +31,8 @@ PROMOTION = "promotion"
 """A training's last record: whether the champion is another now."""
 ROLLBACK = "rollback"
 """A person put an earlier champion back."""
+RANDOM_SPLIT = "random_split"
+"""A person split rows ordered in time at random, for a study: its names tell the seed and the reason apart."""
 
 TRAINING = (TRAINING_SET, CANDIDATE, EVALUATION, CHALLENGER, COMPARISON, BEHAVIOR, GATE, REFIT, PROMOTION)
 """The kinds of a training's records, in their order."""
@@ -51,6 +53,7 @@ ADEQUATE, INSUFFICIENT, LEAKS = "adequate", "insufficient data", "leaks"
 PASS, FAIL = "pass", "fail"
 PROMOTED = "promoted"
 FAILED = "failed"
+FORCED = "forced"
 
 
 class Record(Protocol):

@@ -127,6 +127,29 @@ def test_which_features_can_go_is_studied_when_somebody_asks(studied) -> None:
     }  # fmt: skip
 
 
+def test_rows_are_not_split_at_random_without_a_reason(studied) -> None:
+    shown = last_told(studied, "split_gap", "2013-03-19")
+    assert shown["what a random split would promise"].value.startswith("not asked")
+    assert not studied.decisions("random_split")
+
+
+def test_a_forced_random_split_is_on_record_and_held_against_the_split_by_time(studied, tmp_path) -> None:
+    life = replace(studied, folder=shutil.copytree(studied.folder, tmp_path / "home"))
+    config = {"rain__split_gap": {"config": {"seeds": 1, "forced": "to show what it hides"}}}
+    with open_instance(life.folder) as instance:
+        job = build_definitions(life.system, resources=life.stores).resolve_job_def("rain_study")
+        run = job.execute_in_process(
+            instance=instance, partition_key="2013-03-19", run_config={"ops": config},
+            asset_selection=[dg.AssetKey(["rain", "split_gap"])],
+        )  # fmt: skip
+        assert run.success
+    (record,) = life.decisions("random_split")
+    assert (record.verdict, record.evidence["rows"] > 0) == ("forced", True)
+    assert "to show what it hides" in record.reason
+    shown = last_told(life, "split_gap", "2013-03-19")
+    assert "on the same rows" in shown["in numbers"].value
+
+
 def test_the_tests_that_a_study_looks_at_are_on_record(studied, six_weeks) -> None:
     reads = [r for r in studied.stores.operations.test_reads("rain") if "study" in r.reason]
     assert len(reads) >= 1

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from datetime import UTC, timedelta
+from hashlib import sha256
 
 import dagster as dg
 
@@ -10,7 +11,7 @@ from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.data_sampling.splits import Split
 from mlsys_assets.data_sampling.views import OpenedTest
 from mlsys_assets.decision_step import DecisionStep
-from mlsys_assets.ledger import CHALLENGER, TRAINING_SET
+from mlsys_assets.ledger import CHALLENGER, FORCED, RANDOM_SPLIT, TRAINING_SET
 from mlsys_assets.models.candidate import Candidate
 from mlsys_assets.offline_evaluation.findings import STUDIED
 from mlsys_assets.offline_evaluation.importance.column_drift import PERIOD, ColumnDrift
@@ -23,18 +24,21 @@ from mlsys_assets.offline_evaluation.importance.stability import stability
 from mlsys_assets.offline_evaluation.report.certainty import COUNTS
 from mlsys_assets.offline_evaluation.studies.extrapolation import extrapolate
 from mlsys_assets.offline_evaluation.studies.learning_curve import LearningCurveStudy, thinned
+from mlsys_assets.offline_evaluation.studies.random_split import SplitStudy
 from mlsys_assets.retraining.freshness import FreshnessStudy, windows_before
 from mlsys_assets.system import MLSystem
+from mlsys_assets.types import Finding
 from mlsys_assets.value_analysis.gain_per_compute import GainStudy, Step
 from mlsys_resources.resources import Resources
 
 STAGE = "value_analysis"
-CURVE, FRESHNESS, GAIN, IMPORTANCE, REMOVAL = STUDIES = (
+CURVE, FRESHNESS, GAIN, IMPORTANCE, REMOVAL, SPLIT = STUDIES = (
     "learning_curve",
     "freshness",
     "gain_per_compute",
     "feature_importance",
     "feature_removal",
+    "split_gap",
 )
 WINDOWS, LEAST_WINDOWS, LEAST_FITS = 4, 2, 2
 
@@ -53,6 +57,10 @@ class StudyConfig(dg.Config):
     """Of feature importance: how long the periods are whose columns are compared, each with the one before."""
     allowed: float = ALLOWED
     """Of feature removal: how much of the deciding metric may be lost, in its unit."""
+    forced: str = ""
+    """Of the gap of splits: why rows ordered in time are split at random. Without a reason they are not."""
+    split_rows: int = 40_000
+    """Of the gap of splits: how many rows each model is fitted on, at most."""
 
 
 def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
@@ -65,6 +73,7 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         _study(
             system, REMOVAL, "Which features can go, what that loses and saves, and what is unneeded then.", _removal
         ),
+        _study(system, SPLIT, "What a split at random would promise, held against the split by time.", _split_gap),
     ]
 
 
@@ -86,7 +95,8 @@ class _Rows:
             named = ", ".join(c.name for c in step.system.candidates)
             raise dg.Failure(f"no candidate is named {chosen!r}; there are {named}")
         self.candidate: Candidate = own[-1]
-        self.split: Split = step.split(step.training_rows())
+        self.step, self.rows = step, step.training_rows()
+        self.split: Split = step.split(self.rows)
         self.test: OpenedTest = self.split.recent_test.open(step.record_read, models="", reason=STUDIED)
         self.seeds = tuple(range(step.system.seed, step.system.seed + config.seeds))
 
@@ -202,4 +212,29 @@ def _removal(rows: _Rows) -> Shown:
         "in numbers": dg.MetadataValue.md(found.table()),
         "no longer needed": dg.MetadataValue.json(list(found.unneeded)),
         "removed": dg.MetadataValue.json(list(found.removed)),
+    }
+
+
+def _split_gap(rows: _Rows) -> Shown:
+    config = rows.config
+    if not config.forced.strip():
+        told = "rows ordered in time are not split at random; give the reason in forced= and it goes on record"
+        return {"what a random split would promise": f"not asked: {told}"}
+
+    def record(finding: Finding) -> None:
+        reason = sha256(config.forced.encode()).hexdigest()[:8]  # of two reasons each goes on record
+        name = f"seed {finding.evidence['seed']}, {reason}"
+        rows.step.record(RANDOM_SPLIT, name, verdict=FORCED, reason=finding.summary, evidence=finding.evidence)
+
+    study = SplitStudy(
+        config.forced, rows.system.metrics[0], rows=config.split_rows, seeds=rows.seeds,
+        threads=rows.system.threads, support=rows.system.gates.support,
+    )  # fmt: skip
+    found = study.measure(
+        rows.candidate, rows.rows, by=rows.system.time_split, as_of=rows.split.as_of, test=rows.test, record=record
+    )
+    return {
+        "what a random split would promise": found.finding().summary,
+        **adapter.pictures("both splits", found.thumbnail(), found.plot()),
+        "in numbers": dg.MetadataValue.md(f"```\n{found.text()}\n```"),
     }
