@@ -1,6 +1,6 @@
 """What is said of a training set before anything is fitted on it: leaks, copies, and what its columns are like."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,11 +11,10 @@ from mlsys_assets.data_sampling.copies import COPIES, NEAR_COPIES, copies_across
 from mlsys_assets.data_sampling.duplicates import duplicate_content, duplicate_keys, keys_across
 from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.data_sampling.splits import PARTS, Split
-from mlsys_assets.features.leakage.detective import CHECKS as LEAKS
+from mlsys_assets.features.leakage.detective import CHECKS as LEAKS, Surroundings
 from mlsys_assets.features.leakage.examination import Examination
 from mlsys_assets.features.quality import bad_columns, coverage, missingness as missing, mostly_missing, overlap, spikes
 from mlsys_assets.features.quality.column_quality import ColumnQuality, column_quality
-from mlsys_assets.known import known_surroundings
 from mlsys_assets.ledger import ADEQUATE, INSUFFICIENT, LEAKS as LEAKING
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import Finding, Severity
@@ -106,17 +105,16 @@ class TrainingReport:
 
 
 def training_report(
-    system: MLSystem, lake: Any, rows: LabelledRows, split: Split, *, versions: Mapping[str, int]
+    system: MLSystem, rows: LabelledRows, split: Split, *, around: Callable[[], Surroundings]
 ) -> TrainingReport:
-    """Return the report; ``versions`` are those of the tables that the set is held against."""
+    """Return the report; ``around`` reads what the set is held against, if it comes to that."""
     adequate = split.adequate()
     of_split = (adequate, *_duplicates(rows, split))
     if not adequate.passed:
         untold = "not looked at: the split is not adequate"
         return TrainingReport((*of_split, *(Finding(n, True, untold, Severity.WARN) for n in (*LEAKS, *COLUMNS))))
-    around = known_surroundings(lake, system, split.as_of, versions)
     own = {"seed": system.seed, "threads": system.threads}
-    examined = system.detective.examine(split.train, split.validation, around, **own)
+    examined = system.detective.examine(split.train, split.validation, around(), **own)
     columns = column_quality(
         split.train, split.validation, seed=system.seed, required=_required(system), by=system.slices or None
     )

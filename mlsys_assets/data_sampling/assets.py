@@ -1,5 +1,7 @@
 """What is known as of a tick's start, split before anything is fitted."""
 
+from functools import partial
+
 import dagster as dg
 import pyarrow as pa
 
@@ -8,6 +10,7 @@ from mlsys_assets.data_sampling.splits import PARTS, Split
 from mlsys_assets.data_sampling.views import Test, View
 from mlsys_assets.decision_step import DecisionStep
 from mlsys_assets.home_data import require_home
+from mlsys_assets.known import known_surroundings
 from mlsys_assets.ledger import MANUAL, RETRAINING, TRAIN, TRAINING_SET
 from mlsys_assets.system import MLSystem
 from mlsys_assets.tables import FEATURES, LABELS, SERVED
@@ -46,7 +49,8 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         rows = step.rows(versions)
         split = step.split(rows)
         against = _held_against(step)
-        report = training_report(system, stores.lake, rows, split, versions=against)
+        around = partial(known_surroundings, stores.lake, system, step.as_of, against)
+        report = training_report(system, rows, split, around=around)
         step.record(
             TRAINING_SET,
             TRAINING_SET,
