@@ -43,6 +43,37 @@ from mlsys_assets.features.key import Key as Key
 from mlsys_assets.features.leakage.detective import LeakageDetective as LeakageDetective
 from mlsys_assets.features.leakage.examination import Accepted as Accepted
 from mlsys_assets.features.lookup import Lookup as Lookup
+from mlsys_assets.features.preprocessing.cross import Cross as Cross
+from mlsys_assets.features.preprocessing.encoding import (
+    Codes as Codes,
+    Encoding as Encoding,
+    Frequency as Frequency,
+    Hashed as Hashed,
+    OneHot as OneHot,
+)
+from mlsys_assets.features.preprocessing.imputation import (
+    Constant as Constant,
+    Imputation as Imputation,
+    Leave as Leave,
+    Mean as Mean,
+    Median as Median,
+    Mode as Mode,
+)
+from mlsys_assets.features.preprocessing.numeric import Numeric as Numeric
+from mlsys_assets.features.preprocessing.preprocessor import (
+    FOR_TREES as FOR_TREES,
+    Drop as Drop,
+    Prepared as Prepared,
+    Preprocessor as Preprocessor,
+)
+from mlsys_assets.features.preprocessing.scaling import (
+    MinMax as MinMax,
+    Robust as Robust,
+    Scaler as Scaler,
+    Standard as Standard,
+)
+from mlsys_assets.features.preprocessing.sklearn_transformer import PreprocessingTransformer as PreprocessingTransformer
+from mlsys_assets.features.preprocessing.target_rate import TargetRate as TargetRate
 from mlsys_assets.features.request import Request as Request
 from mlsys_assets.features.scheduled import Scheduled as Scheduled
 from mlsys_assets.features.trailing import Trailing as Trailing

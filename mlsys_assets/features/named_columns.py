@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from types import NoneType
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,9 @@ MISSING = -1
 """The code of a category that is null."""
 UNSEEN = -2
 """The code of a category that was not there when the map was frozen."""
+
+Value: TypeAlias = str | tuple[str, ...]
+"""A category: the text of one column, or the texts of several columns that are taken together."""
 
 PLAIN: Final = frozenset({float, bool, NoneType, np.float32, np.float64})
 """The types of a row's numbers that need no closer look."""
@@ -51,6 +54,29 @@ def read_codes(rows: pa.Table | Mapping[str, object], name: str, positions: Mapp
     if value is not None and not isinstance(value, str):
         raise ColumnError(f"column {name!r} must hold text, got {value!r}; convert it where it is made")
     return np.array([MISSING if value is None else positions.get(value, UNSEEN)], dtype=np.int32)
+
+
+def read_values(
+    rows: pa.Table | Mapping[str, object], names: Sequence[str]
+) -> tuple[list[Value | None], NDArray[np.intp]]:
+    """Return the distinct values of a column of text, or of several columns together, and (n,) which each row has.
+
+    Together they are one tuple, and missing (None) where any of them is. The order of the values is not told.
+    Raises ColumnError if a column is absent or holds no text.
+    """
+    require(rows, names)
+    parts = [_values(rows, name) for name in names]
+    if len(parts) == 1:
+        return list(parts[0][0]), parts[0][1]
+    codes = np.zeros(len(parts[0][1]), dtype=np.int64)
+    for values, own in parts:
+        codes = codes * len(values) + own
+    combined, which = np.unique(codes, return_inverse=True)
+    columns: list[list[str | None]] = []
+    for values, _ in reversed(parts):
+        combined, own = np.divmod(combined, max(len(values), 1))
+        columns.insert(0, [values[j] for j in own])
+    return [_together(parts) for parts in zip(*columns, strict=True)], which
 
 
 def require(rows: pa.Table | Mapping[str, object], names: Sequence[str]) -> None:
@@ -114,3 +140,29 @@ def _codes(column: pa.ChunkedArray, name: str, positions: Mapping[str, int]) -> 
     if not encoded.null_count:
         return found
     return np.where(encoded.is_null().to_numpy(), np.int32(MISSING), found)
+
+
+def _values(rows: pa.Table | Mapping[str, object], name: str) -> tuple[list[str | None], NDArray[np.intp]]:
+    """Return the distinct values of one column and (n,) the position of each row's."""
+    if not isinstance(rows, pa.Table):
+        value = rows[name]
+        if value is not None and not isinstance(value, str):
+            raise ColumnError(f"column {name!r} must hold text, got {value!r}; convert it where it is made")
+        return [None if value is None else str(value)], np.zeros(1, dtype=np.intp)
+    column = rows[name]
+    if pa.types.is_null(column.type):
+        return [None], np.zeros(len(column), dtype=np.intp)
+    if not is_category(column.type):
+        raise ColumnError(f"column {name!r} must hold text, got {column.type}; convert it where it is made")
+    if pa.types.is_string_view(column.type):
+        column = column.cast(pa.large_string())
+    whole = column.combine_chunks()
+    encoded = whole if pa.types.is_dictionary(whole.type) else whole.dictionary_encode()
+    values = [*encoded.dictionary.to_pylist(), None]
+    codes = pc.fill_null(encoded.indices.cast(pa.int64()), len(values) - 1).to_numpy(zero_copy_only=False)
+    return values, codes.astype(np.intp, copy=False)
+
+
+def _together(parts: tuple[str | None, ...]) -> Value | None:
+    texts = tuple(part for part in parts if part is not None)
+    return texts if len(texts) == len(parts) else None

@@ -8,11 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlsys_assets.data_sampling.views import Train, Validation, require_train, require_validation
+from mlsys_assets.features.named_columns import ColumnError
+from mlsys_assets.features.preprocessing.preprocessor import Prepared, Preprocessor
+from mlsys_assets.mistakes import not_one
 from mlsys_assets.models.predictor import Predictor, Rows
 from mlsys_assets.types import Scalar
 
 Recipe = Mapping[str, Scalar]
 """What a fit found and a refit must not search again, such as the number of rounds."""
+
+MOST_NOTES = 5
+"""Of what had to be made do with, so many are told in a record; the number is of all."""
 
 
 class FitError(ValueError):
@@ -105,6 +111,32 @@ def check_validation(validation: Validation, *, what: str) -> None:
     """Raise TypeError for anything but a Validation view, FitError unless it holds labelled rows."""
     require_validation(validation, what=what)
     _check_labels(validation.label, what=what, part="validation")
+
+
+def prepare(preprocessor: Preprocessor, train: Train, *, what: str) -> Prepared:
+    """Return the training rows prepared; raises FitError for columns that are not as the preprocessor declares."""
+    try:
+        return preprocessor.fit(train)
+    except ColumnError as error:
+        raise FitError(f"{what}: {error}") from error
+
+
+def prepared_record(preprocessor: Preprocessor, prepared: Prepared) -> dict[str, Scalar]:
+    """Return what a model's record says of how its rows were prepared."""
+    notes = f"{len(prepared.notes)}: " + "; ".join(prepared.notes[:MOST_NOTES]) if prepared.notes else "none"
+    return {"preprocessor": preprocessor.described, "preprocessing notes": notes}
+
+
+def preprocessor_needs(preprocessor: object) -> tuple[str, ...]:
+    """Return the columns that a candidate's preprocessor names."""
+    return preprocessor.needs if isinstance(preprocessor, Preprocessor) else ()
+
+
+def preprocessor_mistakes(preprocessor: object, *, what: str) -> list[str]:
+    """Return what is wrong with a candidate's preprocessor."""
+    if not isinstance(preprocessor, Preprocessor):
+        return not_one(f"{what}: preprocessor", preprocessor, Preprocessor)
+    return preprocessor.mistakes(f"{what}: preprocessor")
 
 
 def _check_labels(label: NDArray[np.float64], *, what: str, part: str) -> None:

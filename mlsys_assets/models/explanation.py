@@ -1,6 +1,5 @@
 """Explanations: what each feature column adds to a row's score, in amounts that add up to it (Lundberg & Lee 2017)."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -107,23 +106,21 @@ def explained_rows(n: int, *, seed: int) -> NDArray[np.intp]:
 def by_column(
     preprocessing: Preprocessing, outputs: NDArray[np.float64], *, base: float, link: Link = "log odds"
 ) -> Contributions:
-    """Return (n, outputs) contributions of a preprocessing's outputs, summed to the columns that they were made of."""
+    """Return (n, outputs) contributions of a preprocessing's outputs, summed to the columns that they were made of.
+
+    What an output adds that is made of several columns together is shared by them equally: none of them makes it
+    alone, and so it is divided by Shapley (1953).
+    """
     columns = preprocessing.columns
     place = {name: j for j, name in enumerate(columns)}
-    made_of = output_columns(preprocessing)
-    if list(made_of) == list(columns):
+    made_of = preprocessing.made_of
+    if made_of == tuple((name,) for name in columns):
         return Contributions(columns, base, outputs, link)
     values = np.zeros((len(outputs), len(columns)))
-    for j, name in enumerate(made_of):
-        values[:, place[name]] += outputs[:, j]
+    for j, names in enumerate(made_of):
+        for name in names:
+            values[:, place[name]] += outputs[:, j] / len(names)
     return Contributions(columns, base, values, link)
-
-
-def output_columns(preprocessing: Preprocessing) -> Sequence[str]:
-    """Return for each output of a preprocessing, in order, the column that it is made of."""
-    numbers = [n.name for n in preprocessing.numbers]
-    marks = [n.name for n in preprocessing.numbers if n.indicator]
-    return (*numbers, *marks, *(c.name for c in preprocessing.categories for _ in c.names))
 
 
 def _shown(value: object) -> str:

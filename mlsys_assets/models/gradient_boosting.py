@@ -7,12 +7,25 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mlsys_assets.data_sampling.views import Train, Validation
-from mlsys_assets.features.preprocessing.fit import fit_codes
-from mlsys_assets.features.preprocessing.transform import BEYOND, Beyond, Preprocessing
-from mlsys_assets.mistakes import none_of, not_one, out_of_range
+from mlsys_assets.features.preprocessing.preprocessor import FOR_TREES, Prepared, Preprocessor
+from mlsys_assets.mistakes import not_one, out_of_range
 from mlsys_assets.models.booster_predictor import BoosterPredictor
-from mlsys_assets.models.candidate import FitError, Fitted, LossCurve, Recipe, check_train, check_validation
+from mlsys_assets.models.candidate import (
+    FitError,
+    Fitted,
+    LossCurve,
+    Recipe,
+    check_train,
+    check_validation,
+    prepare,
+    prepared_record,
+    preprocessor_mistakes,
+    preprocessor_needs,
+)
 from mlsys_assets.models.margin_predictor import MarginPredictor
 from mlsys_assets.models.objectives import Boosting, Objective
 from mlsys_assets.models.predictor import Predictor
@@ -63,8 +76,8 @@ class LightGBM:
     more
         Further LightGBM parameters by their names. LightGBM itself passes over names that it does not know;
         here a fit refuses them, and any that is another name of what is declared above.
-    beyond
-        What happens to infinite and huge numbers.
+    preprocessor
+        How rows become numbers.
     objective
         A loss of one's own in place of log loss; ``patience`` then watches that one.
     """
@@ -78,7 +91,7 @@ class LightGBM:
     row_share: float = 1.0
     l2: float = 0.0
     more: Mapping[str, Scalar] = field(default_factory=dict)
-    beyond: Beyond = "reject"
+    preprocessor: Preprocessor = FOR_TREES
     name: str = "lightgbm"
     objective: Objective | None = None
 
@@ -89,8 +102,8 @@ class LightGBM:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """No column in particular."""
-        return ()
+        """The columns that its preprocessor names."""
+        return preprocessor_needs(self.preprocessor)
 
     @property
     def kind(self) -> str:
@@ -108,7 +121,7 @@ class LightGBM:
             *out_of_range(f"{what}: column_share", self.column_share, above=0, most=1),
             *out_of_range(f"{what}: row_share", self.row_share, above=0, most=1),
             *out_of_range(f"{what}: l2", self.l2, least=0),
-            *none_of(f"{what}: beyond", self.beyond, BEYOND),
+            *preprocessor_mistakes(self.preprocessor, what=what),
         ]
         if self.patience is not None:
             found += out_of_range(f"{what}: patience", self.patience, whole=True, least=1)
@@ -132,8 +145,8 @@ class LightGBM:
         """
         check_train(train, what=self.name)
         check_validation(validation, what=self.name)
-        preprocessing = fit_codes(train, beyond=self.beyond)
-        return self._fitted(train, validation, preprocessing, self.lightgbm_params(seed, threads), self.rounds)
+        prepared = prepare(self.preprocessor, train, what=self.name)
+        return self._fitted(train, validation, prepared, self.lightgbm_params(seed, threads), self.rounds)
 
     def refit(self, train: Train, *, recipe: Recipe, seed: int, threads: int) -> Fitted:
         """Fit on all rows with the number of rounds in the recipe."""
@@ -141,8 +154,8 @@ class LightGBM:
         rounds = recipe.get("rounds")
         if not isinstance(rounds, int) or rounds < 1:
             raise ValueError(f"{self.name} is refitted by a recipe with a number of rounds, got {dict(recipe)}")
-        preprocessing = fit_codes(train, beyond=self.beyond)
-        return self._fitted(train, None, preprocessing, self.lightgbm_params(seed, threads), rounds)
+        prepared = prepare(self.preprocessor, train, what=self.name)
+        return self._fitted(train, None, prepared, self.lightgbm_params(seed, threads), rounds)
 
     def lightgbm_params(self, seed: int, threads: int) -> dict[str, Scalar]:
         """Return all that LightGBM is told; raises DeclarationError for what it does not know."""
@@ -163,13 +176,14 @@ class LightGBM:
         self,
         train: Train,
         validation: Validation | None,
-        preprocessing: Preprocessing,
+        prepared: Prepared,
         params: dict[str, Scalar],
         rounds: int,
     ) -> Fitted:
         import lightgbm
 
-        data = dataset(train, preprocessing, params)
+        preprocessing = prepared.preprocessing
+        data = dataset(prepared, train.label, params)
         boosting = None if self.objective is None else Boosting.of(self.objective, train.label)
         curve: dict[str, dict[str, list[float]]] = {}
         callbacks, watched = [], {}  # a refit, which chooses nothing, is not watched: a tenth of its time
@@ -201,7 +215,7 @@ class LightGBM:
         return Fitted(
             self.name,
             predictor,
-            params={**params, "rounds": used},
+            params={**params, **prepared_record(self.preprocessor, prepared), "rounds": used},
             recipe={"rounds": used},
             loss_curve=LossCurve(**losses),
         )
@@ -224,15 +238,15 @@ def _unknown(what: str, more: Mapping[str, Scalar]) -> list[str]:
     return found
 
 
-def dataset(train: Train, preprocessing: Preprocessing, params: Mapping[str, Scalar]) -> Any:
-    """Return the rows as LightGBM's data set."""
+def dataset(prepared: Prepared, label: NDArray[np.float64], params: Mapping[str, Scalar]) -> Any:
+    """Return the training rows and their (n,) labels as LightGBM's data set."""
     import lightgbm
 
     return lightgbm.Dataset(
-        preprocessing.transform(train.features),
-        train.label,
-        feature_name=plain_names(preprocessing.names),
-        categorical_feature=list(preprocessing.code_outputs),
+        prepared.matrix,
+        label,
+        feature_name=plain_names(prepared.preprocessing.names),
+        categorical_feature=list(prepared.preprocessing.code_outputs),
         params=dict(params),
     )
 

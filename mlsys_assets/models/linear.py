@@ -6,10 +6,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlsys_assets.data_sampling.views import Train, Validation
-from mlsys_assets.features.preprocessing.fit import LEAST_COUNT, fit_standardized
-from mlsys_assets.features.preprocessing.transform import BEYOND, Beyond
-from mlsys_assets.mistakes import none_of, out_of_range
-from mlsys_assets.models.candidate import FitError, Fitted, Recipe, check_train, check_validation
+from mlsys_assets.features.preprocessing.preprocessor import Preprocessor
+from mlsys_assets.mistakes import out_of_range
+from mlsys_assets.models.candidate import (
+    FitError,
+    Fitted,
+    Recipe,
+    check_train,
+    check_validation,
+    prepare,
+    prepared_record,
+    preprocessor_mistakes,
+    preprocessor_needs,
+)
 from mlsys_assets.models.linear_predictor import LinearPredictor
 from mlsys_assets.types import Scalar
 
@@ -33,16 +42,13 @@ class LogisticRegression:
         Inverse strength of the regularization, as in scikit-learn.
     rounds
         The most iterations; a fit that needs more is refused, not returned half done.
-    least_count
-        Categories seen less often share one column.
-    beyond
-        What happens to infinite and huge numbers.
+    preprocessor
+        How rows become numbers.
     """
 
     c: float = 0.01
     rounds: int = 500
-    least_count: int = LEAST_COUNT
-    beyond: Beyond = "reject"
+    preprocessor: Preprocessor = Preprocessor()
     name: str = "logistic_regression"
 
     @property
@@ -52,8 +58,8 @@ class LogisticRegression:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """No column in particular."""
-        return ()
+        """The columns that its preprocessor names."""
+        return preprocessor_needs(self.preprocessor)
 
     @property
     def kind(self) -> str:
@@ -66,8 +72,7 @@ class LogisticRegression:
         return [
             *out_of_range(f"{what}: c", self.c, above=0),
             *out_of_range(f"{what}: rounds", self.rounds, whole=True, least=1),
-            *out_of_range(f"{what}: least_count", self.least_count, whole=True, least=1),
-            *none_of(f"{what}: beyond", self.beyond, BEYOND),
+            *preprocessor_mistakes(self.preprocessor, what=what),
         ]
 
     def fit(self, train: Train, validation: Validation, *, seed: int, threads: int) -> Fitted:
@@ -83,8 +88,8 @@ class LogisticRegression:
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
         check_train(train, what=self.name)
-        preprocessing = fit_standardized(train, least_count=self.least_count, beyond=self.beyond)
-        matrix = preprocessing.transform(train.features)
+        prepared = prepare(self.preprocessor, train, what=self.name)
+        matrix = prepared.matrix
         solver = Solver(C=self.c * FIRST, solver="newton-cholesky", max_iter=self.rounds, warm_start=True)
         with threadpool_limits(limits=threads), warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # refused below
@@ -95,11 +100,7 @@ class LogisticRegression:
         rounds = int(solver.n_iter_[0])
         if rounds >= self.rounds:
             raise FitError(f"{self.name} did not converge in {self.rounds} rounds; allow more, or regularize more")
-        predictor = LinearPredictor(preprocessing, float(solver.intercept_[0]), np.ascontiguousarray(solver.coef_[0]))
-        params: dict[str, Scalar] = {
-            "c": self.c,
-            "least_count": self.least_count,
-            "beyond": self.beyond,
-            "iterations": rounds,
-        }
-        return Fitted(self.name, predictor, params)
+        weights = np.ascontiguousarray(solver.coef_[0])
+        predictor = LinearPredictor(prepared.preprocessing, float(solver.intercept_[0]), weights)
+        params: dict[str, Scalar] = {"c": self.c, "iterations": rounds}
+        return Fitted(self.name, predictor, params | prepared_record(self.preprocessor, prepared))

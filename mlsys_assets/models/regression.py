@@ -7,10 +7,9 @@ import msgspec
 import numpy as np
 
 from mlsys_assets.data_sampling.views import Train, Validation, require_train, require_validation
-from mlsys_assets.features.preprocessing.fit import fit_codes
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.mistakes import not_one
-from mlsys_assets.models.candidate import FitError, Fitted, Recipe
+from mlsys_assets.models.candidate import FitError, Fitted, Recipe, prepare, prepared_record
 from mlsys_assets.models.exceedance_predictor import ExceedancePredictor, Residuals, ResidualsByNumber
 from mlsys_assets.models.gradient_boosting import LightGBM, dataset, stop_early
 from mlsys_assets.models.predictor import encode
@@ -50,8 +49,8 @@ class RegressedLightGBM:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """No column in particular."""
-        return ()
+        """The columns that its trees name."""
+        return self.trees.needs if isinstance(self.trees, LightGBM) else ()
 
     @property
     def kind(self) -> str:
@@ -106,8 +105,9 @@ class RegressedLightGBM:
         objective, metric = METRICS[self.task.objective]
         own: dict[str, Scalar] = {"objective": objective, "metric": metric}
         params = self.trees.lightgbm_params(seed, threads) | own
-        preprocessing = fit_codes(train, beyond=self.trees.beyond)
-        data = dataset(train, preprocessing, params)
+        prepared = prepare(self.trees.preprocessor, train, what=self.name)
+        preprocessing, record = prepared.preprocessing, prepared_record(self.trees.preprocessor, prepared)
+        data = dataset(prepared, train.label, params)
         callbacks: list[Any] = []
         watched = []
         if validation is not None and self.trees.patience is not None:
@@ -120,7 +120,7 @@ class RegressedLightGBM:
         used = booster.best_iteration if booster.best_iteration > 0 else booster.current_iteration()
         text = booster.model_to_string(num_iteration=used).encode()
         predictor = ExceedancePredictor(preprocessing, text, self.task.cut, UNKNOWN)
-        return predictor, used, {**params, **self.task.record, "rounds": used}
+        return predictor, used, {**params, **record, **self.task.record, "rounds": used}
 
 
 def _check_target(what: str, target: Floats, *, part: str) -> None:

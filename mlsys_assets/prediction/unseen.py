@@ -5,7 +5,6 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
-from mlsys_assets.features.named_columns import UNSEEN, read_codes
 from mlsys_assets.features.preprocessing.transform import Preprocessing
 from mlsys_assets.models.blend import BlendPredictor
 from mlsys_assets.models.calibrated_predictor import CalibratedPredictor
@@ -29,7 +28,7 @@ def unseen(rows: pa.Table, predictor: Predictor) -> Counter[str]:
     fitted = getattr(predictor, "preprocessing", None)
     if not isinstance(fitted, Preprocessing):
         return Counter()
-    return Counter({c.name: int((read_codes(rows, c.name, c.positions) == UNSEEN).sum()) for c in fitted.categories})
+    return fitted.unseen(rows)
 
 
 def _most(counts: Iterable[Counter[str]]) -> Counter[str]:

@@ -20,6 +20,8 @@ from mlsys_assets import (
     LogisticRegression,
     MLSystem,
     NonInferiority,
+    Numeric,
+    Preprocessor,
     Superiority,
     TimeSplit,
     TimeWindow,
@@ -106,7 +108,16 @@ MISTAKES = {
     "a negative penalty": (lambda: candidate(LightGBM(l2=-1)), "l2 is -1"),
     "another objective": (lambda: candidate(LightGBM(more={"objective": "regression"})), "'objective', which is fixed"),
     "leaves twice": (lambda: candidate(LightGBM(more={"num_leaves": 7})), "'num_leaves', which is declared as leaves"),
-    "a rule for the infinite": (lambda: candidate(LightGBM(beyond="rejct")), "Did you mean 'reject'?"),
+    "a rule for the infinite": (
+        lambda: candidate(LightGBM(preprocessor=Preprocessor(beyond="rejct"))), "Did you mean 'reject'?",
+    ),
+    "a preprocessor by name": (
+        lambda: candidate(LightGBM(preprocessor="codes")), "preprocessor is 'codes'; it must be Preprocessor",
+    ),
+    "a preprocessor of no such feature": (
+        lambda: candidate(LogisticRegression(preprocessor=Preprocessor(columns={"humdity": Numeric()}))),
+        "candidate 'logistic_regression' needs 'humdity', which is no feature column",
+    ),
     "no regularization": (lambda: candidate(LogisticRegression(c=0)), "c is 0; it must be a number, above 0"),
     "groups by nothing": (lambda: candidate(GroupRate(by=(), name="other")), "by is empty, which is what ZeroRule()"),
     "a negative strength": (lambda: candidate(GroupRate(by=("origin",), strength=-1, name="other")), "strength is -1"),

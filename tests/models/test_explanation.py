@@ -9,7 +9,9 @@ import pyarrow as pa
 import pytest
 
 from mlsys_assets.features.named_columns import ColumnError
-from mlsys_assets.features.preprocessing.transform import Category, Number, Preprocessing
+from mlsys_assets.features.preprocessing.category import Category
+from mlsys_assets.features.preprocessing.number import Number
+from mlsys_assets.features.preprocessing.transform import Preprocessing
 from mlsys_assets.models.baselines import GroupRate, ZeroRule
 from mlsys_assets.models.bundle import from_files, to_files
 from mlsys_assets.models.calibrated_predictor import SigmoidMap, StepMap, calibrated
@@ -105,7 +107,7 @@ def test_every_output_is_put_to_the_column_it_is_made_of():
         numbers=(Number("a", 0.0, indicator=True), Number("b", 0.0), Number("c", 0.0, indicator=True)),
         categories=(Category("d", ("x", "y"), one_hot=True, other=True), Category("e", ("z",), one_hot=True)),
     )
-    names = ("a", "b", "c", "a is missing", "c is missing", "d = x", "d = y", "d = other", "e = z")
+    names = ("a", "b", "c", "a is missing", "c is missing", "d = x", "d = y", "d is other", "e = z")
     assert preprocessing.names == names
     found = by_column(preprocessing, 2.0 ** np.arange(len(names))[None], base=0.5)
     assert found.columns == ("a", "b", "c", "d", "e")

@@ -9,7 +9,10 @@ from sklearn.linear_model import LogisticRegression as Reference
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from mlsys_assets.features.preprocessing.transform import Number, Preprocessing
+from mlsys_assets.features.preprocessing.encoding import OneHot
+from mlsys_assets.features.preprocessing.number import Number
+from mlsys_assets.features.preprocessing.preprocessor import Preprocessor
+from mlsys_assets.features.preprocessing.transform import Preprocessing
 from mlsys_assets.models.candidate import FitError
 from mlsys_assets.models.linear import LogisticRegression
 from mlsys_assets.models.linear_predictor import LinearPredictor, logistic
@@ -30,14 +33,10 @@ def test_probabilities_are_those_of_a_scikit_learn_pipeline(train, validation, l
         types = dict.fromkeys(numbers, float) | dict.fromkeys(texts, object)
         return view.features.to_pandas()[list(types)].astype(types)
 
-    def with_dest(view):
-        # scikit-learn makes a category of what is missing; here it is none.
-        return view.take(view.features["dest"].is_valid().to_numpy())
-
-    known, later = with_dest(train), with_dest(later)
-    pipeline.fit(frame(known), known.label)
+    pipeline.fit(frame(train), train.label)
     expected = pipeline.predict_proba(frame(later))[:, 1]
-    ours = LogisticRegression(c=100.0, least_count=1).fit(known, validation, seed=0, threads=1)
+    declared = LogisticRegression(c=100.0, preprocessor=Preprocessor(categories=OneHot(least=1)))
+    ours = declared.fit(train, validation, seed=0, threads=1)
     np.testing.assert_allclose(ours.predict(later.features), expected, atol=5e-3)
 
 

@@ -1,7 +1,9 @@
 import numpy as np
 import pyarrow as pa
 
-from mlsys_assets.features.preprocessing.transform import Category, Number, Preprocessing
+from mlsys_assets.features.preprocessing.category import Category
+from mlsys_assets.features.preprocessing.number import Number
+from mlsys_assets.features.preprocessing.transform import Preprocessing
 from mlsys_assets.models.baselines import ZeroRulePredictor
 from mlsys_assets.models.blend import Blend
 from mlsys_assets.models.calibrated_predictor import CalibratedPredictor, SigmoidMap

@@ -11,74 +11,20 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mlsys_assets.features.named_columns import UNSEEN, ColumnError, read_codes, read_numbers
+from mlsys_assets.features.named_columns import ColumnError, read_numbers, read_values
+from mlsys_assets.features.preprocessing.category import Category, CategoryAmount, FittedEncoding, HashedCategory
+from mlsys_assets.features.preprocessing.number import LARGEST, Number
+from mlsys_assets.features.preprocessing.row import RowTransform
 
 Beyond = Literal["reject", "clip", "missing"]
-"""What happens to a number that is infinite or beyond the limit."""
+"""What happens to a number that is infinite or beyond the limit, or negative where its logarithm is taken."""
 BEYOND: Final = get_args(Beyond)
 LIMIT: Final = 1e12
 """Nothing that is measured is larger in magnitude than this."""
-WIDEST: Final = 1e6
-"""No scaled number leaves ± this: a column that hardly varied in training must not drown all others."""
 BLOCK: Final = 1024
 """Rows turned from columns at a time: as many as stay in the cache."""
-
-
-@dataclass(frozen=True)
-class Number:
-    """A fitted number: filled where missing, moved and scaled, its absence marked.
-
-    Parameters
-    ----------
-    name
-        The input column.
-    fill
-        What stands for a missing value; None leaves it missing.
-    center, scale
-        The output is (value - center) / scale, at most ±1e6.
-    indicator
-        Whether a further output says that the value was missing.
-    """
-
-    name: str
-    fill: float | None = None
-    center: float = 0.0
-    scale: float = 1.0
-    indicator: bool = False
-
-
-@dataclass(frozen=True)
-class Category:
-    """A fitted category: a frozen map from values to codes, as one output or as one output a value.
-
-    Parameters
-    ----------
-    name
-        The input column.
-    values
-        The values known, in the order of their codes.
-    one_hot
-        One output a value (0 or 1) instead of one output of codes, where missing and unseen are NaN.
-    other
-        Whether a further 0/1 output stands for values that were rare in training, and for unseen ones.
-    """
-
-    name: str
-    values: tuple[str, ...]
-    one_hot: bool = False
-    other: bool = False
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The outputs' names."""
-        if not self.one_hot:
-            return (self.name,)
-        return tuple(f"{self.name} = {v}" for v in self.values) + ((f"{self.name} = other",) if self.other else ())
-
-    @cached_property
-    def positions(self) -> dict[str, int]:
-        """The code of each value."""
-        return {value: code for code, value in enumerate(self.values)}
+MOST_OUTPUTS: Final = 100_000
+"""No model here is of more outputs; whoever declares more has crossed or hashed by mistake."""
 
 
 @dataclass(frozen=True)
@@ -105,75 +51,134 @@ class Preprocessing:
     """A fitted transform of named columns into (n, d) numbers; exported as JSON, applied without scikit-learn.
 
     Columns are found by name: their order does not matter, an absent one is an error. The outputs
-    are the numbers, the marks of those that were missing, then the categories.
+    are the numbers, the marks of those that were missing, then the categories: those that are codes or
+    one-hot, those that are amounts, and those that are hashed.
     """
 
     numbers: tuple[Number, ...] = ()
     categories: tuple[Category, ...] = ()
+    amounts: tuple[CategoryAmount, ...] = ()
+    hashed: tuple[HashedCategory, ...] = ()
     limit: float = LIMIT
     beyond: Beyond = "reject"
 
     def __post_init__(self) -> None:
-        for what, names in (("columns", self.columns), ("outputs", self.names)):
+        if not 0 < self.limit <= LARGEST:
+            raise ValueError(f"preprocessing has a limit of {self.limit:g}; it must be above 0, at most {LARGEST:g}")
+        outputs = len(self.numbers) + len(self._marked) + sum(e.width for e in self.encodings)
+        if outputs > MOST_OUTPUTS:
+            raise ValueError(f"preprocessing has {outputs} outputs; at most {MOST_OUTPUTS} are taken")
+        own = (*(n.name for n in self.numbers), *(e.name for e in self.encodings if len(e.inputs) == 1))
+        for what, names in (("columns", own), ("outputs", self.names)):
             if repeated := sorted(name for name, count in Counter(names).items() if count > 1):
                 raise ValueError(f"preprocessing names the {what} {repeated} twice")
-        for n in self.numbers:
-            if n.scale == 0 or not np.isfinite([n.center, n.scale, n.fill or 0.0]).all():
-                raise ValueError(f"preprocessing of {n.name!r} is not finite, or divides by zero")
+
+    @cached_property
+    def encodings(self) -> tuple[FittedEncoding, ...]:
+        """The categories, in the order of their outputs."""
+        return (*self.categories, *self.amounts, *self.hashed)
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
         """The input columns."""
-        return (*(n.name for n in self.numbers), *(c.name for c in self.categories))
+        names = (*(n.name for n in self.numbers), *(name for e in self.encodings for name in e.inputs))
+        return tuple(dict.fromkeys(names))
 
     @cached_property
     def names(self) -> tuple[str, ...]:
         """(d,) the outputs' names, in order."""
         marks = (f"{n.name} is missing" for n in self.numbers if n.indicator)
-        return (*(n.name for n in self.numbers), *marks, *(name for c in self.categories for name in c.names))
+        return (*(n.name for n in self.numbers), *marks, *(name for e in self.encodings for name in e.names))
+
+    @cached_property
+    def made_of(self) -> tuple[tuple[str, ...], ...]:
+        """(d,) for each output the input columns that it is made of."""
+        numbers = ((n.name,) for n in self.numbers)
+        marks = ((n.name,) for n in self.numbers if n.indicator)
+        return (*numbers, *marks, *(e.inputs for e in self.encodings for _ in range(e.width)))
 
     @property
     def code_outputs(self) -> tuple[int, ...]:
         """The positions of the outputs that are codes of categories, not amounts."""
-        codes = {c.name for c in self.categories if not c.one_hot}
-        return tuple(j for j, name in enumerate(self.names) if name in codes)
+        place, found = len(self.numbers) + len(self._marked), list[int]()
+        for category in self.categories:
+            found += [] if category.one_hot else [place]
+            place += category.width
+        return tuple(found)
 
     def transform(self, rows: pa.Table | Mapping[str, object]) -> NDArray[np.float32]:
         """Return the (n, d) matrix of a table, or (1, d) of a single row; raises ColumnError."""
+        if type(rows) is dict and (found := self._row(rows)) is not None:
+            return found
         return self.encode(rows).matrix
 
     def encode(self, rows: pa.Table | Mapping[str, object]) -> Encoded:
         """Return the matrix and the counts of what was unseen or beyond the limit; raises ColumnError."""
-        names = [n.name for n in self.numbers]
-        raw = read_numbers(rows, names)
-        beyond = meet_limit(raw, names, limit=self.limit, rule=self.beyond)
-        codes = [read_codes(rows, c.name, c.positions) for c in self.categories]
-        unseen = {c.name: n for c, own in zip(self.categories, codes, strict=True) if (n := int((own == UNSEEN).sum()))}
-        matrix = np.zeros((raw.shape[1], len(self.names)), dtype=np.float32)
+        raw = read_numbers(rows, [n.name for n in self.numbers])
+        beyond = self._meet_limit(raw)
+        n = rows.num_rows if isinstance(rows, pa.Table) else 1
+        matrix = np.zeros((n, len(self.names)), dtype=np.float32)
         for start in range(0, len(matrix), BLOCK):
             self._amounts(raw[:, start : start + BLOCK], matrix[start : start + BLOCK])
-        place = len(self.numbers) + len(self._marked)
-        for category, own in zip(self.categories, codes, strict=True):
-            _indicate(category, own, matrix[:, place : place + len(category.names)])
-            place += len(category.names)
+        place, unseen = len(self.numbers) + len(self._marked), dict[str, int]()
+        for encoding in self.encodings:
+            count = write_values(encoding, rows, matrix[:, place : place + encoding.width])
+            unseen |= {encoding.name: count} if count else {}
+            place += encoding.width
         return Encoded(matrix, unseen, beyond)
+
+    def unseen(self, rows: pa.Table | Mapping[str, object]) -> Counter[str]:
+        """Return for each category how many rows have a value that is not in its frozen map; raises ColumnError."""
+        found: Counter[str] = Counter()
+        for encoding in self.encodings:
+            values, which = read_values(rows, encoding.inputs)
+            found[encoding.name] = int(_strange(encoding, values)[which].sum())
+        return found
+
+    def _meet_limit(self, raw: NDArray[np.float32]) -> dict[str, int]:
+        """Meet what is beyond the limit by the declared rule, in place; return the counts by column."""
+        found = meet_limit(raw, [n.name for n in self.numbers], limit=self.limit, rule=self.beyond)
+        for j in self._logged:
+            negative = raw[j] < 0
+            if count := int(negative.sum()):
+                name = self.numbers[j].name
+                if self.beyond == "reject":
+                    raise ColumnError(
+                        f"column {name!r} is taken the logarithm of, and {count} rows are below 0, down to "
+                        f"{np.nanmin(raw[j]):g}; correct them where they are made"
+                    )
+                raw[j, negative] = np.nan if self.beyond == "missing" else 0.0
+                found[name] = found.get(name, 0) + count
+        return found
 
     def _amounts(self, raw: NDArray[np.float32], out: NDArray[np.float32]) -> None:
         """Write (d, n) numbers as they were read into (n, d) as the model takes them."""
         count = len(self.numbers)
-        if self._plain:
+        absent = None if self._plain and not self._marked else np.isnan(raw)
+        if absent is None or self._plain:
             out[:, :count] = raw.T
-            return
-        absent = np.isnan(raw)
-        fill, center, scale = self._affine
-        with np.errstate(over="ignore"):
-            scaled = (np.where(absent, fill, raw) - center) / scale
-        out[:, :count] = np.clip(scaled, -WIDEST, WIDEST).T
-        out[:, count : count + len(self._marked)] = absent[self._marked].T
+        else:
+            fill, center, scale, low, high = self._affine
+            filled = np.where(absent, fill, raw)
+            for j in self._logged:
+                filled[j] = np.log1p(filled[j])
+            with np.errstate(over="ignore"):
+                scaled = (filled - center) / scale
+            out[:, :count] = np.clip(scaled, low, high).T
+        if absent is not None:
+            out[:, count : count + len(self._marked)] = absent[self._marked].T
+
+    @cached_property
+    def _row(self) -> RowTransform:
+        return RowTransform(self.numbers, self.encodings, self.limit)
 
     @cached_property
     def _plain(self) -> bool:
-        return all(n == Number(n.name) for n in self.numbers)
+        return all(n.plain for n in self.numbers)
+
+    @cached_property
+    def _logged(self) -> list[int]:
+        return [j for j, n in enumerate(self.numbers) if n.log]
 
     @cached_property
     def _marked(self) -> list[int]:
@@ -181,9 +186,10 @@ class Preprocessing:
 
     @cached_property
     def _affine(self) -> NDArray[np.float64]:
-        """(3, numbers, 1) what fills, moves and scales each."""
+        """(5, numbers, 1) what fills, moves, scales and bounds each."""
         fills = [np.nan if n.fill is None else n.fill for n in self.numbers]
-        return np.array([fills, [n.center for n in self.numbers], [n.scale for n in self.numbers]])[:, :, None]
+        moved = [[n.center for n in self.numbers], [n.scale for n in self.numbers]]
+        return np.array([fills, *moved, *np.reshape([n.range for n in self.numbers], (-1, 2)).T])[:, :, None]
 
     def to_json(self) -> bytes:
         """Return the transform as JSON; every float comes back as it was, to the last bit."""
@@ -193,6 +199,25 @@ class Preprocessing:
     def from_json(cls, data: bytes) -> "Preprocessing":
         """Return the transform that ``to_json`` wrote; raises ValueError if it is not one."""
         return msgspec.json.decode(data, type=cls)
+
+
+def write_values(encoding: FittedEncoding, rows: pa.Table | Mapping[str, object], out: NDArray[np.float32]) -> int:
+    """Write a category's outputs into (n, width) zeros; return how many rows have a value that it does not know."""
+    values, which = read_values(rows, encoding.inputs)
+    outputs = [encoding.output(value) for value in values]
+    place = np.array([o[0] for o in outputs], dtype=np.intp)[which]
+    amount = np.array([o[1] for o in outputs], dtype=np.float32)[which]
+    if encoding.width == 1 and (place == 0).all():
+        out[:, 0] = amount
+    else:
+        filled = np.flatnonzero(place >= 0)
+        out[filled, place[filled]] = amount[filled]
+    return int(_strange(encoding, values)[which].sum())
+
+
+def _strange(encoding: FittedEncoding, values: Sequence[object]) -> NDArray[np.bool_]:
+    """Return which of some values a category does not know."""
+    return np.array([not encoding.knows(value) for value in values], dtype=bool)  # type: ignore[arg-type]
 
 
 def meet_limit(raw: NDArray[np.float32], names: Sequence[str], *, limit: float, rule: Beyond) -> dict[str, int]:
@@ -208,14 +233,3 @@ def meet_limit(raw: NDArray[np.float32], names: Sequence[str], *, limit: float, 
         raise ColumnError(f"numbers beyond ±{limit:g} (rows by column): {counts}; correct them where they are made")
     raw[over] = np.nan if rule == "missing" else np.copysign(np.float32(limit), raw[over])
     return counts
-
-
-def _indicate(category: Category, codes: NDArray[np.int32], out: NDArray[np.float32]) -> None:
-    """Write a category's outputs, given its codes, into (n, outputs) zeros."""
-    known = codes >= 0
-    if not category.one_hot:
-        out[:, 0] = np.where(known, codes, np.nan)
-        return
-    out[np.flatnonzero(known), codes[known]] = 1.0
-    if category.other:
-        out[:, -1] = codes == UNSEEN
