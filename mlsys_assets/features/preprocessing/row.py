@@ -19,6 +19,8 @@ SURELY: Final = 1 - 1e-6
 """A number within this share of the limit is within it after rounding to single precision too."""
 SQUARED: Final = 1e150
 """The squares of scaled numbers below this do not overflow, nor does their sum."""
+ALWAYS: Final = -1.0
+"""Less than any sum of squares: where a bound is zero or beyond, all that is scaled meets the bounds."""
 
 
 class RowTransform:
@@ -59,8 +61,8 @@ class RowTransform:
         self._scale = np.array([n.scale for n in numbers])
         self._low = np.array([n.range[0] for n in numbers])
         self._high = np.array([n.range[1] for n in numbers])
-        narrowest = min((max(min(-n.range[0], n.range[1], LARGEST), 0.0) for n in numbers), default=LARGEST)
-        self._narrowest = narrowest**2
+        narrowest = min((min(-n.range[0], n.range[1], LARGEST) for n in numbers), default=LARGEST)
+        self._narrowest = narrowest**2 if narrowest > 0 else ALWAYS
         self._logged = np.array([j for j, n in enumerate(numbers) if n.log], dtype=np.intp)
         filled = np.array([np.nan if n.fill is None else n.fill for n in numbers])
         filled[self._logged] = np.log1p(filled[self._logged])
