@@ -10,6 +10,12 @@ from sklearn.metrics import log_loss
 
 from mlsys_assets.data_sampling.views import OpenedTest, Test, Train
 from mlsys_assets.features.named_columns import ColumnError
+from mlsys_assets.features.preprocessing.cross import Cross
+from mlsys_assets.features.preprocessing.encoding import Frequency, OneHot
+from mlsys_assets.features.preprocessing.imputation import Constant
+from mlsys_assets.features.preprocessing.numeric import Numeric
+from mlsys_assets.features.preprocessing.preprocessor import Preprocessor
+from mlsys_assets.features.preprocessing.scaling import Robust
 from mlsys_assets.models.baselines import GroupRate, ZeroRule
 from mlsys_assets.models.bundle import PREDICTOR_KINDS, from_files, to_files
 from mlsys_assets.models.calibration import Calibrated, Isotonic, Platt
@@ -23,6 +29,11 @@ from mlsys_assets.models.regression import RegressedLightGBM
 from mlsys_assets.models.task import Regression
 from mlsys_assets.types import utc
 
+PREPARED = Preprocessor(
+    columns={"precip": Numeric(Constant(0.0, possible=True), log=True, scale=Robust()), "dest": Frequency()},
+    crosses=(Cross(("carrier", "dest"), OneHot(least=20)),),
+    beyond="missing",
+)
 CANDIDATES = {
     "zero_rule": ZeroRule(),
     "group_rate": GroupRate(by=("carrier", "sched_hour")),
@@ -36,6 +47,8 @@ CANDIDATES = {
     "lightgbm_combined": LightGBM(
         rounds=60, patience=5, learning_rate=0.3, objective=Combined(1, 0.1), name="lightgbm_combined"
     ),
+    "prepared_line": LogisticRegression(preprocessor=PREPARED, name="prepared_line"),
+    "prepared_trees": LightGBM(rounds=15, preprocessor=PREPARED, name="prepared_trees"),
     "regressed_lightgbm": RegressedLightGBM(Regression("label", cut=0.5), LightGBM(rounds=15)),
 }
 CLASSIFIERS = [name for name in CANDIDATES if name != "regressed_lightgbm"]

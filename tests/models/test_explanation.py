@@ -10,7 +10,10 @@ import pytest
 
 from mlsys_assets.features.named_columns import ColumnError
 from mlsys_assets.features.preprocessing.category import Category
+from mlsys_assets.features.preprocessing.cross import Cross
+from mlsys_assets.features.preprocessing.encoding import OneHot
 from mlsys_assets.features.preprocessing.number import Number
+from mlsys_assets.features.preprocessing.preprocessor import Drop, Preprocessor
 from mlsys_assets.features.preprocessing.transform import Preprocessing
 from mlsys_assets.models.baselines import GroupRate, ZeroRule
 from mlsys_assets.models.bundle import from_files, to_files
@@ -113,6 +116,23 @@ def test_every_output_is_put_to_the_column_it_is_made_of():
     assert found.columns == ("a", "b", "c", "d", "e")
     assert found.values.tolist() == [[1 + 8, 2, 4 + 16, 32 + 64 + 128, 256]]
     assert found.raw == [512 - 1 + 0.5]
+
+
+def test_what_columns_add_together_is_shared_by_them_equally(train, validation, later):
+    """The share of each in a pair is Shapley's: neither alone gives anything."""
+    preprocessing = Preprocessing(
+        numbers=(Number("x"),),
+        categories=(Category("c", ("p",), one_hot=True), Category("c × d", (("p", "q"),), one_hot=True, of=("c", "d"))),
+    )
+    found = by_column(preprocessing, np.array([[1.0, 2.0, 8.0]]), base=0.0)
+    assert found.columns == ("x", "c", "d")
+    assert found.values.tolist() == [[1.0, 2.0 + 4.0, 4.0]]
+    crossed = Preprocessor(columns={"noise": Drop()}, crosses=(Cross(("carrier", "dest"), OneHot(least=1)),))
+    predictor = LogisticRegression(preprocessor=crossed).fit(train, validation, seed=0, threads=1).predictor
+    found = predictor.contributions(later.features)
+    assert found.columns == predictor.columns == ("sched_hour", "precip", "carrier", "dest")
+    np.testing.assert_allclose(found.scores, predictor.predict(later.features), rtol=0, atol=1e-12)
+    assert all(reason.split(" = ")[0] in found.columns for reason in found.reasons(0, later.features))
 
 
 def test_a_group_rate_steps_from_coarse_to_fine(train, validation):
