@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final, Protocol, runtime_checkable
+from typing import Final, Protocol, get_args, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -14,8 +14,8 @@ from mlsys_assets.features.preprocessing.category import (
     CROSSING,
     Category,
     CategoryAmount,
-    HashedCategory,
 )
+from mlsys_assets.features.preprocessing.hashed_category import HashedCategory
 from mlsys_assets.mistakes import out_of_range
 
 LEAST_COUNT: Final = 50
@@ -91,6 +91,13 @@ class FitOfColumn:
     transform: Transform
     notes: tuple[str, ...] = ()
     training: NDArray[np.float64] | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.transform, Transform):
+            raise TypeError(
+                f"an encoding gave a {type(self.transform).__name__}, which no bundle holds; it must be one of "
+                f"{', '.join(kind.__name__ for kind in get_args(Transform))}"
+            )
 
 
 @runtime_checkable

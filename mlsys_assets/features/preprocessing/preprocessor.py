@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from mlsys_assets.data_sampling.views import Train, require_train
 from mlsys_assets.features.named_columns import ColumnError, is_category, is_number, read_numbers
-from mlsys_assets.features.preprocessing.category import Category, CategoryAmount, HashedCategory
+from mlsys_assets.features.preprocessing.category import Category, CategoryAmount
 from mlsys_assets.features.preprocessing.cross import Cross
 from mlsys_assets.features.preprocessing.encoding import Categorical, Codes, Encoding, FitOfColumn, OneHot
+from mlsys_assets.features.preprocessing.hashed_category import HashedCategory
 from mlsys_assets.features.preprocessing.number import LARGEST, Number
 from mlsys_assets.features.preprocessing.numeric import AS_THEY_ARE, Numeric
 from mlsys_assets.features.preprocessing.transform import BEYOND, LIMIT, Beyond, Preprocessing, meet_limit

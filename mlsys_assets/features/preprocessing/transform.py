@@ -12,7 +12,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from mlsys_assets.features.named_columns import ColumnError, read_numbers, read_values
-from mlsys_assets.features.preprocessing.category import Category, CategoryAmount, FittedEncoding, HashedCategory
+from mlsys_assets.features.preprocessing.category import Category, CategoryAmount, FittedEncoding
+from mlsys_assets.features.preprocessing.hashed_category import HashedCategory
 from mlsys_assets.features.preprocessing.number import LARGEST, Number
 from mlsys_assets.features.preprocessing.row import RowTransform
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from mlsys_assets.features.named_columns import ColumnError
-from mlsys_assets.features.preprocessing.category import bucket_of
 from mlsys_assets.features.preprocessing.cross import Cross
 from mlsys_assets.features.preprocessing.encoding import Codes, Frequency, Hashed, OneHot
+from mlsys_assets.features.preprocessing.hashed_category import bucket_of
 from mlsys_assets.features.preprocessing.preprocessor import Drop, Preprocessor
 from mlsys_assets.features.preprocessing.transform import Preprocessing
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, strategies as st
 from sklearn.preprocessing import OneHotEncoder
 
-from mlsys_assets.features.preprocessing.category import Category, CategoryAmount, HashedCategory, bucket_of
-from mlsys_assets.features.preprocessing.encoding import Codes, Encoding, Frequency, Hashed, OneHot
+from mlsys_assets.features.preprocessing.category import Category, CategoryAmount
+from mlsys_assets.features.preprocessing.encoding import Codes, Encoding, FitOfColumn, Frequency, Hashed, OneHot
+from mlsys_assets.features.preprocessing.hashed_category import HashedCategory, bucket_of
 from mlsys_assets.features.preprocessing.preprocessor import Preprocessor
 
 letters = st.lists(st.sampled_from([*"abcdefg", None]), min_size=1, max_size=60)
@@ -122,6 +123,13 @@ def test_columns_that_tell_nothing_are_noted(view_of):
         assert fit(view_of, encoding, ["a", "a"]).notes == ("'c' is 'a' in all training rows",)
         assert fit(view_of, encoding, [None, None]).notes == ("'c' has no value in training",)
         assert fit(view_of, encoding, ["a", None]).notes == ()
+
+
+def test_an_encoding_of_ones_own_gives_what_a_bundle_can_hold():
+    with pytest.raises(
+        TypeError, match="gave a dict, which no bundle holds; it must be one of Category"
+    ):
+        FitOfColumn({"a": 1})
 
 
 def test_mistakes_are_told():

@@ -9,6 +9,7 @@ from types import MappingProxyType
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, strategies as st
 
 from mlsys_assets.features.named_columns import ColumnError
 from mlsys_assets.features.preprocessing.cross import Cross
@@ -44,6 +45,7 @@ def fitted(view_of):
         ROW, ROW | {"x": None}, ROW | {"x": math.nan, "m": None, "l": None}, ROW | {"m": 5.0}, ROW | {"m": -5.0},
         ROW | {"x": -0.0, "l": -0.0}, ROW | {"x": 3}, ROW | {"x": True}, ROW | {"x": np.float32(2.5)},
         ROW | {"x": np.float64(2.5)}, ROW | {"c": None}, ROW | {"d": None}, ROW | {"c": "new", "d": "newer"},
+        ROW | {"x": None, "m": 5.0}, ROW | {"l": None, "m": -5.0},
         ROW | {"x": 0.1, "l": 1e-30}, ROW | {"extra": object()}, ROW | {"x": 9e11},
     ],
 )  # fmt: skip
@@ -54,6 +56,21 @@ def test_an_ordinary_row_takes_the_short_way_to_the_same_bits(fitted, bits, row)
     table = pa.Table.from_pylist([known], schema=pa.schema([
         *((n, pa.float64()) for n in "xml"), *((n, pa.string()) for n in "cd")]))  # fmt: skip
     assert bits(short) == bits(fitted.encode(table).matrix) == bits(fitted.encode(row).matrix)
+
+
+@given(st.tuples(*[st.none() | st.floats(-1e12, 1e12) | st.floats(0, 10)] * 2, st.none() | st.floats(0, 1e12)))
+def test_doubles_are_rounded_before_they_are_scaled_as_a_tables_are(fitted, bits, numbers):
+    row = ROW | dict(zip("xml", numbers, strict=True))
+    table = pa.table({n: pa.array([row[n]], pa.float64() if n in "xml" else pa.string()) for n in ROW})
+    assert bits(fitted.transform(row)) == bits(fitted.transform(table))
+
+
+def test_a_logarithm_is_the_same_alone_and_among_thousands(bits):
+    rng = np.random.default_rng(0)
+    values = np.concatenate([rng.exponential(size=3_000), 10 ** rng.uniform(-30, 11, size=3_000)]).astype(np.float32)
+    fitted = Preprocessing((Number("x", 0.0, 0.5, 3.0, log=True), Number("y", 0.0, log=True)))
+    table = pa.table({"x": values, "y": values[::-1]})
+    assert bits(fitted.transform(table)) == bits(np.concatenate([fitted.transform(row) for row in table.to_pylist()]))
 
 
 @pytest.mark.parametrize(
