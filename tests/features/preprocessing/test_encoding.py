@@ -126,9 +126,7 @@ def test_columns_that_tell_nothing_are_noted(view_of):
 
 
 def test_an_encoding_of_ones_own_gives_what_a_bundle_can_hold():
-    with pytest.raises(
-        TypeError, match="gave a dict, which no bundle holds; it must be one of Category"
-    ):
+    with pytest.raises(TypeError, match="gave a dict, which no bundle holds; it must be one of Category"):
         FitOfColumn({"a": 1})
 
 
