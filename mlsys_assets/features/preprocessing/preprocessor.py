@@ -1,6 +1,6 @@
 """The declaration of how rows become numbers: fitted on Train only, and nowhere else."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from difflib import get_close_matches
 from typing import Final, TypeAlias, TypeVar
@@ -137,19 +137,26 @@ class Preprocessor:
             if not isinstance(one, Numeric | Drop)
         ]
         fits += [cross.fit(train) for cross in self.crosses]
-        preprocessing = Preprocessing(
-            numbers=tuple(numbers),
-            categories=_of_kind(fits, Category),
-            amounts=_of_kind(fits, CategoryAmount),
-            hashed=_of_kind(fits, HashedCategory),
-            limit=self.limit,
-            beyond=self.beyond,
-        )
+        preprocessing = self._assembled(numbers, fits)
         matrix = preprocessing.transform(train.features)
         for one in fits:
             if one.training is not None:
                 matrix[:, preprocessing.names.index(one.transform.name)] = one.training
         return Prepared(preprocessing, matrix, (*notes, *(note for one in fits for note in one.notes)))
+
+    def _assembled(self, numbers: Sequence[Number], fits: Sequence[FitOfColumn]) -> Preprocessing:
+        """Return the fitted columns together; raises ColumnError for outputs that are too many or of one name."""
+        try:
+            return Preprocessing(
+                numbers=tuple(numbers),
+                categories=_of_kind(fits, Category),
+                amounts=_of_kind(fits, CategoryAmount),
+                hashed=_of_kind(fits, HashedCategory),
+                limit=self.limit,
+                beyond=self.beyond,
+            )
+        except ValueError as error:
+            raise ColumnError(f"{error}; rename a column, or drop one") from error
 
     def _declared(self, features: pa.Table) -> dict[str, OfColumn]:
         """Return what becomes of each column; raises ColumnError for one that is not there or of another type."""

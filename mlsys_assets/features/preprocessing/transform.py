@@ -138,7 +138,7 @@ class Preprocessing:
 
     def _meet_limit(self, raw: NDArray[np.float32]) -> dict[str, int]:
         """Meet what is beyond the limit by the declared rule, in place; return the counts by column."""
-        found = meet_limit(raw, [n.name for n in self.numbers], limit=self.limit, rule=self.beyond)
+        found = Counter[str]()
         for j in self._logged:
             negative = raw[j] < 0
             if count := int(negative.sum()):
@@ -149,8 +149,9 @@ class Preprocessing:
                         f"{np.nanmin(raw[j]):g}; correct them where they are made"
                     )
                 raw[j, negative] = np.nan if self.beyond == "missing" else 0.0
-                found[name] = found.get(name, 0) + count
-        return found
+                found[name] = count
+        found.update(meet_limit(raw, [n.name for n in self.numbers], limit=self.limit, rule=self.beyond))
+        return dict(found)
 
     def _amounts(self, raw: NDArray[np.float32], out: NDArray[np.float32]) -> None:
         """Write (d, n) numbers as they were read into (n, d) as the model takes them."""

@@ -55,6 +55,9 @@ def test_a_negative_number_that_comes_later_meets_the_declared_rule(rows):
     assert missing.matrix[-1].tolist() == [np.log1p(np.float64(2)).astype(np.float32), 1.0]
     far = Preprocessing((number,), beyond="clip").encode(rows(-1e30))
     assert far.matrix[-1, 0] == 0.0
+    assert far.beyond == {"x": 1}
+    both = Preprocessing((number,), beyond="clip").encode(pa.table({"x": [-1e30, 1e30, 2.0]}))
+    assert both.beyond == {"x": 2}
 
 
 @pytest.mark.parametrize("declared", [Numeric(), Numeric(scale=None), Numeric(Constant(-3.0)), Numeric(log=True)])

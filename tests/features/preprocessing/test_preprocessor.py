@@ -317,6 +317,16 @@ def test_what_is_made_for_another_type_is_refused(view_of):
         Preprocessor().fit(view_of(pa.table({"day": pa.array([0], pa.date32())})))
 
 
+def test_outputs_of_one_name_or_too_many_are_refused_when_fitted(view_of):
+    table = pa.table({"c": ["p", None], "c is missing": [1.0, 2.0]})
+    with pytest.raises(ColumnError, match=r"names the outputs \['c is missing'\] twice; rename a column"):
+        Preprocessor().fit(view_of(table))
+    with pytest.raises(ColumnError, match="has 120001 outputs; at most 100000 are taken"):
+        Preprocessor(columns={"d": Hashed(60_000)}, categories=Hashed(60_000)).fit(
+            view_of(pa.table({"c": ["p"], "d": ["q"], "x": [1.0]}))
+        )
+
+
 @pytest.mark.parametrize(
     ("declared", "told"),
     [
