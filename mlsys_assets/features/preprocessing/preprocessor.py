@@ -81,7 +81,7 @@ class Preprocessor:
 
     numbers: Numeric | Drop = Numeric()
     categories: Encoding | Drop = OneHot()
-    columns: Mapping[str, OfColumn] = field(default_factory=dict)
+    columns: Mapping[str, OfColumn] = field(default_factory=dict, hash=False)
     crosses: tuple[Cross, ...] = ()
     limit: float = LIMIT
     beyond: Beyond = "reject"

@@ -364,6 +364,7 @@ def test_a_sound_declaration_has_none_and_is_told_shortly():
         "beyond='missing')"
     )
     assert Preprocessor().described == "Preprocessor()"
+    assert hash(declared) == hash(replace(declared))
     assert FOR_TREES.described == (
         "Preprocessor(numbers=Numeric(missing=Leave(), indicator=False, scale=None), categories=Codes())"
     )
