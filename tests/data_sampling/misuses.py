@@ -12,6 +12,7 @@ from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.data_sampling.splits import TimeSplit
 from mlsys_assets.data_sampling.time_folds import BlockedFolds, WalkForward
 from mlsys_assets.data_sampling.views import OpenedTest, Test, Train, Validation, View
+from mlsys_assets.features.preprocessing.preprocessor import Preprocessor
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.models.baselines import GroupRate
 from mlsys_assets.models.calibration import Calibrated
@@ -22,6 +23,7 @@ from mlsys_assets.offline_evaluation.slicing.isolation import Isolation
 from mlsys_assets.types import days, hours
 
 LINEAR, TREES, RATE = LogisticRegression(), LightGBM(rounds=2), GroupRate(by=("c",))
+PREPARED = Preprocessor()
 PLATT, RARE, FEW = Calibrated(RATE), ByRecall(0.5), ByShare(0.5)
 BLOCKS, WALK, GROUPS = BlockedFolds(2, hours(1)), WalkForward(1, days(1), hours(1)), GroupedFolds(2, ("c",))
 LEAVE, SPLIT = LeaveGroupOut(("c",), least_rows=1), TimeSplit(days(2), days(2), hours(1))
@@ -55,6 +57,10 @@ def misuses(
     TREES.refit(sealed, recipe={"rounds": 2}, seed=0, threads=1)  # refused
     RATE.fit(train, validation, seed=0, threads=1)
     RATE.fit(validation, validation, seed=0, threads=1)  # refused
+    PREPARED.fit(train)
+    PREPARED.fit(validation)  # refused
+    PREPARED.fit(opened)  # refused
+    PREPARED.fit(rows)  # refused
     PLATT.fit(train, validation, seed=0, threads=1)
     PLATT.fit(train, opened, seed=0, threads=1)  # refused
     RARE.choose(validation, score)

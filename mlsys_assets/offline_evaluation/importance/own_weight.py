@@ -10,7 +10,6 @@ import numpy as np
 from mlsys_assets.features.preprocessing.transform import Preprocessing
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.models.calibrated_predictor import CalibratedPredictor
-from mlsys_assets.models.explanation import output_columns
 from mlsys_assets.models.linear_predictor import LinearPredictor
 from mlsys_assets.models.predictor import Predictor
 
@@ -88,6 +87,7 @@ def split_gains(text: bytes, *, features: int) -> Floats:
 
 def _by_column(preprocessing: Preprocessing, outputs: Floats) -> dict[str, float]:
     found = dict.fromkeys(preprocessing.columns, 0.0)
-    for name, one in zip(output_columns(preprocessing), outputs.tolist(), strict=True):
-        found[name] += one
+    for names, one in zip(preprocessing.made_of, outputs.tolist(), strict=True):
+        for name in names:
+            found[name] += one / len(names)
     return found

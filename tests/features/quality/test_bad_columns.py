@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlsys_assets.features.preprocessing.fit import fit_codes, fit_standardized
+from mlsys_assets.features.preprocessing.preprocessor import FOR_TREES, Preprocessor
 from mlsys_assets.features.quality.bad_columns import Fault, bad_columns
 from mlsys_assets.features.quality.groups import ByRange
 from mlsys_assets.features.quality.sample import evenly
@@ -56,10 +56,10 @@ def test_a_hundred_thousand_categories_are_nearly_unique(view_of) -> None:
 def test_what_is_said_becomes_of_them_does(view_of) -> None:
     """Trees are given nothing, linear models a constant, and later rows' names are unseen."""
     view = view_of({name: COLUMNS[name][0] for name in ("empty", "named", "amount")})
-    linear = fit_standardized(view)
+    linear = Preprocessor().fit(view).preprocessing
     assert np.ptp(linear.transform(view.features)[:, linear.names.index("empty")]) == 0
     later = pa.table({"empty": pa.nulls(2, pa.float32()), "named": ["new", "newer"], "amount": [1.0, 2.0]})
-    codes = fit_codes(view).encode(later)
+    codes = FOR_TREES.fit(view).preprocessing.encode(later)
     assert codes.unseen == {"named": 2}
     assert np.isnan(codes.matrix[:, 2]).all()
 
