@@ -17,6 +17,8 @@ from mlsys_assets.data_sampling.oversampling import oversample
 from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.data_sampling.time_folds import BlockedFolds, WalkForward
 from mlsys_assets.data_sampling.views import OpenedTest, Test, Train, Validation, View
+from mlsys_assets.features.preprocessing.cross import Cross
+from mlsys_assets.features.preprocessing.encoding import OneHot
 from mlsys_assets.measures.costs import CostMatrix
 from mlsys_assets.models.baselines import GroupRate, ZeroRule
 from mlsys_assets.models.calibration import Calibrated
@@ -35,6 +37,7 @@ MADE = {
     "ByPrecision": ByPrecision(0.5),
     "ByShare": ByShare(0.5),
     "Calibrated": Calibrated(ZeroRule()),
+    "Cross": Cross(("c", "d"), OneHot()),
     "GroupRate": GroupRate(by=("c",)),
     "GroupedFolds": GroupedFolds(2, ("c",)),
     "HumanRule": HumanRule((When("x", ">", 1.0),)),
