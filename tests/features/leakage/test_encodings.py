@@ -44,7 +44,9 @@ def test_what_was_known_beforehand_leaves_chance_its_spread(seed):
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 20.0])
-@pytest.mark.parametrize("scaled", [lambda v: v, lambda v: 100 * v - 3, lambda v: np.log(v / (1 - v))])
+@pytest.mark.parametrize(
+    "scaled", [lambda v: v, lambda v: 100 * v - 3, lambda v: np.log(v / (1 - v)), lambda v: np.exp(6 * v)]
+)
 def test_a_mean_with_the_row_itself_in_it_is_an_error(smoothing, scaled):
     world, key, _ = rates()
     early = np.arange(len(world)) < 0.75 * len(world)

@@ -35,6 +35,7 @@ def test_numbers_given_in_turn_or_at_random_are_looked_at(seed):
     at_random = world.random.permutation(len(world)).astype(float)
     found = looked_at(world, turn=np.arange(len(world)).astype(float), at_random=at_random)
     assert sorted(said(found, Severity.WARN)) == [("at_random",), ("turn",)]
+    assert all(abs(one.neighbours - 0.5) < 0.05 for one in found.identifiers)  # a row is no neighbour of its own
 
 
 def test_numbers_of_a_file_sorted_by_its_label_are_an_error():
@@ -80,7 +81,9 @@ def test_text_is_read_by_the_number_it_ends_in():
     assert not looked_at(world, name=[f"{int(k)}x" for k in odd]).identifiers
 
 
-def test_numbers_of_groups_are_no_identifiers():
+def test_numbers_of_groups_are_no_identifiers(monkeypatch):
+    """Even where so few rows are screened that hardly two of a group are among them."""
+    monkeypatch.setattr("mlsys_assets.features.leakage.identifiers.SCREENED", 40)
     world = World.of()
     assert not looked_at(world, crew=[f"crew {i // 6}" for i in world.random.permutation(len(world))]).identifiers
 

@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from leak_worlds import World, said
+from sklearn.metrics import roc_auc_score
 
 from mlsys_assets.features.leakage.increments import increments
 from mlsys_assets.features.leakage.pure_ends import pure_ends
@@ -100,6 +101,28 @@ def test_rows_of_one_key_at_the_same_time_are_no_trouble():
     assert not looked_at(world, window=before[pair * 2]).suspicions
 
 
+def test_steps_are_those_to_the_row_before_and_after_by_another_time():
+    """By plain search: the AUC of up, level and down, of steps within a key."""
+    world, key = world_of()
+    world.at[1::7] = world.at[:-1:7][: len(world.at[1::7])]  # some of the same time as the row before
+    window = trailing(world, key, own=True)
+    train, _ = world.views(window=window)
+    one = next(i for i in increments(train, seed=0).increments if i.column == "window")
+    n = len(train)
+    own, following = [], []
+    for i in range(n):
+        of_key = [j for j in np.flatnonzero(key[:n] == key[i]) if world.at[j] != world.at[i]]
+        before = [j for j in of_key if world.at[j] < world.at[i]]
+        after = [j for j in of_key if world.at[j] > world.at[i]]
+        if before:
+            own.append((np.sign(window[i] - window[before[-1]]), world.label[i]))
+        if after:
+            following.append((np.sign(window[after[0]] - window[i]), world.label[i]))
+    for found, pairs in ((one.own, own), (one.following, following)):
+        sign, label = np.array(pairs).T
+        assert found == pytest.approx(roc_auc_score(label, sign))
+
+
 def test_keys_of_other_rows_are_refused():
     world, _ = world_of()
     train, _ = world.views()
@@ -134,6 +157,15 @@ def test_one_pure_end_is_a_rule_and_no_leak():
         world.label > 0, 1 + world.random.integers(3, size=len(world)), world.random.integers(4, size=len(world))
     )
     train, _ = world.views(bought=bought.astype(float))
+    assert not pure_ends(train).suspicions
+
+
+def test_ends_of_one_label_are_a_rule_and_no_leak():
+    """Neither the coldest nor the hottest fail."""
+    world, _ = world_of()
+    mild = world.random.uniform(1, 9, len(world)).round()
+    heat = np.where(world.label > 0, mild.clip(2, 8), world.random.choice([0.0, 10.0], len(world)))
+    train, _ = world.views(heat=heat)
     assert not pure_ends(train).suspicions
 
 

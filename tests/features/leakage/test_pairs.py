@@ -72,7 +72,8 @@ def test_two_columns_that_tell_apart_as_much_as_together_are_no_pair():
 def test_the_search_names_the_partner():
     world = World.of()
     planned, came = clocks(world)
-    train, _ = world.views(planned=planned, came=came)
+    told = world.label * 4 + world.random.normal(size=len(world))  # alone more than those two together
+    train, _ = world.views(planned=planned, came=came, told=told)
     pairs = best_pairs(train, seed=0)
     assert set(pairs[0]) == {"planned", "came"}
     assert len({frozenset(pair) for pair in pairs}) == len(pairs)

@@ -125,6 +125,14 @@ def test_mutual_information_agrees_with_scikit_learn():
     assert np.mean(nothing) == pytest.approx(0.0, abs=5e-4)
 
 
+def test_rates_are_drawn_to_that_of_all_rows():
+    """A value seen twice, both positive, among 100 rows of a rate of 0.3: (2 + 10 × 0.3) / (2 + 10)."""
+    value = np.repeat([0.0, 1.0, 2.0], [60, 38, 2])
+    label = np.concatenate([np.repeat([1.0, 0.0], [18, 42]), np.repeat([1.0, 0.0], [10, 28]), [1.0, 1.0]])
+    found = number_bins(value, np.array([2.0]), bins=100)
+    assert found.score(label)[0] == pytest.approx(5 / 12)
+
+
 def test_bins_hold_equal_shares_and_what_is_missing_apart():
     world = World.of()
     train, later = world.views(holes=np.where(world.label > 0, np.nan, np.arange(len(world))))
