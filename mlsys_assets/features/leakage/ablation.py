@@ -14,14 +14,15 @@ import numpy as np
 from mlsys_assets.charts import forest
 from mlsys_assets.data_sampling.views import View
 from mlsys_assets.features.leakage.probe import Probe, spaced_days
-from mlsys_assets.features.leakage.suspicion import Suspicion
+from mlsys_assets.features.leakage.suspicion import Suspicion, finding_of
 from mlsys_assets.features.named_columns import is_category, read_numbers
 from mlsys_assets.measures.intervals import Estimate
 from mlsys_assets.thumbnails import spans
-from mlsys_assets.types import Scalar, Severity
+from mlsys_assets.types import Finding, Scalar, Severity
 
 Names = tuple[str, ...]
 
+FINDING: Final = "no_few_columns_carry_the_model"
 PERMUTED: Final = 2_000
 """Rows in which each column is shuffled once, to see what the model leans on."""
 TWINS: Final = 0.95
@@ -115,6 +116,22 @@ class Ablations:
         for one in sorted(told, key=lambda a: -a.fall.value)[:1]:
             found |= {"largest_fall": one.fall.value, "without": ", ".join(one.dropped)}
         return found
+
+    @property
+    def finding(self) -> Finding:
+        """Whether the model does not fall far without a few columns."""
+        falls = sorted((one for one in self.all if one.fall.sufficient), key=lambda one: -one.fall.value)
+        clean = ", ".join(f"without {one.name} its AUC of {self.full} falls by {one.fall}" for one in falls[:1])
+        return finding_of(FINDING, self.suspicions, clean=clean or str(self.full), evidence=self.evidence)
+
+    @property
+    def table(self) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+        """Header and rows."""
+        kinds = {"alone": self.single, "twins": self.twins, "together": self.cumulative}
+        rows: list[tuple[object, ...]] = [
+            (kind, ", ".join(one.dropped), str(one.fall)) for kind, found in kinds.items() for one in found
+        ]
+        return ("dropped", "columns", f"fall of the AUC of {self.full}"), rows
 
     def thumbnail(self) -> str:
         """Return the falls as a small picture."""

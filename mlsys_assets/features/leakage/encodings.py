@@ -17,12 +17,13 @@ from mlsys_assets.data_sampling.views import Train, Validation
 from mlsys_assets.features.leakage.binned import CHANCE as NOTHING
 from mlsys_assets.features.leakage.matched import Matchable
 from mlsys_assets.features.leakage.probe import spaced_days
-from mlsys_assets.features.leakage.suspicion import Suspicion
+from mlsys_assets.features.leakage.suspicion import Suspicion, finding_of
 from mlsys_assets.features.named_columns import read_numbers
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.thumbnails import bars
-from mlsys_assets.types import Scalar, Severity
+from mlsys_assets.types import Finding, Scalar, Severity
 
+FINDING: Final = "no_column_is_made_of_its_rows_labels"
 SCREENED: Final = 6_000
 """Rows in which it is seen whether a column's values repeat, and rank labels at all."""
 LEAST_AUC: Final = 0.53
@@ -82,6 +83,24 @@ class Encodings:
         for one in self.agreements[:1]:
             found |= {"closest": one.column, "spread": one.spread, "chance": one.chance}
         return found
+
+    @property
+    def finding(self) -> Finding:
+        """Whether every column leaves its rows' labels the spread that chance gives."""
+        closest = (
+            ", ".join(f"{a.column} leaves {a.spread:.3f}" for a in self.agreements[:1]) or "no column repeats values"
+        )
+        clean = f"labels of rows with one value spread as by chance or more; the closest: {closest}"
+        return finding_of(FINDING, self.suspicions, clean=clean, evidence=self.evidence)
+
+    @property
+    def table(self) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+        """Header and rows."""
+        header = ("column", "values", "spread, 1: chance", "by chance", "AUC in training", "later")
+        rows: list[tuple[object, ...]] = [
+            (a.column, a.values, a.spread, a.chance, *self.aucs[a.column]) for a in self.agreements
+        ]
+        return header, rows
 
     def thumbnail(self) -> str:
         """Return what is left of chance's spread, as a small picture."""

@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from mlsys_assets.charts import bars as chart
 from mlsys_assets.data_sampling.views import Train
 from mlsys_assets.features.leakage.binned import Codes, ranked_auc
-from mlsys_assets.features.leakage.suspicion import Suspicion
+from mlsys_assets.features.leakage.suspicion import Suspicion, finding_of
 from mlsys_assets.features.named_columns import is_category, is_number
 from mlsys_assets.measures.intervals import day_blocks
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.thumbnails import bars
-from mlsys_assets.types import Scalar, Severity
+from mlsys_assets.types import Finding, Scalar, Severity
 
+FINDING: Final = "no_column_numbers_the_rows"
 SCREENED: Final = 5_000
 """Rows in which it is seen whether a column has a value for nearly each."""
 NEARLY_ALL: Final = 0.95
@@ -80,6 +81,25 @@ class Identifiers:
     def evidence(self) -> Mapping[str, Scalar]:
         """How many there are."""
         return {"identifiers": len(self.identifiers)}
+
+    @property
+    def finding(self) -> Finding:
+        """Whether no column numbers the rows."""
+        return finding_of(
+            FINDING,
+            self.suspicions,
+            clean="no column has a value of its own for nearly every row",
+            evidence=self.evidence,
+        )
+
+    @property
+    def table(self) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+        """Header and rows."""
+        header = ("column", "AUC by order in a day", "divisor", "by chance", "AUC of neighbours", "of those in time")
+        rows: list[tuple[object, ...]] = [
+            (i.column, i.order, i.divisor, i.chance, i.neighbours, i.in_time) for i in self.identifiers
+        ]
+        return header, rows
 
     def thumbnail(self) -> str:
         """Return what the neighbours tell, as a small picture."""

@@ -21,13 +21,15 @@ from numpy.typing import NDArray
 from mlsys_assets.charts import bars as chart
 from mlsys_assets.data_sampling.views import Train
 from mlsys_assets.features.leakage.binned import CHANCE, Codes
-from mlsys_assets.features.leakage.suspicion import Suspicion
+from mlsys_assets.features.leakage.neighbours import Neighbours
+from mlsys_assets.features.leakage.suspicion import Suspicion, finding_of
 from mlsys_assets.features.named_columns import is_category, read_numbers
 from mlsys_assets.measures.intervals import Estimate, bootstrap, day_blocks, estimate
 from mlsys_assets.measures.metrics import Floats, RocAuc
 from mlsys_assets.thumbnails import bars
-from mlsys_assets.types import Scalar, Severity
+from mlsys_assets.types import Finding, Scalar, Severity
 
+FINDING: Final = "no_column_steps_by_its_rows_label"
 LOOKED_AT: Final = 40_000
 """The latest rows of training, whole days: steps need neighbours in time."""
 MOST_TOGETHER: Final = 15
@@ -93,6 +95,23 @@ class Increments:
             found |= {"best_step": one.name, "own": one.own, "following": one.following}
         return found
 
+    @property
+    def finding(self) -> Finding:
+        """Whether no column steps by its own row's label."""
+        best = ", ".join(f"{one.name} with an AUC of {one.auc}" for one in self.increments[:1])
+        clean = f"the step that tells most of its own row: {best}" if best else "insufficient data: no key has the rows"
+        return finding_of(FINDING, self.suspicions, clean=clean, evidence=self.evidence)
+
+    @property
+    def table(self) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+        """Header and rows."""
+        header = ("column", "within", "AUC of the step to a row", "of the next step", "kept", "by size, interval")
+        rows: list[tuple[object, ...]] = [
+            (i.column, ", ".join(i.key), i.own, i.following, i.kept, "" if i.auc is None else str(i.auc))
+            for i in self.increments
+        ]
+        return header, rows
+
     def thumbnail(self) -> str:
         """Return what steps tell of their own row, as a small picture."""
         return bars(self._told(), title="AUC of a step for its own row")
@@ -103,37 +122,6 @@ class Increments:
 
     def _told(self) -> dict[str, float]:
         return {one.name: 0.5 + abs(one.own - 0.5) for one in self.increments[:SHOWN]}
-
-
-@dataclass(frozen=True, eq=False)
-class _Neighbours:
-    """Each row's neighbours in time among the rows of its key: those of the same time are no neighbours.
-
-    Parameters
-    ----------
-    rows, earlier
-        (m,) positions of rows with an earlier one, and of the last of these.
-    leaving, later
-        (k,) positions of rows with a later one, and of the first of these.
-    """
-
-    rows: Codes
-    earlier: Codes
-    leaving: Codes
-    later: Codes
-
-    @classmethod
-    def of(cls, code: Codes, at: NDArray[np.datetime64]) -> "_Neighbours":
-        order = np.lexsort((at, code))
-        own, when = code[order], at[order]
-        place, last = np.arange(len(order)), max(len(order) - 1, 0)
-        begins = np.concatenate([[True], (own[1:] != own[:-1]) | (when[1:] != when[:-1])])[: len(order)]
-        first = np.maximum.accumulate(np.where(begins, place, 0))
-        after = np.concatenate([np.flatnonzero(begins), [len(order)]])[np.cumsum(begins)]
-        before, beyond = np.maximum(first - 1, 0), np.minimum(after, last)
-        has_before = (first > 0) & (own[before] == own)
-        has_after = (after <= last) & (own[beyond] == own)
-        return cls(order[has_before], order[before[has_before]], order[has_after], order[beyond[has_after]])
 
 
 def increments(train: Train, *, seed: int, keys: pa.Table | None = None) -> Increments:
@@ -156,7 +144,7 @@ def increments(train: Train, *, seed: int, keys: pa.Table | None = None) -> Incr
     best: dict[str, Increment] = {}
     groups = dict(_groups(rows.features, own))
     for key, code in groups.items():
-        for one in _told(names, key, _Neighbours.of(code, rows.at), values, rows.label > 0):
+        for one in _told(names, key, Neighbours.of(code, rows.at), values, rows.label > 0):
             if one.column not in best or _weight(one) > _weight(best[one.column]):
                 best[one.column] = one
     ranked = sorted(best.values(), key=lambda one: (-_weight(one), one.column))
@@ -193,7 +181,7 @@ def _codes(column: pa.ChunkedArray) -> Codes:
 
 
 def _told(
-    names: list[str], key: tuple[str, ...], near: _Neighbours, values: NDArray[np.float32], positive: NDArray[np.bool_]
+    names: list[str], key: tuple[str, ...], near: Neighbours, values: NDArray[np.float32], positive: NDArray[np.bool_]
 ) -> list[Increment]:
     """Return what each column's steps tell of the row they lead to, and of the one they lead from."""
     if len(near.rows) < LEAST_STEPS:
@@ -223,7 +211,7 @@ def _weight(one: Increment) -> float:
 
 def _sized(one: Increment, values: NDArray[np.float32], rows: Train, code: Codes, seed: int) -> Increment:
     """Return an increment with the AUC of the steps by their size, and its interval."""
-    near = _Neighbours.of(code, rows.at)
+    near = Neighbours.of(code, rows.at)
     step = values[near.rows].astype(np.float64) - values[near.earlier]
     label, at = rows.label[near.rows], rows.at[near.rows]
     score = step if one.own >= CHANCE else -step

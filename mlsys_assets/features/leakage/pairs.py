@@ -16,13 +16,14 @@ from mlsys_assets.data_sampling.views import Train, View
 from mlsys_assets.features.leakage.binned import binned
 from mlsys_assets.features.leakage.matched import Matchable, Numbers, share_won
 from mlsys_assets.features.leakage.probe import Probe, apart
-from mlsys_assets.features.leakage.suspicion import Suspicion
+from mlsys_assets.features.leakage.suspicion import Suspicion, finding_of
 from mlsys_assets.features.named_columns import read_numbers
 from mlsys_assets.measures.intervals import Estimate, Support, bootstrap, spread
 from mlsys_assets.measures.metrics import Weights
 from mlsys_assets.thumbnails import spans
-from mlsys_assets.types import Scalar, Severity
+from mlsys_assets.types import Finding, Scalar, Severity
 
+FINDING: Final = "no_pair_tells_the_label_together"
 SEARCHED: Final = 24_000
 """Rows in which every pair is looked at."""
 MEASURED: Final = 40_000
@@ -88,10 +89,27 @@ class Pairs:
         """The numbers of the best."""
         found: dict[str, Scalar] = {"pairs_measured": len(self.pairs)}
         if self.gain is not None:
-            found["gain_of_all_pairs"] = self.gain.value
+            found["gain_of_all_pairs"] = _known(self.gain)
         for best in self.pairs[:1]:
-            found |= {"best_pair": best.name, "best_joint": best.joint, "best_lift": best.lift.value}
+            found |= {"best_pair": best.name, "best_joint": best.joint, "best_lift": _known(best.lift)}
         return found
+
+    @property
+    def finding(self) -> Finding:
+        """Whether no pair tells more than honest ones do."""
+        best = ", ".join(f"{pair.name} by {pair.lift}" for pair in self.pairs[:1]) or "none"
+        clean = f"all pairs add {self.gain or 'nothing that could be told'} to all columns; the largest lift: {best}"
+        return finding_of(FINDING, self.suspicions, clean=clean, evidence=self.evidence)
+
+    @property
+    def table(self) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+        """Header and rows."""
+        header = ("column", "given", "together", "apart", "lift", "gain over all columns")
+        rows: list[tuple[object, ...]] = [
+            (p.column, p.given, p.joint, p.alone, str(p.lift), "" if p.gain is None else str(p.gain))
+            for p in self.pairs
+        ]
+        return header, rows
 
     def thumbnail(self) -> str:
         """Return the lifts as a small picture."""
@@ -104,6 +122,10 @@ class Pairs:
             found = {"lift": pair.lift, "gain": pair.gain}
             shown[pair.name] = {n: _span(e) for n, e in found.items() if e is not None and e.sufficient}
         return forest(shown, title="lift of a pair over either alone, gain over all columns", unit="AUC")
+
+
+def _known(found: Estimate) -> float | None:
+    return found.value if found.sufficient else None
 
 
 def _span(found: Estimate) -> tuple[float, float, float]:
@@ -212,7 +234,7 @@ def _suspicion(pair: Pair, gained: bool) -> Suspicion:
         {
             "joint": pair.joint,
             "alone": pair.alone,
-            "lift": pair.lift.value,
+            "lift": _known(pair.lift),
             "gain": pair.gain.value if pair.gain else None,
         },
     )

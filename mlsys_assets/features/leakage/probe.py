@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mlsys_assets.data_sampling.views import Train, Validation, View
+from mlsys_assets.data_sampling.views import Train, Validation, View, require_train, require_validation
 from mlsys_assets.features.leakage.binned import ranked_auc
 from mlsys_assets.features.leakage.learner import Learner, Scorer
 from mlsys_assets.measures.intervals import Estimate, bootstrap, day_blocks, difference, estimate
@@ -52,7 +52,15 @@ class Probe:
 
     @classmethod
     def of(cls, train: Train, validation: Validation, learner: Learner, *, seed: int, threads: int = 1) -> "Probe":
-        """Return a probe on evenly spaced whole days of both parts; no row of it is one of a test."""
+        """Return a probe on evenly spaced whole days of both parts; raises TypeError for rows of a test.
+
+        Raises ValueError for labels that are not 0 or 1.
+        """
+        require_train(train, what="a probe")
+        require_validation(validation, what="a probe")
+        for view in (train, validation):
+            if len(other := view.label[(view.label != 0.0) & (view.label != 1.0)]):
+                raise ValueError(f"a probe takes labels 0 and 1, got {other[0]} ({len(other)} such rows)")
         fitted, watched, others = apart(train, (FITTED, WATCHED, SCORED))
         later = validation.take(spaced_days(validation, SCORED))
         return cls(

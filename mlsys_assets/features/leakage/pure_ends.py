@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from mlsys_assets.charts import bars as chart
 from mlsys_assets.data_sampling.views import Train
 from mlsys_assets.features.leakage.binned import Codes
-from mlsys_assets.features.leakage.suspicion import Suspicion
+from mlsys_assets.features.leakage.suspicion import Suspicion, finding_of
 from mlsys_assets.features.named_columns import is_category, read_numbers
 from mlsys_assets.measures.intervals import day_blocks
 from mlsys_assets.thumbnails import bars
-from mlsys_assets.types import Scalar, Severity
+from mlsys_assets.types import Finding, Scalar, Severity
 
+FINDING: Final = "no_column_is_pure_at_both_ends"
 CHANCE: Final = 1e-6
 """How likely each end must at most be so pure by chance, over all columns, with one row a day counted: no threshold of
 any data set. At a rate of 0.25 that takes 64 days without a positive and 14 without a negative, of 90 columns."""
@@ -62,6 +63,18 @@ class PureColumns:
         for one in self.columns[:1]:
             found |= {"purest": one.column, "chance_of_purest": one.chance}
         return found
+
+    @property
+    def finding(self) -> Finding:
+        """Whether no column's ends have one label each but by chance."""
+        clean = f"of {self.looked_at} columns none has one label only at each end but by chance"
+        return finding_of(FINDING, self.suspicions, clean=clean, evidence=self.evidence)
+
+    @property
+    def table(self) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+        """Header and rows."""
+        rows: list[tuple[object, ...]] = [(c.column, c.low_rows, c.high_rows, c.chance) for c in self.columns]
+        return ("column", "rows at the smallest value", "at the largest", "by chance"), rows
 
     def thumbnail(self) -> str:
         """Return how many rows stand at pure ends, as a small picture."""

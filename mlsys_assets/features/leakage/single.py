@@ -9,13 +9,14 @@ import numpy as np
 from mlsys_assets.charts import bars as chart
 from mlsys_assets.features.leakage.binned import CHANCE, MutualInformation, binned, ranked_auc
 from mlsys_assets.features.leakage.probe import Probe
-from mlsys_assets.features.leakage.suspicion import Suspicion
+from mlsys_assets.features.leakage.suspicion import Suspicion, finding_of
 from mlsys_assets.features.named_columns import is_category, read_numbers
 from mlsys_assets.measures.intervals import Estimate, estimate
 from mlsys_assets.measures.metrics import Floats, value
 from mlsys_assets.thumbnails import bars
-from mlsys_assets.types import Scalar, Severity
+from mlsys_assets.types import Finding, Scalar, Severity
 
+FINDING: Final = "no_column_tells_the_label_alone"
 CERTAIN: Final = 0.97
 """The AUC alone that nothing honest reaches: of 100 pairs of a positive and a negative row, 3 stand wrongly."""
 STRONG: Final = 0.8
@@ -80,6 +81,32 @@ class SingleColumns:
         for one in self.columns[:1]:
             best |= {"best_alone": one.column, "best_alone_auc": one.best, "nats": one.mutual_information}
         return best
+
+    @property
+    def finding(self) -> Finding:
+        """Whether no column alone tells more than an honest one can."""
+        best = self.columns[0] if self.columns else None
+        clean = "insufficient data: no rows" if best is None else f"the best column alone is {best.column}: {best.auc}"
+        return finding_of(FINDING, self.suspicions, clean=clean, evidence=self.evidence)
+
+    @property
+    def table(self) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+        """Header and rows."""
+        header = (
+            "column",
+            "AUC by order",
+            "AUC by rate",
+            "nats",
+            "best, interval",
+            "nats, interval",
+            "beyond all others",
+        )
+        told = [(c.auc, c.information, c.beyond) for c in self.columns]
+        rows: list[tuple[object, ...]] = [
+            (c.column, c.order, c.rate, c.mutual_information, *("" if e is None else str(e) for e in more))
+            for c, more in zip(self.columns, told, strict=True)
+        ]
+        return header, rows
 
     def thumbnail(self) -> str:
         """Return the best as a small picture."""

@@ -87,6 +87,16 @@ def test_a_probe_scores_no_row_that_it_was_fitted_on():
     assert set(probe.train.ids.to_pylist()) <= set(train.ids.to_pylist())
 
 
+def test_labels_that_are_no_classes_and_rows_of_another_part_are_refused():
+    world = World.of()
+    train, validation = world.views()
+    with pytest.raises(TypeError, match="Train view"):
+        Probe.of(validation, validation, TREES, seed=0)
+    train.label[3] = 2.0
+    with pytest.raises(ValueError, match=r"takes labels 0 and 1, got 2.0 \(1 such rows\)"):
+        Probe.of(train, validation, TREES, seed=0)
+
+
 @pytest.mark.parametrize("world", [World.of(days=2, rows=20), World.of(rate=0.0)], ids=["few", "one class"])
 def test_what_cannot_be_told_is_no_verdict(world):
     assert not looked_at(world, told=world.label).suspicions
@@ -97,5 +107,8 @@ def test_it_is_the_same_again_and_has_pictures():
     assert found == looked_at(World.of())
     assert "fall" in found.plot()
     assert found.thumbnail().startswith("![")
+    header, rows = found.table
+    assert {len(row) for row in rows} == {len(header)}
+    assert found.finding.passed is (not found.suspicions)
     assert found.evidence["without"] == found.single[0].name or found.evidence["largest_fall"] > 0
     assert np.isfinite(found.evidence["full_auc"])

@@ -187,7 +187,13 @@ def test_it_is_the_same_again_and_has_pictures():
     assert found == looked_at(world, **more)
     assert "window" in found.plot()
     assert found.thumbnail().startswith("![")
+    header, rows = found.table
+    assert {len(row) for row in rows} == {len(header)}
+    assert found.finding.passed is (not found.suspicions)
     pure = pure_ends(world.views(**more)[0])
     assert pure.evidence["ends_looked_at"] == 4
+    header, rows = pure.table
+    assert {len(row) for row in rows} == {len(header)}
+    assert pure.finding.passed
     assert pure.plot()
     assert pure.thumbnail()

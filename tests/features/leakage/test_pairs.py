@@ -123,4 +123,8 @@ def test_it_is_the_same_again_and_has_pictures():
     assert found() == found()
     assert "lift" in found().plot()
     assert found().thumbnail().startswith("![")
+    header, rows = found().table
+    assert {len(row) for row in rows} == {len(header)}
+    assert not found().finding.passed
+    assert found().finding.evidence["columns"] in ("came, planned", "planned, came")
     assert "came" in str(found().evidence["best_pair"])

@@ -86,6 +86,9 @@ def test_it_is_the_same_again_and_has_pictures():
     assert found == looked_at(World.of())
     assert "honest" in found.plot()
     assert found.thumbnail().startswith("![")
+    header, rows = found.table
+    assert {len(row) for row in rows} == {len(header)}
+    assert found.finding.passed is (not found.suspicions)
     assert found.evidence["best_alone"] == "honest"
 
 
