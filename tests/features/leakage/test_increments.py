@@ -16,7 +16,7 @@ LENGTH = 10
 
 def world_of(seed=0, *, spells=0.0):
     """Return a world whose rows have keys; with ``spells`` a key's label repeats the one before with that chance."""
-    world = World.of(seed, days=60, rows=100)
+    world = World.of(seed, days=60, rows=60)
     key = world.random.integers(KEYS, size=len(world))
     if spells:
         last = {}
