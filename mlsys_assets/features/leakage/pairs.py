@@ -43,17 +43,6 @@ LIFT: Final = 0.05
 GAIN: Final = 0.004
 """What pairs may add to all columns: of 35 samples of clean flights the interval's lower end reached 0.002, of the
 minutes in the air beside the distance it was 0.005 to 0.015 in 11 of 12."""
-EACH: Final = 2
-"""Pairs that get a fit of their own, where all together add more than they may."""
-PERMUTED: Final = 4_000
-"""Rows in which what each adds is looked up."""
-FINE: Final = 128
-"""Bins of a column, by which another is expected."""
-LIFT: Final = 0.05
-"""The lift of a pair from which somebody should look: the largest of clean flights is 0.03."""
-GAIN: Final = 0.004
-"""What pairs may add to all columns: the interval's lower end of clean flights reaches 0.002, of the minutes in the
-air beside the distance 0.01."""
 EACH: Final = 0.001
 """What one of them then may add: that all together add too much is known by then, and it is asked which do."""
 
