@@ -18,7 +18,9 @@ from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.data_sampling.time_folds import BlockedFolds, WalkForward
 from mlsys_assets.data_sampling.views import OpenedTest, Test, Train, Validation, View
 from mlsys_assets.features.preprocessing.cross import Cross
-from mlsys_assets.features.preprocessing.encoding import OneHot
+from mlsys_assets.features.preprocessing.encoding import Categorical, Hashed, OneHot
+from mlsys_assets.features.preprocessing.preprocessor import Preprocessor
+from mlsys_assets.features.preprocessing.sklearn_transformer import PreprocessingTransformer
 from mlsys_assets.measures.costs import CostMatrix
 from mlsys_assets.models.baselines import GroupRate, ZeroRule
 from mlsys_assets.models.calibration import Calibrated
@@ -40,8 +42,10 @@ MADE = {
     "Cross": Cross(("c", "d"), OneHot()),
     "GroupRate": GroupRate(by=("c",)),
     "GroupedFolds": GroupedFolds(2, ("c",)),
+    "Hashed": Hashed(8),
     "HumanRule": HumanRule((When("x", ">", 1.0),)),
     "LeaveGroupOut": LeaveGroupOut(("c",)),
+    "PreprocessingTransformer": PreprocessingTransformer(Preprocessor()),
     "RegressedLightGBM": RegressedLightGBM(Regression("label", cut=0.5)),
     "WalkForward": WalkForward(1, days(1), hours(1)),
 }
@@ -103,7 +107,16 @@ def view(kind: type[View]) -> View:
 
 def asked(function: Callable[..., object]) -> dict[str, object]:
     """Return an argument for each parameter that has no default."""
-    known = {"seed": 0, "threads": 1, "share": 0.5, "recipe": {"rounds": 1}, "score": np.linspace(0, 1, 240)}
+    column = Categorical.read(view(Train).features, ("c",))
+    known = {
+        "column": column,
+        "seed": 0,
+        "threads": 1,
+        "share": 0.5,
+        "recipe": {"rounds": 1},
+        "score": np.linspace(0, 1, 240),
+    }
+    known["column"] = column
     views = {name: view(kind) for name, kind in _views(function).items()}
     empty = inspect.Parameter.empty
     needed = [n for n, p in inspect.signature(function).parameters.items() if p.default is empty and n not in views]

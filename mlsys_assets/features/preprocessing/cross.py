@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Final
 
-from mlsys_assets.data_sampling.views import Train
+from mlsys_assets.data_sampling.views import Train, require_train
 from mlsys_assets.features.named_columns import ColumnError
 from mlsys_assets.features.preprocessing.category import CROSSING
 from mlsys_assets.features.preprocessing.encoding import Categorical, Encoding, FitOfColumn, OneHot
@@ -53,6 +53,7 @@ class Cross:
 
     def fit(self, train: Train) -> FitOfColumn:
         """Return what the training rows make of the columns together; raises ColumnError."""
+        require_train(train, what=type(self).__name__)
         if isinstance(self.encoding, OneHot):
             sizes = {name: len(Categorical.read(train.features, (name,)).values) for name in self.columns}
             if (could := prod(sizes.values())) >= MOST_COMBINATIONS:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from mlsys_assets.data_sampling.views import Train
+from mlsys_assets.data_sampling.views import Train, require_train
 from mlsys_assets.features.named_columns import Value, read_values
 from mlsys_assets.features.preprocessing.category import (
     CROSSING,
@@ -123,6 +123,7 @@ class Codes:
 
     def fit_column(self, column: Categorical, train: Train) -> FitOfColumn:
         """Return the map from values to codes."""
+        require_train(train, what=type(self).__name__)
         return FitOfColumn(Category(column.name, column.values, of=column.of), _single(column))
 
 
@@ -149,6 +150,7 @@ class OneHot:
 
     def fit_column(self, column: Categorical, train: Train) -> FitOfColumn:
         """Return the outputs of the frequent values."""
+        require_train(train, what=type(self).__name__)
         frequent = np.flatnonzero(column.counts[:-1] >= self.least)
         notes = list(_single(column))
         if len(column.values) > self.most and not len(frequent):
@@ -179,6 +181,7 @@ class Frequency:
 
     def fit_column(self, column: Categorical, train: Train) -> FitOfColumn:
         """Return the shares."""
+        require_train(train, what=type(self).__name__)
         shares = (column.counts / max(len(column.codes), 1)).tolist()
         transform = CategoryAmount(column.name, column.values, tuple(shares[:-1]), 0.0, shares[-1], column.of)
         return FitOfColumn(transform, _single(column))
@@ -209,6 +212,7 @@ class Hashed:
 
     def fit_column(self, column: Categorical, train: Train) -> FitOfColumn:
         """Return the hash: nothing of the rows is needed."""
+        require_train(train, what=type(self).__name__)
         return FitOfColumn(HashedCategory(column.name, self.buckets, self.seed, column.of), _single(column))
 
 

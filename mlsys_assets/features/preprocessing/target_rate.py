@@ -6,7 +6,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mlsys_assets.data_sampling.views import Train
+from mlsys_assets.data_sampling.views import Train, require_train
 from mlsys_assets.features.named_columns import ColumnError
 from mlsys_assets.features.preprocessing.category import CategoryAmount
 from mlsys_assets.features.preprocessing.encoding import LARGEST_SEED, Categorical, FitOfColumn
@@ -52,6 +52,7 @@ class TargetRate:
 
     def fit_column(self, column: Categorical, train: Train) -> FitOfColumn:
         """Return the means of all rows, and those out of the fold for the training rows; raises ColumnError."""
+        require_train(train, what=type(self).__name__)
         if not np.isfinite(train.label).all():
             raise ColumnError(f"column {column.name!r} becomes the rate of labels, some of which are not finite")
         size = len(column.values) + 1
