@@ -31,18 +31,18 @@ SPLIT: Final = {
     NEAR_COPIES: "No row of a later part is nearly one that is learned from, beyond coincidence.",
 }
 COLUMNS: Final = {
-    bad_columns.NAME: "Each column has values that vary; one that is required has any.",
-    spikes.NAME: "No number stands for a missing value without being declared so.",
-    missing.NAME: "Nothing says that values are missing for what they are.",
-    mostly_missing.NAME: "No column is missing in most rows.",
-    coverage.NAME: "Columns are there in all groups and months alike.",
-    overlap.NAME: "Later rows have the values that were trained on.",
+    bad_columns.FINDING: "Each column has values that vary; one that is required has any.",
+    spikes.FINDING: "No number stands for a missing value without being declared so.",
+    missing.FINDING: "Nothing says that values are missing for what they are.",
+    mostly_missing.FINDING: "No column is missing in most rows.",
+    coverage.FINDING: "Columns are there in all groups and months alike.",
+    overlap.FINDING: "Later rows have the values that were trained on.",
 }
 CHECKS: Final = {name: (text, True) for name, text in {**SPLIT, **LEAKS, **COLUMNS}.items()}
 """Every check; an ERROR of any keeps a training set from being trained on, a WARN of none."""
-THIN: Final = (ENOUGH, bad_columns.NAME)
+THIN: Final = (ENOUGH, bad_columns.FINDING)
 """Whose errors say that data is lacking; those of the others, that it tells too much."""
-LONGEST_TABLE: Final = 30
+LONGEST_TABLE: Final = 100
 """Rows of a table that are shown."""
 
 
@@ -90,8 +90,13 @@ class TrainingReport:
         """Return what Dagster shows of it: pictures that are seen at once, and tables."""
         shown: dict[str, Any] = {}
         for one in self.examinations:
-            if one.plot:
-                shown |= adapter.pictures(_words(one.name), one.thumbnail, one.plot)
+            if one.thumbnail:
+                shown[_words(one.name)] = dg.MetadataValue.md(one.thumbnail)
+            if one.suspicions and one.plot:
+                shown[f"{_words(one.name)}, large"] = adapter.image(one.plot, one.name)
+            header, rows = one.table
+            if rows and (one.suspicions or not one.thumbnail):
+                shown[f"{_words(one.name)}, in numbers"] = adapter.markdown_table(header, rows[:LONGEST_TABLE])
         if (q := self.columns) is not None:
             shown |= adapter.pictures("missing values", q.missing.thumbnail(), q.missing.plot())
             shown["why they are missing"] = _table(q.missing.table())

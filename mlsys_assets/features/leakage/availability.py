@@ -20,7 +20,7 @@ from mlsys_assets.features.leakage.suspicion import Suspicion, finding_of
 from mlsys_assets.features.leakage.value_matches import ValueMatches
 from mlsys_assets.types import Finding
 
-NAME = "values_were_known_in_time"
+FINDING = "values_were_known_in_time"
 """The check's."""
 
 
@@ -61,7 +61,7 @@ class AvailabilityAudit:
         )
         evidence = {"columns_seen": self.columns, "rows": self.rows, "days": self.days, "copies": len(self.copies),
                     "sufficient": self.sufficient}  # fmt: skip
-        return finding_of(NAME, self.suspicions, clean=clean, evidence=evidence)
+        return finding_of(FINDING, self.suspicions, clean=clean, evidence=evidence)
 
 
 def availability(

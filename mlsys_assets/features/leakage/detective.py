@@ -1,7 +1,7 @@
 """The detective: every test for leaks on one training set, before anything is fitted on it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 import numpy as np
@@ -26,30 +26,28 @@ from mlsys_assets.features.leakage import (
     single,
     source_blindness,
 )
-from mlsys_assets.features.leakage.examination import Accepted, Examination
-from mlsys_assets.features.leakage.joins import joins_of
+from mlsys_assets.features.leakage.day_sample import DaySample
+from mlsys_assets.features.leakage.declared_availability import declared_availability
+from mlsys_assets.features.leakage.examination import Accepted, Examination, Table
+from mlsys_assets.features.leakage.joins import joins_of, request_keys
 from mlsys_assets.features.leakage.learner import Learner
 from mlsys_assets.features.leakage.logged_rows import LoggedRows
 from mlsys_assets.features.leakage.probe import Probe
 from mlsys_assets.features.leakage.suspicion import Suspicion
 from mlsys_assets.mistakes import none_of, not_all, not_one, sound
-from mlsys_assets.types import Finding, Scalar, TimeWindow
-
-SINGLE, PAIRS, SETS = "no_column_tells_the_label", "no_pair_tells_the_label", "no_few_columns_carry_the_model"
-ENCODINGS, WINDOWS = "no_encoding_holds_its_own_label", "no_window_holds_its_own_label"
-PURE, IDENTIFIERS = "no_column_is_pure_at_an_end", "no_identifier_is_a_feature"
+from mlsys_assets.types import Finding, TimeWindow
 
 CHECKS: Final[Mapping[str, str]] = {
-    availability.NAME: "No value stands in a feature that became known only after its prediction time.",
-    source_blindness.NAME: "No row of a source changes when the records that became known later are removed.",
-    label_blindness.NAME: "No label changes when later events are removed.",
-    SINGLE: "No column alone ranks labels better than what is honestly known can.",
-    PAIRS: "No two columns tell together what neither tells apart.",
-    SETS: "No few columns carry a model that is better than honest ones are.",
-    ENCODINGS: "No column's values are means of labels that its own rows' labels are among.",
-    WINDOWS: "No column steps, from row to row of a key, as the row's own label does.",
-    PURE: "No column has an end at which all labels are alike beyond chance.",
-    IDENTIFIERS: "No feature numbers the rows, which would tell the order of a file.",
+    availability.FINDING: "No value stands in a feature that became known only after its prediction time.",
+    source_blindness.FINDING: "No row of a source changes when the records that became known later are removed.",
+    label_blindness.FINDING: "No label changes when later events are removed.",
+    single.FINDING: "No column alone ranks labels better than what is honestly known can.",
+    pairs.FINDING: "No two columns tell together what neither tells apart.",
+    ablation.FINDING: "No few columns carry a model that is better than honest ones are.",
+    encodings.FINDING: "No column's values are means of labels that its own rows' labels are among.",
+    increments.FINDING: "No column steps, from row to row of a key, as the row's own label does.",
+    pure_ends.FINDING: "No column has an end at which all labels are alike beyond chance.",
+    identifiers.FINDING: "No feature numbers the rows, which would tell the order of a file.",
     groups.FINDING: "No group of rows is known by its label.",
     served.FINDING: "Training rows stand as they were served, where they were.",
 }
@@ -147,39 +145,45 @@ class _Examiner:
     def _known_in_time(self) -> Iterator[Examination]:
         around = self.around
         joins = joins_of(around.requests, around.sources, around.features, key=around.key)
-        yield _examined(
-            availability.availability(
-                self.train, around.tables, joins, requests=around.requests.name, key=around.key, seed=self.seed
-            )
+        known = availability.availability(
+            self.train, around.tables, joins, requests=around.requests.name, key=around.key, seed=self.seed
         )
+        yield replace(_examined(known), table=self._known_when())
         yield _examined(source_blindness.source_blindness(around.sources, around.audited, seed=self.seed))
         events = around.tables[around.label.source.name]
         yield label_blindness.label_blindness(around.label, events, seed=self.seed)
 
+    def _known_when(self) -> Table:
+        """Return when what each feature is read from was known."""
+        around = self.around
+        sample = DaySample.of(self.train, around.tables[around.requests.name], key=around.key, seed=self.seed)
+        told = declared_availability(around.features, around.requests, sample, around.tables)
+        header = ("feature", "read from", "known within", "newest known before")
+        rows = [(one.feature, ", ".join(map(".".join, one.read_from)), one.within, one.newest) for one in told]
+        return header, [[_told(cell) for cell in row] for row in rows]
+
     def _lifts(self) -> Iterator[Examination]:
         probe = Probe.of(self.train, self.validation, self.detective.learner, seed=self.seed, threads=self.threads)
-        best = single.single_columns(probe)
-        yield _pictured(SINGLE, best, "the best column alone ranks labels of other days no better than is honest")
-        found = pairs.column_pairs(self.train, probe)
-        yield _pictured(PAIRS, found, "no pair tells much more together than its columns do apart")
-        yield _pictured(SETS, ablation.ablations(probe), "no few columns carry more of the model than is honest")
+        yield _pictured(single.single_columns(probe))
+        yield _pictured(pairs.column_pairs(self.train, probe))
+        yield _pictured(ablation.ablations(probe))
 
     def _own_labels(self) -> Iterator[Examination]:
-        own = encodings.encodings(self.train, self.validation, seed=self.seed)
-        yield _pictured(ENCODINGS, own, "no column's values agree with its own rows' labels more than chance gives")
-        steps = increments.increments(self.train, seed=self.seed)
-        yield _pictured(WINDOWS, steps, "no column's step from the row before tells its own row's label")
-        yield _pictured(PURE, pure_ends.pure_ends(self.train), "no column has an end at which all labels are alike")
-        numbered = identifiers.identifiers(self.train, seed=self.seed)
-        yield _pictured(IDENTIFIERS, numbered, "no feature numbers the rows")
+        yield _pictured(encodings.encodings(self.train, self.validation, seed=self.seed))
+        names = [n for n in request_keys(self.around.features) if n not in self.train.features.schema.names]
+        keys = pa.table({name: self._requested(name, self.train) for name in names}) if names else None
+        yield _pictured(increments.increments(self.train, seed=self.seed, keys=keys))
+        yield _pictured(pure_ends.pure_ends(self.train))
+        yield _pictured(identifiers.identifiers(self.train, seed=self.seed))
 
     def _groups(self) -> Examination:
         names = self.detective.groups
         ids = {name: (self._requested(name, self.train), self._requested(name, self.validation)) for name in names}
-        found = groups.group_leakage(
-            self.train, self.validation, self.detective.learner, groups=ids, seed=self.seed, threads=self.threads
+        return _pictured(
+            groups.group_leakage(
+                self.train, self.validation, self.detective.learner, groups=ids, seed=self.seed, threads=self.threads
+            )
         )
-        return _examined(found, thumbnail=found.thumbnail(), plot=found.plot())
 
     def _requested(self, name: str, rows: Train | Validation) -> pa.ChunkedArray:
         requests = self.around.tables[self.around.requests.name]
@@ -200,7 +204,7 @@ class _Examiner:
         return _examined(served.served_as_trained(trained, log, self.detective.learner, **own))
 
 
-class _Told(Protocol):
+class _Found(Protocol):
     """What a test gives that says what it found."""
 
     @property
@@ -214,17 +218,12 @@ class _Told(Protocol):
         ...
 
 
-class _Shown(Protocol):
-    """What a test gives that shows what it found."""
+class _Shown(_Found, Protocol):
+    """What a test gives that shows it, too."""
 
     @property
-    def suspicions(self) -> tuple[Suspicion, ...]:
-        """What it says against columns."""
-        ...
-
-    @property
-    def evidence(self) -> Mapping[str, Scalar]:
-        """Its numbers."""
+    def table(self) -> Table:
+        """Header and rows."""
         ...
 
     def thumbnail(self) -> str:
@@ -236,10 +235,14 @@ class _Shown(Protocol):
         ...
 
 
-def _examined(found: _Told, *, thumbnail: str = "", plot: str = "") -> Examination:
+def _examined(found: _Found) -> Examination:
     told = found.finding
-    return Examination(told.name, found.suspicions, told.summary, told.evidence, thumbnail, plot)
+    return Examination(told.name, found.suspicions, told.summary, told.evidence)
 
 
-def _pictured(name: str, found: _Shown, clean: str) -> Examination:
-    return Examination(name, found.suspicions, clean, found.evidence, found.thumbnail(), found.plot())
+def _pictured(found: _Shown) -> Examination:
+    return replace(_examined(found), thumbnail=found.thumbnail(), plot=found.plot(), table=found.table)
+
+
+def _told(cell: object) -> str:
+    return "always" if cell is None else str(cell)

@@ -1,10 +1,14 @@
 """An examination: what one test says of a training set, with what shows it, whatever the test."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from mlsys_assets.features.leakage.suspicion import Suspicion, finding_of
 from mlsys_assets.types import Finding, Scalar, Severity
+
+Table: TypeAlias = tuple[Sequence[str], Sequence[Sequence[object]]]
+"""Header and rows."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class Examination:
         The numbers that it rests on.
     thumbnail, plot
         What shows it, as Markdown and as SVG; empty where there is no picture.
+    table
+        Header and rows; empty where there is none.
     """
 
     name: str
@@ -43,6 +49,7 @@ class Examination:
     evidence: Mapping[str, Scalar] = field(default_factory=dict)
     thumbnail: str = ""
     plot: str = ""
+    table: Table = ((), ())
 
     @property
     def finding(self) -> Finding:

@@ -64,6 +64,11 @@ def joins_of(requests: Source, sources: Sequence[Source], features: Iterable[Fea
     return tuple(dict.fromkeys(found))
 
 
+def request_keys(features: Iterable[Feature]) -> tuple[str, ...]:
+    """Return the columns of requests by which declared features group records, each once."""
+    return tuple(dict.fromkeys(request for on, _ in _declared(features) for request, _ in on))
+
+
 def plain(keys: Sequence[Key]) -> On:
     """Return the keys that are columns on both sides, and not computed."""
     pairs = ((key.request, key.in_source) for key in keys)

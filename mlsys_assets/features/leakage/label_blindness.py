@@ -14,7 +14,7 @@ from mlsys_assets.features.leakage.suspicion import Suspicion
 from mlsys_assets.tables import KNOWN_AT
 from mlsys_assets.types import EPOCH, Severity
 
-NAME = "no_label_looks_ahead"
+FINDING = "no_label_looks_ahead"
 """The check's."""
 CUTS = 5
 """At how many moments the events are cut off."""
@@ -50,7 +50,7 @@ def label_blindness(label: NaturalLabel, events: pa.Table, *, seed: int = 0) -> 
     clean = f"no label changed when the events that became known after it were removed ({rows:,} compared)"
     if not rows:
         clean = "insufficient data: there are no two events of which one became known later"
-    return Examination(NAME, tuple(found), clean, {"rows": rows, "sufficient": rows > 0})
+    return Examination(FINDING, tuple(found), clean, {"rows": rows, "sufficient": rows > 0})
 
 
 def _values(label: NaturalLabel, events: pa.Table) -> pa.ChunkedArray:

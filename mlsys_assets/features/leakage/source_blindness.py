@@ -22,7 +22,7 @@ from mlsys_assets.features.leakage.suspicion import Suspicion, finding_of
 from mlsys_assets.tables import EVENT_TIME, KNOWN_AT, SOURCE_FILE, SOURCE_LINE
 from mlsys_assets.types import EPOCH, Finding, Severity, TimeWindow
 
-NAME = "no_source_looks_ahead"
+FINDING = "no_source_looks_ahead"
 """The check's."""
 CUTS = 10
 """At how many moments the records are cut off to see whether the rows before stay as they are."""
@@ -77,7 +77,7 @@ class SourceAudit:
             else f"insufficient data: {len(self.sources)} sources have no row that could be compared"
         )
         evidence = {"sources": len(self.sources), "rows": self.rows, "cuts": self.cuts, "sufficient": self.rows > 0}
-        return finding_of(NAME, self.suspicions, clean=clean, evidence=evidence)
+        return finding_of(FINDING, self.suspicions, clean=clean, evidence=evidence)
 
 
 def source_blindness(sources: Sequence[Source], window: TimeWindow, *, seed: int = 0) -> SourceAudit:

@@ -20,7 +20,7 @@ NEARLY_UNIQUE: Final = 0.5
 LEAST_ROWS: Final = 100
 """In fewer rows, values may be different by chance."""
 NAMED: Final = 10
-NAME: Final = "columns_can_be_learned_from"
+FINDING: Final = "columns_can_be_learned_from"
 
 
 class Fault(StrEnum):
@@ -77,12 +77,12 @@ class BadColumns:
             "looked_at": self.looked_at,
         }
         if not self.columns:
-            return Finding(NAME, True, f"each of {self.looked_at} columns varies, and may be met again",
+            return Finding(FINDING, True, f"each of {self.looked_at} columns varies, and may be met again",
                            Severity.WARN, evidence)  # fmt: skip
         ranked = sorted(self.columns, key=lambda one: one.severity is not Severity.ERROR)
         more = f"; and {len(ranked) - NAMED} more" if len(ranked) > NAMED else ""
         told = "; ".join(map(str, ranked[:NAMED])) + more + ". Mend where they are made, or leave them out"
-        return Finding(NAME, False, told, ranked[0].severity, evidence)
+        return Finding(FINDING, False, told, ranked[0].severity, evidence)
 
     def table(self) -> list[dict[str, str | float]]:
         """Return a row for each column with a fault."""

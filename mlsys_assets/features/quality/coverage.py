@@ -38,7 +38,7 @@ ENDS: Final = (0.2, 0.5, 0.8, 0.95)
 DRAWN: Final = 20
 """Columns that are drawn: those whose coverage differs most."""
 NAMED: Final = 5
-NAME: Final = "coverage_is_even"
+FINDING: Final = "coverage_is_even"
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Coverage:
             told = (
                 f"no column of {len(self.columns)} is there for {APART:.0%} fewer of a group, or {FALL:.0%} fewer later"
             )
-            return Finding(NAME, True, told, Severity.WARN, evidence)
+            return Finding(FINDING, True, told, Severity.WARN, evidence)
         widest = {(one.column, one.by): one for one in reversed(self.uneven)}
         ranked = sorted(widest.values(), key=lambda one: one.share - one.other)
         told = "; ".join(map(str, ranked[:NAMED])) + (
@@ -116,7 +116,7 @@ class Coverage:
         )
         advice = ". Know why, and whether it will stay so: what is missing for a group is a mark of it"
         named = ", ".join(dict.fromkeys(one.column for one in ranked))
-        return Finding(NAME, False, told + advice, Severity.WARN, {**evidence, "uneven_columns": named})
+        return Finding(FINDING, False, told + advice, Severity.WARN, {**evidence, "uneven_columns": named})
 
     def table(self) -> list[dict[str, str | float]]:
         """Return a row for each column and group."""

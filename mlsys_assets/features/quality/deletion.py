@@ -26,7 +26,7 @@ SURE: Final = 4.0
 MOST_LOST: Final = 0.05
 """The share of rows that deletion may cost without a word."""
 NAMED: Final = 5
-NAME: Final = "deletion_loses_no_group"
+FINDING: Final = "deletion_loses_no_group"
 
 
 @dataclass(frozen=True)
@@ -97,13 +97,13 @@ class Deletion:
         }  # fmt: skip
         told = f"to drop rows without {', '.join(self.columns)} loses {self.lost:,} of {self.rows:,} rows"
         if not self.lost:
-            return Finding(NAME, True, told, Severity.WARN, evidence)
+            return Finding(FINDING, True, told, Severity.WARN, evidence)
         more = f", and {len(self.groups) - NAMED} more groups" if len(self.groups) > NAMED else ""
         whom = f": {'; '.join(map(str, self.groups[:NAMED]))}{more}" if self.groups else ", of all groups alike"
         labels = f"; mean label {self.label[0]:.3f} of those kept, {self.label[1]:.3f} of those lost"
         fine = self.share <= MOST_LOST and not self.groups
         advice = "" if fine else ". Keep the rows: fill the value where a model needs one, with an indicator beside it"
-        return Finding(NAME, fine, told + f" ({self.share:.1%})" + whom + labels + advice, Severity.WARN, evidence)
+        return Finding(FINDING, fine, told + f" ({self.share:.1%})" + whom + labels + advice, Severity.WARN, evidence)
 
     def __str__(self) -> str:
         return self.finding.summary

@@ -36,7 +36,7 @@ TOLD: Final = 3
 """How many observed columns are named."""
 NAMED: Final = 5
 """How many columns a summary names."""
-NAME: Final = "missing_values_are_explained"
+FINDING: Final = "missing_values_are_explained"
 
 
 class Mechanism(StrEnum):
@@ -143,10 +143,10 @@ class Missingness:
             more = f". And {len(suspects) - NAMED} more" if len(suspects) > NAMED else ""
             told = ". ".join(map(str, suspects[:NAMED])) + more
             advice = ". Ask what makes a value missing, keep its indicator, and drop no rows for it"
-            return Finding(NAME, False, told + advice, Severity.WARN, evidence)
+            return Finding(FINDING, False, told + advice, Severity.WARN, evidence)
         told = f"of {len(self.columns)} ways to be missing, {len(refuted)} are not completely at random"
         most = "".join(f". {one}" for one in refuted[:1])
-        return Finding(NAME, True, f"{told}; nothing says that a value is missing for what it is{most}",
+        return Finding(FINDING, True, f"{told}; nothing says that a value is missing for what it is{most}",
                        Severity.WARN, evidence)  # fmt: skip
 
     def table(self) -> list[dict[str, str | float]]:

@@ -14,7 +14,7 @@ from mlsys_assets.types import Finding, Scalar, Severity
 MOST_MISSING: Final = 0.5
 """From this share of missing values on, a column is one to drop, or to keep as an indicator."""
 NAMED: Final = 5
-NAME: Final = "columns_are_mostly_there"
+FINDING: Final = "columns_are_mostly_there"
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class MostlyMissing:
         }
         if not self.columns:
             told = f"each of {self.looked_at} columns is missing in less than {MOST_MISSING:.0%} of the rows"
-            return Finding(NAME, True, told, Severity.WARN, evidence)
+            return Finding(FINDING, True, told, Severity.WARN, evidence)
         named = ", ".join(f"{name} in {share:.0%}" for name, share in self.columns[:NAMED])
         more = f" and {len(self.columns) - NAMED} more" if len(self.columns) > NAMED else ""
         advice = "drop it, or keep its indicator: that it was measured at all may be what tells"
-        return Finding(NAME, False, f"missing in most rows: {named}{more}; {advice}", Severity.WARN, evidence)
+        return Finding(FINDING, False, f"missing in most rows: {named}{more}; {advice}", Severity.WARN, evidence)
 
     def table(self) -> list[dict[str, str | float]]:
         """Return a row for each column."""

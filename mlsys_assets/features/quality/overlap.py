@@ -29,7 +29,7 @@ LEAST_REPEATS: Final = 5
 LEAST_ROWS: Final = 30
 """Of fewer later rows with a value nothing is said."""
 NAMED: Final = 5
-NAME: Final = "columns_carry_over"
+FINDING: Final = "columns_carry_over"
 
 Singles = NDArray[np.float32]
 
@@ -106,14 +106,14 @@ class Overlap:
             "shifted": shifted, "columns": ", ".join(one.column for one in self.lost),
         }  # fmt: skip
         if self.rows < LEAST_ROWS:
-            return Finding(NAME, True, f"insufficient data ({self.rows} {self.later} rows)", Severity.WARN, evidence)
+            return Finding(FINDING, True, f"insufficient data ({self.rows} {self.later} rows)", Severity.WARN, evidence)
         if not self.lost:
             told = f"no column of {len(self.columns)} is new in more than {MOST_NEW:.0%} of the {self.later} rows"
-            return Finding(NAME, True, told, Severity.WARN, evidence)
+            return Finding(FINDING, True, told, Severity.WARN, evidence)
         more = f"; and {len(self.lost) - NAMED} more" if len(self.lost) > NAMED else ""
         told = "; ".join(map(str, self.lost[:NAMED])) + more
         advice = f" ({self.later}). Leave it out, or give what repeats: the hour, the weekday, the time since"
-        return Finding(NAME, False, told + advice, Severity.WARN, evidence)
+        return Finding(FINDING, False, told + advice, Severity.WARN, evidence)
 
     def table(self) -> list[dict[str, str | float]]:
         """Return a row for each column."""

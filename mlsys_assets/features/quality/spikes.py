@@ -42,7 +42,7 @@ NEGATIVE_MARKS: Final = np.array([1.0, 9.0])
 CLOSE: Final = 1e-6
 """A feature has seven digits."""
 NAMED: Final = 5
-NAME: Final = "no_number_stands_for_missing"
+FINDING: Final = "no_number_stands_for_missing"
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Spikes:
         """Whether no number looks as if it stood for a missing value."""
         evidence: Mapping[str, Scalar] = {"columns_looked_at": self.columns, "rows": self.rows}
         if not self.found:
-            return Finding(NAME, True, f"no value of {self.columns} number columns lies apart from the others",
+            return Finding(FINDING, True, f"no value of {self.columns} number columns lies apart from the others",
                            Severity.WARN, evidence)  # fmt: skip
         first, more = self.found[0], len(self.found) - NAMED
         told = "; ".join(map(str, self.found[:NAMED])) + (f"; and {more} more" if more > 0 else "")
@@ -98,7 +98,7 @@ class Spikes:
             "value": first.value,
             "share": first.share,
         }
-        return Finding(NAME, False, told + advice, Severity.WARN, {**evidence, **named})
+        return Finding(FINDING, False, told + advice, Severity.WARN, {**evidence, **named})
 
     def table(self) -> list[dict[str, str | float]]:
         """Return a row for each spike."""
