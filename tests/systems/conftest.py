@@ -1,6 +1,5 @@
 """The flights of 2013 as tables, read once."""
 
-import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -34,7 +33,6 @@ collect_ignore = [
     "choose_policy.py",
 ]
 """A workspace, which finds its neighbour only where this folder is on the path: there is no doctest in it."""
-sys.path.insert(0, str(Path(__file__).parent))  # the planted leaks, which the tests of several stages share
 
 
 AUTUMN = datetime(2013, 10, 1, tzinfo=NEW_YORK)

@@ -128,15 +128,17 @@ def with_crew(rows: LabelledRows, tables: Tables, *, seed: int = 0) -> LabelledR
 
 
 def resampled(rows: R, seed: int) -> R:
-    """Return as many whole days, drawn with replacement; a draw's number is added to its rows' identifiers."""
+    """Return as many whole days, drawn with replacement; a day drawn again has its number in its rows' identifiers."""
     block = day_blocks(rows.at)
     size = np.bincount(block)
     first = np.concatenate([[0], np.cumsum(size)])
     order = np.argsort(block, kind="stable")
     drawn = np.sort(np.random.default_rng(seed).integers(len(size), size=len(size)))
     index = np.concatenate([order[first[day] : first[day + 1]] for day in drawn])
-    draw = pa.array(np.repeat(np.arange(len(drawn)), size[drawn])).cast(pa.string())
-    ids = pc.binary_join_element_wise(rows.ids.take(pa.array(index)).cast(pa.string()), draw, "#")
+    again = np.arange(len(drawn)) - np.searchsorted(drawn, drawn)
+    draw = pa.array(["" if k == 0 else f"#{k + 1}" for k in again.tolist()])
+    draw = draw.take(pa.array(np.repeat(np.arange(len(drawn)), size[drawn])))
+    ids = pc.binary_join_element_wise(rows.ids.take(pa.array(index)).cast(pa.string()), draw, "")
     if isinstance(rows, View):
         return replace(rows.take(index), ids=ids)
     sorted_index = index[np.argsort(rows.at[index], kind="stable")]

@@ -8,19 +8,6 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 import pytest
-from planted_leaks import (
-    WINDOW,
-    group_codes,
-    keys,
-    resampled,
-    with_air_time,
-    with_arr_time,
-    with_column,
-    with_dep_delay,
-    with_ordered_id,
-    with_own_window,
-    with_target_encoding,
-)
 
 from mlsys_assets import LightGBM, MLSystem
 from mlsys_assets.data_sampling.rows import LabelledRows
@@ -35,6 +22,20 @@ from mlsys_assets.features.leakage.pure_ends import pure_ends
 from mlsys_assets.features.leakage.single import single_columns
 from mlsys_assets.features.leakage.suspicion import Suspicion
 from mlsys_assets.types import Severity
+
+from .planted_leaks import (
+    WINDOW,
+    group_codes,
+    keys,
+    resampled,
+    with_air_time,
+    with_arr_time,
+    with_column,
+    with_dep_delay,
+    with_ordered_id,
+    with_own_window,
+    with_target_encoding,
+)
 
 PROBE = LightGBM(rounds=30, leaves=15, column_share=0.5, more={"max_bin": 31})
 SECONDS = 15.0
