@@ -2,9 +2,9 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from mlsys_assets.data_sampling.splits import Split
     from mlsys_assets.features.feature import Feature
+    from mlsys_assets.training_report import TrainingReport
 
 
 @dataclass(frozen=True, init=False)
@@ -80,14 +81,42 @@ class Workspace:
         from mlsys_assets.known import known_rows
 
         system, lake = self.system(name), self.stores.lake
-        versions = {table: lake.version(system.home(table), table) for table in (FEATURES, LABELS)}
+        versions = self._versions(system, FEATURES, LABELS)
         return system.time_split.split(known_rows(lake, system, as_of, versions), as_of=as_of)
+
+    def training_report(self, name: str, as_of: datetime, *, more: "pa.Table | None" = None) -> "TrainingReport":
+        """Return what would be said of a training set as of a tick's start: leaks, copies, what its columns are like.
+
+        Parameters
+        ----------
+        more
+            Columns that are only thought of, by the requests' key, to be looked at beside the features.
+        """
+        import pyarrow.compute as pc
+
+        from mlsys_assets.known import known_rows, known_surroundings
+        from mlsys_assets.training_report import training_report
+
+        system, lake = self.system(name), self.stores.lake
+        rows = known_rows(lake, system, as_of, self._versions(system, FEATURES, LABELS))
+        if more is not None:
+            found = pc.index_in(rows.ids, value_set=more[system.requests.key].combine_chunks())
+            features = rows.features
+            for column in more.drop_columns([system.requests.key]).column_names:
+                features = features.append_column(column, more[column].take(found))
+            rows = replace(rows, features=features)
+        versions = self._versions(system, *(source.name for source in system.sources))
+        around = partial(known_surroundings, lake, system, as_of, versions)
+        return training_report(system, rows, system.time_split.split(rows, as_of=as_of), around=around)
 
     def try_features(self, name: str, features: "Sequence[Feature]", window: TimeWindow) -> "pa.Table":
         """Return features, declared or only thought of, of the requests in a window: each as it was known then."""
         from mlsys_assets.known import known_features
 
         return known_features(self.stores.lake, self.system(name), features, window, engine=self.stores.engine)
+
+    def _versions(self, system: MLSystem, *tables: str) -> dict[str, int]:
+        return {table: self.stores.lake.version(system.home(table), table) for table in tables}
 
     def system(self, name: str | None = None) -> MLSystem:
         """Return the system of that name, or the first; raises LookupError, naming those that there are."""

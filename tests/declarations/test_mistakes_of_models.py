@@ -10,12 +10,14 @@ import pandas as pd  # noqa: F401 - a declared function is tried where this is l
 import pytest
 
 from mlsys_assets import (
+    Accepted,
     Accuracy,
     Calendar,
     Daily,
     Ece,
     Gates,
     GroupRate,
+    LeakageDetective,
     LightGBM,
     LogisticRegression,
     MLSystem,
@@ -45,6 +47,10 @@ def candidate(one) -> MLSystem:
 
 def split(*windows: TimeWindow, **changes) -> MLSystem:
     return rain(split=replace(SYSTEM.split, **({"static_test": windows} if windows else {}), **changes))
+
+
+def accepting(*accepted: Accepted) -> LeakageDetective:
+    return replace(SYSTEM.detective, accepts=accepted)
 
 
 @dataclass(frozen=True)
@@ -123,6 +129,22 @@ MISTAKES = {
     "a negative strength": (lambda: candidate(GroupRate(by=("origin",), strength=-1, name="other")), "strength is -1"),
     "groups by no feature": (lambda: candidate(GroupRate(by=("carrier",), name="other")), "needs 'carrier', which is"),
     "a model no bundle can hold": (lambda: candidate(Stranger()), "is 'lightgdm'; allowed: zero_rule, group_rate,"),
+    # the detective
+    "a detective by name": (lambda: rain(detective="columbo"), "detective is 'columbo'; it must be LeakageDetective"),
+    "a detective that cannot learn": (
+        lambda: rain(detective=LeakageDetective("lightgbm")), "detective: learner is 'lightgbm'; it must be Learner",
+    ),
+    "accepting no feature": (
+        lambda: rain(detective=accepting(Accepted("humdity", because="it is so"))), "Did you mean 'humid'?",
+    ),
+    "accepting without a reason": (
+        lambda: rain(detective=accepting(Accepted("humid", because=" "))), "'humid' is accepted without a reason",
+    ),
+    "accepting a name": (lambda: rain(detective=accepting("humid")), "detective: accepts[0] is 'humid'; it must be"),
+    "groups of no request": (
+        lambda: rain(detective=replace(SYSTEM.detective, groups=("station",))),
+        "detective: a column that names groups is 'station'; allowed:",
+    ),
     # what is part of the record
     "a negative seed": (lambda: rain(seed=-1), "seed is -1; it must be a whole number, at least 0"),
     "no threads": (lambda: rain(threads=0), "threads is 0; it must be a whole number, at least 1"),

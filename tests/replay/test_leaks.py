@@ -4,9 +4,11 @@ import copy
 from dataclasses import replace
 
 import dagster as dg
+import numpy as np
+import pyarrow as pa
 import pytest
 
-from mlsys_assets import Accepted, Column, MLSystem, Request, build_definitions
+from mlsys_assets import Accepted, Column, MLSystem, Request, Workspace, build_definitions, utc
 from mlsys_assets.instance import open_instance
 from mlsys_assets.report import report
 from mlsys_assets.training_report import CHECKS
@@ -89,5 +91,19 @@ def test_the_report_is_on_record_and_seen(six_weeks) -> None:
     with open_instance(six_weeks.folder) as instance:
         events = instance.fetch_materializations(dg.AssetKey(["rain", "training_set"]), limit=1).records
     shown = events[0].asset_materialization.metadata
-    assert "<svg" in shown["no column tells the label"].value.replace("%3C", "<")
+    assert "<svg" in shown["no column tells the label alone"].value.replace("%3C", "<")
     assert "missing values" in shown
+
+
+def test_a_column_is_tried_before_it_is_declared(six_weeks) -> None:
+    """The hour after, looked up by hand, beside the features that there are."""
+    workspace = Workspace(six_weeks.system, environment={"MLSYS_HOME": str(six_weeks.folder)})
+    weather = workspace.stores.lake.read("rain", "weather").sort_by(
+        [("origin", "ascending"), ("known_at", "ascending")]
+    )
+    later = np.append(weather["precip"].to_numpy()[1:], np.nan)
+    more = pa.table({"observation": weather["observation"], "later": pa.array(later, pa.float32())})
+    as_of = utc("2013-04-09")
+    clean, leaking = (workspace.training_report("rain", as_of, more=tried) for tried in (None, more))
+    assert (clean.verdict, leaking.verdict) == ("adequate", "leaks")
+    assert "later" in leaking.reason
