@@ -2,7 +2,9 @@
 
 Groups are dealt out to two halves, and a probe is fitted on each, on as many rows. Later rows are scored twice: by the
 probe that saw their group in training, and by the one that never did. That one of the two probes is the better falls
-out, since each is asked of both halves: what is left is what knowing the group is worth.
+out, since each is asked of both halves: what is left is what knowing the group is worth to a probe. A probe makes
+nothing of groups of a few rows, whatever they share. So the one that never saw a group scores its training rows too,
+and what it missed in them is added to its scores of the later ones: what the group is worth to whoever knows its past.
 """
 
 from collections.abc import Mapping
@@ -12,13 +14,14 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from mlsys_assets import thumbnails
 from mlsys_assets.charts import forest
 from mlsys_assets.data_sampling.views import Train, Validation, require_train, require_validation
+from mlsys_assets.features.leakage.group_offsets import group_offsets, log_odds
+from mlsys_assets.features.leakage.group_rows import Codes, drawn_rows, halves, past_rows
 from mlsys_assets.features.leakage.known_group import KnownGroup, WithinHalves
-from mlsys_assets.features.leakage.learner import Learner
+from mlsys_assets.features.leakage.learner import Learner, Scorer
 from mlsys_assets.features.leakage.suspicion import Suspicion, finding_of
 from mlsys_assets.features.named_columns import is_category
 from mlsys_assets.measures.intervals import Estimate, bootstrap, day_blocks, difference, estimate
@@ -26,20 +29,12 @@ from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.types import Finding
 
 FINDING: Final = "no_group_is_known_by_its_label"
-TRAINED_ON: Final = 6_000
-"""Rows that each probe is fitted on, at most."""
 LEAST_TRAINED_ON: Final = 200
 """With fewer, a probe knows nothing that a group could be told from."""
-MEMBERS: Final = 8
-"""Where groups are many, so many rows of each are drawn: a few groups that are known, not a row of every one."""
 SCORED: Final = 4_000
 """Later rows that are scored, at most."""
 WATCHED: Final = 300
 """Later rows that a probe may stop by."""
-SMOOTHED: Final = 10.0
-"""A group's rate counts so many rows of the common rate along."""
-DEALT: Final = np.array([0, 1, 1, 0])
-"""Groups in order of their size go to the halves in this turn, so that both get as many rows."""
 
 GroupIds = tuple[pa.Array | pa.ChunkedArray, pa.Array | pa.ChunkedArray]
 """The groups of training's rows, and of validation's."""
@@ -47,7 +42,7 @@ GroupIds = tuple[pa.Array | pa.ChunkedArray, pa.Array | pa.ChunkedArray]
 
 @dataclass(frozen=True)
 class GroupLeakage:
-    """What knowing each group is worth, the largest gap first."""
+    """What knowing each group is worth, the most first."""
 
     found: tuple[KnownGroup, ...]
 
@@ -61,8 +56,9 @@ class GroupLeakage:
         """Whether no group is known by its label."""
         told = [group for group in self.found if group.sufficient]
         evidence = {f"gap of {group.name}": group.gap.value for group in told}
-        gaps = ", ".join(f"{group.name} {group.gap}" for group in told)
-        clean = f"what a probe loses of its AUC where a row's group was left out of its training: {gaps}"
+        evidence |= {f"gain of {group.name}": group.gain.value for group in told}
+        gaps = ", ".join(f"{group.name} {group.gap}, {group.gain}" for group in told)
+        clean = f"what a probe that saw none of a row's group would gain of AUC by training on it, by its past: {gaps}"
         if not told:
             clean = f"insufficient data: of {len(self.found)} groupings none can be told" if self.found else "no groups"
         return finding_of(FINDING, self.suspicions, clean=clean, evidence=evidence)
@@ -70,21 +66,21 @@ class GroupLeakage:
     @property
     def table(self) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
         """Header and rows."""
-        header = ("group", "groups", "known later", "AUC where seen", "where left out", "gap", "by its rate alone")
+        header = ("group", "groups", "known later", "AUC where seen", "where left out", "gap", "past known", "gain")
         rows: list[tuple[object, ...]] = [
-            (g.name, g.groups, f"{g.straddling:.0%}", str(g.seen), str(g.unseen), str(g.gap), str(g.alone))
+            (g.name, g.groups, f"{g.straddling:.0%}", *map(str, (g.seen, g.unseen, g.gap, g.known, g.gain)))
             for g in self.found
         ]
         return header, rows
 
     def thumbnail(self) -> str:
         """Return the gaps as Markdown that is seen at once."""
-        spans = {g.name: (g.gap.value, g.gap.low, g.gap.high) for g in self.found if g.sufficient}
-        return thumbnails.spans(spans, title="AUC lost where a row's group was left out")
+        spans = {g.name: (g.worth.value, g.worth.low, g.worth.high) for g in self.found if g.sufficient}
+        return thumbnails.spans(spans, title="AUC gained where a row's group is known")
 
     def plot(self) -> str:
         """Draw the AUC of later rows by what is known of their group."""
-        kinds = {"group seen": "seen", "left out": "unseen", "its rate alone": "alone"}
+        kinds = {"group seen": "seen", "left out": "unseen", "its past known": "known"}
         rows: dict[str, dict[str, tuple[float, float, float]]] = {}
         for group in self.found:
             told: dict[str, Estimate] = {said: getattr(group, name) for said, name in kinds.items()}
@@ -125,7 +121,7 @@ def group_leakage(
         _known(name, _coded(ids), (train, validation), learner, seed=seed, threads=threads)
         for name, ids in _groupings(train, validation, groups or {}).items()
     ]
-    return GroupLeakage(tuple(sorted(found, key=lambda g: (not g.sufficient, -g.gap.value, g.name))))
+    return GroupLeakage(tuple(sorted(found, key=lambda g: (not g.sufficient, -g.worth.value, g.name))))
 
 
 def _groupings(train: Train, validation: Validation, more: Mapping[str, GroupIds]) -> dict[str, GroupIds]:
@@ -140,7 +136,7 @@ def _groupings(train: Train, validation: Validation, more: Mapping[str, GroupIds
     return found
 
 
-def _coded(ids: GroupIds) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _coded(ids: GroupIds) -> tuple[Codes, Codes]:
     """Return the number of each row's group, -1 for none, in both parts."""
     first, second = (pa.chunked_array([i]) if isinstance(i, pa.Array) else i for i in ids)
     plain = first.type.value_type if pa.types.is_dictionary(first.type) else first.type
@@ -152,7 +148,7 @@ def _coded(ids: GroupIds) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 
 def _known(
     name: str,
-    codes: tuple[NDArray[np.intp], NDArray[np.intp]],
+    codes: tuple[Codes, Codes],
     parts: tuple[Train, Validation],
     learner: Learner,
     *,
@@ -162,8 +158,8 @@ def _known(
     (code, later_code), (train, validation) = codes, parts
     number = max(int(c.max(initial=-1)) for c in codes) + 1
     size, later_size = (np.bincount(c[c >= 0], minlength=max(number, 1)) for c in codes)
-    half, random = _halves(size), np.random.default_rng(seed)
-    drawn = [_drawn(code, (half == k) & (size > 0), later_size > 0, random) for k in (0, 1)]
+    half, random = halves(size), np.random.default_rng(seed)
+    drawn = [drawn_rows(code, (half == k) & (size > 0), later_size > 0, random) for k in (0, 1)]
     rows = min(map(len, drawn))
     fitted_on = [np.sort(one[:rows]) for one in drawn]
     known = np.zeros(len(size), dtype=bool)
@@ -175,55 +171,36 @@ def _known(
     if rows < LEAST_TRAINED_ON or not len(scored) or any(np.ptp(train.label[one]) == 0 for one in fitted_on):
         return KnownGroup(*what, *[Estimate.untold(later.label, len(np.unique(day_blocks(later.at))))] * 5)
     watched = validation.take(np.linspace(0, len(validation) - 1, min(WATCHED, len(validation))).astype(np.intp))
-    scores = np.array([
-        learner.fit(train.take(one), watched, seed=seed, threads=threads).predict(later.features, threads=threads)
-        for one in fitted_on
-    ])  # fmt: skip
-    each, own = np.arange(len(later)), later_code[scored]
-    rate, mine = _rates(code, train.label, len(size))[own], half[own]
-    return _measured(what, later, mine, (scores[mine, each], scores[1 - mine, each], rate), seed=seed)
+    fits = [learner.fit(train.take(one), watched, seed=seed, threads=threads) for one in fitted_on]
+    scores = np.array([fit.predict(later.features, threads=threads) for fit in fits])
+    own, each = later_code[scored], np.arange(len(later))
+    past = past_rows((code, own), (train.at, later.at), random)
+    offsets = _offsets(train.take(past), code[past], half, fits, threads=threads)
+    seen, unseen = scores[half[own], each], scores[1 - half[own], each]
+    return _measured(what, later, half[own], (seen, unseen, log_odds(unseen) + offsets[own]), seed=seed)
 
 
-def _drawn(
-    code: NDArray[np.intp], groups: NDArray[np.bool_], later: NDArray[np.bool_], random: np.random.Generator
-) -> NDArray[np.intp]:
-    """Return rows of some groups: any, or where groups are many a few of each, first those with ``later`` rows."""
-    rows = random.permutation(np.flatnonzero((code >= 0) & groups[code]))
-    if groups.sum() * MEMBERS < TRAINED_ON:
-        return rows[:TRAINED_ON]
-    turn = np.argsort(np.argsort(random.random(len(groups)) - later))
-    rows = rows[np.argsort(turn[code[rows]], kind="stable")]
-    own = code[rows]
-    starts = np.flatnonzero(np.diff(own, prepend=-1))
-    place = np.arange(len(rows)) - np.repeat(starts, np.diff([*starts, len(rows)]))
-    return rows[place < MEMBERS][:TRAINED_ON]
-
-
-def _halves(size: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Return (g,) 0 or 1 for each group: halves with about as many rows."""
-    half = np.empty(len(size), dtype=np.intp)
-    half[np.argsort(-size, kind="stable")] = np.resize(DEALT, len(size))
-    return half
-
-
-def _rates(code: NDArray[np.intp], label: Floats, number: int) -> Floats:
-    """Return (g,) the share of positives of each group in training, drawn to the common rate."""
-    known = code >= 0
-    size = np.bincount(code[known], minlength=number)
-    positive = np.bincount(code[known], weights=label[known] > 0, minlength=number)
-    return np.asarray((positive + SMOOTHED * (label > 0).mean()) / (size + SMOOTHED))
+def _offsets(past: Train, code: Codes, half: Codes, fits: list[Scorer], *, threads: int) -> Floats:
+    """Return (g,) each group's offset by its past, which the other half's probe scores."""
+    found, day = np.zeros(len(half)), day_blocks(past.at)
+    for k in (0, 1):
+        mine = half[code] == k
+        rows = past.take(mine)
+        score = fits[1 - k].predict(rows.features, threads=threads) if len(rows) else np.empty(0)
+        found += group_offsets(code[mine], day[mine], rows.label, score, number=len(half))
+    return found
 
 
 def _measured(
     what: tuple[str, int, float],
     later: Validation,
-    half: NDArray[np.intp],
+    half: Codes,
     scores: tuple[Floats, Floats, Floats],
     *,
     seed: int,
 ) -> KnownGroup:
-    """Return the measures of scores that knew the group, did not, and know nothing else."""
-    seen, unseen, alone = scores
+    """Return the measures of scores by a probe that knew the group, by one that did not, and with its past beside."""
+    seen, unseen, known = scores
     metric, label, weights = WithinHalves(half), later.label, bootstrap(day_blocks(later.at), seed=seed)
     name, groups, straddling = what
     return KnownGroup(
@@ -233,6 +210,6 @@ def _measured(
         seen=estimate(metric, label, seen, weights=weights),
         unseen=estimate(metric, label, unseen, weights=weights),
         gap=difference(metric, label, (seen, unseen), weights=weights),
-        alone=estimate(metric, label, alone, weights=weights),
-        lead=difference(metric, label, (alone, unseen), weights=weights),
+        known=estimate(metric, label, known, weights=weights),
+        gain=difference(metric, label, (known, unseen), weights=weights),
     )

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from sklearn.metrics import roc_auc_score
 
 from mlsys_assets.data_sampling.views import Train, Validation
-from mlsys_assets.features.leakage.groups import DEALT, MEMBERS, SMOOTHED, group_leakage
-from mlsys_assets.features.leakage.known_group import WithinHalves
-from mlsys_assets.measures.intervals import bootstrap, day_blocks
+from mlsys_assets.features.leakage.group_rows import MEMBERS
+from mlsys_assets.features.leakage.groups import group_leakage
+from mlsys_assets.features.leakage.known_group import MOST_GAP, NOTED_GAP, KnownGroup, WithinHalves
+from mlsys_assets.measures.intervals import Estimate, bootstrap, day_blocks
 from mlsys_assets.measures.metrics import Weights
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.linear import LogisticRegression
@@ -29,6 +29,13 @@ def views(features, label, at, *, later):
         ids = pa.array(np.flatnonzero(rows)).cast(pa.string())
         parts.append(kind(ids, at[rows], features.filter(pa.array(rows)), label[rows], WINDOW))
     return parts[0], parts[1]
+
+
+def with_column(train, validation, name, column):
+    return [
+        type(v)(v.ids, v.at, v.features.append_column(name, own), v.label, v.window)
+        for v, own in zip((train, validation), column, strict=True)
+    ]
 
 
 def days_of(n, random, days=60):
@@ -63,7 +70,7 @@ def test_hospitals_told_by_their_scanners_are_found(seed):
     assert {s.columns for s in found.suspicions} == {("hospital",)}
     assert not found.finding.passed
     assert found.finding.severity is Severity.ERROR
-    assert "ranks later rows with an AUC of" in found.finding.summary
+    assert "a probe ranks later rows with an AUC of" in found.finding.summary
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -73,17 +80,15 @@ def test_hospitals_without_a_level_of_their_own_are_not(seed):
     assert found.suspicions == ()
     assert found.finding.passed
     assert abs(found.found[0].gap.value) < 0.04
+    assert abs(found.found[0].gain.value) < 0.01
     assert found.finding.evidence["gap of hospital"] == found.found[0].gap.value
+    assert found.finding.evidence["gain of hospital"] == found.found[0].gain.value
 
 
 def test_a_group_column_is_found_without_being_handed_in():
     train, validation, groups = hospitals(2.5)
     column = [pa.chunked_array([ids.cast(pa.string())]) for ids in groups["hospital"]]
-    parts = [
-        type(v)(v.ids, v.at, v.features.append_column("clinic", own), v.label, v.window)
-        for v, own in zip((train, validation), column, strict=True)
-    ]
-    found = group_leakage(*parts, PROBE, seed=0)
+    found = group_leakage(*with_column(train, validation, "clinic", column), PROBE, seed=0)
     assert {s.columns for s in found.suspicions} == {("clinic",)}
 
 
@@ -102,8 +107,8 @@ def test_a_few_rows_of_many_patients_are_known_by_their_signature():
     probe = LightGBM(rounds=60, leaves=127, learning_rate=0.3, least_rows=2)
     found = group_leakage(train, validation, probe, groups=groups, seed=0)
     assert found.found[0].gap.value > 0.15
-    assert found.found[0].alone.value > 0.95  # and each row's brothers have its label
-    assert [s.columns for s in found.suspicions] == [("patient",), ("patient",)]
+    assert found.found[0].known.value > 0.95  # and each row's brothers have its label
+    assert [s.columns for s in found.suspicions] == [("patient",)]
     shuffled = {"patient": tuple(pa.array(random.permutation(np.asarray(g))) for g in groups["patient"])}
     assert group_leakage(train, validation, probe, groups=shuffled, seed=0).suspicions == ()
 
@@ -171,19 +176,72 @@ def test_that_one_probe_is_the_better_falls_out():
     assert (found.gap.value, found.seen.value) == (0.0, 0.75)  # 0.5 and 1, if one half alone were asked
 
 
-def test_the_rate_alone_is_scikit_learns():
-    train, validation, groups = hospitals(1.0)
-    found = group_leakage(train, validation, PROBE, groups=groups, seed=0).found[0]
-    first, second = (np.asarray(g) for g in groups["hospital"])
-    size = np.bincount(first, minlength=24)
-    rate = (np.bincount(first, weights=train.label) + SMOOTHED * train.label.mean()) / (size + SMOOTHED)
-    half = np.empty(24, dtype=int)
-    encoded = {v: n for n, v in enumerate(dict.fromkeys(first.tolist()))}  # ties of size go by first appearance
-    order = sorted(range(24), key=lambda g: (-size[g], encoded[g]))
-    half[order] = np.resize(DEALT, 24)
-    score, side = rate[second], half[second]
-    areas = [roc_auc_score(validation.label[side == k], score[side == k]) for k in (0, 1)]
-    assert found.alone.value == pytest.approx(np.mean(areas), abs=1e-9)
+def crews(shift, *, seed, n=24_000, number=4_500):
+    """Rows of crews of three or four in training: good columns, and a number of the crew that no column tells."""
+    random = np.random.default_rng(seed)
+    at, later = days_of(n, random)
+    crew, x = random.integers(0, number, n), random.normal(size=(n, 3))
+    level = shift * random.normal(size=number)
+    label = (random.random(n) < 1 / (1 + np.exp(1.2 - x.sum(axis=1) - level[crew]))).astype(float)
+    table = pa.table({f"x{j}": x[:, j].astype(np.float32) for j in range(3)})
+    ids = pa.array(crew).cast(pa.string())
+    return (
+        *views(table, label, at, later=later),
+        {"crew": (ids.filter(pa.array(~later)), ids.filter(pa.array(later)))},
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_many_crews_of_few_rows_are_known_by_their_past_though_no_probe_can_learn_them(seed):
+    train, validation, groups = crews(2.0, seed=seed)
+    for parts in ((train, validation), with_column(train, validation, "crew", groups["crew"])):
+        found = group_leakage(*parts, PROBE, groups=groups, seed=seed)
+        (one,) = found.found
+        assert one.gap.low < NOTED_GAP
+        assert one.known.value - one.unseen.value == pytest.approx(one.gain.value, abs=1e-12)
+        assert one.worth is one.gain
+        assert [(s.columns, s.severity) for s in found.suspicions] == [(("crew",), Severity.ERROR)]
+        assert "with what it missed in the group's past" in found.finding.summary
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_as_many_crews_that_share_nothing_are_never_accused(seed):
+    train, validation, groups = crews(0.0, seed=seed)
+    found = group_leakage(train, validation, LogisticRegression(), groups=groups, seed=seed)
+    assert found.suspicions == ()
+    assert abs(found.found[0].gain.value) < 0.01
+
+
+def test_what_rows_of_a_day_share_is_not_their_crews():
+    """Each crew's rows in training lie on one stormy day or another: of later ones that tells nothing."""
+    train, validation, _ = crews(0.0, seed=0)
+    random = np.random.default_rng(0)
+    storm = random.permuted(np.repeat([0.0, 1.0], 30))
+    day = day_blocks(train.at)
+    label = np.where(random.random(len(day)) < 0.5, storm[day], train.label)
+    ids = pa.array(day * 100 + random.integers(0, 100, len(day))).cast(pa.string())
+    groups = {"crew": (ids, ids.take(pa.array(random.integers(0, len(ids), len(validation)))))}
+    train = Train(train.ids, train.at, train.features, label, train.window)
+    found = group_leakage(train, validation, LogisticRegression(), groups=groups, seed=0)
+    assert found.found[0].gain.value == 0.0
+
+
+@pytest.mark.parametrize(
+    ("gap", "gain", "said"),
+    [
+        (0.0, NOTED_GAP, []),
+        (NOTED_GAP + 0.001, -0.1, [Severity.WARN]),
+        (0.0, MOST_GAP, [Severity.WARN]),
+        (0.0, MOST_GAP + 0.001, [Severity.ERROR]),
+        (MOST_GAP + 0.001, 0.0, [Severity.ERROR]),
+    ],
+)
+def test_the_lower_end_of_either_is_held_against_the_limits(gap, gain, said):
+    def sure(low):
+        return Estimate(low + 0.01, low, low + 0.02, 100, 40, 20)
+
+    one = KnownGroup("crew", 9, 1.0, seen=sure(0.8), unseen=sure(0.7), gap=sure(gap), known=sure(0.8), gain=sure(gain))
+    assert [s.severity for s in one.suspicions] == said
 
 
 def test_an_area_within_halves_counts_pairs_of_one_half():
@@ -262,5 +320,5 @@ def test_what_is_shown_names_every_group():
     header, rows = found.table
     assert len(header) == len(rows[0])
     assert "hospital" in found.plot()
-    assert found.thumbnail().startswith("![AUC lost where a row's group was left out]")
+    assert found.thumbnail().startswith("![AUC gained where a row's group is known]")
     assert len(np.unique(day_blocks(validation.at))) == found.found[0].gap.blocks
