@@ -1,4 +1,4 @@
-"""Which rows a grouping is measured on: two halves of the groups, rows of each to fit on, and the groups' past."""
+"""Which rows a grouping is measured with: those that are scored, two halves to fit on, and the groups' past."""
 
 from typing import Final
 
@@ -12,7 +12,14 @@ TRAINED_ON: Final = 6_000
 MEMBERS: Final = 8
 """Where groups are many, so many rows of each are drawn: a few groups that are known, not a row of every one."""
 PAST: Final = 20_000
-"""Training rows of the later rows' groups that are scored too, at most: what was missed in them is the groups' past."""
+"""Rows of the groups asked for that are scored too, at most: what was missed in them is the groups' past."""
+EVERY: Final = 5
+"""Of so many training days one is scored, and nothing learned of it: it does not divide a week, so every weekday is.
+
+Validation alone may hold two weeks, whose intervals are as wide as what is looked for.
+"""
+SCORED: Final = 4_000
+"""Rows of validation that are scored, and of those training days, at most."""
 DEALT: Final = np.array([0, 1, 1, 0])
 """Groups in order of their size go to the halves in this turn, so that both get as many rows."""
 
@@ -20,8 +27,18 @@ Codes = NDArray[np.intp]
 Moments = NDArray[np.datetime64]
 
 
+def asked_days(at: Moments) -> NDArray[np.bool_]:
+    """Return which training rows lie on days that are scored: whole ones, evenly spaced."""
+    return np.asarray(day_blocks(at) % EVERY == EVERY // 2)
+
+
+def scored_rows(code: Codes, known: NDArray[np.bool_], random: np.random.Generator) -> Codes:
+    """Return rows of ``known`` groups, drawn evenly."""
+    return np.sort(random.permutation(np.flatnonzero((code >= 0) & known[code]))[:SCORED])
+
+
 def past_rows(codes: tuple[Codes, Codes], at: tuple[Moments, Moments], random: np.random.Generator) -> Codes:
-    """Return training rows of the groups of later rows, drawn evenly; none of a day on which its group is asked for."""
+    """Return training rows of the scored rows' groups, drawn evenly; none of a day on which its group is asked for."""
     (code, own), days = codes, day_blocks(np.concatenate(at))
     asked = np.zeros(code.max(initial=-1) + 1, dtype=bool)
     asked[own] = True

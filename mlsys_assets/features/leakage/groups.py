@@ -1,10 +1,11 @@
 """Group leakage: a model that knows rows by their group was told the answer of their brothers, and learned no reason.
 
-Groups are dealt out to two halves, and a probe is fitted on each, on as many rows. Later rows are scored twice: by the
-probe that saw their group in training, and by the one that never did. That one of the two probes is the better falls
-out, since each is asked of both halves: what is left is what knowing the group is worth to a probe. A probe makes
-nothing of groups of a few rows, whatever they share. So the one that never saw a group scores its training rows too,
-and what it missed in them is added to its scores of the later ones: what the group is worth to whoever knows its past.
+Groups are dealt out to two halves, and a probe is fitted on each, on as many rows. Rows of other days, of validation
+and of training, are scored twice: by the probe that saw their group, and by the one that never did. That one of the two
+probes is the better falls out, since each is asked of both halves: what is left is what knowing the group is worth to a
+probe. A probe makes nothing of groups of a few rows, whatever they share. So the one that never saw a group scores its
+rows of the days that are learned of too, and what it missed in them is added to its scores of the other ones: what the
+group is worth to whoever knows its past.
 """
 
 from collections.abc import Mapping
@@ -19,9 +20,10 @@ from mlsys_assets import thumbnails
 from mlsys_assets.charts import forest
 from mlsys_assets.data_sampling.views import Train, Validation, require_train, require_validation
 from mlsys_assets.features.leakage.group_offsets import group_offsets, log_odds
-from mlsys_assets.features.leakage.group_rows import Codes, drawn_rows, halves, past_rows
+from mlsys_assets.features.leakage.group_rows import Codes, asked_days, drawn_rows, halves, past_rows, scored_rows
 from mlsys_assets.features.leakage.known_group import KnownGroup, WithinHalves
 from mlsys_assets.features.leakage.learner import Learner, Scorer
+from mlsys_assets.features.leakage.probe import joined
 from mlsys_assets.features.leakage.suspicion import Suspicion, finding_of
 from mlsys_assets.features.named_columns import is_category
 from mlsys_assets.measures.intervals import Estimate, bootstrap, day_blocks, difference, estimate
@@ -31,8 +33,6 @@ from mlsys_assets.types import Finding
 FINDING: Final = "no_group_is_known_by_its_label"
 LEAST_TRAINED_ON: Final = 200
 """With fewer, a probe knows nothing that a group could be told from."""
-SCORED: Final = 4_000
-"""Later rows that are scored, at most."""
 WATCHED: Final = 300
 """Later rows that a probe may stop by."""
 
@@ -79,14 +79,14 @@ class GroupLeakage:
         return thumbnails.spans(spans, title="AUC gained where a row's group is known")
 
     def plot(self) -> str:
-        """Draw the AUC of later rows by what is known of their group."""
+        """Draw the AUC of rows of other days by what is known of their group."""
         kinds = {"group seen": "seen", "left out": "unseen", "its past known": "known"}
         rows: dict[str, dict[str, tuple[float, float, float]]] = {}
         for group in self.found:
             told: dict[str, Estimate] = {said: getattr(group, name) for said, name in kinds.items()}
             if group.sufficient:
                 rows[group.name] = {said: (e.value, e.low, e.high) for said, e in told.items()}
-        return forest(rows, title="AUC of later rows by what is known of their group")
+        return forest(rows, title="AUC of rows of other days by what is known of their group")
 
 
 def group_leakage(
@@ -158,26 +158,27 @@ def _known(
     (code, later_code), (train, validation) = codes, parts
     number = max(int(c.max(initial=-1)) for c in codes) + 1
     size, later_size = (np.bincount(c[c >= 0], minlength=max(number, 1)) for c in codes)
-    half, random = halves(size), np.random.default_rng(seed)
-    drawn = [drawn_rows(code, (half == k) & (size > 0), later_size > 0, random) for k in (0, 1)]
+    half, random, asked = halves(size), np.random.default_rng(seed), asked_days(train.at)
+    learned, kept_back = np.where(asked, -1, code), np.where(asked, code, -1)  # a day is learned of, or scored
+    drawn = [drawn_rows(learned, half == k, later_size > 0, random) for k in (0, 1)]
     rows = min(map(len, drawn))
     fitted_on = [np.sort(one[:rows]) for one in drawn]
     known = np.zeros(len(size), dtype=bool)
     known[code[np.concatenate(fitted_on)]] = True
-    scored = np.sort(random.permutation(np.flatnonzero((later_code >= 0) & known[later_code]))[:SCORED])
-    later = validation.take(scored)
+    scored, scored_later = (scored_rows(own, known, random) for own in (kept_back, later_code))
+    other = joined(train.take(scored), validation.take(scored_later))
     straddling = ((later_code >= 0) & (size[later_code] > 0)).sum() / max(len(later_code), 1)
     what = name, int((size > 0).sum()), float(straddling)
-    if rows < LEAST_TRAINED_ON or not len(scored) or any(np.ptp(train.label[one]) == 0 for one in fitted_on):
-        return KnownGroup(*what, *[Estimate.untold(later.label, len(np.unique(day_blocks(later.at))))] * 5)
+    if rows < LEAST_TRAINED_ON or not len(scored_later) or any(np.ptp(train.label[one]) == 0 for one in fitted_on):
+        return KnownGroup(*what, *[Estimate.untold(other.label, len(np.unique(day_blocks(other.at))))] * 5)
     watched = validation.take(np.linspace(0, len(validation) - 1, min(WATCHED, len(validation))).astype(np.intp))
     fits = [learner.fit(train.take(one), watched, seed=seed, threads=threads) for one in fitted_on]
-    scores = np.array([fit.predict(later.features, threads=threads) for fit in fits])
-    own, each = later_code[scored], np.arange(len(later))
-    past = past_rows((code, own), (train.at, later.at), random)
+    scores = np.array([fit.predict(other.features, threads=threads) for fit in fits])
+    own, each = np.concatenate([code[scored], later_code[scored_later]]), np.arange(len(other))
+    past = past_rows((learned, own), (train.at, other.at), random)
     offsets = _offsets(train.take(past), code[past], half, fits, threads=threads)
     seen, unseen = scores[half[own], each], scores[1 - half[own], each]
-    return _measured(what, later, half[own], (seen, unseen, log_odds(unseen) + offsets[own]), seed=seed)
+    return _measured(what, other, half[own], (seen, unseen, log_odds(unseen) + offsets[own]), seed=seed)
 
 
 def _offsets(past: Train, code: Codes, half: Codes, fits: list[Scorer], *, threads: int) -> Floats:
@@ -193,7 +194,7 @@ def _offsets(past: Train, code: Codes, half: Codes, fits: list[Scorer], *, threa
 
 def _measured(
     what: tuple[str, int, float],
-    later: Validation,
+    other: Validation,
     half: Codes,
     scores: tuple[Floats, Floats, Floats],
     *,
@@ -201,7 +202,7 @@ def _measured(
 ) -> KnownGroup:
     """Return the measures of scores by a probe that knew the group, by one that did not, and with its past beside."""
     seen, unseen, known = scores
-    metric, label, weights = WithinHalves(half), later.label, bootstrap(day_blocks(later.at), seed=seed)
+    metric, label, weights = WithinHalves(half), other.label, bootstrap(day_blocks(other.at), seed=seed)
     name, groups, straddling = what
     return KnownGroup(
         name,

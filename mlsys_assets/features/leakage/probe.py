@@ -66,7 +66,7 @@ class Probe:
         return cls(
             train.take(fitted),
             _as_validation(train.take(watched)),
-            _joined(train.take(others), later),
+            joined(train.take(others), later),
             learner,
             seed,
             threads,
@@ -187,7 +187,8 @@ def _as_validation(view: View) -> Validation:
     return Validation(view.ids, view.at, view.features, view.label, view.window)
 
 
-def _joined(first: View, second: View) -> Validation:
+def joined(first: View, second: View) -> Validation:
+    """Return the rows of two views, to be scored together."""
     return Validation(
         pa.concat_arrays([part.ids.cast(pa.string()) for part in (first, second)]),
         np.concatenate([first.at, second.at]),

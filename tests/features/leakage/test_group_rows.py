@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mlsys_assets.features.leakage import group_rows
-from mlsys_assets.features.leakage.group_rows import halves, past_rows
+from mlsys_assets.features.leakage.group_rows import EVERY, asked_days, halves, past_rows, scored_rows
 
 MONDAY = np.datetime64("2013-06-03", "us")
 
@@ -29,6 +29,29 @@ def test_the_past_is_of_the_groups_asked_for_and_of_other_days(seed, monkeypatch
     assert len(some) == 20
     assert set(some) < set(expected)
     assert np.ptp(some) > 200  # from all of them, not the first
+
+
+def test_asked_days_are_whole_and_evenly_spaced_over_all_weekdays():
+    random = np.random.default_rng(0)
+    day = random.permutation(np.repeat(np.arange(70), 9))
+    asked = asked_days(at(day, random))
+    days = np.unique(day[asked])
+    assert len(days) == 70 // EVERY
+    assert set(np.diff(days)) == {EVERY}
+    assert set(days % 7) == set(range(7))
+    assert not set(days) & set(day[~asked])
+
+
+def test_rows_of_known_groups_are_scored(monkeypatch):
+    random = np.random.default_rng(0)
+    code, known = random.integers(-1, 6, 300), np.array([True, False, True, False, False, False])
+    expected = np.flatnonzero(np.isin(code, [0, 2]))
+    assert scored_rows(code, known, random).tolist() == expected.tolist()
+    monkeypatch.setattr(group_rows, "SCORED", 20)
+    some = scored_rows(code, known, random)
+    assert len(some) == 20
+    assert set(some) < set(expected)
+    assert np.ptp(some) > 200
 
 
 def test_halves_hold_about_as_many_rows():

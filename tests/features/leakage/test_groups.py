@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from mlsys_assets.data_sampling.views import Train, Validation
-from mlsys_assets.features.leakage.group_rows import MEMBERS
+from mlsys_assets.features.leakage.group_rows import EVERY, MEMBERS, asked_days
 from mlsys_assets.features.leakage.groups import group_leakage
 from mlsys_assets.features.leakage.known_group import MOST_GAP, NOTED_GAP, KnownGroup, WithinHalves
 from mlsys_assets.measures.intervals import Estimate, bootstrap, day_blocks
@@ -70,7 +70,7 @@ def test_hospitals_told_by_their_scanners_are_found(seed):
     assert {s.columns for s in found.suspicions} == {("hospital",)}
     assert not found.finding.passed
     assert found.finding.severity is Severity.ERROR
-    assert "a probe ranks later rows with an AUC of" in found.finding.summary
+    assert "a probe ranks other days with an AUC of" in found.finding.summary
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -159,16 +159,54 @@ def test_rows_are_scored_by_the_probe_that_saw_their_group_and_by_the_one_that_d
 
 def test_of_many_groups_some_are_drawn_with_all_their_rows_and_only_those_are_scored():
     seen: list = []
-    train, validation = revealing(8_000, n=30_000)
+    train, validation = revealing(8_000, n=40_000)
     found = group_leakage(train, validation, Knows(seen), seed=0).found[0]
     assert (found.seen.value, found.unseen.value) == (1.0, 0.5)
-    whole, later = Counter(train.features["g"].to_pylist()), set(validation.features["g"].to_pylist())
+    whole = Counter(train.take(~asked_days(train.at)).features["g"].to_pylist())
+    later = set(validation.features["g"].to_pylist())
     for part in seen:
         drawn = Counter(part.features["g"].to_pylist())
         assert sum(drawn[g] < min(count, MEMBERS) for g, count in whole.items() if g in drawn) <= 1
         assert max(drawn.values()) <= MEMBERS
         assert set(drawn) <= later
-    assert found.straddling == pytest.approx(np.mean([g in whole for g in validation.features["g"].to_pylist()]))
+    known = set(train.features["g"].to_pylist())
+    assert found.straddling == pytest.approx(np.mean([g in known for g in validation.features["g"].to_pylist()]))
+
+
+@dataclass(frozen=True)
+class Notes:
+    """Notes which rows it is fitted on and which it scores, by their column of numbers."""
+
+    fitted: list
+    scored: list
+
+    def fit(self, train: Train, validation: Validation, *, seed: int, threads: int) -> "Notes":
+        self.fitted.extend(train.features["row"].to_pylist())
+        return self
+
+    def predict(self, rows: pa.Table, *, threads: int = 1) -> np.ndarray:
+        self.scored.append(rows["row"].to_pylist())
+        return np.full(len(rows), 0.4)
+
+
+@pytest.mark.parametrize("number", [5, 3_000])
+def test_a_day_is_learned_of_or_scored_and_training_is_scored_beside_validation(number):
+    random = np.random.default_rng(0)
+    n = 12_000
+    at, later = days_of(n, random)
+    label = (random.random(n) < 0.4).astype(float)
+    table = pa.table({"row": np.arange(n, dtype=np.float32), "g": random.integers(0, number, n).astype(str)})
+    notes = Notes([], [])
+    group_leakage(*views(table, label, at, later=later), notes, seed=0)
+    rows = [np.asarray(part, dtype=int) for part in notes.scored]
+    asked, past = rows[0], np.concatenate(rows[2:])
+    assert rows[1].tolist() == asked.tolist()
+    days = day_blocks(at)
+    learned = set(days[np.asarray(notes.fitted, dtype=int)]) | set(days[past])
+    assert not set(days[asked]) & learned
+    assert set(days[asked]) | learned == set(range(60))
+    assert set(days[later]) < set(days[asked])
+    assert len(set(days[asked]) - set(days[later])) == 40 // EVERY
 
 
 def test_that_one_probe_is_the_better_falls_out():
@@ -321,4 +359,5 @@ def test_what_is_shown_names_every_group():
     assert len(header) == len(rows[0])
     assert "hospital" in found.plot()
     assert found.thumbnail().startswith("![AUC gained where a row's group is known]")
-    assert len(np.unique(day_blocks(validation.at))) == found.found[0].gap.blocks
+    asked = np.unique(day_blocks(train.at[asked_days(train.at)]))
+    assert len(np.unique(day_blocks(validation.at))) + len(asked) == found.found[0].gap.blocks
