@@ -187,20 +187,22 @@ def test_flights_known_by_a_crew_that_is_late_are_found(flights_split):
     assert found.finding.severity is Severity.ERROR
 
 
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.prove) for seed in (1, 2))])
 def test_flights_of_crews_of_six_that_no_probe_can_learn_are_named(
-    flights_system, flights_rows, flights_tables, flights_split
+    flights_system, flights_rows, flights_tables, flights_split, seed
 ):
-    """Their past is worth an AUC of 0.07 beyond the features; two weeks of validation are not sure of more than 0.03.
+    """Their past is worth an AUC of 0.06 to 0.07 beyond the features, and surely 0.044 to 0.049: just below the limit.
 
     So somebody is told to look, and training is not stopped.
     """
-    rows = with_crew(flights_rows, flights_tables, seed=0)
+    rows = with_crew(flights_rows, flights_tables, seed=seed)
     split = flights_system.time_split.split(rows, as_of=flights_split.as_of)
     found = group_leakage(split.train, split.validation, PROBE, seed=0)
     (crew,) = found.suspicions
     assert (crew.columns, crew.severity) == (("crew",), Severity.WARN)
     known = found.found[0]
-    assert known.gain.value > MOST_GAP > known.gain.low > NOTED_GAP
+    assert known.gain.blocks > 50
+    assert known.gain.value > MOST_GAP > known.gain.low > 2 * NOTED_GAP
     assert known.gap.value < NOTED_GAP / 2
     assert not found.finding.passed
 
