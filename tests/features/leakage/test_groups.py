@@ -189,10 +189,9 @@ class Notes:
         return np.full(len(rows), 0.4)
 
 
-@pytest.mark.parametrize("number", [5, 3_000])
-def test_a_day_is_learned_of_or_scored_and_training_is_scored_beside_validation(number):
+@pytest.mark.parametrize(("number", "n"), [(5, 12_000), (3_000, 12_000), (3_000, 90_000)])
+def test_a_day_is_learned_of_or_scored_and_training_is_scored_beside_validation(number, n):
     random = np.random.default_rng(0)
-    n = 12_000
     at, later = days_of(n, random)
     label = (random.random(n) < 0.4).astype(float)
     table = pa.table({"row": np.arange(n, dtype=np.float32), "g": random.integers(0, number, n).astype(str)})
