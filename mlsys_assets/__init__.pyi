@@ -230,6 +230,7 @@ from mlsys_assets.retraining.trigger import (
     TriggerVerdict as TriggerVerdict,
 )
 from mlsys_assets.system import (
+    PROBE as PROBE,
     MLSystem as MLSystem,
     Requests as Requests,
 )

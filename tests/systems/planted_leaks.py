@@ -113,8 +113,8 @@ def with_ordered_id(rows: LabelledRows, tables: Tables) -> LabelledRows:
     return with_column(rows, "row_number", number)
 
 
-def with_crew(rows: LabelledRows, tables: Tables, *, seed: int = 0) -> LabelledRows:
-    """Plant the text id of a group of about six rows, anywhere in the year, whose labels are alike.
+def with_crew(rows: LabelledRows, tables: Tables, *, size: int = CREW, seed: int = 0) -> LabelledRows:
+    """Plant the text id of a group of about ``size`` rows, anywhere in the year, whose labels are alike.
 
     A row's crew is that of its neighbours in a noisy order of lateness: some crews get more late flights than others.
     """
@@ -122,8 +122,8 @@ def with_crew(rows: LabelledRows, tables: Tables, *, seed: int = 0) -> LabelledR
     n = len(rows)
     liking = np.nan_to_num(rows.label) * APART + random.normal(size=n)
     crew = np.empty(n, dtype=np.intp)
-    crew[np.argsort(liking)] = np.arange(n) // CREW
-    renamed = random.permutation(n // CREW + 1)[crew]
+    crew[np.argsort(liking)] = np.arange(n) // size
+    renamed = random.permutation(n // size + 1)[crew]
     return with_column(rows, "crew", pa.array([f"crew-{c}" for c in renamed]))
 
 

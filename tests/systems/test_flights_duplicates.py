@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from planted_leaks import with_crew
 
 from mlsys_assets.data_sampling.copies import copies_across, near_copies_across
 from mlsys_assets.data_sampling.merge import merge_duplicates
@@ -19,13 +18,15 @@ from mlsys_assets.data_sampling.repeated_keys import repeated_keys
 from mlsys_assets.data_sampling.splits import Split, random_split
 from mlsys_assets.data_sampling.views import Train, Validation, View
 from mlsys_assets.features.leakage.groups import group_leakage
-from mlsys_assets.features.leakage.known_group import MOST_GAP, NOTED_GAP
+from mlsys_assets.features.leakage.known_group import NOTED_GAP
 from mlsys_assets.features.leakage.logged_rows import LoggedRows
 from mlsys_assets.features.leakage.served import served_as_trained
 from mlsys_assets.measures.intervals import day_blocks
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.systems.flights.system import NEW_YORK
 from mlsys_assets.types import Severity
+
+from .planted_leaks import with_crew
 
 PROBE = LightGBM(rounds=30, leaves=15, column_share=0.5, more={"max_bin": 31})
 PLANTED = 500
@@ -187,24 +188,25 @@ def test_flights_known_by_a_crew_that_is_late_are_found(flights_split):
     assert found.finding.severity is Severity.ERROR
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.prove) for seed in (1, 2))])
-def test_flights_of_crews_of_six_that_no_probe_can_learn_are_named(
-    flights_system, flights_rows, flights_tables, flights_split, seed
-):
-    """Their past is worth an AUC of 0.06 to 0.07 beyond the features, and surely 0.044 to 0.049: just below the limit.
+CREWS = ((6, 1), (6, 2), (3, 3), (12, 4), (30, 5))
+"""Rows of a crew, and a seed."""
 
-    So somebody is told to look, and training is not stopped.
+
+@pytest.mark.parametrize(("size", "seed"), [(6, 0), *(pytest.param(*one, marks=pytest.mark.prove) for one in CREWS)])
+def test_flights_of_crews_that_no_probe_can_learn_are_named(
+    flights_system, flights_rows, flights_tables, flights_split, size, seed
+):
+    """A probe of 10,000 rows gains nothing of 56,000 crews of six; their past is worth an AUC of 0.06 to 0.07.
+
+    The limit was lowered to what it is once crews of six had been looked at; of those of other sizes nobody had.
     """
-    rows = with_crew(flights_rows, flights_tables, seed=seed)
+    rows = with_crew(flights_rows, flights_tables, size=size, seed=seed)
     split = flights_system.time_split.split(rows, as_of=flights_split.as_of)
     found = group_leakage(split.train, split.validation, PROBE, seed=0)
     (crew,) = found.suspicions
-    assert (crew.columns, crew.severity) == (("crew",), Severity.WARN)
+    assert (crew.columns, crew.severity) == (("crew",), Severity.ERROR)
     known = found.found[0]
     assert known.gain.blocks > 50
-    assert known.gain.value > MOST_GAP > known.gain.low > 2 * NOTED_GAP
-    assert known.gap.value < NOTED_GAP / 2
-    assert not found.finding.passed
 
 
 def test_served_flights_are_as_they_are_trained_on_unless_a_column_was_filled_later(flights_rows):
