@@ -36,7 +36,8 @@ FORTNIGHT = TimeWindow.of("2013-09-16", "2013-09-30")
 def _audit(system: MLSystem, rows: Train, tables: Tables, *, seed: int = 0) -> AvailabilityAudit:
     joins = joins_of(system.requests.source, system.sources, system.features, key=system.requests.key)
     requests, key = system.requests.source.name, system.requests.key
-    return availability(rows, tables, joins, requests=requests, key=key, seed=seed)
+    sample = DaySample.of(rows, tables[requests], key=key, seed=seed)
+    return availability(sample, tables, joins, requests=requests, key=key)
 
 
 def _train(system: MLSystem, rows: LabelledRows, as_of: datetime = OCTOBER) -> Train:
@@ -131,7 +132,8 @@ def test_a_plan_that_holds_the_weather_of_arrival_is_found_by_its_values(
                  features.drop_columns(["flight_id", PREDICT_AT]), np.zeros(len(rows)), window)  # fmt: skip
     sources = tuple(plan if s.name == "schedule" else s for s in flights.all())
     joins = joins_of(plan, sources, flights_system.features, key="flight_id")
-    audit = availability(view, flights_tables | {"schedule": rows}, joins, requests="schedule", key="flight_id")
+    sample = DaySample.of(view, rows, key="flight_id", seed=0)
+    audit = availability(sample, flights_tables | {"schedule": rows}, joins, requests="schedule", key="flight_id")
     assert _accused(audit) == {"arr_temp"}
     assert audit.suspicions[0].evidence["source_column"] == "weather.temp"
 

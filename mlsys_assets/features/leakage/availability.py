@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from mlsys_assets.data_sampling.views import View
 from mlsys_assets.features.leakage.copied_column import CopiedColumn, copied_column
 from mlsys_assets.features.leakage.day_sample import DaySample
 from mlsys_assets.features.leakage.joins import Join
@@ -65,14 +64,14 @@ class AvailabilityAudit:
 
 
 def availability(
-    rows: View, tables: Mapping[str, pa.Table], joins: Sequence[Join], *, requests: str, key: str, seed: int = 0
+    sample: DaySample, tables: Mapping[str, pa.Table], joins: Sequence[Join], *, requests: str, key: str
 ) -> AvailabilityAudit:
-    """Return what the features of a view copy, and in how many rows that was not known yet.
+    """Return what the features of sampled requests copy, and in how many of these that was not known yet.
 
     Parameters
     ----------
-    rows
-        What is trained on.
+    sample
+        Of what is trained on.
     tables
         By name, the rows of the requests' source and of the others that joins name; one that is missing is not
         looked at.
@@ -82,10 +81,7 @@ def availability(
         The name of the requests' source.
     key
         The column that names the entity.
-    seed
-        Decides which days and which of their requests are sampled.
     """
-    sample = DaySample.of(rows, tables[requests], key=key, seed=seed)
     days, columns = len(sample.starts), len(sample.features)
     if not sample.turns or not len(sample) or not columns:
         return AvailabilityAudit((), columns, len(sample), days, sufficient=False)

@@ -58,7 +58,9 @@ class DaySample:
         Rows whose ``key`` no row of ``requests`` has are left out.
         """
         chosen, starts = _drawn(rows.at.astype("datetime64[us]").astype(np.int64), np.random.default_rng(seed))
-        place = pc.index_in(rows.ids.take(pa.array(chosen)), value_set=requests[key].combine_chunks())
+        ids = rows.ids.take(pa.array(chosen))
+        requests = requests.filter(pc.is_in(requests[key], value_set=ids))  # quicker than to look each up in all
+        place = pc.index_in(ids, value_set=requests[key].combine_chunks())
         there = place.is_valid()
         chosen = chosen[there.to_numpy(zero_copy_only=False)]
         at = rows.at[chosen].astype("datetime64[us]").astype(np.int64)

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mlsys_assets.data_ingestion.source import Source
 from mlsys_assets.features.derived import Backoff, Derived, as_read
@@ -128,10 +129,11 @@ class _Ages:
     def _of(self, name: str, on: On) -> timedelta | None:
         table, asked = self._tables[name], self._sample.requests
         known = NumpyTable(table).moments(KNOWN_AT)
-        order = np.argsort(known, kind="stable")
-        group, there = grouped([self._coded(name, table, column)[order] for _, column in on], rows=len(table))
-        held = KnownValues(group, np.where(there, 0, MISSING), known[order])
         group, there = grouped([self._coded("", asked, column) for column, _ in on], rows=len(asked))
+        own, whole = grouped([self._coded(name, table, column) for _, column in on], rows=len(table))
+        rows = np.flatnonzero(whole & np.asarray(pc.is_in(pa.array(own), value_set=pa.array(group))))
+        rows = rows[np.argsort(known[rows], kind="stable")]
+        held = KnownValues(own[rows], np.zeros(len(rows), np.int64), known[rows])
         age, _ = held.nearest(Asked(group, there, self._sample.at), np.zeros(len(asked), np.int64))
         return _median(age[age != NEVER])
 

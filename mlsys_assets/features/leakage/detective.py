@@ -145,18 +145,17 @@ class _Examiner:
     def _known_in_time(self) -> Iterator[Examination]:
         around = self.around
         joins = joins_of(around.requests, around.sources, around.features, key=around.key)
-        known = availability.availability(
-            self.train, around.tables, joins, requests=around.requests.name, key=around.key, seed=self.seed
-        )
-        yield replace(_examined(known), table=self._known_when())
+        own = {"requests": around.requests.name, "key": around.key}
+        sample = DaySample.of(self.train, around.tables[around.requests.name], key=around.key, seed=self.seed)
+        known = availability.availability(sample, around.tables, joins, **own)
+        yield replace(_examined(known), table=self._known_when(sample))
         yield _examined(source_blindness.source_blindness(around.sources, around.audited, seed=self.seed))
         events = around.tables[around.label.source.name]
         yield label_blindness.label_blindness(around.label, events, seed=self.seed)
 
-    def _known_when(self) -> Table:
+    def _known_when(self, sample: DaySample) -> Table:
         """Return when what each feature is read from was known."""
         around = self.around
-        sample = DaySample.of(self.train, around.tables[around.requests.name], key=around.key, seed=self.seed)
         told = declared_availability(around.features, around.requests, sample, around.tables)
         header = ("feature", "read from", "known within", "newest known before")
         rows = [(one.feature, ", ".join(map(".".join, one.read_from)), one.within, one.newest) for one in told]
@@ -171,24 +170,25 @@ class _Examiner:
     def _own_labels(self) -> Iterator[Examination]:
         yield _pictured(encodings.encodings(self.train, self.validation, seed=self.seed))
         names = [n for n in request_keys(self.around.features) if n not in self.train.features.schema.names]
-        keys = pa.table({name: self._requested(name, self.train) for name in names}) if names else None
+        keys = self._requested(names, self.train) if names else None
         yield _pictured(increments.increments(self.train, seed=self.seed, keys=keys))
         yield _pictured(pure_ends.pure_ends(self.train))
         yield _pictured(identifiers.identifiers(self.train, seed=self.seed))
 
     def _groups(self) -> Examination:
         names = self.detective.groups
-        ids = {name: (self._requested(name, self.train), self._requested(name, self.validation)) for name in names}
+        parts = [self._requested(names, rows) for rows in (self.train, self.validation)] if names else []
+        ids = {name: (parts[0][name], parts[1][name]) for name in names}
         return _pictured(
             groups.group_leakage(
                 self.train, self.validation, self.detective.learner, groups=ids, seed=self.seed, threads=self.threads
             )
         )
 
-    def _requested(self, name: str, rows: Train | Validation) -> pa.ChunkedArray:
+    def _requested(self, names: Sequence[str], rows: Train | Validation) -> pa.Table:
         requests = self.around.tables[self.around.requests.name]
         found = pc.index_in(rows.ids, value_set=requests[self.around.key].combine_chunks())
-        return requests[name].take(found)
+        return requests.select(list(dict.fromkeys(names))).take(found)
 
     def _served(self) -> Examination:
         log = self.around.served

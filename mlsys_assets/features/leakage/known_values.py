@@ -92,14 +92,14 @@ class KnownValues:
     def __init__(self, group: Groups, value: Codes, known: Moments, entity: NDArray[np.int64] | None = None) -> None:
         told = np.flatnonzero(value != MISSING)
         pair = mixed(group[told], value[told].view(np.uint64))
-        order = np.argsort(pair, kind="stable")
-        rows, pair = told[order], pair[order]
+        self._pairs, number = _numbered(pair)
+        order = np.argsort(number, kind="stable")
+        rows, later = told[order], _changes(known)
         self._known, self._entity = known[rows], None if entity is None else entity[rows]
-        first, later = _changes(pair), _changes(known)
-        self._pairs, self._times = pair[first], known[later]
+        self._times = known[later]
         self._width = len(self._times) + 1
         # One number that orders records by key and value, and those of one by time.
-        self._place = (np.cumsum(first) - 1) * self._width + (np.cumsum(later) - 1)[rows]
+        self._place = number[order].astype(np.int64) * self._width + (np.cumsum(later) - 1)[rows]
 
     def nearest(self, asked: Asked, value: Codes) -> tuple[Moments, Moments]:
         """Return (n,) how long before, and after, the nearest record of the same key and value became known.
@@ -136,6 +136,16 @@ class KnownValues:
         held = np.clip(found, 0, last)
         inside = (held == found) & (self._place[held] // self._width == segment)
         kept[rows[inside]] = np.abs(self._known[held] - asked.at[rows])[inside]
+
+
+def _numbered(values: Groups) -> tuple[Groups, NDArray[np.unsignedinteger]]:
+    """Return the (k,) distinct values in order, and (n,) which of them each is: in few bits, which sort soonest."""
+    coded = pa.array(values).dictionary_encode()
+    distinct = np.asarray(coded.dictionary)
+    order = np.argsort(distinct)
+    rank = np.empty(len(order), np.min_scalar_type(len(order)))
+    rank[order] = np.arange(len(order))
+    return distinct[order], rank[np.asarray(coded.indices)]
 
 
 def _changes(ordered: NDArray[Any]) -> Mask:

@@ -12,6 +12,7 @@ from mlsys_assets.data_sampling.views import Train
 from mlsys_assets.features.aggregate import mean
 from mlsys_assets.features.key import Key
 from mlsys_assets.features.leakage.availability import availability
+from mlsys_assets.features.leakage.day_sample import DaySample
 from mlsys_assets.features.leakage.joins import Join, joins_of
 from mlsys_assets.features.lookup import Lookup
 from mlsys_assets.features.trailing import Trailing
@@ -68,7 +69,8 @@ class World:
                              for name, values in columns.items()})  # fmt: skip
         window = TimeWindow.of("2013-03-01", "2013-06-01")
         rows = Train(pa.array(self.trip), self.at, features, np.zeros(len(self.at)), window)
-        return availability(rows, self.tables, joins, requests="plan", key="trip", seed=seed)
+        sample = DaySample.of(rows, self.tables["plan"], key="trip", seed=seed)
+        return availability(sample, self.tables, joins, requests="plan", key="trip")
 
 
 def _table(event: np.ndarray, known: np.ndarray, **columns: np.ndarray) -> pa.Table:
@@ -131,8 +133,6 @@ def test_the_shares_are_those_that_a_look_at_every_record_finds(world):
 
 
 def _oracle_rows(world: World) -> np.ndarray:
-    from mlsys_assets.features.leakage.day_sample import DaySample
-
     rows = Train(pa.array(world.trip), world.at, pa.table({"x": world.at.astype(np.int64).astype(float)}),
                  np.zeros(len(world.at)), TimeWindow.of("2013-03-01", "2013-06-01"))  # fmt: skip
     sample = DaySample.of(rows, world.tables["plan"], key="trip", seed=0)
