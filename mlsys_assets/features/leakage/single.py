@@ -154,9 +154,10 @@ def _scored(probe: Probe, name: str) -> _Scored:
         return _Scored(name, by_rate, bins.later.astype(np.float64), rate, rate)
     earlier, number = (read_numbers(table, [name])[0] for table in (here, later))
     sign = 1.0 if ranked_auc(earlier, probe.train.label) >= CHANCE else -1.0
-    values = np.where(np.isfinite(number), number, np.finfo(np.float32).min).astype(np.float64) * sign
+    values = np.where(np.isfinite(number), number, np.finfo(np.float32).min) * np.float32(sign)
     order = ranked_auc(values, probe.scored.label)
-    return _Scored(name, values if order > rate else by_rate, bins.later.astype(np.float64), order, rate)
+    score = values.astype(np.float64) if order > rate else by_rate
+    return _Scored(name, score, bins.later.astype(np.float64), order, rate)
 
 
 def _alone(probe: Probe, one: _Scored, place: int) -> Alone:
