@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
 
 from mlsys_assets.charts import bars as chart
 from mlsys_assets.data_sampling.views import Train, Validation
@@ -145,12 +146,13 @@ def agreement(train: Train, name: str, *, looked_at: int) -> Agreement | None:
     """Return how closely a column's values agree with the mean labels of their rows; None with too few values."""
     from scipy.special import gammainc
 
-    bits = read_numbers(train.features, [name])[0].view(np.uint32).astype(np.uint64)
-    key = np.sort(bits * 2 + (train.label > 0).astype(np.uint64))  # a value's rows side by side, with their labels
-    firsts = np.flatnonzero(np.concatenate([[True], key[1:] // 2 != key[:-1] // 2]))
-    count = np.diff(np.append(firsts, len(key))).astype(float)
-    mean = np.add.reduceat((key % 2).astype(float), firsts) / count
-    values = (key[firsts] // 2).astype(np.uint32).view(np.float32).astype(np.float64)
+    bits = read_numbers(train.features, [name])[0].view(np.uint32)
+    coded = pa.array(bits).dictionary_encode()
+    distinct, code = np.asarray(coded.dictionary), np.asarray(coded.indices)
+    order = np.argsort(distinct)
+    count = np.bincount(code, minlength=len(distinct))[order].astype(float)
+    mean = np.bincount(code[train.label > 0], minlength=len(distinct))[order] / count
+    values = distinct[order].view(np.float32).astype(np.float64)
     known = np.isfinite(values)
     expected = _trend(values[known], mean[known], count[known])
     chance = expected * (1 - expected) / count[known]
