@@ -186,8 +186,9 @@ def _told(
     """Return what each column's steps tell of the row they lead to, and of the one they lead from."""
     if len(near.rows) < LEAST_STEPS:
         return []
-    own = _step_auc(values[near.earlier], values[near.rows], positive[near.rows])
-    following = _step_auc(values[near.leaving], values[near.later], positive[near.leaving])
+    own = _step_auc(values.take(near.earlier, axis=0), values.take(near.rows, axis=0), positive[near.rows])
+    leaving, later = (values.take(rows, axis=0) for rows in (near.leaving, near.later))
+    following = _step_auc(leaving, later, positive[near.leaving])
     pairs = zip(names, own.tolist(), following.tolist(), strict=True)
     return [Increment(name, key, first, second) for name, first, second in pairs]
 
@@ -197,8 +198,9 @@ def _step_auc(first: NDArray[np.float32], second: NDArray[np.float32], positive:
     if positive.all() or not positive.any():
         return np.full(first.shape[1], CHANCE)
     risen, fallen = second > first, second < first
-    up, down = risen[positive].mean(axis=0), fallen[positive].mean(axis=0)
-    other_up, other_down = risen[~positive].mean(axis=0), fallen[~positive].mean(axis=0)
+    up, down, other_up, other_down = (
+        steps[own].sum(axis=0, dtype=np.int32) / own.sum() for own in (positive, ~positive) for steps in (risen, fallen)
+    )
     level, other_level = 1 - up - down, 1 - other_up - other_down
     ties = up * other_up + level * other_level + down * other_down
     found: Floats = up * (1 - other_up) + level * other_down + ties / 2
