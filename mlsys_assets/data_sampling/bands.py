@@ -25,6 +25,8 @@ DROPPED: Final = 15
 """Bits of a 32-bit number's 23 that rounding drops: numbers within a five-hundredth are mostly the same."""
 TELLING: Final = 0.5
 """The share of a band's columns that must hold something, neither missing nor 0, for the band to tell rows apart."""
+SIEVED: Final = 20
+"""The last bits of a hash, by which nearly all are told from those asked for: a table of 1 MB."""
 VOID: Final = np.uint64(0)
 """The hash of a band that tells nothing, which is equal to none."""
 
@@ -60,9 +62,12 @@ def joined(hashes: Hashes) -> Iterator[Hashes]:
 
 def within(known: Hashes, asked: Hashes) -> NDArray[np.bool_]:
     """Return (m,) which hashes are among (n,) known ones."""
-    if not len(known):
+    perhaps = np.zeros(1 << SIEVED, dtype=bool)
+    last = np.uint64(len(perhaps) - 1)
+    perhaps[asked & last] = True
+    ordered = np.sort(known[perhaps[known & last]])  # few are left to sort
+    if not len(ordered):
         return np.zeros(len(asked), dtype=bool)
-    ordered = np.sort(known)
     place = np.searchsorted(ordered, asked)
     return np.asarray(ordered[np.minimum(place, len(ordered) - 1)] == asked)
 
