@@ -22,11 +22,11 @@ def typed_columns(source: Source, raw: pa.Table, rejections: Rejections) -> pa.T
     broken = raw.column(MALFORMED)
     if broken.null_count < len(broken):
         rejections.add(np.asarray(pc.is_valid(broken)), rule="malformed", column="", values=broken)
-    columns = {}
+    columns, nulls = {}, pa.array(source.nulls, pa.string())
     for column in source.raw:
         text = raw.column(column.name)
-        for null in source.nulls:
-            text = pc.if_else(pc.equal(text, null), pa.scalar(None, pa.string()), text)
+        if pc.any(nothing := pc.is_in(text, value_set=nulls)).as_py():
+            text = pc.if_else(nothing, pa.scalar(None, pa.string()), text)
         columns[column.name], unreadable = cast(text, column.type)
         if unreadable is not None:
             rejections.add(unreadable, rule=f"not {column.type}", column=column.name, values=text)
@@ -85,7 +85,7 @@ def cast(text: pa.ChunkedArray, kind: str) -> tuple[pa.ChunkedArray, Mask | None
     if kind == "string":
         return text, None
     try:
-        if not _hexadecimal(text):
+        if not pa.types.is_integer(target) or not _hexadecimal(text):
             return text.cast(target), None
     except pa.ArrowInvalid:
         pass  # some value is not of the type: below, which
