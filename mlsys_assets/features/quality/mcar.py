@@ -51,10 +51,11 @@ def little(observed: Observed) -> list[Mcar]:
     covariance = observed.values.T @ observed.values / max(len(observed.values), 1)
     mean = observed.values.mean(axis=0)
     covariance -= np.outer(mean, mean)
-    return [_tested(observed, j, covariance) for j in range(len(observed.alike))]
+    columns = observed.values.T.copy()  # of which some are taken for each test
+    return [_tested(observed, j, columns, covariance) for j in range(len(observed.alike))]
 
 
-def _tested(observed: Observed, j: int, covariance: Floats) -> Mcar:
+def _tested(observed: Observed, j: int, columns: Floats, covariance: Floats) -> Mcar:
     missing, tells = observed.missing[:, j], observed.tells(j)
     days = min(_effective(observed, missing), _effective(observed, ~missing))
     enough = min(int(missing.sum()), int((~missing).sum())) >= LEAST_OF_EACH_CLASS and days >= LEAST_BLOCKS
@@ -62,7 +63,7 @@ def _tested(observed: Observed, j: int, covariance: Floats) -> Mcar:
         return Mcar(np.nan, 0, days, np.nan)
     directions = _directions(covariance[np.ix_(tells, tells)])[:, : int(days) // DAYS_EACH]
     k = directions.shape[1]
-    scores = observed.values[:, tells] @ directions
+    scores = columns[tells].T @ directions
     sums = observed.by_day((missing - missing.mean())[:, None] * (scores - scores.mean(axis=0)))
     total, blocks = sums.sum(axis=0), len(sums)
     spread = sums - total / blocks
