@@ -18,7 +18,7 @@ from mlsys_assets.system import MLSystem
 from mlsys_assets.tables import FEATURES, KNOWN_AT, LABELS, PREDICT_AT, SERVED
 from mlsys_assets.types import TimeWindow
 
-AUDITED = timedelta(days=14)
+AUDITED = timedelta(days=7)
 """How long before a training set's time the sources' own functions are tried again."""
 
 

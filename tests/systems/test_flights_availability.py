@@ -153,7 +153,7 @@ def test_a_weather_source_that_fills_gaps_from_the_next_hour_is_found(flights):
 
 
 def test_the_label_is_of_each_arrival_alone(flights_system, flights_tables):
-    assert label_blindness(flights_system.label, flights_tables["arrivals"]).passed
+    assert label_blindness(flights_system.label, flights_tables["arrivals"]).finding.passed
 
 
 def test_what_each_feature_is_read_from_was_known_for_so_long(

@@ -1,55 +1,34 @@
-"""The detective: every test for leaks on one training set, before anything is fitted on it."""
+"""The detective, as a system declares it: what it learns with, what it accepts, and what each test looks for."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mlsys_assets.data_ingestion.source import Source
 from mlsys_assets.data_labeling.natural_labels import NaturalLabel
 from mlsys_assets.data_sampling.views import Train, Validation, require_train, require_validation
 from mlsys_assets.features.feature import Feature
-from mlsys_assets.features.leakage import (
-    ablation,
-    availability,
-    encodings,
-    groups,
-    identifiers,
-    increments,
-    label_blindness,
-    pairs,
-    pure_ends,
-    served,
-    single,
-    source_blindness,
-)
-from mlsys_assets.features.leakage.day_sample import DaySample
-from mlsys_assets.features.leakage.declared_availability import declared_availability
-from mlsys_assets.features.leakage.examination import Accepted, Examination, Table
-from mlsys_assets.features.leakage.joins import joins_of, request_keys
+from mlsys_assets.features.leakage.examination import Accepted, Examination
 from mlsys_assets.features.leakage.learner import Learner
 from mlsys_assets.features.leakage.logged_rows import LoggedRows
-from mlsys_assets.features.leakage.probe import Probe
-from mlsys_assets.features.leakage.suspicion import Suspicion
 from mlsys_assets.mistakes import none_of, not_all, not_one, sound
-from mlsys_assets.types import Finding, TimeWindow
+from mlsys_assets.types import TimeWindow
 
 CHECKS: Final[Mapping[str, str]] = {
-    availability.FINDING: "No value stands in a feature that became known only after its prediction time.",
-    source_blindness.FINDING: "No row of a source changes when the records that became known later are removed.",
-    label_blindness.FINDING: "No label changes when later events are removed.",
-    single.FINDING: "No column alone ranks labels better than what is honestly known can.",
-    pairs.FINDING: "No two columns tell together what neither tells apart.",
-    ablation.FINDING: "No few columns carry a model that is better than honest ones are.",
-    encodings.FINDING: "No column's values are means of labels that its own rows' labels are among.",
-    increments.FINDING: "No column steps, from row to row of a key, as the row's own label does.",
-    pure_ends.FINDING: "No column has an end at which all labels are alike beyond chance.",
-    identifiers.FINDING: "No feature numbers the rows, which would tell the order of a file.",
-    groups.FINDING: "No group of rows is known by its label.",
-    served.FINDING: "Training rows stand as they were served, where they were.",
+    "values_were_known_in_time": "No value stands in a feature that became known only after its prediction time.",
+    "no_source_looks_ahead": "No row of a source changes when the records that became known later are removed.",
+    "no_label_looks_ahead": "No label changes when later events are removed.",
+    "no_column_tells_the_label_alone": "No column alone ranks labels better than what is honestly known can.",
+    "no_pair_tells_the_label_together": "No two columns tell together what neither tells apart.",
+    "no_few_columns_carry_the_model": "No few columns carry a model that is better than honest ones are.",
+    "no_column_is_made_of_its_rows_labels": "No column's values are means that its own rows' labels are part of.",
+    "no_column_steps_by_its_rows_label": "No column steps, from row to row of a key, as the row's own label does.",
+    "no_column_is_pure_at_both_ends": "No column has an end at which all labels are alike beyond chance.",
+    "no_column_numbers_the_rows": "No feature numbers the rows, which would tell the order of a file.",
+    "no_group_is_known_by_its_label": "No group of rows is known by its label.",
+    "training_rows_are_as_they_were_served": "Training rows stand as they were served, where they were.",
 }
 """What each test looks for: an ERROR of any of them keeps a training set from being trained on."""
 
@@ -117,132 +96,9 @@ class LeakageDetective:
         self, train: Train, validation: Validation, around: Surroundings, *, seed: int, threads: int = 1
     ) -> tuple[Examination, ...]:
         """Return what each test says, in the order of ``CHECKS``; the tests are sealed, and not looked at."""
+        from mlsys_assets.features.leakage.examiner import Examiner  # the tests are loaded where they are made
+
         require_train(train, what="the detective")
         require_validation(validation, what="the detective")
-        found = _Examiner(self, train, validation, around, seed, threads)
-        return tuple(one.accepting(self.accepts) for one in found.all())
-
-
-@dataclass(frozen=True, eq=False)
-class _Examiner:
-    """One look at one training set."""
-
-    detective: LeakageDetective
-    train: Train
-    validation: Validation
-    around: Surroundings
-    seed: int
-    threads: int
-
-    def all(self) -> Iterator[Examination]:
-        """Give each examination."""
-        yield from self._known_in_time()
-        yield from self._lifts()
-        yield from self._own_labels()
-        yield self._groups()
-        yield self._served()
-
-    def _known_in_time(self) -> Iterator[Examination]:
-        around = self.around
-        joins = joins_of(around.requests, around.sources, around.features, key=around.key)
-        own = {"requests": around.requests.name, "key": around.key}
-        sample = DaySample.of(self.train, around.tables[around.requests.name], key=around.key, seed=self.seed)
-        known = availability.availability(sample, around.tables, joins, **own)
-        yield replace(_examined(known), table=self._known_when(sample))
-        yield _examined(source_blindness.source_blindness(around.sources, around.audited, seed=self.seed))
-        events = around.tables[around.label.source.name]
-        yield label_blindness.label_blindness(around.label, events, seed=self.seed)
-
-    def _known_when(self, sample: DaySample) -> Table:
-        """Return when what each feature is read from was known."""
-        around = self.around
-        told = declared_availability(around.features, around.requests, sample, around.tables)
-        header = ("feature", "read from", "known within", "newest known before")
-        rows = [(one.feature, ", ".join(map(".".join, one.read_from)), one.within, one.newest) for one in told]
-        return header, [[_told(cell) for cell in row] for row in rows]
-
-    def _lifts(self) -> Iterator[Examination]:
-        probe = Probe.of(self.train, self.validation, self.detective.learner, seed=self.seed, threads=self.threads)
-        yield _pictured(single.single_columns(probe))
-        yield _pictured(pairs.column_pairs(self.train, probe))
-        yield _pictured(ablation.ablations(probe))
-
-    def _own_labels(self) -> Iterator[Examination]:
-        yield _pictured(encodings.encodings(self.train, self.validation, seed=self.seed))
-        names = [n for n in request_keys(self.around.features) if n not in self.train.features.schema.names]
-        keys = self._requested(names, self.train) if names else None
-        yield _pictured(increments.increments(self.train, seed=self.seed, keys=keys))
-        yield _pictured(pure_ends.pure_ends(self.train))
-        yield _pictured(identifiers.identifiers(self.train, seed=self.seed))
-
-    def _groups(self) -> Examination:
-        names = self.detective.groups
-        parts = [self._requested(names, rows) for rows in (self.train, self.validation)] if names else []
-        ids = {name: (parts[0][name], parts[1][name]) for name in names}
-        return _pictured(
-            groups.group_leakage(
-                self.train, self.validation, self.detective.learner, groups=ids, seed=self.seed, threads=self.threads
-            )
-        )
-
-    def _requested(self, names: Sequence[str], rows: Train | Validation) -> pa.Table:
-        requests = self.around.tables[self.around.requests.name]
-        found = pc.index_in(rows.ids, value_set=requests[self.around.key].combine_chunks())
-        return requests.select(list(dict.fromkeys(names))).take(found)
-
-    def _served(self) -> Examination:
-        log = self.around.served
-        if log is None:
-            return Examination(served.FINDING, (), "nothing has been served, so that nothing is compared")
-        parts = (self.train, self.validation)
-        trained = LoggedRows(
-            pa.concat_arrays([part.ids for part in parts]),
-            np.concatenate([part.at for part in parts]),
-            pa.concat_tables([part.features for part in parts]),
-        )
-        own = {"seed": self.seed, "threads": self.threads}
-        return _examined(served.served_as_trained(trained, log, self.detective.learner, **own))
-
-
-class _Found(Protocol):
-    """What a test gives that says what it found."""
-
-    @property
-    def suspicions(self) -> tuple[Suspicion, ...]:
-        """What it says against columns."""
-        ...
-
-    @property
-    def finding(self) -> Finding:
-        """What it says altogether."""
-        ...
-
-
-class _Shown(_Found, Protocol):
-    """What a test gives that shows it, too."""
-
-    @property
-    def table(self) -> Table:
-        """Header and rows."""
-        ...
-
-    def thumbnail(self) -> str:
-        """Return a small picture."""
-        ...
-
-    def plot(self) -> str:
-        """Return an SVG picture."""
-        ...
-
-
-def _examined(found: _Found) -> Examination:
-    told = found.finding
-    return Examination(told.name, found.suspicions, told.summary, told.evidence)
-
-
-def _pictured(found: _Shown) -> Examination:
-    return replace(_examined(found), thumbnail=found.thumbnail(), plot=found.plot(), table=found.table)
-
-
-def _told(cell: object) -> str:
-    return "always" if cell is None else str(cell)
+        examiner = Examiner(self, train, validation, around, seed, threads)
+        return tuple(one.accepting(self.accepts) for one in examiner.all())
