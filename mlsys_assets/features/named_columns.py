@@ -1,5 +1,6 @@
 """Reading feature columns by name: from a table or a single row to NumPy, and nothing by position."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import NoneType
 from typing import Final, TypeAlias
@@ -80,11 +81,21 @@ def read_values(
 
 
 def require(rows: pa.Table | Mapping[str, object], names: Sequence[str]) -> None:
-    """Raise ColumnError unless every column is there; others are ignored."""
+    """Raise ColumnError unless every column is there, and in a table once; others are ignored."""
     present = rows.schema.names if isinstance(rows, pa.Table) else rows
     absent = [name for name in names if name not in present]
     if absent:
         raise ColumnError(f"missing column(s) {absent}; there are {sorted(present)}: were they renamed?")
+    if isinstance(rows, pa.Table):
+        asked = set(names)
+        require_once([name for name in present if name in asked])
+
+
+def require_once(names: Sequence[str]) -> None:
+    """Raise ColumnError if a name stands twice."""
+    if len(set(names)) < len(names):
+        repeated = [name for name, count in Counter(names).items() if count > 1]
+        raise ColumnError(f"column(s) {repeated} stand twice; rename or drop all but one")
 
 
 def is_category(kind: pa.DataType) -> bool:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlsys_assets.features.named_columns import ColumnError
+from mlsys_assets.features.preprocessing.number import LARGEST
 from mlsys_assets.mistakes import not_one, out_of_range
 
 NOTHING_KNOWN = 0.0
@@ -102,8 +103,9 @@ class Constant:
     possible: bool = False
 
     def mistakes(self, what: str) -> list[str]:
-        """Return a value that is no finite number."""
-        return out_of_range(f"{what}: value", self.value) + not_one(f"{what}: possible", self.possible, bool)
+        """Return a value that no column of numbers can hold."""
+        value = out_of_range(f"{what}: value", self.value, least=-LARGEST, most=LARGEST)
+        return value + not_one(f"{what}: possible", self.possible, bool)
 
     def fill(self, name: str, values: NDArray[np.float64]) -> float | None:
         """Return the constant."""

@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from mlsys_assets.data_sampling.views import Train, require_train
-from mlsys_assets.features.named_columns import ColumnError, is_category, is_number, read_numbers
+from mlsys_assets.features.named_columns import ColumnError, is_category, is_number, read_numbers, require_once
 from mlsys_assets.features.preprocessing.category import Category, CategoryAmount
 from mlsys_assets.features.preprocessing.cross import Cross
 from mlsys_assets.features.preprocessing.encoding import Categorical, Codes, Encoding, FitOfColumn, OneHot
@@ -159,7 +159,8 @@ class Preprocessor:
             raise ColumnError(f"{error}; rename a column, or drop one") from error
 
     def _declared(self, features: pa.Table) -> dict[str, OfColumn]:
-        """Return what becomes of each column; raises ColumnError for one that is not there or of another type."""
+        """Return what becomes of each column; raises ColumnError for one not there, there twice, or of another type."""
+        require_once(features.schema.names)
         types = {f.name: f.type for f in features.schema}
         if absent := [name for name in self.needs if name not in types]:
             near = [match for name in absent for match in get_close_matches(name, types, n=1)]

@@ -1,6 +1,7 @@
 """A single row, transformed in microseconds: what a table's rows give, bit by bit, with a dozen calls of NumPy."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from operator import itemgetter
 from types import NoneType
 from typing import Any, Final
@@ -130,5 +131,9 @@ class RowTransform:
 def _reader(names: Sequence[str]) -> Callable[[Any], Any]:
     """Return a function that reads several columns of a row as a tuple."""
     if len(names) == 1:
-        return lambda row: (row[names[0]],)
+        return partial(_alone, names[0])
     return itemgetter(*names) if names else tuple
+
+
+def _alone(name: str, row: dict[str, object]) -> tuple[object]:
+    return (row[name],)

@@ -10,6 +10,7 @@ from mlsys_assets.data_sampling.views import Train, require_train
 from mlsys_assets.features.named_columns import ColumnError
 from mlsys_assets.features.preprocessing.category import CategoryAmount
 from mlsys_assets.features.preprocessing.encoding import LARGEST_SEED, Categorical, FitOfColumn
+from mlsys_assets.features.preprocessing.number import LARGEST
 from mlsys_assets.measures.intervals import day_blocks
 from mlsys_assets.mistakes import out_of_range
 
@@ -53,8 +54,11 @@ class TargetRate:
     def fit_column(self, column: Categorical, train: Train) -> FitOfColumn:
         """Return the means of all rows, and those out of the fold for the training rows; raises ColumnError."""
         require_train(train, what=type(self).__name__)
-        if not np.isfinite(train.label).all():
-            raise ColumnError(f"column {column.name!r} becomes the rate of labels, some of which are not finite")
+        if not (np.abs(train.label) <= LARGEST).all():
+            raise ColumnError(
+                f"column {column.name!r} becomes the rate of labels, some of which are not finite, "
+                f"or beyond ±{LARGEST:g}"
+            )
         size = len(column.values) + 1
         codes = np.where(column.codes < 0, size - 1, column.codes)
         fold = self._folds(column.name, train)

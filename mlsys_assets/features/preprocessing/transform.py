@@ -69,7 +69,7 @@ class Preprocessing:
         outputs = len(self.numbers) + len(self._marked) + sum(e.width for e in self.encodings)
         if outputs > MOST_OUTPUTS:
             raise ValueError(f"preprocessing has {outputs} outputs; at most {MOST_OUTPUTS} are taken")
-        own = (*(n.name for n in self.numbers), *(e.name for e in self.encodings if len(e.inputs) == 1))
+        own = (*(n.name for n in self.numbers), *(e.name for e in self.encodings))
         for what, names in (("columns", own), ("outputs", self.names)):
             if repeated := sorted(name for name, count in Counter(names).items() if count > 1):
                 raise ValueError(f"preprocessing names the {what} {repeated} twice")
@@ -200,7 +200,10 @@ class Preprocessing:
     @classmethod
     def from_json(cls, data: bytes) -> "Preprocessing":
         """Return the transform that ``to_json`` wrote; raises ValueError if it is not one."""
-        return msgspec.json.decode(data, type=cls)
+        try:
+            return msgspec.json.decode(data, type=cls)
+        except RecursionError as error:
+            raise ValueError(f"preprocessing is not what was written: {error}") from error
 
 
 def write_values(encoding: FittedEncoding, rows: pa.Table | Mapping[str, object], out: NDArray[np.float32]) -> int:

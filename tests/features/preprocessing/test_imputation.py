@@ -52,5 +52,8 @@ def test_a_constant_is_compared_as_it_is_read_in_single_precision():
 
 def test_a_constant_that_is_none_is_a_mistake():
     assert "value is nan" in Constant(np.nan).mistakes("missing")[0]
+    assert "value is 1e+300; it must be a number, at least -3.4" in Constant(1e300).mistakes("missing")[0]
+    assert "value is -1e+39" in Constant(-1e39).mistakes("missing")[0]
+    assert Constant(float(np.finfo(np.float32).max)).mistakes("missing") == []
     assert "possible is 1" in Constant(1.0, possible=1).mistakes("missing")[0]
     assert all(one.mistakes("missing") == [] for one in (Leave(), *STRATEGIES, Constant(-1.0)))

@@ -317,6 +317,27 @@ def test_what_is_made_for_another_type_is_refused(view_of):
         Preprocessor().fit(view_of(pa.table({"day": pa.array([0], pa.date32())})))
 
 
+@pytest.mark.parametrize("declared", [Preprocessor(), Preprocessor(columns={"x": Drop()})])
+def test_a_column_that_stands_twice_is_refused_as_nobody_can_say_which_is_meant(view_of, declared):
+    table = pa.Table.from_arrays(
+        [pa.array([1.0, 2.0]), pa.array([3.0, 4.0]), pa.array(["p", "q"])], names=["x", "x", "c"]
+    )
+    with pytest.raises(ColumnError, match=r"column\(s\) \['x'\] stand twice; rename or drop all but one"):
+        declared.fit(view_of(table))
+    fitted = declared.fit(view_of(pa.table({"x": [1.0, 2.0], "c": ["p", "q"]}))).preprocessing
+    if "x" in fitted.columns:
+        with pytest.raises(ColumnError, match=r"column\(s\) \['x'\] stand twice"):
+            fitted.transform(table)
+    else:
+        assert fitted.transform(table).shape == (2, len(fitted.names))
+
+
+def test_a_cross_named_as_a_column_is_refused_as_their_counts_would_be_one(view_of):
+    table = pa.table({"a": ["x"], "b": ["u"], "a × b": ["k"]})
+    with pytest.raises(ColumnError, match=r"names the columns \['a × b'\] twice; rename a column"):
+        Preprocessor(crosses=(Cross(("a", "b"), Codes()),)).fit(view_of(table))
+
+
 def test_outputs_of_one_name_or_too_many_are_refused_when_fitted(view_of):
     table = pa.table({"c": ["p", None], "c is missing": [1.0, 2.0]})
     with pytest.raises(ColumnError, match=r"names the outputs \['c is missing'\] twice; rename a column"):
@@ -382,7 +403,7 @@ def test_notes_name_the_columns_that_tell_nothing(view_of):
 @pytest.mark.parametrize(
     "written",
     [
-        b'{"limit": 0}', b'{"limit": 1e300}', b'{"limit": -1}',
+        b'{"unknown": ' + b"[" * 100_000, b'{"limit": 0}', b'{"limit": 1e300}', b'{"limit": -1}',
         b'{"hashed": [{"name": "c", "buckets": 1000000000000}]}',
         b'{"hashed": [{"name": "c", "buckets": 8, "seed": -1}]}', b'{"categories": [{"name": "c", "values": [["a"]]}]}',
         b'{"amounts": [{"name": "c", "values": ["a"], "amounts": [], "unseen": 0, "missing": 0}]}',

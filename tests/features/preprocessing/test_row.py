@@ -1,6 +1,7 @@
 """A single row takes its own short way, and gives what a table gives, or what a table says."""
 
 import math
+import pickle
 import subprocess
 import sys
 from collections import defaultdict
@@ -130,6 +131,15 @@ def test_no_columns_and_one_column_are_rows_too(view_of):
     assert filled.preprocessing.transform({"x": None}).tolist() == [[-1.0, 1.0]]
     left = Preprocessor(numbers=Numeric(Leave())).fit(view_of(pa.table({"x": [1.0, 3.0, None]})))
     assert np.isnan(left.preprocessing.transform({"x": None})[0, 0])
+
+
+def test_it_is_sent_to_another_process_after_a_row_as_before(fitted, view_of, bits):
+    one = Preprocessor().fit(view_of(pa.table({"x": [1.0, 3.0]}))).preprocessing
+    for preprocessing, row in ((fitted, ROW), (one, {"x": 2.0})):
+        expected = preprocessing.transform(row)
+        sent = pickle.loads(pickle.dumps(preprocessing))
+        assert sent == preprocessing
+        assert bits(sent.transform(row)) == bits(expected)
 
 
 def test_a_row_is_served_without_pandas_scikit_learn_or_lightgbm(fitted):

@@ -96,6 +96,8 @@ def test_one_day_is_too_few_and_labels_must_be_numbers(view_of):
         fit(view_of, TargetRate(), [("a", 1.0, 3), ("b", 0.0, 3)])
     with pytest.raises(ColumnError, match="not finite"):
         fit(view_of, TargetRate(), [("a", np.nan, 3), ("b", 0.0, 4)])
+    with pytest.raises(ColumnError, match="'c' becomes the rate of labels, some of which are not finite, or beyond"):
+        fit(view_of, TargetRate(), [("a", 1e200, 3), ("b", 0.0, 4)])
 
 
 def test_mistakes_are_told():
