@@ -72,13 +72,14 @@ def _coded(name: str, values: pa.Array | pa.ChunkedArray, *, rows: int) -> tuple
     """Return (n,) codes and what they stand for; raises FoldError for another length and for missing values."""
     if len(values) != rows:
         raise FoldError(f"{name!r} has {len(values)} values for {rows} rows; give one a row")
+    if pa.types.is_dictionary(values.type):  # one may say a value twice, or none
+        values = values.cast(values.type.value_type)
     floating = pa.types.is_floating(values.type)
     absent = int(pc.sum(pc.is_null(values, nan_is_null=floating)).as_py() or 0)
     if absent:
         raise FoldError(
             f"{absent} of {rows} rows have no {name!r}: they may be of any group; fill them in, or leave them out"
         )
-    one = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
-    encoded = one if pa.types.is_dictionary(one.type) else one.dictionary_encode()
+    encoded = (values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values).dictionary_encode()
     code = encoded.indices.to_numpy(zero_copy_only=False).astype(np.intp)
     return code, [str(value) for value in encoded.dictionary.to_pylist()]

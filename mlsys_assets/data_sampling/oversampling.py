@@ -61,7 +61,7 @@ def undersample(train: Train, *, share: float, seed: int) -> Resampled:
     """
     rare = _rare(train, share, what="undersampling")
     other = np.setdiff1d(np.arange(len(train)), rare, assume_unique=True)
-    wanted = min(round(len(rare) * (1 - share) / share), len(other))
+    wanted = round(min(len(rare) * (1 - share) / share, len(other)))
     kept = np.random.default_rng(seed).choice(other, size=wanted, replace=False)
     return _drawn(train, np.sort(np.concatenate([rare, kept])))
 

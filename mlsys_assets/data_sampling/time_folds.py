@@ -111,6 +111,12 @@ class WalkForward:
         require_declared("walk forward", self.mistakes())
         require_rows(train, known_at, what="walking forward")
         end, length = end_of(train), np.timedelta64(self.validation)
+        history = (end - train.at.min().astype("datetime64[D]")) // np.timedelta64(1, "D")
+        if self.count * self.validation.days > history:
+            raise FoldError(
+                f"{self.count} parts of {self.validation} each are longer than the history of {history} days; "
+                "ask for fewer parts, or shorter ones"
+            )
         cuts = []
         for back in range(self.count, 0, -1):
             begins, ends = end - back * length, end - (back - 1) * length

@@ -133,6 +133,18 @@ def test_groups_may_be_several_columns_or_be_handed_in():
     assert {len(fold.validation) for fold in GroupedFolds(3).folds(train, groups=handed)} == {13, 14}
 
 
+def test_a_dictionary_that_says_a_group_twice_makes_it_no_two():
+    train = view([(h, "abc"[h % 3]) for h in range(30)])
+    said = pa.array(["a", "a", "b"])
+    groups = pa.DictionaryArray.from_arrays(pa.array([h % 3 for h in range(30)]), said)
+    name = dict(zip(train.ids.to_pylist(), groups.to_pylist(), strict=True))
+    for fold in GroupedFolds(2).folds(train, groups=groups):
+        assert not {name[i] for i in ids(fold.train)} & {name[i] for i in ids(fold.validation)}
+    unsaid = pa.DictionaryArray.from_arrays(groups.indices, pa.array(["a", None, "b"]))
+    with pytest.raises(FoldError, match="10 of 30 rows have no 'groups'"):
+        GroupedFolds(2).folds(train, groups=unsaid)
+
+
 @pytest.mark.parametrize(
     ("splitter", "pairs", "said"),
     [

@@ -92,6 +92,12 @@ def test_nothing_but_a_train_view_is_drawn_from(draw):
 
 
 @pytest.mark.parametrize("draw", DRAWS)
+def test_a_share_too_small_for_a_row_leaves_all_as_they_came(draw):
+    rows = view([0, 1, 0])
+    assert draw(rows, share=5e-324, seed=0).ids.to_pylist() == rows.ids.to_pylist()
+
+
+@pytest.mark.parametrize("draw", DRAWS)
 def test_what_cannot_be_drawn_says_why(draw):
     for label, share, said in (
         ([0, 0, 0], 0.5, "needs both classes, got 0 positives and 3 negatives"),

@@ -166,6 +166,8 @@ def test_what_cannot_be_cut_says_what_was_seen_and_what_to_do():
         BlockedFolds(2, days(30)).folds(three_days)
     with pytest.raises(FoldError, match=r"train part of the fold 2013-03-03 .* embargo is 30 days.* fewer than 1"):
         WalkForward(1, days(1), days(30)).folds(three_days)
+    with pytest.raises(FoldError, match="1000000 parts of 1 day, 0:00:00 each are longer than the history of 3 days"):
+        WalkForward(1_000_000, days(1), hours(1)).folds(three_days)
     gap = view([0, 1, 2, 200])
     with pytest.raises(FoldError, match="the validation part of the fold 2013-03-07 to 2013-03-07"):
         WalkForward(3, days(1), hours(1)).folds(gap)
