@@ -1,8 +1,10 @@
 """What can be wrong with a source's declaration, found before a file is read."""
 
+import sys
 from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -12,6 +14,12 @@ from mlsys_assets.tables import EVENT_TIME, KNOWN_AT, SOURCE_FILE, SOURCE_LINE, 
 
 NUMBERS = frozenset({"int64", "float64", "float32"})
 """The types that a minimum and a maximum are for."""
+ENDS: dict[str, tuple[float, float]] = {
+    "int64": (-(2**63), 2**63 - 1),
+    "float64": (-sys.float_info.max, sys.float_info.max),
+    "float32": (float(np.finfo(np.float32).min), float(np.finfo(np.float32).max)),
+}
+"""The least and the largest number of a type."""
 GIVEN = {
     SOURCE_FILE: pa.string(),
     SOURCE_LINE: pa.int32(),
@@ -82,10 +90,9 @@ def _sentinel_mistakes(what: str, sentinels: object, kind: str) -> Iterator[str]
     if sentinels and kind in TYPES and kind not in NUMBERS:
         numbers = ", ".join(sorted(NUMBERS))
         yield f"{what} of type {kind} has sentinels, which are for {numbers}; of texts, name the source's nulls"
-    whole = kind == "int64"
-    ends = {"least": -(2**63), "most": 2**63 - 1} if whole else {}
+    least, most = ENDS.get(kind, ENDS["float64"])
     for sentinel in sentinels:
-        yield from out_of_range(f"{what}: a sentinel", sentinel, whole=whole, **ends)
+        yield from out_of_range(f"{what}: a sentinel", sentinel, whole=kind == "int64", least=least, most=most)
 
 
 def _column_mistakes(source: Source) -> Iterator[str]:

@@ -89,6 +89,9 @@ MISTAKES = {
     "a sentinel by itself": (lambda: column(Column("x", "int64", sentinels=999)), "sentinels are 999; give a tuple"),
     "half a sentinel": (lambda: column(Column("x", "int64", sentinels=(9.5,))), "is 9.5; it must be a whole number"),
     "a sentinel beyond its type": (lambda: column(Column("x", "int64", sentinels=(2**63,))), "a sentinel is 92233720"),
+    "a sentinel that its type takes for infinite": (
+        lambda: column(Column("x", "float32", sentinels=(1e39,))), "a sentinel is 1e+39; it must be a number, at least",
+    ),
     "a sentinel that is no number": (
         lambda: column(Column("x", "float64", sentinels=(float("nan"),))), "a sentinel is nan; it must be a number",
     ),

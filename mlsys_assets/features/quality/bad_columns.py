@@ -125,11 +125,11 @@ def bad_columns(rows: Train | Validation, *, required: Collection[str] = ()) -> 
 
 
 def _faults(column: pa.ChunkedArray) -> Iterator[tuple[Fault, float]]:
-    n, there = len(column), column.drop_null()
+    n = len(column)
     if is_category(column.type):
-        yield from _of_texts(there, n)
+        yield from _of_texts(column.cast(pa.string()).drop_null(), n)
         return
-    values = there.cast(pa.float64(), safe=False).to_numpy()
+    values = column.drop_null().cast(pa.float64(), safe=False).to_numpy()
     values = values[~np.isnan(values)]
     if not len(values):
         yield Fault.EMPTY, 1.0
@@ -141,7 +141,7 @@ def _faults(column: pa.ChunkedArray) -> Iterator[tuple[Fault, float]]:
 
 
 def _of_texts(there: pa.ChunkedArray, n: int) -> Iterator[tuple[Fault, float]]:
-    distinct = int(pc.count_distinct(there.cast(pa.string())).as_py())
+    distinct = int(pc.count_distinct(there).as_py())
     if not len(there):
         yield Fault.EMPTY, 1.0
     elif distinct == 1 and len(there) == n:

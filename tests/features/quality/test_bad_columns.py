@@ -1,5 +1,7 @@
 """Columns that nothing can be learned from are named, with what becomes of each: which is what does become of it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -22,6 +24,7 @@ COLUMNS: dict[str, tuple[object, Fault | None]] = {
     "amount": (np.arange(N), None),
     "place": (["a", "b"] * (N // 2), None),
     "there or not": (np.where(np.arange(N) < 9, np.nan, 1.0), None),
+    "place or none": (["a", None] * (N // 2), None),
     "many places": ([f"place {i % 150}" for i in range(N)], None),
 }
 
@@ -34,6 +37,15 @@ def test_each_fault_is_named(view_of, name) -> None:
     assert found.finding.passed == (fault is None)
     assert found.finding.severity is Severity.WARN
     assert fault is None or f"{name} {fault}" in found.finding.summary
+
+
+@pytest.mark.parametrize("kind", [pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())])
+def test_however_texts_are_stored_they_are_the_same(view_of, kind) -> None:
+    view = view_of({name: values for name, (values, _) in COLUMNS.items() if not isinstance(values, np.ndarray)})
+    stored = pa.table(
+        {name: column.cast(kind) for name, column in zip(view.features.schema.names, view.features, strict=True)}
+    )
+    assert bad_columns(replace(view, features=stored)) == bad_columns(view)
 
 
 def test_a_required_column_without_values_is_an_error_told_first(view_of) -> None:
