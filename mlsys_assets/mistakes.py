@@ -95,6 +95,22 @@ def out_of_range(
     return [f"{what} is {_shown(value)}; it must be {', '.join(['a whole number' if whole else 'a number', *bounds])}"]
 
 
+def not_seeds(what: str, found: object, *, least: int = 1) -> list[str]:
+    """Return that something is no tuple of so many seeds or more: whole numbers from 0 on, none of them twice.
+
+    >>> not_seeds("study: seeds", (3, -1))
+    ['study: seeds[1] is -1; it must be a whole number, at least 0']
+    """
+    wrong = not_all(what, found, int)
+    if wrong or not isinstance(found, tuple):
+        return wrong
+    wrong = [
+        mistake for i, seed in enumerate(found) for mistake in out_of_range(f"{what}[{i}]", seed, whole=True, least=0)
+    ]
+    few = len(found) < least or len(set(found)) < len(found)
+    return wrong + ([f"{what} are {found}; give {least} or more, each once"] if few else [])
+
+
 def none_of(what: str, found: object, allowed: Collection[object]) -> list[str]:
     """Return that something is none of what is allowed, and what comes close."""
     if found in allowed:

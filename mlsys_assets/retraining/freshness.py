@@ -13,7 +13,7 @@ from mlsys_assets.data_sampling.views import OpenedTest, Train, Validation
 from mlsys_assets.measures.intervals import Estimate, Support
 from mlsys_assets.measures.metrics import LogLoss, Metric
 from mlsys_assets.measures.multiplicity import holm
-from mlsys_assets.mistakes import not_all, not_one, sound
+from mlsys_assets.mistakes import not_all, not_one, not_seeds, sound
 from mlsys_assets.models.candidate import Candidate
 from mlsys_assets.offline_evaluation.studies.repeats import Repeats, TestRows
 from mlsys_assets.types import DeclarationError, TimeWindow
@@ -160,7 +160,7 @@ class FreshnessStudy:
         found = not_all("freshness: windows", self.windows, TimeWindow) + not_one(
             "freshness: metric", self.metric, Metric
         )
-        found += not_all("freshness: seeds", self.seeds, int)
+        found += not_seeds("freshness: seeds", self.seeds)
         windows = sound(self.windows, TimeWindow)
         if not found and len(windows) < 2:  # noqa: PLR2004 - one has nothing to be held against
             found.append(f"freshness: {len(windows)} window(s); give two or more, the freshest last")
@@ -169,8 +169,6 @@ class FreshnessStudy:
         lengths = {window.length for window in windows}
         if len(lengths) > 1:
             found.append(f"freshness: windows must be of one length, got {', '.join(map(str, sorted(lengths)))}")
-        if self.seeds == () or len(set(sound(self.seeds, int))) < len(sound(self.seeds, int)):
-            found.append(f"freshness: seeds must be one or more, each once, got {self.seeds}")
         return found
 
     def measure(

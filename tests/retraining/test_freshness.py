@@ -127,7 +127,7 @@ def test_mistakes_are_listed() -> None:
         (FreshnessStudy((one, longer)), "of one length, got 60 days, 0:00:00, 61 days"),
         (FreshnessStudy((one,)), "give two or more"),
         (FreshnessStudy(one), "was a comma forgotten"),
-        (FreshnessStudy(WINDOWS, seeds=()), "seeds must be one or more"),
+        (FreshnessStudy(WINDOWS, seeds=()), "seeds are (); give 1 or more, each once"),
         (FreshnessStudy(WINDOWS, metric=LogLoss), "is the class LogLoss"),
     ):
         assert said in "\n".join(wrong.mistakes())

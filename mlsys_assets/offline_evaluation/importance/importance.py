@@ -192,8 +192,8 @@ class ImportanceStudy:
 
 
 def contributions(predictor: Predictor, features: pa.Table, *, seed: int, threads: int = 1) -> dict[str, float] | None:
-    """Return each column's mean absolute contribution; None of a model that does not explain itself."""
-    if not isinstance(predictor, Explainable):
+    """Return each column's mean absolute contribution; None of a model that does not explain itself, or of no rows."""
+    if not isinstance(predictor, Explainable) or not features.num_rows:
         return None
     return dict(explain(predictor, features, seed=seed, threads=threads).importance())
 

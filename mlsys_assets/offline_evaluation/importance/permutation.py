@@ -12,7 +12,7 @@ from mlsys_assets.data_sampling.views import OpenedTest, Validation
 from mlsys_assets.features.named_columns import require
 from mlsys_assets.measures.intervals import Estimate, Support
 from mlsys_assets.measures.metrics import Floats, LogLoss, Metric
-from mlsys_assets.mistakes import not_all, not_one, out_of_range
+from mlsys_assets.mistakes import not_one, not_seeds, out_of_range
 from mlsys_assets.models.predictor import Predictor
 from mlsys_assets.offline_evaluation.importance.own_weight import own_weight
 from mlsys_assets.offline_evaluation.studies.repeats import TestRows
@@ -51,9 +51,8 @@ class Permutation:
     def mistakes(self) -> list[str]:
         """Return what is wrong with the declaration."""
         found = not_one("permutation: metric", self.metric, Metric)
-        found += not_all("permutation: seeds", self.seeds, int)
-        found += out_of_range("permutation: rows", self.rows, whole=True, least=1)
-        return found + (["permutation: seeds is empty; give at least one"] if self.seeds == () else [])
+        found += not_seeds("permutation: seeds", self.seeds)
+        return found + out_of_range("permutation: rows", self.rows, whole=True, least=1)
 
     def falls(
         self,

@@ -12,7 +12,7 @@ from mlsys_assets.charts import forest
 from mlsys_assets.data_sampling.views import Train, Validation
 from mlsys_assets.measures.intervals import day_blocks
 from mlsys_assets.measures.metrics import Floats
-from mlsys_assets.mistakes import not_all, out_of_range
+from mlsys_assets.mistakes import not_seeds, out_of_range
 from mlsys_assets.models.candidate import Candidate
 from mlsys_assets.offline_evaluation.importance.importance import WAYS, ImportanceStudy, Way, ranked
 from mlsys_assets.offline_evaluation.importance.noise_column import NOISE, with_noise
@@ -189,13 +189,8 @@ class RankStabilityStudy:
 
     def mistakes(self) -> list[str]:
         """Return what is wrong with the declaration."""
-        found = self.permutation.mistakes() + not_all("rank stability: seeds", self.seeds, int)
-        found += out_of_range("rank stability: top", self.top, whole=True, least=1)
-        if not found and (len(self.seeds) == 1 or len(set(self.seeds)) < len(self.seeds) or not self.seeds):
-            found.append(
-                f"rank stability: seeds are {self.seeds}; two fits or more, each with its own seed, are compared"
-            )
-        return found
+        found = self.permutation.mistakes() + not_seeds("rank stability: seeds", self.seeds, least=2)
+        return found + out_of_range("rank stability: top", self.top, whole=True, least=1)
 
     def measure(self, candidate: Candidate, train: Train, validation: Validation) -> RankStability:
         """Return the importances of each fit; raises FitError as fits do, DeclarationError for mistakes."""

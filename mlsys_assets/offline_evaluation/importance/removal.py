@@ -9,7 +9,7 @@ import numpy as np
 from mlsys_assets.data_sampling.views import OpenedTest, Train, Validation
 from mlsys_assets.measures.intervals import Support
 from mlsys_assets.measures.metrics import LogLoss, Metric, RocAuc
-from mlsys_assets.mistakes import not_all, not_one, out_of_range
+from mlsys_assets.mistakes import not_one, not_seeds, out_of_range
 from mlsys_assets.models.bundle import to_files
 from mlsys_assets.models.candidate import Candidate, Fitted
 from mlsys_assets.models.predictor import Predictor
@@ -81,10 +81,11 @@ class RemovalStudy:
         found = not_one("removal: metric", self.metric, Metric)
         found += out_of_range("removal: allowed", self.allowed, least=0)
         found += out_of_range("removal: share", self.share, above=0, most=1)
-        found += not_all("removal: seeds", self.seeds, int)
+        found += not_seeds("removal: seeds", self.seeds)
         found += out_of_range("removal: most_fits", self.most_fits, whole=True, least=1)
-        found += [f"removal: {name} is no function" for name in ("meter", "weigh") if not callable(getattr(self, name))]
-        return found + (["removal: seeds is empty; give at least one"] if self.seeds == () else [])
+        return found + [
+            f"removal: {name} is no function" for name in ("meter", "weigh") if not callable(getattr(self, name))
+        ]
 
     def measure(
         self,

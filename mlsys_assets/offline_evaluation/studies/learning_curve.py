@@ -11,7 +11,7 @@ from mlsys_assets.charts import forest
 from mlsys_assets.data_sampling.views import OpenedTest, Train, Validation
 from mlsys_assets.measures.intervals import Estimate, Support, day_blocks
 from mlsys_assets.measures.metrics import Floats, LogLoss, Metric, value
-from mlsys_assets.mistakes import not_all, not_one, out_of_range
+from mlsys_assets.mistakes import not_all, not_one, not_seeds, out_of_range
 from mlsys_assets.models.candidate import Candidate
 from mlsys_assets.offline_evaluation.studies.repeats import Repeats, TestRows
 from mlsys_assets.types import DeclarationError
@@ -144,17 +144,15 @@ class LearningCurveStudy:
         """Return what is wrong with the declaration."""
         found = not_one("learning curve: metric", self.metric, Metric)
         found += not_all("learning curve: shares", self.shares, (int, float))
-        found += not_all("learning curve: seeds", self.seeds, int)
-        empty = [name for name in ("shares", "seeds") if getattr(self, name) == ()]
-        found += [f"learning curve: {name} is empty; give at least one" for name in empty]
+        found += not_seeds("learning curve: seeds", self.seeds)
+        if self.shares == ():
+            found.append("learning curve: shares is empty; give at least one")
         if found:
             return found
         for share in self.shares:
             found += out_of_range("learning curve: a share", share, above=0, most=1)
         if list(self.shares) != sorted(set(self.shares)):
             found.append(f"learning curve: shares must rise, got {self.shares}")
-        if len(set(self.seeds)) < len(self.seeds):
-            found.append(f"learning curve: a seed stands twice in {self.seeds}")
         return found
 
     def measure(

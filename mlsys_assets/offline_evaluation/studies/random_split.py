@@ -14,7 +14,7 @@ from mlsys_assets.data_sampling.splits import Split, TimeSplit, random_split
 from mlsys_assets.data_sampling.views import OpenedTest, Train
 from mlsys_assets.measures.intervals import Estimate, Support, bootstrap, day_blocks, estimate, spread
 from mlsys_assets.measures.metrics import Floats, LogLoss, Metric, Weights
-from mlsys_assets.mistakes import not_all, not_one, out_of_range
+from mlsys_assets.mistakes import not_one, not_seeds, out_of_range
 from mlsys_assets.models.candidate import Candidate
 from mlsys_assets.offline_evaluation.studies.split_gap import SplitGap
 from mlsys_assets.types import DeclarationError, Finding
@@ -61,11 +61,9 @@ class SplitStudy:
         found = not_one("split study: forced", self.forced, str)
         if not found and not self.forced.strip():
             found.append("split study: forced is empty; say why rows ordered in time are split at random, or do not")
-        found += not_one("split study: metric", self.metric, Metric) + not_all("split study: seeds", self.seeds, int)
+        found += not_one("split study: metric", self.metric, Metric) + not_seeds("split study: seeds", self.seeds)
         if self.rows is not None:
             found += out_of_range("split study: rows", self.rows, whole=True, least=1)
-        if self.seeds == ():
-            found.append("split study: seeds is empty; give at least one")
         return found
 
     def measure(

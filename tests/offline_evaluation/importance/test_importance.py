@@ -74,6 +74,9 @@ def test_too_few_rows_have_no_ranks_by_shuffling(fitted, validation):
     assert found.top("permutation") == ()
     assert found.top("own", 1) == ("strong",)
     assert found.thumbnail().endswith("insufficient data")
+    none = ImportanceStudy().measure(fitted.predictor, validation.take(np.arange(0)))
+    assert none.top("contribution") == none.top("permutation") == ()
+    assert np.isnan(list(none.values("contribution").values())).all()
 
 
 def test_where_a_value_is_not_known_nothing_is_ranked():

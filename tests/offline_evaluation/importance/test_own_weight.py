@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
+from mlsys_assets.features.preprocessing.encoding import OneHot
+from mlsys_assets.features.preprocessing.preprocessor import Preprocessor
 from mlsys_assets.models.baselines import ZeroRule
 from mlsys_assets.models.calibrated_predictor import SigmoidMap, StepMap, calibrated
 from mlsys_assets.models.gradient_boosting import LightGBM
@@ -34,7 +36,8 @@ def test_a_margin_and_what_is_calibrated_say_what_is_within(fitted, train, valid
 
 
 def test_coefficients_are_summed_to_the_column_they_are_of(train, validation):
-    predictor = LogisticRegression(least_count=1).fit(train, validation, seed=0, threads=1).predictor
+    recipe = LogisticRegression(preprocessor=Preprocessor(categories=OneHot(least=1)))
+    predictor = recipe.fit(train, validation, seed=0, threads=1).predictor
     found = own_weight(predictor)
     weights = dict(zip(predictor.preprocessing.names, np.abs(predictor.weights).tolist(), strict=True))
     assert found.told == "coefficients"

@@ -108,7 +108,7 @@ def test_too_few_days_tell_nothing(fitted, validation):
 def test_mistakes_are_told(fitted, validation):
     wrong = Permutation(metric="log_loss", seeds=(), rows=0)
     assert len(wrong.mistakes()) == 3
-    with pytest.raises(DeclarationError, match="seeds is empty"):
+    with pytest.raises(DeclarationError, match=r"seeds are \(\); give 1 or more, each once"):
         wrong.falls(fitted.predictor, validation)
     with pytest.raises(ColumnError, match="wind"):
         Permutation().falls(fitted.predictor, validation, groups={"weather": ("wind",)})

@@ -105,7 +105,7 @@ def test_a_fit_has_whole_days_and_is_asked_on_the_others(train):
 
 def test_mistakes_and_rows_that_cannot_be_fitted_are_told(train, validation, recipe):
     for seeds in ((), (1,), (1, 1)):
-        with pytest.raises(DeclarationError, match="two fits or more"):
+        with pytest.raises(DeclarationError, match="give 2 or more, each once"):
             RankStabilityStudy(seeds=seeds).measure(recipe, train, validation)
     assert "top" in RankStabilityStudy(top=0).mistakes()[0]
     with pytest.raises(FitError):
@@ -114,3 +114,6 @@ def test_mistakes_and_rows_that_cannot_be_fitted_are_told(train, validation, rec
     assert rates.ways == ("permutation", "contribution")
     few = RankStabilityStudy(seeds=(0, 1)).measure(recipe, train.take(np.arange(400)), validation)
     assert few.verdict("permutation") == "insufficient data"
+    day = np.flatnonzero(train.at < train.at.min() + np.timedelta64(1, "D"))
+    one = RankStabilityStudy(seeds=(0, 1)).measure(recipe, train.take(day), validation)
+    assert one.verdict("contribution") == one.verdict("permutation") == "insufficient data"

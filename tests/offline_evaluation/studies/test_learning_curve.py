@@ -102,7 +102,7 @@ def test_mistakes_are_listed() -> None:
         (LearningCurveStudy(shares=(0.5, 0.25)), "must rise"),
         (LearningCurveStudy(shares=()), "shares is empty"),
         (LearningCurveStudy(shares=0.5), "was a comma forgotten"),
-        (LearningCurveStudy(seeds=(1, 1)), "a seed stands twice"),
+        (LearningCurveStudy(seeds=(1, 1)), "seeds are (1, 1); give 1 or more, each once"),
         (LearningCurveStudy(LogLoss), "is the class LogLoss"),
     ):
         assert said in "\n".join(wrong.mistakes())

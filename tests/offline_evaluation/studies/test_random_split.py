@@ -177,7 +177,10 @@ def test_mistakes_are_listed():
         (SplitStudy(None), "forced is None"),
         (SplitStudy("why", LogLoss), "is the class LogLoss"),
         (SplitStudy("why", rows=0), "rows is 0"),
-        (SplitStudy("why", seeds=()), "seeds is empty"),
+        (SplitStudy("why", seeds=()), "seeds are (); give 1 or more, each once"),
+        (SplitStudy("why", seeds=(-1,)), "seeds[0] is -1; it must be a whole number, at least 0"),
+        (SplitStudy("why", seeds=(True,)), "seeds[0] is True; it must be a whole number"),
+        (SplitStudy("why", seeds=(2, 2)), "seeds are (2, 2); give 1 or more, each once"),
         (SplitStudy("why", seeds=3), "was a comma forgotten"),
     ):
         assert said in "\n".join(wrong.mistakes())
