@@ -33,6 +33,15 @@ def alike(one, other):
     return shared
 
 
+def test_neither_the_sign_of_a_zero_nor_the_bits_of_nothing_make_a_difference():
+    nothing = np.array([0x7FC00000, 0xFFC00001], dtype=np.uint32).view(np.float32)
+    columns = {f"x{j}": pa.array([1.5, 1.5], pa.float32()) for j in range(BANDS)}
+    for odd in (pa.array([0.0, -0.0], pa.float32()), pa.array(nothing), pa.array([None, nothing[1]], pa.float32())):
+        found = band_hashes(pa.table(columns | {f"y{j}": odd for j in range(BANDS)}))
+        assert (found[:, 0] == found[:, 1]).all()
+        assert (found != VOID).all()
+
+
 @given(st.lists(row, max_size=8), st.lists(row, max_size=8))
 @settings(max_examples=60)
 def test_matches_are_those_found_pair_by_pair(earlier, later):

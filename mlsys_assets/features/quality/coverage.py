@@ -20,7 +20,7 @@ APART: Final = 0.3
 FALL: Final = 0.1
 """A month, or the validation rows, whose coverage is so much lower than before is told."""
 SURE: Final = 4.0
-"""So many standard errors beyond those limits: of a thousand groups by chance alone, none."""
+"""So many standard errors wide the gap must be as well: of a thousand groups by chance alone, none is."""
 LEAST_ROWS: Final = 100
 """Of smaller groups nothing is said."""
 MONTH, PART = "month", "part"
@@ -211,7 +211,7 @@ class _Look:
         return shares
 
     def uneven(self, by: str, groups: Sequence[tuple[str, Mask]], shares: NDArray[np.float64]) -> Iterator[Uneven]:
-        """Yield the groups whose coverage is lower than it may be, and surely so."""
+        """Yield the groups whose coverage is lower than it may be, and surely lower than that of the others."""
         in_time = by in (MONTH, PART)
         limit, before = FALL if in_time else APART, np.zeros(len(self.present), dtype=bool)
         for g, (group, own) in enumerate(groups):

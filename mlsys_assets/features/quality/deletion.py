@@ -22,7 +22,7 @@ LEAST_ROWS: Final = 100
 LEAST_LIFT: Final = 1.5
 """A group that loses so many times the share of all rows is told."""
 SURE: Final = 4.0
-"""So many standard errors beyond that: of a thousand groups by chance alone, none."""
+"""So many standard errors a group's share must lie above that of all rows too: of a thousand by chance alone, none."""
 MOST_LOST: Final = 0.05
 """The share of rows that deletion may cost without a word."""
 NAMED: Final = 5
@@ -176,7 +176,7 @@ def _every(features: pa.Table) -> list[Grouping]:
 
 
 def _losers(train: Train, lost: Mask, groupings: Sequence[Grouping]) -> list[Lost]:
-    """Return the groups that surely lose far more than their share, those that lose the largest share first."""
+    """Return the groups that lose far more than their share, and surely more; those that lose the largest first."""
     block, of_all, ranked = day_blocks(train.at), float(lost.mean()), list[Lost]()
     for grouping in groupings:
         groups = list(grouping.groups(train.features))

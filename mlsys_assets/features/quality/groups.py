@@ -53,11 +53,7 @@ class ByCategory:
 
     def groups(self, features: pa.Table) -> Iterator[tuple[str, Mask]]:
         """Yield the categories, the most frequent first."""
-        coded = features[self.column].combine_chunks().cast(pa.string()).dictionary_encode()
-        code = np.asarray(pc.fill_null(coded.indices, -1))
-        counts = np.bincount(code[code >= 0], minlength=len(coded.dictionary))
-        for k in np.argsort(-counts, kind="stable")[:MOST_GROUPS]:
-            yield str(coded.dictionary[int(k)]), code == k
+        yield from most_frequent(features[self.column], MOST_GROUPS)
 
 
 @dataclass(frozen=True)
@@ -91,6 +87,15 @@ class ByRange:
         for low, high in pairwise(ends):
             if (own := (values > low) & (values <= high)).any():
                 yield _range(low, high), own
+
+
+def most_frequent(column: pa.ChunkedArray, most: int) -> Iterator[tuple[str, Mask]]:
+    """Yield the most frequent of a column's categories, the first of them first, with (n,) where each stands."""
+    coded = column.combine_chunks().cast(pa.string()).dictionary_encode()
+    code = np.asarray(pc.fill_null(coded.indices, -1))
+    counts = np.bincount(code[code >= 0], minlength=len(coded.dictionary))
+    for k in np.argsort(-counts, kind="stable")[:most]:
+        yield str(coded.dictionary[int(k)]), code == k
 
 
 def by_default(features: pa.Table) -> tuple[Grouping, ...]:

@@ -1,16 +1,15 @@
 """What is observed of each row, as numbers beside which every column's missing values can be set."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mlsys_assets.data_sampling.views import Train, Validation
 from mlsys_assets.features.named_columns import is_category, read_numbers
+from mlsys_assets.features.quality.groups import most_frequent
 from mlsys_assets.measures.intervals import day_blocks
 from mlsys_assets.measures.metrics import Floats
 
@@ -62,7 +61,10 @@ class Observed:
         columns = [(name, name, own) for name, own in zip(numbers, raw, strict=True)]
         for name in (f.name for f in rows.features.schema if is_category(f.type)):
             absent[name] = np.asarray(pc.is_null(rows.features[name]))
-            columns += [(f"{name} = {value}", name, own) for value, own in _indicators(rows.features[name])]
+            columns += [
+                (f"{name} = {value}", name, np.where(absent[name], np.nan, own))
+                for value, own in most_frequent(rows.features[name], MOST_CATEGORIES)
+            ]
         varied = [(name, source, z) for name, source, own in columns for z in [_standardized(own)] if z is not None]
         alike = _alike({name: absent[name] for name in rows.features.schema.names})
         return cls(
@@ -90,15 +92,6 @@ class Observed:
         """Return (days, …) sums of (n, …) values over each day's rows."""
         sums: Floats = np.add.reduceat(values, self.starts, axis=0)
         return sums
-
-
-def _indicators(column: pa.ChunkedArray) -> Iterator[tuple[str, Floats]]:
-    """Yield each frequent category with (n,) whether it stands there, NaN where nothing does."""
-    coded = column.combine_chunks().cast(pa.string()).dictionary_encode()
-    code = np.asarray(pc.fill_null(coded.indices, -1))
-    counts = np.bincount(code[code >= 0], minlength=len(coded.dictionary))
-    for k in np.argsort(-counts, kind="stable")[:MOST_CATEGORIES]:
-        yield str(coded.dictionary[int(k)]), np.where(code < 0, np.nan, code == k)
 
 
 def _standardized(values: Floats) -> Floats | None:

@@ -14,6 +14,7 @@ from mlsys_assets.charts import bars
 from mlsys_assets.data_sampling.views import Train, require_train
 from mlsys_assets.features.named_columns import is_category
 from mlsys_assets.features.profile import MOST_ROWS, Categories, Ranges, rising
+from mlsys_assets.features.quality.sample import spaced
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.measures.stability_index import chance_psi, psi
 from mlsys_assets.types import Finding, Scalar, Severity
@@ -168,7 +169,7 @@ def _of_texts(name: str, before: pa.ChunkedArray, now: pa.ChunkedArray) -> Colum
     before, now = before.cast(pa.string()), now.cast(pa.string())
     known, there = before.drop_null().unique(), now.drop_null()
     new = _share(pc.sum(pc.invert(pc.is_in(there, value_set=known))).as_py(), len(there))
-    first, second = (column.take(pa.array(_thinned(len(column)))) for column in (before, now))
+    first, second = (column.take(pa.array(spaced(len(column), MOST_ROWS))) for column in (before, now))
     bins = Categories.of(first)
     moved = _moved(bins.tally(first).counts, bins.tally(second).counts)
     return ColumnOverlap(name, len(known), new, np.nan, *moved, len(there))
@@ -177,7 +178,7 @@ def _of_texts(name: str, before: pa.ChunkedArray, now: pa.ChunkedArray) -> Colum
 def _of_numbers(name: str, before: pa.ChunkedArray, now: pa.ChunkedArray) -> ColumnOverlap:
     first, second = (_numbers(column) for column in (before, now))
     known, there = (values[~np.isnan(values)] for values in (first, second))
-    thin = [rising(values[_thinned(len(values))].astype(np.float64)) for values in (first, second)]
+    thin = [rising(values[spaced(len(values), MOST_ROWS)].astype(np.float64)) for values in (first, second)]
     bins = Ranges.of(thin[0])
     moved = _moved(*(bins.tally(values).counts for values in thin))
     values = _few_whole(known)
@@ -205,12 +206,6 @@ def _few_whole(known: Singles) -> Singles:
 
 def _numbers(column: pa.ChunkedArray) -> Singles:
     return np.asarray(column.cast(pa.float32(), safe=False).to_numpy(), dtype=np.float32)
-
-
-def _thinned(rows: int) -> NDArray[np.intp]:
-    """Return the positions of at most as many rows as a profile looks at, evenly spaced."""
-    size = min(rows, MOST_ROWS)
-    return np.arange(size) * rows // max(size, 1)
 
 
 def _share(part: int | None, whole: int) -> float:

@@ -3,6 +3,7 @@
 from typing import Final, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlsys_assets.data_sampling.views import Train, Validation
 
@@ -20,4 +21,14 @@ def evenly(rows: Learned, *, most: int = MOST_ROWS) -> Learned:
     if most < 1:
         raise ValueError(f"{most} rows would say nothing; give at least one")
     n = len(rows)
-    return rows if n <= most else rows.take(np.arange(most) * n // most)
+    return rows if n <= most else rows.take(spaced(n, most))
+
+
+def spaced(rows: int, most: int) -> NDArray[np.intp]:
+    """Return the positions of at most so many of some rows, evenly spaced.
+
+    >>> spaced(5, 2).tolist(), spaced(2, 5).tolist()
+    ([0, 2], [0, 1])
+    """
+    size = min(rows, most)
+    return np.arange(size) * rows // max(size, 1)

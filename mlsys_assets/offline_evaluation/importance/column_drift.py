@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mlsys_assets.data_sampling.views import Train, Validation
 from mlsys_assets.features.named_columns import is_category
 from mlsys_assets.features.profile import Categories, Ranges, read_sorted, read_texts
+from mlsys_assets.features.quality.sample import spaced
 from mlsys_assets.measures.intervals import A_DAY
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.measures.stability_index import expected_psi, psi
@@ -87,7 +88,7 @@ class ColumnDrift:
         for number in range(int(whole) - 1, -1, -1):
             own = order[back[order] == number]
             if len(own) >= LEAST_ROWS:
-                yield own if len(own) <= self.rows else own[np.arange(self.rows) * len(own) // self.rows]
+                yield own[spaced(len(own), self.rows)]
 
     def _rate(self, name: str, column: pa.ChunkedArray, periods: list[NDArray[np.intp]]) -> DriftRate:
         parts = [column.take(pa.array(own)) for own in periods]

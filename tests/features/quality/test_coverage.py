@@ -7,9 +7,10 @@ import pyarrow as pa
 import pytest
 
 from mlsys_assets.data_sampling.views import Validation
-from mlsys_assets.features.quality.coverage import MONTH, PART, coverage
+from mlsys_assets.features.quality.coverage import LEAST_ROWS, MONTH, PART, coverage
 from mlsys_assets.features.quality.deletion import drop_rows
 from mlsys_assets.features.quality.groups import ByCategory
+from mlsys_assets.measures.intervals import LEAST_BLOCKS
 from mlsys_assets.thumbnails import LIMIT
 
 
@@ -48,6 +49,16 @@ def test_a_group_without_values_is_named(view_of, days_of) -> None:
     assert len(found.thumbnail()) < LIMIT
     assert found.plot("place").startswith("<svg")
     assert "2013-02: 95% and more" in found.plot()
+
+
+def test_a_group_of_a_few_days_is_not_named_however_empty_it_is(view_of, days_of) -> None:
+    days = days_of(1)
+    for count, named in ((LEAST_BLOCKS - 1, 0), (LEAST_BLOCKS, 1)):
+        strike = days.day < count
+        columns = days.columns(seats=np.where(strike, np.nan, 150.0), why=np.where(strike, "strike", "none"))
+        assert strike.sum() >= LEAST_ROWS
+        found = [one for one in coverage(view_of(columns)).uneven if one.by == "why"]
+        assert [(one.column, one.group) for one in found] == [("seats", "strike")] * named
 
 
 def test_a_fall_is_named_and_a_rise_is_not(view_of, days_of) -> None:
