@@ -1,6 +1,6 @@
 """Permutation importance: how much worse a model gets when a column's values change rows (Breiman 2001)."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -92,19 +92,6 @@ class Permutation:
         if n <= self.rows:
             return np.arange(n)
         return np.sort(np.random.default_rng(self.seeds[0]).choice(n, self.rows, replace=False))
-
-
-def groups_by_prefix(columns: Iterable[str], prefixes: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Return the columns by the longest of the prefixes that they begin with; others are left out.
-
-    >>> groups_by_prefix(["dest", "dest_late_1d", "origin_temp"], ["dest", "origin"])
-    {'dest': ('dest', 'dest_late_1d'), 'origin': ('origin_temp',)}
-    """
-    found: dict[str, tuple[str, ...]] = dict.fromkeys(prefixes, ())
-    for column in columns:
-        if own := max((p for p in prefixes if column.startswith(p)), key=len, default=""):
-            found[own] += (column,)
-    return {prefix: own for prefix, own in found.items() if own}
 
 
 @dataclass(frozen=True, eq=False)

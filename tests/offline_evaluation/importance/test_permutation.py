@@ -13,7 +13,7 @@ from mlsys_assets.features.named_columns import ColumnError
 from mlsys_assets.measures.metrics import LogLoss, RocAuc
 from mlsys_assets.models.baselines import ZeroRule
 from mlsys_assets.models.gradient_boosting import LightGBM
-from mlsys_assets.offline_evaluation.importance.permutation import Permutation, groups_by_prefix
+from mlsys_assets.offline_evaluation.importance.permutation import Permutation
 from mlsys_assets.types import DeclarationError
 
 
@@ -112,4 +112,3 @@ def test_mistakes_are_told(fitted, validation):
         wrong.falls(fitted.predictor, validation)
     with pytest.raises(ColumnError, match="wind"):
         Permutation().falls(fitted.predictor, validation, groups={"weather": ("wind",)})
-    assert groups_by_prefix(["a_b_1", "a_1", "c"], ["a_", "a_b_", "d"]) == {"a_": ("a_1",), "a_b_": ("a_b_1",)}
