@@ -155,6 +155,7 @@ def test_of_twenty_resamples_of_clean_days_at_most_one_has_one_error(reported, f
         validation: Validation = planted_leaks.resampled(flights_split.validation, seed)
         report = reported(flights_rows, replace(flights_split, train=train, validation=validation))
         errors += [(seed, f.name, f.summary) for f in report.errors]
+    print(f"{len(errors)} errors in 20 resamples: {errors}")
     assert len(errors) <= 1, errors
 
 

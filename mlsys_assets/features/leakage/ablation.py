@@ -99,10 +99,11 @@ class Ablations:
     def _suspicion(self, one: Ablation) -> Suspicion:
         few = len(one.dropped) <= FEW or one in self.twins
         beyond = few and one.fall.low > HONEST_FALL and self.full.value >= HONEST_AUC
+        carry = "carries" if len(one.dropped) == 1 else "carry"
         return Suspicion(
             one.dropped,
             Severity.ERROR if beyond else Severity.WARN,
-            f"carry the model: its AUC of {self.full} falls by {one.fall} without",
+            f"{carry} the model: its AUC of {self.full} falls by {one.fall} without",
             "A model that leans on so little is often told the outcome." if beyond else "Investigate it.",
             "Look up when the values become known; drop what is known too late.",
             {"fall": one.fall.value, "low": one.fall.low, "full_auc": self.full.value},
