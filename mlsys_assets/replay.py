@@ -13,7 +13,16 @@ from dagster._core.execution.build_resources import wrap_resources_for_execution
 from mlsys_assets.clocks import StoredClock, clock_of
 from mlsys_assets.dagster_adapter import tick_job, training_job
 from mlsys_assets.home_data import home_lacks
-from mlsys_assets.ledger import ARBITER, GATE, GIVEN_UP, MONITORING, PERFORMANCE, RETRAINING
+from mlsys_assets.ledger import (
+    ARBITER,
+    GATE,
+    GIVEN_UP,
+    LEAKS,
+    MONITORING,
+    PERFORMANCE,
+    RETRAINING,
+    TRAINING_SET,
+)
 from mlsys_assets.retraining.controller import Controller
 from mlsys_assets.retraining.sensors import build_schedules, build_sensors
 from mlsys_assets.retraining.timetable import Due, first_as_of, next_due
@@ -200,6 +209,8 @@ def tick_told(system: MLSystem, stores: Resources, as_of: datetime) -> str:
     found = {(d.kind, d.name): d for d in stores.operations.decisions(system.name, since=as_of, until=as_of)}
     parts = [f"{d.verdict}: {d.reason}" for d in [found.get((RETRAINING, ARBITER))] if d is not None]
     parts += [d.reason for d in [found.get((RETRAINING, GIVEN_UP))] if d is not None]
+    sets = [found.get((TRAINING_SET, TRAINING_SET))]
+    parts += [f"the training set {d.verdict}: {d.reason}" for d in sets if d is not None and d.verdict == LEAKS]
     parts += [f"gate {d.verdict}" for d in [found.get((GATE, CHAMPION))] if d is not None]
     monitored = found.get((MONITORING, PERFORMANCE))
     return "; ".join(parts) + (f" | {monitored.reason.split('; ')[-1]}" if monitored is not None else "")

@@ -10,6 +10,7 @@ import pytest
 
 from mlsys_assets import Accepted, Column, MLSystem, Request, Workspace, build_definitions, utc
 from mlsys_assets.instance import open_instance
+from mlsys_assets.replay import tick_told
 from mlsys_assets.report import report
 from mlsys_assets.training_report import CHECKS
 
@@ -62,6 +63,7 @@ def test_a_training_set_that_leaks_is_trained_on_by_nobody(leaking, life_of) -> 
     assert all(LATER in e.metadata["columns"].value for e in errors)
     ticks = {t["as_of"][:10]: t for t in report(leaking, life.stores)["ticks"]}
     assert ticks[FIRST]["gate"]["verdict"] == "leaks"
+    assert f"the training set leaks: {LATER}" in tick_told(leaking, life.stores, utc(FIRST))
 
 
 def test_a_column_that_is_accepted_is_told_and_stops_nothing(leaking, life_of) -> None:

@@ -118,7 +118,7 @@ def group_leakage(
     require_train(train, what="a probe of groups")
     require_validation(validation, what="a probe of groups")
     found = [
-        _known(name, _coded(ids), (train, validation), learner, seed=seed, threads=threads)
+        _known((name, name in (groups or {})), _coded(ids), (train, validation), learner, seed=seed, threads=threads)
         for name, ids in _groupings(train, validation, groups or {}).items()
     ]
     return GroupLeakage(tuple(sorted(found, key=lambda g: (not g.sufficient, -g.worth.value, g.name))))
@@ -147,7 +147,7 @@ def _coded(ids: GroupIds) -> tuple[Codes, Codes]:
 
 
 def _known(
-    name: str,
+    named: tuple[str, bool],
     codes: tuple[Codes, Codes],
     parts: tuple[Train, Validation],
     learner: Learner,
@@ -167,17 +167,19 @@ def _known(
     known[code[np.concatenate(fitted_on)]] = True
     scored, scored_later = (scored_rows(own, known, random) for own in (kept_back, later_code))
     other = joined(train.take(scored), validation.take(scored_later))
-    straddling = ((later_code >= 0) & (size[later_code] > 0)).sum() / max(len(later_code), 1)
-    what = name, int((size > 0).sum()), float(straddling)
+    there = later_code[(later_code >= 0) & (size[later_code] > 0)]
+    each = float(np.median(size[there])) if len(there) else 0.0
+    name, declared = named
+    what = name, int((size > 0).sum()), len(there) / max(len(later_code), 1), each, declared
     if rows < LEAST_TRAINED_ON or not len(scored_later) or any(np.ptp(train.label[one]) == 0 for one in fitted_on):
         return KnownGroup(*what, *[Estimate.untold(other.label, len(np.unique(day_blocks(other.at))))] * 5)
     watched = validation.take(np.linspace(0, len(validation) - 1, min(WATCHED, len(validation))).astype(np.intp))
     fits = [learner.fit(train.take(one), watched, seed=seed, threads=threads) for one in fitted_on]
     scores = np.array([fit.predict(other.features, threads=threads) for fit in fits])
-    own, each = np.concatenate([code[scored], later_code[scored_later]]), np.arange(len(other))
+    own, place = np.concatenate([code[scored], later_code[scored_later]]), np.arange(len(other))
     past = past_rows((learned, own), (train.at, other.at), random)
     offsets = _offsets(train.take(past), code[past], half, fits, threads=threads)
-    seen, unseen = scores[half[own], each], scores[1 - half[own], each]
+    seen, unseen = scores[half[own], place], scores[1 - half[own], place]
     return _measured(what, other, half[own], (seen, unseen, log_odds(unseen) + offsets[own]), seed=seed)
 
 
@@ -193,7 +195,7 @@ def _offsets(past: Train, code: Codes, half: Codes, fits: list[Scorer], *, threa
 
 
 def _measured(
-    what: tuple[str, int, float],
+    what: tuple[str, int, float, float, bool],
     other: Validation,
     half: Codes,
     scores: tuple[Floats, Floats, Floats],
@@ -203,11 +205,8 @@ def _measured(
     """Return the measures of scores by a probe that knew the group, by one that did not, and with its past beside."""
     seen, unseen, known = scores
     metric, label, weights = WithinHalves(half), other.label, bootstrap(day_blocks(other.at), seed=seed)
-    name, groups, straddling = what
     return KnownGroup(
-        name,
-        groups,
-        straddling,
+        *what,
         seen=estimate(metric, label, seen, weights=weights),
         unseen=estimate(metric, label, unseen, weights=weights),
         gap=difference(metric, label, (seen, unseen), weights=weights),

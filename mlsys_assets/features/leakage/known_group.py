@@ -18,6 +18,8 @@ decides between two models.
 Of flights until September, a probe gains 0.021 at most of carriers, airports, aircraft and flight numbers, and no lower
 end is above 0.014; their past is worth 0.006 at most, and no lower end is above 0.002.
 """
+FEW: Final = 50
+"""Training rows from which on a group may honestly be learned: as many as a category needs for an output of its own."""
 NOTED_GAP: Final = 0.02
 """What somebody should look at: half as much again as the highest lower end of flights."""
 ADVICE: Final = (
@@ -57,6 +59,10 @@ class KnownGroup:
         How many there are in training.
     straddling
         The share of later rows whose group stands in training.
+    each
+        How many training rows such a group has, the median over later rows.
+    declared
+        Whether somebody said that its rows belong together, so that later ones will be of other groups.
     seen, unseen
         The AUC of a probe that was trained on rows of their group, and of one that was not.
     gap
@@ -70,6 +76,8 @@ class KnownGroup:
     name: str
     groups: int
     straddling: float
+    each: float
+    declared: bool
     seen: Estimate
     unseen: Estimate
     gap: Estimate
@@ -88,10 +96,16 @@ class KnownGroup:
 
     @property
     def suspicions(self) -> tuple[Suspicion, ...]:
-        """What is suspect about it."""
+        """What is suspect about it.
+
+        Of categories of many rows, such as countries, a model may learn how they are, and later rows are of the same:
+        that it knows little of others is told, and is no leak. What rows of a small group tell of each other is, and
+        so is what is known of groups that were declared: later rows will be of others.
+        """
         if not self.sufficient or self.worth.low <= NOTED_GAP:
             return ()
-        return (self._suspicion(Severity.ERROR if self.worth.low > MOST_GAP else Severity.WARN),)
+        leaks = self.worth.low > MOST_GAP and (self.declared or self.each < FEW)
+        return (self._suspicion(Severity.ERROR if leaks else Severity.WARN),)
 
     def _suspicion(self, severity: Severity) -> Suspicion:
         seen = (
@@ -99,10 +113,13 @@ class KnownGroup:
             f"{self.unseen.value:.3f}; trained on it with {self.seen.value:.3f}, a gap of {self.gap}; with what it "
             f"missed in the group's past {self.known.value:.3f}, a gain of {self.gain}"
         )
-        because = f"Rows of a group share their label, and {self.straddling:.0%} are of groups in training."
+        because = (
+            f"Rows of a group share their label, and {self.straddling:.0%} are of groups in training, of "
+            f"{self.each:.0f} rows each."
+        )
         evidence: dict[str, Scalar] = {
             "gap": self.gap.value, "gap low": self.gap.low, "gain": self.gain.value, "gain low": self.gain.low,
             "seen": self.seen.value, "unseen": self.unseen.value, "known": self.known.value,
-            "straddling": self.straddling,
+            "straddling": self.straddling, "rows each": self.each,
         }  # fmt: skip
         return Suspicion((self.name,), severity, seen, because, ADVICE, evidence)

@@ -11,7 +11,7 @@ import pytest
 from mlsys_assets.data_sampling.views import Train, Validation
 from mlsys_assets.features.leakage.group_rows import EVERY, MEMBERS, asked_days
 from mlsys_assets.features.leakage.groups import group_leakage
-from mlsys_assets.features.leakage.known_group import MOST_GAP, NOTED_GAP, KnownGroup, WithinHalves
+from mlsys_assets.features.leakage.known_group import FEW, MOST_GAP, NOTED_GAP, KnownGroup, WithinHalves
 from mlsys_assets.measures.intervals import Estimate, bootstrap, day_blocks
 from mlsys_assets.measures.metrics import Weights
 from mlsys_assets.models.gradient_boosting import LightGBM
@@ -264,20 +264,23 @@ def test_what_rows_of_a_day_share_is_not_their_crews():
 
 
 @pytest.mark.parametrize(
-    ("gap", "gain", "said"),
+    ("gap", "gain", "each", "declared", "said"),
     [
-        (0.0, NOTED_GAP, []),
-        (NOTED_GAP + 0.001, -0.1, [Severity.WARN]),
-        (0.0, MOST_GAP, [Severity.WARN]),
-        (0.0, MOST_GAP + 0.001, [Severity.ERROR]),
-        (MOST_GAP + 0.001, 0.0, [Severity.ERROR]),
+        (0.0, NOTED_GAP, 6, True, []),
+        (NOTED_GAP + 0.001, -0.1, 6, True, [Severity.WARN]),
+        (0.0, MOST_GAP, 6, True, [Severity.WARN]),
+        (0.0, MOST_GAP + 0.001, 6, False, [Severity.ERROR]),
+        (MOST_GAP + 0.001, 0.0, FEW - 1, False, [Severity.ERROR]),
+        (MOST_GAP + 0.1, MOST_GAP + 0.1, FEW, False, [Severity.WARN]),
+        (MOST_GAP + 0.001, 0.0, FEW, True, [Severity.ERROR]),
     ],
 )
-def test_the_lower_end_of_either_is_held_against_the_limits(gap, gain, said):
+def test_the_lower_end_of_either_is_held_against_the_limits(gap, gain, each, declared, said):
     def sure(low):
         return Estimate(low + 0.01, low, low + 0.02, 100, 40, 20)
 
-    one = KnownGroup("crew", 9, 1.0, seen=sure(0.8), unseen=sure(0.7), gap=sure(gap), known=sure(0.8), gain=sure(gain))
+    five = {"seen": sure(0.8), "unseen": sure(0.7), "gap": sure(gap), "known": sure(0.8), "gain": sure(gain)}
+    one = KnownGroup("crew", 9, 1.0, each, declared, **five)
     assert [s.severity for s in one.suspicions] == said
 
 
