@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
+import pytest
 
 from mlsys_assets import (
     Answer,
@@ -51,6 +52,7 @@ def set_ahead(raw: pa.Table, values: pa.ChunkedArray, where: pa.ChunkedArray) ->
     return raw
 
 
+@pytest.mark.prove
 def test_always_on_drift_is_capped(grown, rain) -> None:
     always = (Drift(share=1e-9, over=1),)
     policy = Retraining(cooldown=days(14), at_most=2, within=days(28))
@@ -60,6 +62,7 @@ def test_always_on_drift_is_capped(grown, rain) -> None:
     assert trained == ["03-05", "03-19", "04-02", "04-16"]
 
 
+@pytest.mark.prove
 def test_flipped_labels_promote_no_worse_model(grown, rain, change) -> None:
     """One label in five is wrong from the first champion on; the clean labels judge."""
 
