@@ -48,7 +48,7 @@ class Tracked:
 
 
 def track(fitted: Fitted, usage: Usage, *, train: Train, validation: Validation, threads: int) -> Tracked:
-    """Return what is told of a fit whose course was ``measured``; validation rows are scored, and train rows if need be.
+    """Return what is told of a fit whose course was ``measured``; the validation rows are scored for it.
 
     A model that is not fitted in rounds has one point of each loss curve: where it ended.
     """
@@ -81,12 +81,10 @@ def sample_log(rows: Validation, scores: Floats, *, most: int = SAMPLED) -> byte
     chosen = np.unique(np.linspace(0, max(len(rows) - 1, 0), min(most, len(rows))).round().astype(np.intp))
     right = np.where(rows.label > 0, scores, 1.0 - scores)[chosen]
     losses = -np.log(np.clip(right, np.finfo(np.float64).tiny, 1.0))
-    ids, label, score = rows.ids.take(chosen), rows.label[chosen].tolist(), scores[chosen].tolist()
+    at, told = np.datetime_as_string(rows.at[chosen], unit="s"), (rows.label[chosen], scores[chosen], losses)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("id", "predict_at", "label", "score", "log_loss"))
-    for row in zip(
-        ids.to_pylist(), np.datetime_as_string(rows.at[chosen], unit="s"), label, score, losses, strict=True
-    ):
-        writer.writerow((row[0], f"{row[1]}Z", *(f"{number:.6g}" for number in row[2:])))
+    for name, moment, *numbers in zip(rows.ids.take(chosen).to_pylist(), at, *told, strict=True):
+        writer.writerow((name, f"{moment}Z", *(f"{number:.6g}" for number in numbers)))
     return text.getvalue().encode()
