@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mlsys_resources.canonical import canonical_json, sha256
+from mlsys_resources.mlmodel import MLMODEL, MlmodelError, check_mlmodel
 from mlsys_resources.names import relative_path
 
 MANIFEST_NAME = "manifest.json"
@@ -63,8 +64,10 @@ class Manifest:
         if not content:
             raise ValueError("a model needs at least one content file, got none")
         _check_names(list(content), CONTENT_SUFFIXES)
-        _check_names(list(record), RECORD_SUFFIXES)
+        _check_names(_told(record), RECORD_SUFFIXES)
         _check_distinct([*content, *record])
+        if MLMODEL in record:
+            check_mlmodel(record[MLMODEL])
         for name, data in [*content.items(), *record.items()]:
             if len(data) > LARGEST_FILE:
                 raise ValueError(f"{name} has {len(data)} bytes; at most {LARGEST_FILE} are allowed; make it smaller")
@@ -118,6 +121,11 @@ def verify(manifest: Manifest, files: Mapping[str, bytes]) -> None:
         found = sha256(files[name])
         if found != listed.sha256:
             raise TamperedArtifact(name, f"its SHA-256 is {found}, the manifest says {listed.sha256}")
+    if MLMODEL in manifest.record:  # whoever registered it may have been deceived
+        try:
+            check_mlmodel(files[MLMODEL])
+        except MlmodelError as error:
+            raise TamperedArtifact(MLMODEL, str(error)) from error
 
 
 def check_listing(manifest: Manifest, sizes: Mapping[str, int | None]) -> None:
@@ -132,7 +140,7 @@ def check_listing(manifest: Manifest, sizes: Mapping[str, int | None]) -> None:
         raise TamperedArtifact(name, "it is in the manifest but not there")
     try:
         _check_names(list(manifest.content), CONTENT_SUFFIXES)
-        _check_names(list(manifest.record), RECORD_SUFFIXES)
+        _check_names(_told(manifest.record), RECORD_SUFFIXES)
     except ValueError as error:
         raise TamperedArtifact(MANIFEST_NAME, str(error)) from error
     for name, file in sorted(listed.items()):
@@ -146,10 +154,15 @@ def _records(files: Mapping[str, bytes]) -> dict[str, FileRecord]:
     return {name: FileRecord(sha256(data), len(data)) for name, data in sorted(files.items())}
 
 
+def _told(record: Mapping[str, object]) -> list[str]:
+    """Return the names of a record but for MLflow's description, which is checked by what it says."""
+    return [name for name in record if name != MLMODEL]
+
+
 def _check_names(names: list[str], suffixes: frozenset[str]) -> None:
     for name in names:
         path = relative_path(name)
-        if path.suffix not in suffixes or path.name in (MANIFEST_NAME, "MLmodel"):
+        if path.suffix not in suffixes or path.name in (MANIFEST_NAME, MLMODEL):
             raise ValueError(
                 f"{name!r} is no allowed file of a model: its suffix must be one of {', '.join(sorted(suffixes))}"
                 f" and {MANIFEST_NAME} is the manifest's own; save it in one of these formats"
