@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -59,6 +60,14 @@ class ArtifactFiles(Protocol):
         """Return the bytes of one file, at most one more than the largest allowed."""
         ...
 
+    def folders(self, experiment: str) -> list[tuple[RunPlace, str, str]]:
+        """Return each folder that a run of an experiment holds: the run, the folder's name, its source."""
+        ...
+
+    def remove(self, source: str) -> None:
+        """Delete a folder of files."""
+        ...
+
 
 class LocalFiles:
     """Files below one fixed root, read and written without MLflow; a source is a path below it.
@@ -98,6 +107,20 @@ class LocalFiles:
         """Return the bytes of one file."""
         with (self._folder(source) / relative_path(name)).open("rb") as file:
             return file.read(LARGEST_FILE + 1)
+
+    def folders(self, experiment: str) -> list[tuple[RunPlace, str, str]]:
+        """Return each folder of the experiment's runs."""
+        found = sorted(inside(self._root, identifier(experiment)).glob("*/artifacts/*/"))
+        return [
+            (RunPlace(experiment, path.parts[-3]), path.name, path.relative_to(self._root).as_posix())
+            for path in found
+            if path.is_dir() and not path.is_symlink()
+        ]
+
+    def remove(self, source: str) -> None:
+        """Delete a folder below the root; one that is gone already is no error."""
+        if (folder := self._folder(source)).exists():
+            shutil.rmtree(folder)
 
     def _folder(self, source: str) -> Path:
         try:
@@ -142,6 +165,13 @@ class RemoteFiles:
             fetched = self._client.download_artifacts(run_id, f"{folder}/{relative_path(name)}", scratch)
             with Path(fetched).open("rb") as file:
                 return file.read(LARGEST_FILE + 1)
+
+    def folders(self, experiment: str) -> list[tuple[RunPlace, str, str]]:
+        """Return nothing: a server has no call that deletes a folder, so that its owner sweeps it."""
+        return []
+
+    def remove(self, source: str) -> None:
+        """Leave it: see ``folders``."""
 
     def _walk(self, run_id: str, folder: str) -> Iterator[Any]:
         for info in self._client.list_artifacts(run_id, folder):

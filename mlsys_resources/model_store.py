@@ -4,7 +4,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from mlsys_resources.mlflow_connection import HttpBounds, connect, failing_clear
 from mlsys_resources.names import identifier
 from mlsys_resources.operations_rows import ModelVersion
 from mlsys_resources.operations_store import OperationsStore, UnknownModel
+from mlsys_resources.orphans import GRACE, Orphan, Sweeper
 from mlsys_resources.run_log import RunLog, log_metrics, milliseconds, write
 
 MACHINE_LEARNING = "workflowType=machine_learning"
@@ -188,6 +189,14 @@ class ModelStore:
             )
         manifest, files = self._read(SavedArtifacts(trusted.source, trusted.manifest_sha256, trusted.content_hash))
         return LoadedArtifacts(trusted, manifest, files)
+
+    def sweep(self, system: str, *, grace: timedelta = GRACE) -> list[Orphan]:
+        """Mark what no record vouches for, and remove what was marked longer ago than ``grace``; return both.
+
+        Registrations that were killed leave such versions, files and runs. Raises ModelStoreError.
+        """
+        with failing_clearly(self._uri, f"what is left of killed registrations of {system} could not be swept"):
+            return Sweeper(self._client, self._files, self._operations, self._clock(), grace).sweep(identifier(system))
 
     def mirror_alias(self, system: str, alias: str) -> None:
         """Set MLflow's alias to what the operations store says, for people who look there."""
