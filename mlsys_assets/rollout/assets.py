@@ -10,14 +10,19 @@ from mlsys_assets.rollout.promotion import decide_promotion
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import CHAMPION
 from mlsys_resources.operations_rows import WON, Decision
+from mlsys_resources.orphans import GRACE
 from mlsys_resources.resources import Resources
 
 STAGE = "rollout"
+SWEPT = "swept_models"
 
 
 def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
-    """Return the promotion."""
+    """Return the promotion, and the sweep of what earlier ones left when they were killed."""
+    return [_promotion(system), _swept(system)]
 
+
+def _promotion(system: MLSystem) -> dg.AssetsDefinition:
     @dg.asset(
         key=adapter.key(system, PROMOTION),
         deps=[adapter.key(system, name) for name in ("refitted_model", "champion_decision", "training_profile")],
@@ -61,7 +66,27 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
             }
         )
 
-    return [promotion]
+    return promotion
+
+
+def _swept(system: MLSystem) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=adapter.key(system, SWEPT),
+        deps=[adapter.key(system, PROMOTION)],
+        partitions_def=adapter.as_ofs(system),
+        description="What no record vouches for in the model store, as killed registrations leave it: versions, files "
+        f"and runs are marked when they are first seen so, and removed by a sweep that is {GRACE} later, or more.",
+        **adapter.common(system, STAGE, kinds=("mlflow",)),
+    )
+    def swept_models(stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
+        found = stores.models.sweep(system.name)
+        table = [(o.kind, o.name, o.since.isoformat(), "removed" if o.removed else "marked") for o in found]
+        told = {"orphans": adapter.markdown_table(("what", "which", "first seen", "now"), table)} if table else {}
+        return dg.MaterializeResult(
+            metadata={"marked": sum(not o.removed for o in found), "removed": sum(o.removed for o in found), **told}
+        )
+
+    return swept_models
 
 
 def _tested(step: DecisionStep, gate: Decision) -> dict[str, float]:
