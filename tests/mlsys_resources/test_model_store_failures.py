@@ -7,13 +7,14 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mlsys_resources.artifact_files import LocalFiles, RunPlace
+from mlsys_resources.artifact_files import LocalFiles, RemoteFiles, RunPlace
 from mlsys_resources.manifest import TamperedArtifact
 from mlsys_resources.mlflow_connection import HttpBounds, ModelStoreError
 from mlsys_resources.model_store import ModelStore
@@ -74,6 +75,7 @@ def test_a_record_that_cannot_be_written_takes_its_version_back(world: Any, monk
 
 FULL_DISK = """
 import resource, signal, sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from mlsys_resources.model_store import ModelStore
 from mlsys_resources.mlflow_connection import ModelStoreError
@@ -186,9 +188,45 @@ def test_a_real_server_keeps_models_and_a_stop_of_it_is_a_clear_failure(
     finally:
         os.killpg(server.pid, 15)
         server.wait()
+    never_read = replace(version, version=version.version + 1, content_hash="c", manifest_sha256="m" * 64)
+    operations.record_model(never_read)
     with pytest.raises(ModelStoreError, match="check that MLflow"):
-        models.load("flights", version.version)
+        models.load("flights", never_read.version)
+    assert models.load("flights", version.version).files == {**world.content, **world.record}
     operations.close()
+
+
+class Away(RemoteFiles):
+    """The files of a server that does not answer."""
+
+    def sizes(self, source: str) -> dict[str, int | None]:
+        raise ConnectionError("no answer")
+
+
+def test_what_a_server_gave_once_is_read_while_it_is_away_and_verified_as_ever(
+    world: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Fault 8: the last verified champion keeps working, and a copy that was tampered with does not."""
+    models = ModelStore(
+        "http://127.0.0.1:1", operations=world.operations, artifact_root=tmp_path / "kept", clock=lambda: JULY
+    )
+    local = LocalFiles(world.root / "artifacts")
+    world.client.create_experiment(world.system, artifact_location=local.location(world.system))
+    world.models.__dict__["_files"] = RemoteFiles(world.client)
+    first, second = world.register(), world.register(content={"model.txt": b"another"})
+    models.__dict__.update(_client=world.client, _files=RemoteFiles(world.client))
+    loaded = models.load(world.system, first.version)
+    models.__dict__["_files"] = Away(world.client)
+    assert not caplog.records
+    assert models.load(world.system, first.version) == loaded
+    assert "does not answer" in caplog.text
+    with pytest.raises(ModelStoreError, match="no answer"):
+        models.load(world.system, second.version)
+    (copy,) = tmp_path.rglob("model.txt")
+    copy.write_bytes(copy.read_bytes().replace(b"4", b"5", 1))
+    with pytest.raises(TamperedArtifact, match=r"model\.txt"):
+        models.load(world.system, first.version)
+    world.models.__dict__["_files"] = local
 
 
 def _wait_for(url: str) -> None:
