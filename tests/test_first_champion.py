@@ -1,8 +1,9 @@
-"""The first champion of real flights and the tick after it, in two fresh homes side by side."""
+"""The first champion of real flights and the tick after it, and as a proof those of a life that was killed."""
 
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,15 +33,22 @@ SEED = 20130708
 
 
 @pytest.fixture(scope="module")
-def homes(tmp_path_factory, flights_lived, work) -> list[Path]:
-    """Two state folders, each lived in by ``mlsys run`` in processes of its own; the second was killed on the way."""
-    first, second = flights_lived(f"{UNTIL:%Y-%m-%d}"), tmp_path_factory.mktemp("second")
+def homes(tmp_path_factory, flights_lived) -> list[Path]:
+    """The state folder that ``mlsys run`` lived in, in a process of its own, and a copy that may be damaged."""
+    first, copy = flights_lived(f"{UNTIL:%Y-%m-%d}"), tmp_path_factory.mktemp("copy") / "home"
+    return [first, shutil.copytree(first, copy)]
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory, homes, work) -> Path:
+    """Another state folder, whose life was killed on the way and went on."""
+    folder = tmp_path_factory.mktemp("killed")
     share = random.Random(SEED).uniform(0.1, 0.9)
-    with _started(second) as process:
-        killed = work.stop_after(process, share * float((first / "work.txt").read_text()))
-    assert killed[0] == -signal.SIGKILL
-    _finished(_started(second), second)
-    return [first, second]
+    with _started(folder) as process:
+        ended = work.stop_after(process, share * float((homes[0] / "work.txt").read_text()))
+    assert ended[0] == -signal.SIGKILL
+    _finished(_started(folder), folder)
+    return folder
 
 
 def _started(home: Path) -> "subprocess.Popen[str]":
@@ -59,49 +67,58 @@ def _finished(process: "subprocess.Popen[str]", home: Path) -> None:
     (home / "wrong.txt").write_text(wrong)
 
 
+def _stores(home: Path) -> Resources:
+    return build_resources({"MLSYS_HOME": str(home)}, clock=FixedClock(AS_OF).now)
+
+
 @pytest.fixture(scope="module")
 def stores(homes) -> list[Resources]:
-    return [build_resources({"MLSYS_HOME": str(home)}, clock=FixedClock(AS_OF).now) for home in homes]
+    return [_stores(home) for home in homes]
 
 
-def test_two_fresh_runs_give_the_same_champion_and_the_same_predictions(stores) -> None:
+@pytest.mark.prove
+def test_two_fresh_runs_give_the_same_champion_and_the_same_predictions(stores, killed) -> None:
     """Though the second was killed on the way, and went on."""
-    first, second = (s.operations.alias("flights", "champion") for s in stores)
+    pair = [stores[0], _stores(killed)]
+    first, second = (s.operations.alias("flights", "champion") for s in pair)
     assert first is not None
     assert first.content_hash == second.content_hash
     for table, rows in (("predictions", 5_000), ("baseline_predictions", 10_000), ("performance", 3), ("drift", 20)):
-        found = [s.lake.read("flights", table) for s in stores]
+        found = [s.lake.read("flights", table) for s in pair]
         assert found[0].num_rows >= rows
         assert found[0].equals(found[1]), table
-    assert stores[0].operations.ledger_hash("flights") == stores[1].operations.ledger_hash("flights")
+    assert pair[0].operations.ledger_hash("flights") == pair[1].operations.ledger_hash("flights")
+    _on_record_once(killed, pair[1], died=1)
 
 
 def test_each_step_of_the_life_is_on_record_once(homes, stores) -> None:
-    """One decision a tick, one attempt at a promotion, and no run that was left unfinished."""
-    for home, store in zip(homes, stores, strict=True):
-        decided = [(d.as_of, d.verdict) for d in store.operations.decisions("flights", "retraining")]
-        assert decided == [(AS_OF, "train"), (UNTIL, "hold")]
-        assert len(store.operations.attempts("flights")) == 1
-        with open_instance(home) as instance:
-            runs = instance.get_runs()
-        succeeded = Counter(run.job_name for run in runs if run.status is dg.DagsterRunStatus.SUCCESS)
-        assert succeeded == {"flights_tick": 2, "flights_train": 1}
-        assert all(run.is_finished for run in runs)
-        assert len(runs) - succeeded.total() <= (home == homes[1])  # at most the one that was under way
+    _on_record_once(homes[0], stores[0])
+
+
+def _on_record_once(home: Path, store: Resources, *, died: int = 0) -> None:
+    """One decision a tick, one attempt at a promotion, and no run that was left unfinished but those that died."""
+    decided = [(d.as_of, d.verdict) for d in store.operations.decisions("flights", "retraining")]
+    assert decided == [(AS_OF, "train"), (UNTIL, "hold")]
+    assert len(store.operations.attempts("flights")) == 1
+    with open_instance(home) as instance:
+        runs = instance.get_runs()
+    succeeded = Counter(run.job_name for run in runs if run.status is dg.DagsterRunStatus.SUCCESS)
+    assert succeeded == {"flights_tick": 2, "flights_train": 1}
+    assert all(run.is_finished for run in runs)
+    assert len(runs) - succeeded.total() <= died  # at most the one that was under way
 
 
 def test_what_was_found_is_told(homes, stores) -> None:
-    for home in homes:
-        said = (home / "said.txt").read_text()
-        for part in (
-            "2013-07-08", "hold: no trigger said yes", "flights: 2 decisions", "as of       said yes", "v1",
-            "  2013-07 ", "[USD]", "Where to look", "mlsys ledger flights --hash", "flights.html", "mlsys up",
-            stores[0].operations.ledger_hash("flights")[:16],
-        ):  # fmt: skip
-            assert part in said, said
-        assert "INFO" not in (home / "wrong.txt").read_text()
-        assert (home / "flights.html").read_text(encoding="utf-8").count("<svg") == 3
-    said = (homes[0] / "said.txt").read_text()
+    home = homes[0]
+    said = (home / "said.txt").read_text()
+    for part in (
+        "2013-07-08", "hold: no trigger said yes", "flights: 2 decisions", "as of       said yes", "v1",
+        "  2013-07 ", "[USD]", "Where to look", "mlsys ledger flights --hash", "flights.html", "mlsys up",
+        stores[0].operations.ledger_hash("flights")[:16],
+    ):  # fmt: skip
+        assert part in said, said
+    assert "INFO" not in (home / "wrong.txt").read_text()
+    assert (home / "flights.html").read_text(encoding="utf-8").count("<svg") == 3
     assert re.search(
         r"^2013-07-01  tick \d+\.\d s, training \d+\.\d s +train: nothing was trained yet; gate pass", said
     )
