@@ -27,6 +27,10 @@ from mlsys_assets.models.calibration import Calibrated
 from mlsys_assets.models.human_rule import HumanRule, When
 from mlsys_assets.models.regression import RegressedLightGBM
 from mlsys_assets.models.task import Regression
+from mlsys_assets.models.tuning.automl import AutoML, Family
+from mlsys_assets.models.tuning.search import SearchContext
+from mlsys_assets.models.tuning.space import Reals
+from mlsys_assets.models.tuning.tuned import Tuned
 from mlsys_assets.offline_evaluation.choices.thresholds import ByCost, ByPrecision, ByShare
 from mlsys_assets.types import TimeWindow, days, hours
 
@@ -34,6 +38,7 @@ LEARNS = re.compile(r"(re)?fit(_\w+)?|choose|folds|(over|under)sample")
 """What a function is called that fits, chooses or cuts."""
 DAGSTER_SIDE = re.compile(r"\.(assets|sensors|controller|shown)$")
 MADE = {
+    "AutoML": AutoML((Family(GroupRate(by=("c",)), {"strength": Reals(1, 9)}),), trials=1),
     "BlockedFolds": BlockedFolds(2, hours(1)),
     "ByCost": ByCost(CostMatrix(false_positive=1, false_negative=5, unit="min")),
     "ByPrecision": ByPrecision(0.5),
@@ -47,6 +52,7 @@ MADE = {
     "LeaveGroupOut": LeaveGroupOut(("c",)),
     "PreprocessingTransformer": PreprocessingTransformer(Preprocessor()),
     "RegressedLightGBM": RegressedLightGBM(Regression("label", cut=0.5)),
+    "Tuned": Tuned(GroupRate(by=("c",)), {"strength": Reals(1, 9)}, trials=1),
     "WalkForward": WalkForward(1, days(1), hours(1)),
 }
 """How to make what cannot be made without being told something."""
@@ -114,6 +120,8 @@ def asked(function: Callable[..., object]) -> dict[str, object]:
         "threads": 1,
         "share": 0.5,
         "recipe": {"rounds": 1},
+        "watch": lambda step, loss: False,
+        "context": SearchContext(),
         "score": np.linspace(0, 1, 240),
     }
     known["column"] = column

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mlsys_assets.data_sampling.views import Train, Validation, require_train, require_validation
 from mlsys_assets.features.named_columns import ColumnError
+from mlsys_assets.features.preprocessing.prepared_once import fit_once
 from mlsys_assets.features.preprocessing.preprocessor import Prepared, Preprocessor
 from mlsys_assets.mistakes import not_one
 from mlsys_assets.models.predictor import Predictor, Rows
@@ -116,7 +117,7 @@ def check_validation(validation: Validation, *, what: str) -> None:
 def prepare(preprocessor: Preprocessor, train: Train, *, what: str) -> Prepared:
     """Return the training rows prepared; raises FitError for columns that are not as the preprocessor declares."""
     try:
-        return preprocessor.fit(train)
+        return fit_once(preprocessor, train)
     except ColumnError as error:
         raise FitError(f"{what}: {error}") from error
 

@@ -29,6 +29,7 @@ from mlsys_assets.models.candidate import (
 from mlsys_assets.models.margin_predictor import MarginPredictor
 from mlsys_assets.models.objectives import Boosting, Objective
 from mlsys_assets.models.predictor import Predictor
+from mlsys_assets.models.watch import Stopped, Watch
 from mlsys_assets.types import DeclarationError, Scalar
 
 FIXED: Mapping[str, Scalar] = {
@@ -143,10 +144,18 @@ class LightGBM:
 
         Raises DeclarationError for parameters that LightGBM does not know: it would pass over them in silence.
         """
+        return self._fit(train, validation, None, seed=seed, threads=threads)
+
+    def fit_watched(self, train: Train, validation: Validation, *, seed: int, threads: int, watch: Watch) -> Fitted:
+        """Fit as ``fit`` does; ``watch`` hears the validation loss after each round, and may end it by Stopped."""
+        return self._fit(train, validation, watch, seed=seed, threads=threads)
+
+    def _fit(self, train: Train, validation: Validation, watch: Watch | None, *, seed: int, threads: int) -> Fitted:
         check_train(train, what=self.name)
         check_validation(validation, what=self.name)
         prepared = prepare(self.preprocessor, train, what=self.name)
-        return self._fitted(train, validation, prepared, self.lightgbm_params(seed, threads), self.rounds)
+        params = self.lightgbm_params(seed, threads)
+        return self._fitted(train, validation, prepared, params, self.rounds, watch)
 
     def refit(self, train: Train, *, recipe: Recipe, seed: int, threads: int) -> Fitted:
         """Fit on all rows with the number of rounds in the recipe."""
@@ -179,6 +188,7 @@ class LightGBM:
         prepared: Prepared,
         params: dict[str, Scalar],
         rounds: int,
+        watch: Watch | None = None,
     ) -> Fitted:
         import lightgbm
 
@@ -193,6 +203,8 @@ class LightGBM:
             watched["validation"] = data.create_valid(preprocessing.transform(validation.features), validation.label)
             if self.patience is not None:
                 callbacks.append(stop_early(self.patience))
+            if watch is not None:
+                callbacks.append(tell(watch))
         own: dict[str, Any] = {}
         if boosting is not None:
             own = {"objective": boosting.gradient, "metric": "none"}
@@ -256,6 +268,17 @@ def stop_early(patience: int) -> Any:
     import lightgbm
 
     return lightgbm.early_stopping(patience, first_metric_only=True, verbose=False)
+
+
+def tell(watch: Watch) -> Any:
+    """Return LightGBM's callback that tells the validation loss of each round, and raises Stopped to end it."""
+
+    def told(env: Any) -> None:
+        (loss,) = (value for part, _, value, *_ in env.evaluation_result_list if part == "validation")
+        if watch(env.iteration + 1, loss):
+            raise Stopped
+
+    return told
 
 
 def plain_names(names: tuple[str, ...]) -> list[str]:

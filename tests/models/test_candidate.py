@@ -27,6 +27,10 @@ from mlsys_assets.models.objectives import Combined
 from mlsys_assets.models.random_baseline import RandomBaseline
 from mlsys_assets.models.regression import RegressedLightGBM
 from mlsys_assets.models.task import Regression
+from mlsys_assets.models.tuning.automl import AutoML, Family
+from mlsys_assets.models.tuning.pruners import Median
+from mlsys_assets.models.tuning.space import Integers, Reals
+from mlsys_assets.models.tuning.tuned import Tuned
 from mlsys_assets.types import utc
 
 PREPARED = Preprocessor(
@@ -49,6 +53,13 @@ CANDIDATES = {
     ),
     "prepared_line": LogisticRegression(preprocessor=PREPARED, name="prepared_line"),
     "prepared_trees": LightGBM(rounds=15, preprocessor=PREPARED, name="prepared_trees"),
+    "tuned": Tuned(
+        LightGBM(rounds=20),
+        {"leaves": Integers(3, 15), "learning_rate": Reals(0.05, 0.5)},
+        trials=4,
+        pruner=Median(1, 2),
+    ),
+    "automl": AutoML((Family(LogisticRegression(), {"c": Reals(1e-4, 1.0, log=True)}),), trials=2),
     "regressed_lightgbm": RegressedLightGBM(Regression("label", cut=0.5), LightGBM(rounds=15)),
 }
 CLASSIFIERS = [name for name in CANDIDATES if name != "regressed_lightgbm"]

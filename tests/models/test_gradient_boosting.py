@@ -6,6 +6,7 @@ from sklearn.metrics import log_loss
 from mlsys_assets.data_sampling.views import Train
 from mlsys_assets.models.candidate import FitError
 from mlsys_assets.models.gradient_boosting import LightGBM, plain_names
+from mlsys_assets.models.watch import Stopped
 from mlsys_assets.types import DeclarationError
 
 
@@ -111,3 +112,25 @@ def test_unseen_categories_score_as_missing_ones(train, validation, later):
     missing = [fitted.predict({**r, "carrier": None})[0] for r in rows]
     assert unseen == missing
     assert fitted.predictor.preprocessing.encode({**rows[0], "carrier": "ZZ"}).unseen == {"carrier": 1}
+
+
+@pytest.mark.parametrize("declared", [LightGBM(rounds=8, column_share=0.6), LightGBM(rounds=40, patience=3)])
+def test_watched_it_is_the_same_model_and_tells_the_loss_of_each_round(declared, train, validation):
+    heard = []
+    watched = declared.fit_watched(train, validation, seed=4, threads=1, watch=lambda *told: heard.append(told))
+    alone = declared.fit(train, validation, seed=4, threads=1)
+    assert watched.predictor.text == alone.predictor.text
+    assert (watched.params, watched.recipe, watched.loss_curve) == (alone.params, alone.recipe, alone.loss_curve)
+    assert heard == list(enumerate(alone.loss_curve.validation, start=1))
+
+
+def test_whoever_watches_ends_it(train, validation):
+    heard = []
+
+    def watch(step, loss):
+        heard.append(step)
+        return step == 3
+
+    with pytest.raises(Stopped):
+        LightGBM(rounds=8).fit_watched(train, validation, seed=4, threads=1, watch=watch)
+    assert heard == [1, 2, 3]
