@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlsys_assets.data_sampling.views import Train, Validation
+from mlsys_assets.features.preprocessing.prepared_once import transform_once
 from mlsys_assets.features.preprocessing.preprocessor import FOR_TREES, Prepared, Preprocessor
 from mlsys_assets.mistakes import not_one, out_of_range
 from mlsys_assets.models.booster_predictor import BoosterPredictor
@@ -200,7 +201,7 @@ class LightGBM:
         if validation is not None:
             callbacks.append(lightgbm.record_evaluation(curve))
             watched["train"] = data
-            watched["validation"] = data.create_valid(preprocessing.transform(validation.features), validation.label)
+            watched["validation"] = data.create_valid(transform_once(preprocessing, validation), validation.label)
             if self.patience is not None:
                 callbacks.append(stop_early(self.patience))
             if watch is not None:

@@ -2,9 +2,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from mlsys_assets.data_sampling.views import Validation
 from mlsys_assets.features.named_columns import ColumnError
-from mlsys_assets.features.preprocessing.prepared_once import MOST_KEPT, fit_once, preparing_once
+from mlsys_assets.features.preprocessing.prepared_once import MOST_KEPT, fit_once, preparing_once, transform_once
 from mlsys_assets.features.preprocessing.preprocessor import FOR_TREES, Drop, Preprocessor
+from mlsys_assets.features.preprocessing.transform import Preprocessing
 
 
 @pytest.fixture
@@ -66,3 +68,21 @@ def test_only_the_last_few_are_kept(train, fits):
 def test_a_declaration_that_does_not_fit_is_told_as_ever(train):
     with preparing_once(), pytest.raises(ColumnError, match="preprocessing names column"):
         fit_once(Preprocessor(columns={"nowhere": Drop()}), train)
+
+
+def test_validation_rows_are_transformed_once_by_the_same_preprocessing(train, view_of, monkeypatch):
+    made = []
+    original = Preprocessing.transform
+    monkeypatch.setattr(Preprocessing, "transform", lambda self, rows: made.append(rows) or original(self, rows))
+    table = train.features
+    one, two = (view_of(table.slice(k, 20), kind=Validation) for k in (0, 30))
+    with preparing_once():
+        fitted = [fit_once(p, train).preprocessing for p in (FOR_TREES, Preprocessor())]
+        made.clear()
+        for preprocessing in fitted:
+            for rows in (one, one, two, two):
+                found = transform_once(preprocessing, rows)
+                assert np.array_equal(found, original(preprocessing, rows.features), equal_nan=True)
+                found[:] = -1
+    assert made == [one.features, two.features] * 2
+    assert np.array_equal(transform_once(fitted[0], one), original(fitted[0], one.features), equal_nan=True)
