@@ -2,12 +2,13 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Protocol
 
 from mlsys_assets.data_sampling.views import Train, Validation
 from mlsys_assets.measures.metrics import Metric, value
+from mlsys_assets.models.bundle import from_files, to_files
 from mlsys_assets.models.candidate import Candidate, FitError, Fitted
 from mlsys_assets.models.tuning.pruners import Pruner
 from mlsys_assets.models.tuning.settings import Settings
@@ -42,10 +43,37 @@ class Task:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """A finished trial, and its model, where there is one."""
+    """A finished trial, and its model, where there is one.
+
+    It can be sent to another process: there the model is a bundle's files, which are read only if it is asked for.
+
+    Parameters
+    ----------
+    trial
+        The trial.
+    fitted
+        The model; None if there is none, or if it came from another process.
+    files, record
+        The files of a model that came from another process, and the rest of what was fitted.
+    """
 
     trial: Trial
     fitted: Fitted | None = None
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+    def model(self) -> Fitted | None:
+        """Return the model, wherever it came from; None if there is none."""
+        if self.files:
+            return Fitted(predictor=from_files(self.files), **self.record)
+        return self.fitted
+
+    def __reduce__(self) -> tuple[type["Outcome"], tuple[object, ...]]:
+        """Return how it is made again elsewhere: a fitted predictor may hold what no other process can have."""
+        if self.fitted is None:
+            return Outcome, (self.trial, None, self.files, self.record)
+        record = {f.name: getattr(self.fitted, f.name) for f in fields(Fitted) if f.name != "predictor"}
+        return Outcome, (self.trial, None, to_files(self.fitted.predictor), record)
 
 
 @dataclass(frozen=True, eq=False)

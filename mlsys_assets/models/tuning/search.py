@@ -109,7 +109,7 @@ class Search:
             best = best_of(trials, self.plan.metric)
             if best is None:
                 raise NothingFound(f"{self.name}: {_why(trials)}", trials)
-            fitted = last.fitted if last is not None and last.trial.number == best.number else None
+            fitted = last.model() if last is not None and last.trial.number == best.number else None
             return Found(trials, best, fitted or evaluate.fit(with_settings(self.candidate, best.params)), ended)
 
     def _tried(self, evaluate: Evaluation, journal: Journal) -> tuple[tuple[Trial, ...], Outcome | None, str]:

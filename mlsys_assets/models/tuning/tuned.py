@@ -1,7 +1,7 @@
 """A candidate whose settings are searched."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Protocol, runtime_checkable
 
 from mlsys_assets.data_sampling.views import Train, Validation
@@ -105,7 +105,7 @@ class Tuned:
         if wrong := not_one(f"{what}: candidate", self.candidate, Candidate):
             return wrong
         found = self.plan.mistakes(self.candidate, what=what)
-        if isinstance(self.candidate, Searching):
+        if _searches(self.candidate):
             found.append(f"{what} tunes {self.candidate.name!r}, which searches already; give one of the two the space")
         if self.pruner is not None and not isinstance(self.candidate, Prunable):
             found.append(f"{what}: {self.candidate.name!r} tells no loss on its way; leave the pruner away")
@@ -153,6 +153,13 @@ class Tuned:
 
     def _recipe(self, own: Recipe, settings: Settings, trials: int) -> Recipe:
         return {**own, TUNED: json.dumps(dict(settings), sort_keys=True), TRIALS: trials}
+
+
+def _searches(owner: object) -> bool:
+    """Return whether a candidate, or one that it holds, searches."""
+    parts = [getattr(owner, f.name) for f in fields(owner)] if is_dataclass(owner) else []
+    held = [one for part in parts for one in (part if isinstance(part, tuple) else (part,))]
+    return isinstance(owner, Searching) or any(_searches(one) for one in held if isinstance(one, Candidate))
 
 
 def _read(recipe: Recipe, *, what: str) -> tuple[Settings, int]:

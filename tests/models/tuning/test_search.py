@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import pickle
 import random
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mlsys_assets.models.bundle import to_files
@@ -139,6 +141,19 @@ def test_trials_made_elsewhere_at_once_are_those_made_here_one_by_one(train, val
     assert to_files(there.fitted.predictor) == to_files(here.fitted.predictor)
 
 
+def test_a_trial_can_be_made_in_another_process(train, validation):
+    def sent(one):
+        return pickle.loads(pickle.dumps(one))
+
+    def spread(evaluate, tasks):
+        return (sent(sent(evaluate)(sent(task))) for task in tasks)
+
+    here = TUNED.fit(train, validation, seed=5, threads=1)
+    there = TUNED.fit_with(train, validation, seed=5, threads=1, context=SearchContext(spread=spread))
+    assert to_files(there.predictor) == to_files(here.predictor)
+    assert there.params == here.params
+
+
 @pytest.mark.parametrize("pruner", [Median(2, 3), Halving(3, 2)])
 def test_what_is_pruned_is_on_record_and_never_the_best(train, validation, pruner):
     found = replace(TUNED, pruner=pruner, sampler=Random()).search(
@@ -230,6 +245,4 @@ class Always:
         self.score = score
 
     def predict(self, rows, *, threads=1):
-        import numpy as np
-
         return np.full(rows.num_rows, self.score)

@@ -86,6 +86,13 @@ def test_with_a_pruner_the_model_is_the_same_to_the_last_bit(train, validation):
     assert to_files(watched.predictor) == to_files(alone.predictor)
 
 
+def test_what_wraps_it_passes_on_how_many_were_tried(train, validation):
+    calibrated = Calibrated(replace(TUNED, trials=2))
+    fitted = calibrated.fit(train, validation, seed=1, threads=1)
+    assert fitted.recipe["trials"] == 2
+    assert calibrated.refit(train, recipe=fitted.recipe, seed=1, threads=1).recipe == fitted.recipe
+
+
 def test_twenty_trials_are_not_compared_with_five(train, validation):
     def budget(trials):
         tuned = Tuned(LightGBM(rounds=2), SPACE, trials=trials, sampler=Random(), name=f"of_{trials}")
@@ -116,6 +123,7 @@ def test_twenty_trials_are_not_compared_with_five(train, validation):
         (replace(TUNED, candidate=3), "candidate is 3; it must be Candidate"),
         (replace(TUNED, candidate=LightGBM(rounds=0)), "rounds is 0"),
         (replace(TUNED, candidate=TUNED, space={"candidate.leaves": Integers(3, 7)}), "which searches already"),
+        (replace(TUNED, candidate=Calibrated(TUNED), space={"share": Reals(0.2, 0.5)}), "which searches already"),
         (Tuned(LogisticRegression(), {"c": Reals(0.1, 1)}, pruner=Median()), "tells no loss on its way"),
         (replace(TUNED, space={"objective": Choice(())}), "options are empty"),
     ],
