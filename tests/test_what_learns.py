@@ -120,6 +120,7 @@ def asked(function: Callable[..., object]) -> dict[str, object]:
         "threads": 1,
         "share": 0.5,
         "recipe": {"rounds": 1},
+        "preprocessor": Preprocessor(),
         "watch": lambda step, loss: False,
         "context": SearchContext(),
         "score": np.linspace(0, 1, 240),
