@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mlsys_resources.lake import Lake
     from mlsys_resources.model_store import ModelStore
     from mlsys_resources.operations_store import OperationsStore
+    from mlsys_resources.training_cluster import TrainingCluster
 
 HOME = "MLSYS_HOME"
 """Environment: the folder that holds all state; ``.mlsys`` below the working folder if not set."""
@@ -40,6 +41,13 @@ ENGINE_FOLDER = "MLSYS_ENGINE_FOLDER"
 """Environment: where the engine's database spills; a temporary folder if not set."""
 SPARK_MASTER = "MLSYS_SPARK_MASTER"
 """Environment: the Spark master; this machine if not set."""
+TRAINING = "MLSYS_TRAINING"
+"""Environment: where models are trained: ``local`` (in the process) or ``dask`` (on workers); the first if not set."""
+TRAINING_WORKERS = "MLSYS_TRAINING_WORKERS"
+"""Environment: how many workers train a model together; 2 if not set."""
+TRAINING_ADDRESS = "MLSYS_TRAINING_ADDRESS"
+"""Environment: the scheduler of a Dask cluster that is there, as tcp://host:8786; workers of this machine, if
+not set."""
 FENCE = "MLSYS_FENCE"
 """Environment: the token of the process that owns the state folder, for it and its children; a process without one
 writes tables only while nobody owns the folder."""
@@ -112,6 +120,20 @@ class Resources:
             threads=None if threads is None else int(threads),
             folder=Path(folder) if folder else None,
             master=self.env.get(SPARK_MASTER) or None,
+        )
+
+    @cached_property
+    def training(self) -> "TrainingCluster":
+        """Where models are trained; raises ValueError for what is no such place."""
+        from mlsys_resources.training_cluster import FEWEST_WORKERS, LOCAL, TrainingCluster
+
+        workers = self.env.get(TRAINING_WORKERS) or None
+        if workers is not None and not workers.isdecimal():
+            raise ValueError(f"{TRAINING_WORKERS} is {workers!r}; give a whole number, or unset it")
+        return TrainingCluster(
+            self.env.get(TRAINING) or LOCAL,
+            workers=FEWEST_WORKERS if workers is None else int(workers),
+            address=self.env.get(TRAINING_ADDRESS) or None,
         )
 
     @cached_property

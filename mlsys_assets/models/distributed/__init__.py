@@ -1,0 +1,1 @@
+"""Candidates fitted on the workers of a Dask cluster."""
