@@ -117,6 +117,7 @@ class _LocalCluster:
                 nanny.auto_restart = False  # one that comes back has no rows
             self.client = self._stack.enter_context(Client(cluster, set_as_default=False))
             _wait(self.client, workers)
+            self.client.run(_be_silent)
         except BaseException:
             self._stack.close()
             raise
@@ -145,6 +146,11 @@ class _LocalCluster:
             type(self).running = None
         if self.process == os.getpid():
             self._stack.close()
+
+
+def _be_silent() -> None:
+    """Let what this process, a worker, prints go nowhere: LightGBM tells each port that it opens."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 @contextmanager

@@ -112,7 +112,7 @@ class DataParallelTrees:
         name, client = self.candidate.name, self.client
         told = {name: value for name, value in params.items() if name != "num_threads"}  # the workers' own
         # The classifier would number each worker's own classes anew; the objective is log loss all the same.
-        model = DaskLGBMRegressor(client=client, **told)
+        model = DaskLGBMRegressor(client=_InOrder(client), **told)
         fit = partial(
             model.fit,
             *_arrays(place),
@@ -120,7 +120,6 @@ class DataParallelTrees:
             categorical_feature=list(prepared.preprocessing.code_outputs),
             **self._watching(place, watch),
         )
-        client.run(_speak_through_logging, workers=list(place.workers))
         try:
             watched(partial(_quietly, fit, client), client, place.workers, what=name)
         except lightgbm.basic.LightGBMError as error:
@@ -147,6 +146,25 @@ class DataParallelTrees:
                 )
 
 
+@dataclass(frozen=True)
+class _InOrder:
+    """A client that tells where futures are in the order in which it is asked.
+
+    LightGBM ranks the workers by it, and by their ranks it shares out what is summed; Dask's order is that of a set of
+    random names, and each training would be another.
+    """
+
+    client: Any
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.client, name)
+
+    def who_has(self, futures: Sequence[Any]) -> dict[str, Sequence[str]]:
+        """Return the workers of each future by its key."""
+        found = self.client.who_has(futures)
+        return {one.key: found[one.key] for one in futures}
+
+
 def _arrays(place: Placement) -> tuple[Any, Any]:
     """Return the blocks as Dask's arrays: a chunk is a block, and stays where it is."""
     from dask import array, delayed
@@ -167,15 +185,6 @@ def _quietly(fit: Callable[[], Any], client: Any) -> None:
     with client.as_current(), redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Parameter n_jobs will be ignored")
         fit()
-
-
-def _speak_through_logging() -> None:
-    """Let LightGBM in this process, a worker, tell the log what it would print."""
-    import logging
-
-    import lightgbm
-
-    lightgbm.register_logger(logging.getLogger("lightgbm"))
 
 
 def _machines(text: bytes) -> int:

@@ -62,7 +62,8 @@ def require_idle(client: Any, workers: Sequence[str], *, what: str) -> None:
     _require(client, workers, what)
     asked = [client.submit(int, workers=[one], allow_other_workers=False, pure=False) for one in workers]
     try:
-        wait(asked, timeout=ANSWER)
+        with client.as_current():
+            wait(asked, timeout=ANSWER)
     except TimeoutError as error:
         raise TrainingLost(f"{what}: a worker does not answer within {ANSWER:g} s; start the cluster anew") from error
 
