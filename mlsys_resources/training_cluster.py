@@ -106,7 +106,7 @@ class _LocalCluster:
         self.workers, self.process, self._stack = workers, os.getpid(), ExitStack()
         try:
             folder = self._stack.enter_context(TemporaryDirectory(prefix="mlsys-training-"))
-            with dask.config.set(SETTINGS):
+            with dask.config.set({**SETTINGS, "temporary-directory": folder}):
                 cluster = LocalCluster(
                     n_workers=workers, threads_per_worker=1, processes=True, host="127.0.0.1", memory_limit=0,
                     dashboard_address="127.0.0.1:0", scheduler_kwargs={"dashboard": False}, local_directory=folder,

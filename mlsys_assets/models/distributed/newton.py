@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
-from typing import Final, Protocol, TypeVar
+from functools import cache, partial
+from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,6 +119,8 @@ def _summed(blocks: Callable[[], Iterable[Block]], map: MapBlocks, at: Floats | 
     """Return the sums of all blocks at some coefficients; at nothing, if none are given."""
     total = None
     for one in map(partial(block_sums, at), blocks()):
+        if total is not None and len(one.gradient) != len(total.gradient):
+            raise FitError(f"a block has {len(one.gradient) - 1} columns, others have {len(total.gradient) - 1}")
         total = one if total is None else total + one
     if total is None:
         raise FitError("logistic regression needs training rows, got no block")
@@ -127,16 +129,14 @@ def _summed(blocks: Callable[[], Iterable[Block]], map: MapBlocks, at: Floats | 
 
 def block_sums(at: Floats | None, block: Block) -> Sums:
     """Return a block's sums, on one thread: more would add in another order."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
     matrix, label = block
     if matrix.ndim != 2 or np.shape(label) != (len(matrix),):  # noqa: PLR2004 - rows and columns
         raise FitError(f"a block is (n, d) rows and (n,) labels, got {np.shape(matrix)} and {np.shape(label)}")
     coefficients = np.zeros(matrix.shape[1] + 1) if at is None else at
     if len(coefficients) != matrix.shape[1] + 1:
-        raise FitError(f"a block has {matrix.shape[1]} columns, others have {len(coefficients) - 1}")
+        raise FitError(f"a block has {matrix.shape[1]} columns, and in another pass {len(coefficients) - 1}")
     total = Sums(0, 0, 0.0, np.zeros(len(coefficients)), np.zeros((len(coefficients),) * 2))
-    with threadpool_limits(limits=1):
+    with _threads().limit(limits=1):
         for start in range(0, len(matrix), AT_ONCE):
             total += _sums(coefficients, matrix[start : start + AT_ONCE], label[start : start + AT_ONCE])
     return total
@@ -148,10 +148,20 @@ def _sums(at: Floats, matrix: NDArray[np.float32], label: Floats) -> Sums:
     rows = np.empty((len(matrix), len(at)))
     rows[:, :-1], rows[:, -1] = matrix, 1.0
     margin = rows @ at
+    if not np.isfinite(margin).all():
+        raise FitError("logistic regression takes finite numbers; fill what is missing in the preprocessing")
     p = logistic(margin)
     loss = float(np.logaddexp(0.0, np.where(label > 0, -margin, margin)).sum())
     hessian = rows.T @ (rows * (p * (1.0 - p))[:, None])
     return Sums(len(label), int(label.sum()), loss, rows.T @ (p - label), hessian)
+
+
+@cache
+def _threads() -> Any:
+    """Return what sets the threads of the linear algebra: to look for it takes longer than a block."""
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+    return ThreadpoolController()
 
 
 def _check(first: Sums) -> None:
@@ -159,8 +169,6 @@ def _check(first: Sums) -> None:
         raise FitError(
             f"logistic regression needs rows of both classes, got {first.positives} positives in {first.rows} rows"
         )
-    if not np.isfinite(first.hessian).all():
-        raise FitError("logistic regression takes finite numbers; fill what is missing in the preprocessing")
 
 
 def _loss(sums: Sums, at: Floats, c: float) -> float:
