@@ -24,7 +24,14 @@ from mlsys_assets.features.preprocessing.sklearn_transformer import Preprocessin
 from mlsys_assets.measures.costs import CostMatrix
 from mlsys_assets.models.baselines import GroupRate, ZeroRule
 from mlsys_assets.models.calibration import Calibrated
+from mlsys_assets.models.distributed.dask_training import DaskTraining
+from mlsys_assets.models.distributed.lines import DataParallelLine
+from mlsys_assets.models.distributed.one_task import OneTask
+from mlsys_assets.models.distributed.placed_candidate import Placed
+from mlsys_assets.models.distributed.trees import DataParallelTrees
+from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.human_rule import HumanRule, When
+from mlsys_assets.models.linear import LogisticRegression
 from mlsys_assets.models.regression import RegressedLightGBM
 from mlsys_assets.models.task import Regression
 from mlsys_assets.models.tuning.automl import AutoML, Family
@@ -45,11 +52,16 @@ MADE = {
     "ByShare": ByShare(0.5),
     "Calibrated": Calibrated(ZeroRule()),
     "Cross": Cross(("c", "d"), OneHot()),
+    "DaskTraining": DaskTraining(client=None),
+    "DataParallelLine": DataParallelLine(LogisticRegression(), client=None, workers=2),
+    "DataParallelTrees": DataParallelTrees(LightGBM(), client=None, workers=2),
     "GroupRate": GroupRate(by=("c",)),
     "GroupedFolds": GroupedFolds(2, ("c",)),
     "Hashed": Hashed(8),
     "HumanRule": HumanRule((When("x", ">", 1.0),)),
     "LeaveGroupOut": LeaveGroupOut(("c",)),
+    "OneTask": OneTask(ZeroRule(), client=None),
+    "Placed": Placed(ZeroRule(), by=ZeroRule()),
     "PreprocessingTransformer": PreprocessingTransformer(Preprocessor()),
     "RegressedLightGBM": RegressedLightGBM(Regression("label", cut=0.5)),
     "Tuned": Tuned(GroupRate(by=("c",)), {"strength": Reals(1, 9)}, trials=1),
@@ -115,6 +127,7 @@ def asked(function: Callable[..., object]) -> dict[str, object]:
     """Return an argument for each parameter that has no default."""
     column = Categorical.read(view(Train).features, ("c",))
     known = {
+        "candidate": ZeroRule(),
         "column": column,
         "seed": 0,
         "threads": 1,

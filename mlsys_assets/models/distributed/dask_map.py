@@ -34,7 +34,8 @@ def dask_map(
         for one in asked:
             yield watched(one.result, client, workers, what=what)
     finally:
-        client.cancel(asked)
+        if client.status == "running":  # else the workers are gone, and what they did
+            client.cancel(asked)
 
 
 def _call(function: Callable[[Item], Result], item: Item) -> Result:

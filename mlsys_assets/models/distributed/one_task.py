@@ -44,7 +44,8 @@ class OneTask:
         try:
             fitted: Fitted = watched(task.result, client, [worker], what=name)
         finally:
-            client.cancel([task, *sent])
+            if client.status == "running":
+                client.cancel([task, *sent])
         return replace(fitted, params={**fitted.params, **record(1, [len(train)])})
 
 

@@ -36,6 +36,9 @@ OF_THE_NETWORK: Final = re.compile(rb"\[(local_listen_port|machines): .*\]")
 MACHINES: Final = re.compile(rb"\[num_machines: ([0-9]+)\]")
 """What it tells of how many trained it."""
 
+NETWORK: Final = re.compile("socket|port|connect|rank", re.IGNORECASE)
+"""What LightGBM names where its workers do not reach each other."""
+
 
 @dataclass(frozen=True)
 class DataParallelTrees:
@@ -124,6 +127,8 @@ class DataParallelTrees:
             watched(partial(_quietly, fit, client), client, place.workers, what=name)
         except lightgbm.basic.LightGBMError as error:
             require_idle(client, place.workers, what=name)
+            if NETWORK.search(str(error)):
+                raise TrainingLost(f"{name}: the workers lost each other ({error}); start it again") from error
             raise FitError(f"{name}: {error}") from error
         losses = model.evals_result_["validation"]["binary_logloss"] if watch is not None else ()
         return model.booster_, tuple(map(float, losses))
