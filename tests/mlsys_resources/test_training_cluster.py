@@ -115,7 +115,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("how", ["closed", "killed"])
+@pytest.mark.parametrize("how", ["closed", pytest.param("killed", marks=pytest.mark.prove)])
 def test_no_worker_outlives_its_process(how: str, tmp_path: Path) -> None:
     (tmp_path / "ends.py").write_text(ENDS)
     temporary = tmp_path / "temporary"

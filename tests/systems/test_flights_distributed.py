@@ -81,7 +81,7 @@ def test_a_year_of_trees_of_two_workers_is_as_good_as_those_of_one_process(fligh
         cpu_workers = sum(training.client.run(time.process_time).values()) - before
         apart = _auc(spread, held) - _auc(local, held)
         print(
-            f"{len(many)} rows: one process {cpu_local:.1f} CPU s, {wall_local:.1f} s; two workers {cpu_workers:.1f} and "
-            f"{cpu_driver:.1f} here, {wall_spread:.1f} s; ROC AUC {apart:+.5f}"
+            f"{len(many)} rows: one process {cpu_local:.1f} CPU s, {wall_local:.1f} s; two workers {cpu_workers:.1f} "
+            f"and {cpu_driver:.1f} here, {wall_spread:.1f} s; ROC AUC {apart:+.5f}"
         )
         assert abs(apart) <= AS_GOOD

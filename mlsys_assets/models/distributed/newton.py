@@ -90,7 +90,7 @@ def fit_by_blocks(
     >>> label = np.array([0.0, 1.0, 0.0, 1.0])
     >>> halves = lambda: [(x[:2], label[:2]), (x[2:], label[2:])]
     >>> fit_by_blocks(halves, c=1.0).weights.round(3)
-    array([0.547])
+    array([0.453])
     """
     here = _summed(blocks, map, None)
     _check(here)

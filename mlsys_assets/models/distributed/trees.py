@@ -36,7 +36,7 @@ OF_THE_NETWORK: Final = re.compile(rb"\[(local_listen_port|machines): .*\]")
 MACHINES: Final = re.compile(rb"\[num_machines: ([0-9]+)\]")
 """What it tells of how many trained it."""
 
-NETWORK: Final = re.compile("socket|port|connect|rank", re.IGNORECASE)
+NETWORK: Final = re.compile(r"\b(socket|port|rank|connect\w*)\b", re.IGNORECASE)
 """What LightGBM names where its workers do not reach each other."""
 
 

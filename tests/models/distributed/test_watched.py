@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from mlsys_assets.models.baselines import GroupRate
+from mlsys_assets.models.bundle import to_files
 from mlsys_assets.models.distributed.dask_training import DaskTraining
 from mlsys_assets.models.distributed.watched import TrainingLost, watched
 from mlsys_assets.models.gradient_boosting import LightGBM
@@ -49,7 +50,7 @@ def test_a_worker_killed_while_trees_grow_is_an_error_and_the_next_training_has_
 ) -> None:
     endless = LightGBM(rounds=1_000_000, leaves=7)
     with cluster.open() as client:
-        DaskTraining(client).fit(LightGBM(rounds=2), train, validation, seed=1, threads=1)
+        before = DaskTraining(client).fit(LightGBM(rounds=9), train, validation, seed=1, threads=1)
         pids = client.run(os.getpid)
         worker = sorted(pids)[rank]
         at: list[float] = []
@@ -59,7 +60,17 @@ def test_a_worker_killed_while_trees_grow_is_an_error_and_the_next_training_has_
     assert not [pid for pid in pids.values() if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]
     with cluster.open() as client:
         assert not set(client.run(os.getpid).values()) & set(pids.values())
-        DaskTraining(client).fit(LightGBM(rounds=2), train, validation, seed=1, threads=1)
+        after = DaskTraining(client).fit(LightGBM(rounds=9), train, validation, seed=1, threads=1)
+    assert to_files(after.predictor) == to_files(before.predictor)  # of other processes, at other ports
+
+
+def test_what_the_work_itself_raises_is_raised(client) -> None:
+    def fails() -> None:
+        raise TimeoutError("its own")
+
+    with pytest.raises(TimeoutError, match="its own"):
+        watched(fails, client, list(client.ncores()), what="it")
+    assert watched(lambda: 3, client, list(client.ncores()), what="it") == 3
 
 
 def test_a_worker_killed_by_its_task_is_an_error(cluster, train, validation) -> None:
@@ -72,12 +83,3 @@ class Deadly(GroupRate):
 
     def fit(self, train, validation, *, seed, threads):
         os.kill(os.getpid(), signal.SIGKILL)
-
-
-def test_what_the_work_itself_raises_is_raised(client) -> None:
-    def fails() -> None:
-        raise TimeoutError("its own")
-
-    with pytest.raises(TimeoutError, match="its own"):
-        watched(fails, client, list(client.ncores()), what="it")
-    assert watched(lambda: 3, client, list(client.ncores()), what="it") == 3
