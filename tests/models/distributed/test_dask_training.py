@@ -58,16 +58,20 @@ def test_trees_stop_where_validation_says_and_are_refitted_with_as_many(training
     assert np.array_equal(again.predict(validation.features), fitted.predict(validation.features))
 
 
-def test_a_column_that_only_later_rows_have_is_learned_from(training, train, validation) -> None:
-    """In order of time one worker would never see it, and where that one finds its bins it would be left out."""
-    truth = np.random.default_rng(0).normal(size=len(train)).astype(np.float32)
-    label = (truth > 0) * 1.0
-    truth[: len(train) // 2] = np.nan
-    names = [f"late_{i}" for i in range(4)]  # whichever worker finds the bins of one, the other does of the next
-    only = Train(train.ids, train.at, pa.table(dict.fromkeys(names, truth)), label, train.window)
-    fitted = training.refit(LightGBM(rounds=10), only, recipe={"rounds": 10}, seed=1, threads=1)
+def test_columns_that_only_later_rows_have_are_learned_from(training, train) -> None:
+    """In order of time one worker would never see them, and those whose bins it finds would be the worse for it."""
+    truth = np.random.default_rng(0).normal(size=(4, len(train))).astype(np.float32)
+    label = (truth.sum(axis=0) > 0) * 1.0
+    truth[:, : len(train) // 2] = np.nan
+    columns = {f"late_{i}": values for i, values in enumerate(truth)}
+    only = Train(train.ids, train.at, pa.table(columns), label, train.window)
+    fitted = training.refit(LightGBM(), only, recipe={"rounds": 60}, seed=1, threads=1)
     later = slice(len(train) // 2, None)
     assert roc_auc_score(label[later], fitted.predict(only.features)[later]) > 0.99
+    used = {
+        int(i) for row in fitted.predictor.text.splitlines() if row.startswith(b"split_f") for i in row[14:].split()
+    }
+    assert used == {0, 1, 2, 3}
 
 
 def test_a_line_is_the_optimum_that_one_process_finds(training, train, validation) -> None:
