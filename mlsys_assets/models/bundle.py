@@ -14,6 +14,7 @@ from mlsys_assets.models.exceedance_predictor import ExceedancePredictor
 from mlsys_assets.models.human_rule import RulePredictor
 from mlsys_assets.models.linear_predictor import LinearPredictor
 from mlsys_assets.models.margin_predictor import MarginPredictor
+from mlsys_assets.models.onnx_predictor import MODEL, OnnxPredictor
 from mlsys_assets.models.predictor import BundleError, Predictor, ReadKind, decode, encode
 from mlsys_assets.models.random_baseline import RandomPredictor
 
@@ -50,6 +51,7 @@ PREDICTOR_KINDS: Final[Mapping[str, Kind]] = {
     "lightgbm_exceedance": Kind(
         ("exceedance.json", "model.txt", "preprocessing.json"), _plain(ExceedancePredictor.from_contents)
     ),
+    "onnx": Kind((MODEL, "preprocessing.json"), _plain(OnnxPredictor.from_contents)),
     "calibrated": Kind((CALIBRATOR,), CalibratedPredictor.from_contents, WITHIN),
     "blend": Kind(("blend.json",), BlendPredictor.from_contents, PART),
 }

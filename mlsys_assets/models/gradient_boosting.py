@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -30,6 +30,7 @@ from mlsys_assets.models.candidate import (
 from mlsys_assets.models.margin_predictor import MarginPredictor
 from mlsys_assets.models.objectives import Boosting, Objective
 from mlsys_assets.models.predictor import Predictor
+from mlsys_assets.models.soft_labels import Floats, check_soft
 from mlsys_assets.models.watch import Stopped, Watch
 from mlsys_assets.types import DeclarationError, Scalar
 
@@ -41,6 +42,12 @@ FIXED: Mapping[str, Scalar] = {
     "verbosity": -1,
 }
 """What is not for a declaration to choose: the same rows, seed and threads give the same bytes."""
+
+LOG_LOSS = "binary_logloss"
+SOFT_LOSS = "cross_entropy"
+"""LightGBM's names of log loss: of labels, and of probabilities in their place."""
+SOFT: Mapping[str, Scalar] = {"objective": SOFT_LOSS, "metric": SOFT_LOSS}
+"""What is told otherwise where labels are probabilities."""
 
 OWN = {
     "num_iterations": "rounds", "early_stopping_round": "patience", "num_leaves": "leaves",
@@ -161,11 +168,33 @@ class LightGBM:
     def refit(self, train: Train, *, recipe: Recipe, seed: int, threads: int) -> Fitted:
         """Fit on all rows with the number of rounds in the recipe."""
         check_train(train, what=self.name)
+        rounds = self._rounds_of(recipe)
+        prepared = prepare(self.preprocessor, train, what=self.name)
+        return self._fitted(train, None, prepared, self.lightgbm_params(seed, threads), rounds)
+
+    def _rounds_of(self, recipe: Recipe) -> int:
         rounds = recipe.get("rounds")
         if not isinstance(rounds, int) or rounds < 1:
             raise ValueError(f"{self.name} is refitted by a recipe with a number of rounds, got {dict(recipe)}")
+        return rounds
+
+    def fit_soft(self, train: Train, soft: Floats, validation: Validation, *, seed: int, threads: int) -> Fitted:
+        """Fit on (n,) probabilities in place of the labels, by their cross entropy; ``patience`` watches labels."""
+        check_validation(validation, what=self.name)
+        return self._soft(train, soft, validation, self.lightgbm_params(seed, threads), self.rounds)
+
+    def refit_soft(self, train: Train, soft: Floats, *, recipe: Recipe, seed: int, threads: int) -> Fitted:
+        """Fit on (n,) probabilities in place of the labels, with the number of rounds in the recipe."""
+        return self._soft(train, soft, None, self.lightgbm_params(seed, threads), self._rounds_of(recipe))
+
+    def _soft(
+        self, train: Train, soft: Floats, validation: Validation | None, params: dict[str, Scalar], rounds: int
+    ) -> Fitted:
+        check_soft(train, soft, what=self.name)
+        if self.objective is not None:
+            raise FitError(f"{self.name} has an objective of its own, which takes labels and no probabilities")
         prepared = prepare(self.preprocessor, train, what=self.name)
-        return self._fitted(train, None, prepared, self.lightgbm_params(seed, threads), rounds)
+        return self._fitted(replace(train, label=soft), validation, prepared, {**params, **SOFT}, rounds)
 
     def lightgbm_params(self, seed: int, threads: int) -> dict[str, Scalar]:
         """Return all that LightGBM is told; raises DeclarationError for what it does not know."""
@@ -220,7 +249,7 @@ class LightGBM:
             raise FitError(f"{self.name}: {error}") from error
         used = booster.best_iteration if booster.best_iteration > 0 else booster.current_iteration()
         text = booster.model_to_string(num_iteration=used).encode()
-        losses = {name: tuple(values["binary_logloss"]) for name, values in curve.items()}
+        losses = {name: tuple(values[LOG_LOSS if LOG_LOSS in values else SOFT_LOSS]) for name, values in curve.items()}
         predictor: Predictor = BoosterPredictor(preprocessing, text)
         if self.objective is not None and boosting is not None:
             predictor = MarginPredictor(preprocessing, text, boosting.start)

@@ -4,9 +4,10 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlsys_assets.data_sampling.views import Train, Validation
-from mlsys_assets.features.preprocessing.preprocessor import Preprocessor
+from mlsys_assets.features.preprocessing.preprocessor import Prepared, Preprocessor
 from mlsys_assets.mistakes import out_of_range
 from mlsys_assets.models.candidate import (
     FitError,
@@ -20,6 +21,7 @@ from mlsys_assets.models.candidate import (
     preprocessor_needs,
 )
 from mlsys_assets.models.linear_predictor import LinearPredictor
+from mlsys_assets.models.soft_labels import Floats, check_soft
 from mlsys_assets.types import Scalar
 
 FIRST = 10
@@ -82,21 +84,38 @@ class LogisticRegression:
 
     def refit(self, train: Train, *, recipe: Recipe, seed: int, threads: int) -> Fitted:
         """Fit on train."""
+        check_train(train, what=self.name)
+        prepared = prepare(self.preprocessor, train, what=self.name)
+        return self._fitted(prepared, prepared.matrix, train.label, None, threads)
+
+    def fit_soft(self, train: Train, soft: Floats, validation: Validation, *, seed: int, threads: int) -> Fitted:
+        """Fit on (n,) probabilities in place of the labels; nothing is chosen on validation."""
+        check_validation(validation, what=self.name)
+        return self.refit_soft(train, soft, recipe={}, seed=seed, threads=threads)
+
+    def refit_soft(self, train: Train, soft: Floats, *, recipe: Recipe, seed: int, threads: int) -> Fitted:
+        """Fit on (n,) probabilities in place of the labels: each row counts as both, by how likely they are."""
+        check_soft(train, soft, what=self.name)
+        prepared = prepare(self.preprocessor, train, what=self.name)
+        both, label = np.concatenate([prepared.matrix] * 2), np.repeat([1.0, 0.0], len(train))
+        return self._fitted(prepared, both, label, np.concatenate([soft, 1.0 - soft]), threads)
+
+    def _fitted(
+        self, prepared: Prepared, matrix: NDArray[np.float32], label: Floats, weight: Floats | None, threads: int
+    ) -> Fitted:
+        """Return the optimum of (m, d) rows that each count once, or (m,) times."""
         from scipy.linalg import LinAlgWarning
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.linear_model import LogisticRegression as Solver
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-        check_train(train, what=self.name)
-        prepared = prepare(self.preprocessor, train, what=self.name)
-        matrix = prepared.matrix
         solver = Solver(C=self.c * FIRST, solver="newton-cholesky", max_iter=self.rounds, warm_start=True)
         with threadpool_limits(limits=threads), warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # refused below
             warnings.simplefilter("ignore", LinAlgWarning)  # columns nearly alike: it goes on with lbfgs by itself
-            if len(train) >= FIRST * MANY and np.ptp(train.label[::FIRST]) > 0:
-                solver.fit(matrix[::FIRST], train.label[::FIRST])
-            solver.set_params(C=self.c).fit(matrix, train.label)
+            if len(label) >= FIRST * MANY and np.ptp(label[::FIRST]) > 0:
+                solver.fit(matrix[::FIRST], label[::FIRST], None if weight is None else weight[::FIRST])
+            solver.set_params(C=self.c).fit(matrix, label, weight)
         rounds = int(solver.n_iter_[0])
         if rounds >= self.rounds:
             raise FitError(f"{self.name} did not converge in {self.rounds} rounds; allow more, or regularize more")

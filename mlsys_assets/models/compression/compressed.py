@@ -1,0 +1,103 @@
+"""A candidate that is made smaller or faster once it is fitted."""
+
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
+
+from mlsys_assets.data_sampling.views import Train, Validation
+from mlsys_assets.mistakes import not_one
+from mlsys_assets.models.candidate import Candidate, FitError, Fitted, Recipe, check_train, check_validation
+from mlsys_assets.models.compression.method import CompressionMethod
+from mlsys_assets.models.predictor import Predictor
+from mlsys_assets.types import Scalar
+
+
+@runtime_checkable
+class MakesAnotherKind(Protocol):
+    """A method whose models are of one kind, whatever they were made of."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of the models that it makes."""
+        ...
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """A candidate whose fitted model is compressed, with the training rows at hand.
+
+    It competes as a candidate of its own: under the same gates, so that what was saved is seen beside what it cost.
+    The recipe is the candidate's: a method searches nothing, so that a refit has nothing to search again.
+
+    Parameters
+    ----------
+    candidate
+        What is fitted. To calibrate the compressed model, calibrate this candidate, not that one.
+    method
+        How its model becomes smaller or faster.
+
+    >>> from mlsys_assets.models.compression.truncation import Truncation
+    >>> from mlsys_assets.models.gradient_boosting import LightGBM
+    >>> Compressed(LightGBM(), Truncation(rounds=40)).name
+    'lightgbm_first_40_trees'
+    """
+
+    candidate: Candidate
+    method: CompressionMethod
+
+    @property
+    def name(self) -> str:
+        """The candidate's name and the method's."""
+        return f"{self.candidate.name}_{self.method.name}"
+
+    @property
+    def baseline(self) -> bool:
+        """What the candidate is."""
+        return self.candidate.baseline
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The candidate's."""
+        return self.candidate.needs
+
+    @property
+    def kind(self) -> str:
+        """The method's own kind, where it makes but one; else the candidate's."""
+        return self.method.kind if isinstance(self.method, MakesAnotherKind) else self.candidate.kind
+
+    def mistakes(self) -> list[str]:
+        """Return what is wrong with the declaration, the candidate's and the method's included."""
+        wrong = not_one("a compressed candidate: candidate", self.candidate, Candidate)
+        wrong += not_one("a compressed candidate: method", self.method, CompressionMethod)
+        if wrong:
+            return wrong
+        own = [f"candidate {self.name!r}: {mistake}" for mistake in self.method.mistakes()]
+        return own + self.candidate.mistakes()
+
+    def fit(self, train: Train, validation: Validation, *, seed: int, threads: int) -> Fitted:
+        """Fit the candidate and compress its model; raises FitError where the method does not apply to it."""
+        check_train(train, what=self.name)
+        check_validation(validation, what=self.name)
+        return self._compressed(self.candidate.fit(train, validation, seed=seed, threads=threads), train, seed, threads)
+
+    def refit(self, train: Train, *, recipe: Recipe, seed: int, threads: int) -> Fitted:
+        """Fit the candidate by its recipe and compress its model."""
+        check_train(train, what=self.name)
+        within = self.candidate.refit(train, recipe=recipe, seed=seed, threads=threads)
+        return self._compressed(within, train, seed, threads)
+
+    def _compressed(self, within: Fitted, train: Train, seed: int, threads: int) -> Fitted:
+        try:
+            made = self.method.compress(within.predictor, train, seed=seed, threads=threads)
+        except FitError as error:
+            raise FitError(f"{self.name}: {error}") from error
+        record: dict[str, Scalar] = {
+            "compression": self.method.name,
+            "bytes_before": size_of(within.predictor),
+            "bytes_after": size_of(made),
+        }
+        return replace(within, candidate=self.name, predictor=made, params={**within.params, **record})
+
+
+def size_of(predictor: Predictor) -> int:
+    """Return how many bytes the files of a model have."""
+    return sum(map(len, predictor.contents().values()))
