@@ -30,6 +30,8 @@ from mlsys_assets.models.predictor import Predictor
 
 LOGISTIC = frozenset({"binary sigmoid:1", "cross_entropy"})
 """Objectives of a Booster whose score is the logistic function of its margin."""
+ZERO = float(np.float32(1e-35))
+"""LightGBM's kZeroThreshold."""
 MEAN, SUM = 0, 1
 """TreeEnsemble's aggregate functions."""
 AT_MOST, MEMBER = 0, 6
@@ -62,14 +64,15 @@ def _booster(predictor: BoosterPredictor, *, double: bool) -> OnnxPredictor:
     if text.objective not in LOGISTIC:
         raise FitError(f"a Booster of the objective {text.objective!r} is not written as ONNX; known: {set(LOGISTIC)}")
     graph = _Graph(len(predictor.preprocessing.names), double)
-    return OnnxPredictor(predictor.preprocessing, graph.bytes(_trees(graph, text)))
+    _trees(graph, text)
+    return OnnxPredictor(predictor.preprocessing, graph.bytes())
 
 
 @to_onnx.register
 def _margin(predictor: MarginPredictor, *, double: bool) -> OnnxPredictor:
     graph = _Graph(len(predictor.preprocessing.names), double)
-    trees = _trees(graph, BoosterText.of(predictor.text))
-    return OnnxPredictor(predictor.preprocessing, graph.bytes(graph.add(trees, predictor.start)))
+    graph.add(_trees(graph, BoosterText.of(predictor.text)), predictor.start)
+    return OnnxPredictor(predictor.preprocessing, graph.bytes())
 
 
 @to_onnx.register
@@ -80,8 +83,8 @@ def _linear(predictor: LinearPredictor, *, double: bool) -> OnnxPredictor:
         )
     graph = _Graph(len(predictor.preprocessing.names), double)
     weights = graph.hold("weights", predictor.weights[:, None])
-    (product,) = graph.node("MatMul", [graph.rows, weights], "product")
-    return OnnxPredictor(predictor.preprocessing, graph.bytes(graph.add(product, predictor.intercept)))
+    graph.add(graph.node("MatMul", [graph.rows, weights], "product"), predictor.intercept)
+    return OnnxPredictor(predictor.preprocessing, graph.bytes())
 
 
 def floor32(number: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -93,7 +96,13 @@ def floor32(number: NDArray[np.float64]) -> NDArray[np.float64]:
     with np.errstate(over="ignore"):
         nearest = number.astype(np.float32)
     below = np.where(nearest > number, np.nextafter(nearest, np.float32(-np.inf)), nearest)
-    return np.clip(below.astype(np.float64), -WIDEST_INPUT, WIDEST_INPUT)  # infinite where all that is known goes left
+    return np.clip(below.astype(np.float64), -WIDEST_INPUT, WIDEST_INPUT)  # LightGBM's may be infinite
+
+
+def border(threshold: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the largest float32 that LightGBM sends left at each threshold: it takes what is as small as ZERO for 0."""
+    low = np.where((threshold >= -ZERO) & (threshold < 0), np.nextafter(-ZERO, -np.inf), threshold)
+    return floor32(np.where((threshold >= 0) & (threshold < ZERO), ZERO, low))
 
 
 @dataclass
@@ -124,13 +133,13 @@ class _Graph:
         self.held.append(self.tensor(name, numbers))
         return name
 
-    def node(self, operator: str, inputs: list[str], output: str, **attributes: object) -> tuple[str]:
+    def node(self, operator: str, inputs: list[str], output: str, **attributes: object) -> str:
         """Add a step and return the name of what it gives."""
         from onnx import helper
 
         domain = attributes.pop("domain", "")
         self.nodes.append(helper.make_node(operator, inputs, [output], domain=domain, **attributes))
-        return (output,)
+        return output
 
     @property
     def rows(self) -> str:
@@ -139,12 +148,12 @@ class _Graph:
             self.node("Cast", [INPUT], "rows", to=self.kind)
         return "rows" if self.double else INPUT
 
-    def add(self, margin: str, constant: float) -> str:
+    def add(self, margin: str, constant: float) -> None:
         """Add a number to the margin."""
-        return self.node("Add", [margin, self.hold("start", np.array([constant]))], MARGIN)[0]
+        self.node("Add", [margin, self.hold("start", np.array([constant]))], "sum")
 
-    def bytes(self, margin: str) -> bytes:
-        """Return the model that gives the logistic function of the margin, and the margin."""
+    def bytes(self) -> bytes:
+        """Return the model that gives the logistic function of the last step, and that step as the margin."""
         from onnx import TensorProto, helper
 
         self.nodes[-1].output[0] = MARGIN
@@ -166,7 +175,7 @@ def _trees(graph: _Graph, text: BoosterText) -> str:
         found.add(tree)
     own = {
         "tree_roots": found.roots, "nodes_featureids": found.features, "nodes_modes": _bytes(graph, found.modes),
-        "nodes_splits": graph.tensor(SPLITS, floor32(np.array(found.splits, dtype=np.float64))),
+        "nodes_splits": graph.tensor(SPLITS, border(np.array(found.splits))),
         "nodes_truenodeids": found.left, "nodes_trueleafs": found.left_leaf,
         "nodes_falsenodeids": found.right, "nodes_falseleafs": found.right_leaf,
         "nodes_missing_value_tracks_true": found.missing_left,
@@ -175,7 +184,7 @@ def _trees(graph: _Graph, text: BoosterText) -> str:
     }  # fmt: skip
     if found.members:
         own["membership_values"] = graph.tensor(MEMBERS, np.array(found.members, dtype=np.float64))
-    return graph.node("TreeEnsemble", [graph.rows], MARGIN, domain="ai.onnx.ml", **own)[0]
+    return graph.node("TreeEnsemble", [graph.rows], "trees", domain="ai.onnx.ml", **own)
 
 
 def _bytes(graph: _Graph, modes: Iterable[int]) -> Any:
