@@ -24,6 +24,9 @@ from mlsys_assets.features.preprocessing.sklearn_transformer import Preprocessin
 from mlsys_assets.measures.costs import CostMatrix
 from mlsys_assets.models.baselines import GroupRate, ZeroRule
 from mlsys_assets.models.calibration import Calibrated
+from mlsys_assets.models.compression.compressed import Compressed
+from mlsys_assets.models.compression.distillation import Distillation
+from mlsys_assets.models.compression.truncation import Truncation
 from mlsys_assets.models.distributed.dask_training import DaskTraining
 from mlsys_assets.models.distributed.lines import DataParallelLine
 from mlsys_assets.models.distributed.one_task import OneTask
@@ -51,10 +54,12 @@ MADE = {
     "ByPrecision": ByPrecision(0.5),
     "ByShare": ByShare(0.5),
     "Calibrated": Calibrated(ZeroRule()),
+    "Compressed": Compressed(ZeroRule(), Truncation(rounds=1)),
     "Cross": Cross(("c", "d"), OneHot()),
     "DaskTraining": DaskTraining(client=None),
     "DataParallelLine": DataParallelLine(LogisticRegression(), client=None, workers=2),
     "DataParallelTrees": DataParallelTrees(LightGBM(), client=None, workers=2),
+    "Distillation": Distillation(ZeroRule(), LightGBM()),
     "GroupRate": GroupRate(by=("c",)),
     "GroupedFolds": GroupedFolds(2, ("c",)),
     "Hashed": Hashed(8),
@@ -137,6 +142,7 @@ def asked(function: Callable[..., object]) -> dict[str, object]:
         "watch": lambda step, loss: False,
         "context": SearchContext(),
         "score": np.linspace(0, 1, 240),
+        "soft": np.linspace(0, 1, 240),
     }
     known["column"] = column
     views = {name: view(kind) for name, kind in _views(function).items()}

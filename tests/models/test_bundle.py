@@ -11,6 +11,8 @@ from mlsys_assets.models.baselines import GroupRate, ZeroRule
 from mlsys_assets.models.blend import Blend
 from mlsys_assets.models.bundle import PREDICTOR_KINDS, from_files, to_files
 from mlsys_assets.models.calibration import Calibrated
+from mlsys_assets.models.compression.compressed import Compressed
+from mlsys_assets.models.compression.onnx_export import OnnxExport
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.human_rule import HumanRule, When
 from mlsys_assets.models.linear import LogisticRegression
@@ -27,6 +29,7 @@ CANDIDATES = {
     "human_rule": HumanRule((When("precip", ">", 0.5), When("carrier", "==", "UA", rate=0.3))),
     "linear": LogisticRegression(),
     "lightgbm": LightGBM(rounds=8),
+    "onnx": Compressed(LightGBM(rounds=8), OnnxExport()),
     "calibrated": Calibrated(LightGBM(rounds=8)),
     "lightgbm_margin": LightGBM(rounds=8, objective=Combined(1, 0.5, threshold=0.3)),
     "lightgbm_exceedance": RegressedLightGBM(Regression("label", cut=0.5), LightGBM(rounds=8)),
@@ -154,7 +157,7 @@ def test_a_flipped_byte_never_ends_the_process(bundles, kind, data):
         return
 
 
-@pytest.mark.parametrize("kind", ["linear", "lightgbm", "group_rate", "lightgbm_exceedance", "blend"])
+@pytest.mark.parametrize("kind", ["linear", "lightgbm", "onnx", "group_rate", "lightgbm_exceedance", "blend"])
 def test_threads_share_a_loaded_model(bundles, kind, later):
     predictor = from_files(bundles[kind])
     expected = predictor.predict(later.features)
@@ -176,11 +179,11 @@ import json, sys
 import pyarrow as pa
 from mlsys_assets.models.blend import Blend
 from mlsys_assets.models.bundle import from_files
-files = {name: text.encode() for name, text in json.load(sys.stdin).items()}
+files = {name: text.encode("latin-1") for name, text in json.load(sys.stdin).items()}
 predictor = from_files(files)
 row = dict.fromkeys(predictor.columns)
 print(predictor.predict(row)[0].hex())
-heavy = {"pandas", "sklearn", "scipy", "lightgbm", "mlflow", "dagster"} & set(sys.modules)
+heavy = {"onnx", "pandas", "sklearn", "scipy", "lightgbm", "mlflow", "dagster"} & set(sys.modules)
 assert not heavy, heavy
 """
 
@@ -189,7 +192,7 @@ assert not heavy, heavy
 def test_scoring_loads_no_library_that_fitting_needs(bundles, kind):
     import json
 
-    text = json.dumps({name: content.decode() for name, content in bundles[kind].items()})
+    text = json.dumps({name: content.decode("latin-1") for name, content in bundles[kind].items()})
     found = subprocess.run([sys.executable, "-c", LIGHT], input=text, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr
     predictor = from_files(bundles[kind])

@@ -2,13 +2,15 @@
 
 import copy
 import pickle
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from sklearn.metrics import log_loss
 
-from mlsys_assets.data_sampling.views import OpenedTest, Test, Train
+from mlsys_assets.data_sampling.folds import Fold
+from mlsys_assets.data_sampling.views import OpenedTest, Test, Train, Validation
 from mlsys_assets.features.named_columns import ColumnError
 from mlsys_assets.features.preprocessing.cross import Cross
 from mlsys_assets.features.preprocessing.encoding import Frequency, OneHot
@@ -20,6 +22,11 @@ from mlsys_assets.models.baselines import GroupRate, ZeroRule
 from mlsys_assets.models.bundle import PREDICTOR_KINDS, from_files, to_files
 from mlsys_assets.models.calibration import Calibrated, Isotonic, Platt
 from mlsys_assets.models.candidate import Candidate, FitError
+from mlsys_assets.models.compression.compressed import Compressed
+from mlsys_assets.models.compression.distillation import Distillation
+from mlsys_assets.models.compression.onnx_export import OnnxExport
+from mlsys_assets.models.compression.tree_pruning import TreePruning
+from mlsys_assets.models.compression.truncation import Truncation
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.human_rule import HumanRule, When
 from mlsys_assets.models.linear import LogisticRegression
@@ -38,6 +45,22 @@ PREPARED = Preprocessor(
     crosses=(Cross(("carrier", "dest"), OneHot(least=20)),),
     beyond="missing",
 )
+
+
+@dataclass(frozen=True)
+class Alternate:
+    """Two folds of every other row: the rows here lie on one day."""
+
+    def mistakes(self, *, delay=None):
+        return []
+
+    def folds(self, train, *, known_at=None):
+        for k in range(2):
+            rows = train.take(own := np.arange(len(train)) % 2 == k)
+            validated = Validation(rows.ids, rows.at, rows.features, rows.label, rows.window)
+            yield Fold(f"half {k}", train.take(~own), validated)
+
+
 CANDIDATES = {
     "zero_rule": ZeroRule(),
     "group_rate": GroupRate(by=("carrier", "sched_hour")),
@@ -60,6 +83,14 @@ CANDIDATES = {
         pruner=Median(1, 2),
     ),
     "automl": AutoML((Family(LogisticRegression(), {"c": Reals(1e-4, 1.0, log=True)}),), trials=2),
+    "first_trees": Compressed(LightGBM(rounds=15), Truncation(rounds=8)),
+    "pruned_trees": Compressed(LightGBM(rounds=30, patience=5, learning_rate=0.3), TreePruning(0.5)),
+    "onnx": Compressed(LightGBM(rounds=15), OnnxExport()),
+    "onnx_line": Compressed(LogisticRegression(), OnnxExport()),
+    "distilled_trees": Distillation(
+        LightGBM(rounds=15), LightGBM(rounds=40, patience=5, leaves=4, learning_rate=0.3), Alternate()
+    ),
+    "distilled_line": Distillation(LightGBM(rounds=15), LogisticRegression(), Alternate(), hard_share=0.3),
     "regressed_lightgbm": RegressedLightGBM(Regression("label", cut=0.5), LightGBM(rounds=15)),
 }
 CLASSIFIERS = [name for name in CANDIDATES if name != "regressed_lightgbm"]

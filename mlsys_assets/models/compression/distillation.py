@@ -104,7 +104,7 @@ class Distillation:
         """Fit the student on the labels of the same rows: what distillation must beat."""
         check_train(train, what=self.name)
         check_validation(validation, what=self.name)
-        seen = train.take(np.concatenate([rows for rows, _, _ in self._folds(train)]))
+        seen = train.take(np.sort(np.concatenate([rows for rows, _, _ in self._folds(train)])))
         return self.student.fit(seen, validation, seed=seed, threads=threads)
 
     def soft_labels(self, train: Train, *, recipe: Recipe, seed: int, threads: int) -> tuple[Train, Floats]:
@@ -120,8 +120,9 @@ class Distillation:
                 raise FitError(f"{self.name}: the teacher of the fold {name}: {error}") from error
             places.append(rows)
             said.append(teacher.predict(train.take(rows).features, threads=threads))
-        seen = train.take(np.concatenate(places))
-        return seen, (1.0 - self.hard_share) * np.concatenate(said) + self.hard_share * seen.label
+        order = np.argsort(place := np.concatenate(places))
+        seen = train.take(place[order])
+        return seen, (1.0 - self.hard_share) * np.concatenate(said)[order] + self.hard_share * seen.label
 
     def _folds(self, train: Train) -> list[tuple[NDArray[np.intp], Train, str]]:
         """Return for each fold the places of its validated rows, what it is trained on, and its name."""

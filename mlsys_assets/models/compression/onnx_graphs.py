@@ -100,7 +100,7 @@ def floor32(number: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def border(threshold: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the largest float32 that LightGBM sends left at each threshold: it takes what is as small as ZERO for 0."""
+    """Return the largest float32 that LightGBM sends left at each threshold: it takes all within ±ZERO for 0."""
     low = np.where((threshold >= -ZERO) & (threshold < 0), np.nextafter(-ZERO, -np.inf), threshold)
     return floor32(np.where((threshold >= 0) & (threshold < ZERO), ZERO, low))
 
