@@ -161,7 +161,8 @@ def _check_tensor(tensor: Any, *, most: int) -> None:
     if kind.kind == "V" or len(tensor.raw_data) != count * kind.itemsize:
         raise ParseError(f"the ONNX graph holds {len(tensor.raw_data)} bytes of {count} numbers")
     numbers = np.frombuffer(tensor.raw_data, kind)
-    sound = np.abs(numbers) <= (sys.float_info.max if tensor.name in {SPLITS, MEMBERS} else LARGEST_NUMBER)
+    compared = tensor.name in {SPLITS, MEMBERS}
+    sound = np.isfinite(numbers) if compared else np.abs(numbers) <= LARGEST_NUMBER
     if not (sound | np.isnan(numbers) if tensor.name == MEMBERS else sound).all():
         raise ParseError(f"the ONNX graph holds, as {tensor.name!r}, what is no number or one beyond all sense")
 

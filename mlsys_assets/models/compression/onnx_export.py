@@ -8,7 +8,7 @@ from mlsys_assets.data_sampling.views import Train, require_train
 from mlsys_assets.mistakes import not_one, out_of_range
 from mlsys_assets.models.candidate import FitError
 from mlsys_assets.models.compression.onnx_graphs import to_onnx
-from mlsys_assets.models.onnx_first_parse import ParseError, parse_in_child
+from mlsys_assets.models.onnx_first_parse import ParseError, check_model
 from mlsys_assets.models.onnx_predictor import OnnxPredictor
 from mlsys_assets.models.predictor import Predictor
 
@@ -55,7 +55,7 @@ class OnnxExport:
         require_train(train, what="ONNX export")
         made = to_onnx(predictor, double=self.double)
         try:
-            parse_in_child(made.model, features=len(made.preprocessing.names))
+            check_model(made.model, features=len(made.preprocessing.names))
         except ParseError as error:
             raise FitError(f"the exported model would be refused when it is read: {error}") from error
         seen = train.take(np.unique(np.linspace(0, len(train) - 1, min(len(train), MOST_ROWS)).astype(np.intp)))

@@ -1,0 +1,59 @@
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from mlsys_assets.models.baselines import ZeroRule
+from mlsys_assets.models.calibration import Calibrated
+from mlsys_assets.models.candidate import FitError
+from mlsys_assets.models.compression.compressed import Compressed, size_of
+from mlsys_assets.models.compression.onnx_export import OnnxExport
+from mlsys_assets.models.compression.truncation import Truncation
+from mlsys_assets.models.gradient_boosting import LightGBM
+
+
+def test_it_is_the_candidates_model_compressed_and_its_recipe(train, validation, later):
+    candidate = LightGBM(rounds=60, patience=5, learning_rate=0.3)
+    own = Compressed(candidate, Truncation(share=0.5))
+    whole, made = (one.fit(train, validation, seed=1, threads=1) for one in (candidate, own))
+    by_hand = Truncation(share=0.5).compress(whole.predictor, train, seed=1, threads=1)
+    np.testing.assert_array_equal(made.predict(later.features), by_hand.predict(later.features))
+    assert (made.candidate, made.recipe, made.loss_curve) == (own.name, whole.recipe, whole.loss_curve)
+    record = {k: v for k, v in made.params.items() if k not in whole.params}
+    assert record == {
+        "compression": "first_50_percent", "bytes_before": size_of(whole.predictor), "bytes_after": size_of(by_hand),
+    }  # fmt: skip
+    assert record["bytes_after"] < record["bytes_before"]
+
+
+def test_it_is_of_the_methods_kind_where_that_has_one(train, validation):
+    assert Compressed(LightGBM(), Truncation(rounds=1)).kind == "lightgbm"
+    assert Compressed(LightGBM(), OnnxExport()).kind == "onnx"
+    assert Compressed(ZeroRule(), Truncation(rounds=1)).baseline
+    calibrated = Calibrated(Compressed(LightGBM(rounds=9), OnnxExport()))
+    assert calibrated.fit(train, validation, seed=1, threads=1).predictor.within.kind == "onnx"
+
+
+def test_a_method_that_does_not_apply_is_a_failed_candidate_with_its_name(train, validation):
+    own = Compressed(ZeroRule(), Truncation(rounds=1))
+    for fit in (
+        lambda: own.fit(train, validation, seed=1, threads=1),
+        lambda: own.refit(train, recipe={}, seed=1, threads=1),
+    ):
+        with pytest.raises(FitError, match=r"^zero_rule_first_1_trees: truncation cuts boosted trees"):
+            fit()
+
+
+@dataclass(frozen=True)
+class Nameless:
+    def mistakes(self):
+        return []
+
+
+def test_mistakes_of_both_are_listed():
+    found = Compressed(LightGBM(rounds=0), Truncation(rounds=0)).mistakes()
+    assert len(found) == 2
+    assert "truncation: rounds is 0" in found[0]
+    assert "candidate 'lightgbm': rounds is 0" in found[1]
+    assert "must be CompressionMethod, and lacks" in Compressed(LightGBM(), Nameless()).mistakes()[0]
+    assert "is the class LightGBM" in Compressed(LightGBM, Truncation(rounds=1)).mistakes()[0]
