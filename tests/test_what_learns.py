@@ -32,6 +32,8 @@ from mlsys_assets.models.distributed.lines import DataParallelLine
 from mlsys_assets.models.distributed.one_task import OneTask
 from mlsys_assets.models.distributed.placed_candidate import Placed
 from mlsys_assets.models.distributed.trees import DataParallelTrees
+from mlsys_assets.models.ensembles.bagging import Bagging
+from mlsys_assets.models.ensembles.stacking import Stacking
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.human_rule import HumanRule, When
 from mlsys_assets.models.linear import LogisticRegression
@@ -44,11 +46,12 @@ from mlsys_assets.models.tuning.tuned import Tuned
 from mlsys_assets.offline_evaluation.choices.thresholds import ByCost, ByPrecision, ByShare
 from mlsys_assets.types import TimeWindow, days, hours
 
-LEARNS = re.compile(r"(re)?fit(_\w+)?|choose|folds|(over|under)sample")
+LEARNS = re.compile(r"(re)?fit(_\w+)?|choose|folds|(over|under|re)sample")
 """What a function is called that fits, chooses or cuts."""
 DAGSTER_SIDE = re.compile(r"\.(assets|sensors|controller|shown)$")
 MADE = {
     "AutoML": AutoML((Family(GroupRate(by=("c",)), {"strength": Reals(1, 9)}),), trials=1),
+    "Bagging": Bagging(ZeroRule(), n=2),
     "BlockedFolds": BlockedFolds(2, hours(1)),
     "ByCost": ByCost(CostMatrix(false_positive=1, false_negative=5, unit="min")),
     "ByPrecision": ByPrecision(0.5),
@@ -68,6 +71,7 @@ MADE = {
     "OneTask": OneTask(ZeroRule(), client=None),
     "Placed": Placed(ZeroRule(), by=ZeroRule()),
     "PreprocessingTransformer": PreprocessingTransformer(Preprocessor()),
+    "Stacking": Stacking((ZeroRule(), GroupRate(by=("c",))), WalkForward(1, days(1), hours(1))),
     "RegressedLightGBM": RegressedLightGBM(Regression("label", cut=0.5)),
     "Tuned": Tuned(GroupRate(by=("c",)), {"strength": Reals(1, 9)}, trials=1),
     "WalkForward": WalkForward(1, days(1), hours(1)),

@@ -51,7 +51,7 @@ def oversample(train: Train, *, share: float, seed: int) -> Resampled:
     rare = _rare(train, share, what="oversampling")
     wanted = round((len(train) - len(rare)) * share / (1 - share)) - len(rare)
     copied = np.random.default_rng(seed).choice(rare, size=max(wanted, 0))
-    return _drawn(train, np.sort(np.concatenate([np.arange(len(train)), copied])))
+    return drawn_rows(train, np.sort(np.concatenate([np.arange(len(train)), copied])))
 
 
 def undersample(train: Train, *, share: float, seed: int) -> Resampled:
@@ -63,7 +63,7 @@ def undersample(train: Train, *, share: float, seed: int) -> Resampled:
     other = np.setdiff1d(np.arange(len(train)), rare, assume_unique=True)
     wanted = round(min(len(rare) * (1 - share) / share, len(other)))
     kept = np.random.default_rng(seed).choice(other, size=wanted, replace=False)
-    return _drawn(train, np.sort(np.concatenate([rare, kept])))
+    return drawn_rows(train, np.sort(np.concatenate([rare, kept])))
 
 
 def _rare(train: Train, share: float, *, what: str) -> NDArray[np.intp]:
@@ -84,8 +84,11 @@ def _rare(train: Train, share: float, *, what: str) -> NDArray[np.intp]:
     return positive if len(positive) <= len(negative) else negative
 
 
-def _drawn(train: Train, index: NDArray[np.intp]) -> Resampled:
-    """Return the rows at rising positions; one that stands again has the number of its copy in its identifier."""
+def drawn_rows(train: Train, index: NDArray[np.intp]) -> Resampled:
+    """Return the rows at rising positions; one that stands again has the number of its copy in its identifier.
+
+    Raises ValueError where such an identifier is taken.
+    """
     picked = pa.array(index)
     _, first, count = np.unique(index, return_index=True, return_counts=True)
     number = np.arange(len(index)) - np.repeat(first, count) + 1

@@ -17,12 +17,13 @@ from mlsys_assets.models.margin_predictor import MarginPredictor
 from mlsys_assets.models.onnx_predictor import MODEL, OnnxPredictor
 from mlsys_assets.models.predictor import BundleError, Predictor, ReadKind, decode, encode
 from mlsys_assets.models.random_baseline import RandomPredictor
+from mlsys_assets.models.stack_predictor import META, StackPredictor
 
 HEADER: Final = "bundle.json"
 FORMAT: Final = 1
 """Raised when a file's meaning changes; a bundle of another format is refused."""
 DEEPEST: Final = 4
-"""How deep models may stand within models: a blend of calibrated ones is two deep."""
+"""How deep models may stand within models: a stack of blends of calibrated ones is three deep."""
 
 Reader: TypeAlias = Callable[[Mapping[str, bytes], ReadKind], Predictor]
 
@@ -54,6 +55,7 @@ PREDICTOR_KINDS: Final[Mapping[str, Kind]] = {
     "onnx": Kind((MODEL, "preprocessing.json"), _plain(OnnxPredictor.from_contents)),
     "calibrated": Kind((CALIBRATOR,), CalibratedPredictor.from_contents, WITHIN),
     "blend": Kind(("blend.json",), BlendPredictor.from_contents, PART),
+    "stack": Kind((META,), StackPredictor.from_contents, PART),
 }
 """By name. What else lies beside a kind's files, such as a passport, is never read."""
 

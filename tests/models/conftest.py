@@ -34,7 +34,7 @@ def rows(n: int, *, seed: int) -> tuple[pa.Table, np.ndarray]:
 
 def view(kind: type[View], n: int, *, seed: int) -> View:
     features, label = rows(n, seed=seed)
-    at = np.datetime64("2013-01-05", "us") + np.arange(n)
+    at = np.datetime64("2013-01-05", "us") + np.arange(n) * (np.timedelta64(26, "D").astype("timedelta64[us]") // n)
     return kind(pa.array([f"r{i}" for i in range(n)], pa.string()), at, features, label, WINDOW)
 
 

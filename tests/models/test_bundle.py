@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
+from mlsys_assets.data_sampling.time_folds import WalkForward
 from mlsys_assets.models.baselines import GroupRate, ZeroRule
 from mlsys_assets.models.blend import Blend
 from mlsys_assets.models.bundle import PREDICTOR_KINDS, from_files, to_files
 from mlsys_assets.models.calibration import Calibrated
 from mlsys_assets.models.compression.compressed import Compressed
 from mlsys_assets.models.compression.onnx_export import OnnxExport
+from mlsys_assets.models.ensembles.stacking import Stacking
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.human_rule import HumanRule, When
 from mlsys_assets.models.linear import LogisticRegression
@@ -21,6 +23,7 @@ from mlsys_assets.models.predictor import BundleError
 from mlsys_assets.models.random_baseline import RandomBaseline
 from mlsys_assets.models.regression import RegressedLightGBM
 from mlsys_assets.models.task import Regression
+from mlsys_assets.types import days, hours
 
 CANDIDATES = {
     "zero_rule": ZeroRule(),
@@ -33,6 +36,7 @@ CANDIDATES = {
     "calibrated": Calibrated(LightGBM(rounds=8)),
     "lightgbm_margin": LightGBM(rounds=8, objective=Combined(1, 0.5, threshold=0.3)),
     "lightgbm_exceedance": RegressedLightGBM(Regression("label", cut=0.5), LightGBM(rounds=8)),
+    "stack": Stacking((LogisticRegression(), GroupRate(by=("carrier",))), WalkForward(2, days(5), hours(1))),
 }
 BLENDED = {"linear": 2, "lightgbm_margin": 1, "group_rate": 1}
 
@@ -158,6 +162,7 @@ def test_a_flipped_byte_never_ends_the_process(bundles, kind, data):
 
 
 @pytest.mark.parametrize("kind", ["linear", "lightgbm", "onnx", "group_rate", "lightgbm_exceedance", "blend"])
+@pytest.mark.parametrize("kind", ["linear", "lightgbm", "group_rate", "lightgbm_exceedance", "blend", "stack"])
 def test_threads_share_a_loaded_model(bundles, kind, later):
     predictor = from_files(bundles[kind])
     expected = predictor.predict(later.features)

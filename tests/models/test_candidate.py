@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import log_loss
 
 from mlsys_assets.data_sampling.folds import Fold
+from mlsys_assets.data_sampling.time_folds import WalkForward
 from mlsys_assets.data_sampling.views import OpenedTest, Test, Train, Validation
 from mlsys_assets.features.named_columns import ColumnError
 from mlsys_assets.features.preprocessing.cross import Cross
@@ -27,6 +28,8 @@ from mlsys_assets.models.compression.distillation import Distillation
 from mlsys_assets.models.compression.onnx_export import OnnxExport
 from mlsys_assets.models.compression.tree_pruning import TreePruning
 from mlsys_assets.models.compression.truncation import Truncation
+from mlsys_assets.models.ensembles.bagging import Bagging
+from mlsys_assets.models.ensembles.stacking import Stacking
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.human_rule import HumanRule, When
 from mlsys_assets.models.linear import LogisticRegression
@@ -38,7 +41,7 @@ from mlsys_assets.models.tuning.automl import AutoML, Family
 from mlsys_assets.models.tuning.pruners import Median
 from mlsys_assets.models.tuning.space import Integers, Reals
 from mlsys_assets.models.tuning.tuned import Tuned
-from mlsys_assets.types import utc
+from mlsys_assets.types import days, hours, utc
 
 PREPARED = Preprocessor(
     columns={"precip": Numeric(Constant(0.0, possible=True), log=True, scale=Robust()), "dest": Frequency()},
@@ -92,6 +95,16 @@ CANDIDATES = {
     ),
     "distilled_line": Distillation(LightGBM(rounds=15), LogisticRegression(), Alternate(), hard_share=0.3),
     "regressed_lightgbm": RegressedLightGBM(Regression("label", cut=0.5), LightGBM(rounds=15)),
+    "stack": Stacking(
+        (LogisticRegression(), LightGBM(rounds=30, patience=5), GroupRate(by=("carrier",))),
+        WalkForward(3, days(5), hours(1)),
+    ),
+    "bagging": Bagging(LightGBM(rounds=15, patience=5, column_share=0.6), n=3),
+    "bagged_stack": Stacking(
+        (Bagging(LogisticRegression(), n=2), Calibrated(LightGBM(rounds=15))),
+        WalkForward(2, days(5), hours(1)),
+        name="bagged_stack",
+    ),
 }
 CLASSIFIERS = [name for name in CANDIDATES if name != "regressed_lightgbm"]
 LEARNS = [name for name in CANDIDATES if name not in {"zero_rule", "random"}]

@@ -92,6 +92,7 @@ def test_the_record_of_a_regression_says_it_too(train, validation):
 )
 @pytest.mark.parametrize("candidate", [LogisticRegression(), LightGBM(rounds=3)], ids=lambda one: one.name)
 def test_rows_that_are_not_as_declared_fail_the_candidate_alone(candidate, preprocessor, told, train, validation):
+    one_day = replace(train, at=np.full_like(train.at, train.at[0]))
     with pytest.raises(FitError, match=candidate.name) as caught:
-        replace(candidate, preprocessor=preprocessor).fit(train, validation, seed=0, threads=1)
+        replace(candidate, preprocessor=preprocessor).fit(one_day, validation, seed=0, threads=1)
     assert told in str(caught.value)
