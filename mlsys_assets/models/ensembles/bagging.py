@@ -70,9 +70,7 @@ class Bagging:
         if wrong := not_one(f"{what}: candidate", self.candidate, Candidate):
             return found + wrong
         if self.candidate.kind == self.kind:
-            found.append(
-                f"{what}: {self.candidate.name!r} is a blend already; bag its parts instead"
-            )
+            found.append(f"{what}: {self.candidate.name!r} is a blend already; bag its parts instead")
         if any(isinstance(one, Stacking) for one in held(self.candidate)):
             found.append(f"{what}: {self.candidate.name!r} cuts folds, which rows drawn anew cannot be; bag its bases")
         return found + self.candidate.mistakes()

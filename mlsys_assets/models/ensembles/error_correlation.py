@@ -17,6 +17,8 @@ BANDS: Final = ((0.9, "0.9 to 1", "#08519c"), (0.7, "0.7 to 0.9", "#4292c6"), (0
 """From which correlation of errors on a cell has which colour."""
 APART: Final = ("below 0.3", "#f7fbff")
 UNTOLD: Final = ("insufficient data", "#dddddd")
+DIGITS: Final = 1e-12
+"""Errors that vary by less do not vary: what is left are the last digits of their mean."""
 THRESHOLD: Final = 0.5
 """Where a decision is cut unless something else is said."""
 
@@ -30,8 +32,9 @@ class ErrorCorrelation:
     names
         (k,) the models.
     errors
-        (k, k) Pearson's correlation of label minus score. Of an outcome that nobody can foretell all models err
-        alike, so it is high for any good ones: what counts is which pair has less.
+        (k, k) Pearson's correlation of label minus score within the classes, their means taken off: 0 for models
+        that are independent given the label, as the binomial of a vote takes them to be. Across classes even those
+        err alike, since a late flight can only be missed, and one in time only be called late.
     disagreement
         (k, k) the share of rows on which their decisions differ (Kuncheva & Whitaker 2003).
     q
@@ -88,7 +91,7 @@ def error_correlation(label: Floats, scores: Mapping[str, Floats], *, threshold:
     one = np.full((len(every), len(every)), float(len(label)))
     return ErrorCorrelation(
         names=tuple(scores),
-        errors=_correlation(label - every),
+        errors=_correlation(_within(label, label - every)),
         disagreement=divide(apart + apart.T, one),
         q=divide(both * neither - apart * apart.T, both * neither + apart * apart.T),
         rows=len(label),
@@ -122,12 +125,19 @@ def majority_vote(scores: Mapping[str, Floats], *, threshold: float = THRESHOLD)
     return found
 
 
-def _correlation(errors: Floats) -> Floats:
-    """Return (k, k) correlations of (k, n) errors; NaN for one that never varies."""
-    if errors.shape[1] == 0:
-        return np.full((len(errors), len(errors)), np.nan)
-    off = errors - errors.mean(axis=1, keepdims=True)
+def _within(label: Floats, errors: Floats) -> Floats:
+    """Return (k, n) errors without their class's mean."""
+    off = errors.copy()
+    for of_class in (label > 0, label <= 0):
+        if of_class.any():
+            off[:, of_class] -= errors[:, of_class].mean(axis=1, keepdims=True)
+    return off
+
+
+def _correlation(off: Floats) -> Floats:
+    """Return (k, k) correlations of (k, n) errors whose means are 0; NaN for one that never varies."""
     norm = np.sqrt((off**2).sum(axis=1))
+    norm[norm <= DIGITS * np.sqrt(off.shape[1])] = 0.0
     return np.clip(divide(off @ off.T, np.outer(norm, norm)), -1.0, 1.0)
 
 
