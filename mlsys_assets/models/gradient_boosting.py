@@ -61,6 +61,15 @@ TAKEN: Mapping[str, str] = (
     | dict.fromkeys(("seed", "num_threads"), "which the system says for all its candidates")
 )
 """What ``more`` cannot name, and why."""
+UNBOUNDED: Mapping[str, Scalar] = {
+    "min_data_in_bin": 1, "min_data_per_group": 1, "cat_smooth": 0.0, "cat_l2": 0.0,
+}  # fmt: skip
+"""What keeps LightGBM from learning a few rows by heart, unless it is told otherwise. The least sum of hessians in a
+leaf stays: rows that it keeps together are known to 1 in 1000 by then, and without it LightGBM fails a check."""
+BY_HEART_RATE, BY_HEART_ROUNDS = 0.1, 150
+"""Rounds of this learning rate or more bring each row's odds beyond 1000 to 1."""
+BRIEF_ROUNDS = 30
+"""Enough to tell how trees are grown, not how good they are."""
 LEAST_LEAVES = 2
 """A tree of one leaf splits nothing."""
 
@@ -146,6 +155,24 @@ class LightGBM:
 
     def _taken(self) -> list[str]:
         return [f"candidate {self.name!r}: more names {n!r}, {TAKEN[n]}" for n in self.more if n in TAKEN]
+
+    @property
+    def randomized(self) -> bool:
+        """Whether a seed decides which rows or columns a tree sees."""
+        return self.row_share < 1.0 or self.column_share < 1.0
+
+    def unbounded(self) -> "LightGBM":
+        """Return the same, free to learn a few rows by heart; of ``more`` nothing is left, which bounds or hurries."""
+        return replace(
+            self,
+            rounds=max(self.rounds, BY_HEART_ROUNDS), patience=None, leaves=max(self.leaves, 31),
+            learning_rate=max(self.learning_rate, BY_HEART_RATE), least_rows=1, column_share=1.0, row_share=1.0, l2=0.0,
+            more=UNBOUNDED,
+        )  # fmt: skip
+
+    def brief(self) -> "LightGBM":
+        """Return the same with a few rounds: a question of how it learns, not how well, takes no more."""
+        return replace(self, rounds=min(self.rounds, BRIEF_ROUNDS))
 
     def fit(self, train: Train, validation: Validation, *, seed: int, threads: int) -> Fitted:
         """Fit on train; the number of rounds is chosen on validation, where ``patience`` is given.

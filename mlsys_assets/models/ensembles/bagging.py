@@ -1,6 +1,6 @@
 """Bagging: one candidate fitted many times on days drawn anew, and the mean of what the fits say."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
@@ -13,6 +13,7 @@ from mlsys_assets.measures.intervals import A_DAY
 from mlsys_assets.mistakes import not_long, not_one, out_of_range
 from mlsys_assets.models.blend import BlendPredictor
 from mlsys_assets.models.candidate import Candidate, FitError, Fitted, Recipe, check_train, check_validation
+from mlsys_assets.models.debugging import Brief
 from mlsys_assets.models.ensembles.recipes import held, joined, own
 from mlsys_assets.models.ensembles.stacking import Stacking
 from mlsys_assets.types import Scalar
@@ -74,6 +75,16 @@ class Bagging:
         if any(isinstance(one, Stacking) for one in held(self.candidate)):
             found.append(f"{what}: {self.candidate.name!r} cuts folds, which rows drawn anew cannot be; bag its bases")
         return found + self.candidate.mistakes()
+
+    @property
+    def randomized(self) -> bool:
+        """Days are drawn."""
+        return True
+
+    def brief(self) -> "Bagging":
+        """Return the same of two brief fits."""
+        within = self.candidate.brief() if isinstance(self.candidate, Brief) else self.candidate
+        return replace(self, candidate=within, n=LEAST_FITS)
 
     def fit(self, train: Train, validation: Validation, *, seed: int, threads: int) -> Fitted:
         """Fit each time on other draws of train; raises TypeError for rows that were drawn anew already."""

@@ -1,6 +1,6 @@
 """Stacking: bases that say what they think of later rows, and a meta learner that learns whom to believe."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -10,6 +10,7 @@ from mlsys_assets.data_sampling.time_folds import WalkForward
 from mlsys_assets.data_sampling.views import Train, Validation
 from mlsys_assets.mistakes import alike, misnamed, not_all, not_one, sound
 from mlsys_assets.models.candidate import Candidate, FitError, Fitted, Recipe, check_train, check_validation
+from mlsys_assets.models.debugging import Brief
 from mlsys_assets.models.ensembles.meta import LogisticMeta, read_line
 from mlsys_assets.models.ensembles.out_of_fold import score_out_of_fold
 from mlsys_assets.models.ensembles.recipes import held, joined, own
@@ -78,6 +79,10 @@ class Stacking:
                 found.append(f"{what}: its base {base.name!r} holds a stack; give that one's bases instead")
         found += not_one(f"{what}: folds", self.folds, WalkForward) or [f"{what}: {m}" for m in self.folds.mistakes()]
         return found + (not_one(f"{what}: meta", self.meta, LogisticMeta) or self.meta.mistakes(f"{what}: meta"))
+
+    def brief(self) -> "Stacking":
+        """Return the same of brief bases, where they can be had."""
+        return replace(self, candidates=tuple(c.brief() if isinstance(c, Brief) else c for c in self.candidates))
 
     def fit(self, train: Train, validation: Validation, *, seed: int, threads: int) -> Fitted:
         """Fit the bases, then the line; raises TypeError for rows drawn anew, whose copies could be on both sides."""
