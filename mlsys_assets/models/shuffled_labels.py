@@ -74,7 +74,7 @@ def shuffled_labels_teach_nothing(
     try:
         for pair in _pairs(candidate, train, validation, seed=seed, threads=threads):
             found.append(pair)
-            if pair.handed > handed or pair.known <= allowed:
+            if pair.known <= allowed:
                 break
     except FitError as refused:
         return Finding(SHUFFLED, passed=True, summary=f"shuffled labels are refused: {refused}")

@@ -76,6 +76,17 @@ def test_a_base_that_separates_the_classes_still_has_an_optimum() -> None:
     assert line.apply(dict(zip(certain.bases, certain.scores.T, strict=True)))[scored.label > 0].min() > 0.95
 
 
+def test_bases_that_are_certain_and_wrong_are_found_where_newtons_own_steps_overshoot() -> None:
+    scored, rng = drawn(500, 2, seed=1), np.random.default_rng(0)
+    right = rng.random((500, 2)) < 0.6
+    certain = np.where(right == (scored.label > 0)[:, None], 1.0, 0.0)
+    for non_negative in (True, False):
+        line = LogisticMeta(non_negative=non_negative).fit(replace(scored, scores=certain))
+        truth = LogisticRegression(C=1e9, tol=1e-10).fit(log_odds(certain), scored.label)
+        assert list(line.weights.values()) == pytest.approx(truth.coef_[0], abs=1e-3)
+        assert 0.0 < max(line.weights.values()) < 0.1
+
+
 def test_nothing_but_out_of_fold_scores_is_learned_from() -> None:
     scored = drawn(200, 2, seed=1)
     for other in (scored.scores, (scored.scores, scored.label), None):
