@@ -114,7 +114,7 @@ def overfits_one_batch(candidate: Candidate, train: Train, *, seed: int, threads
         held = _independent(fitted, batch) if loss >= BY_HEART else batch
         if len(held) < len(batch) and set(held.label.tolist()) == {0.0, 1.0}:
             _, loss = _by_heart(free, held, seed=seed, threads=threads)
-    except FitError as error:
+    except ValueError as error:  # a fit that is refused, and scores that are no probabilities
         return Finding(OVERFITS, passed=False, summary=f"{len(batch)} rows: {error}", severity=Severity.WARN)
     learned = loss < BY_HEART
     told = f"log loss {loss:.4f} on the {len(held)} rows it was fitted on, below {BY_HEART} is asked for"

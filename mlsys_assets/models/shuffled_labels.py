@@ -120,7 +120,9 @@ def _pairs(candidate: Candidate, train: Train, validation: Validation, *, seed: 
             fitted = candidate.fit(
                 replace(train, label=own), replace(validation, label=chosen), seed=seed + attempt, threads=threads
             )
-            scores.append(fitted.predict(validation.features, threads=threads))
+            scores.append(score := fitted.predict(validation.features, threads=threads))
+            if bad := int((~np.isfinite(score)).sum()):
+                raise FitError(f"{candidate.name} gave {bad} of {len(score)} rows a score that is not finite")
         yield Pair(
             shuffled=value(auc, validation.label, scores[0]),
             turned=value(auc, validation.label, scores[1]),

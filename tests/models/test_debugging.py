@@ -7,9 +7,9 @@ import pyarrow as pa
 import pytest
 
 from mlsys_assets.features.preprocessing.preprocessor import FOR_TREES, Drop, Preprocessor
-from mlsys_assets.models.baselines import GroupRate, ZeroRule
+from mlsys_assets.models.baselines import GroupRate, ZeroRule, ZeroRulePredictor
 from mlsys_assets.models.calibration import Calibrated
-from mlsys_assets.models.candidate import FitError
+from mlsys_assets.models.candidate import FitError, Fitted
 from mlsys_assets.models.debugging import (
     BATCH,
     CHECKS,
@@ -166,6 +166,17 @@ def test_what_cannot_be_fitted_on_few_rows_is_said_so(train, validation) -> None
     assert not found[0].passed
     assert [f.passed for f in found[1:]] == [True] * 3
     assert all("did not converge" in f.summary for f in found)
+
+
+def test_scores_that_are_no_numbers_are_said_and_end_nothing(train, validation) -> None:
+    class GivesNan(LightGBM):
+        def fit(self, train, validation, *, seed, threads):
+            return Fitted(self.name, ZeroRulePredictor(np.nan))
+
+    found = debugged(GivesNan(), train, validation, seed=0, threads=1)
+    assert not found[0].passed
+    assert "scores reach from nan" in found[0].summary
+    assert "gave 500 of 500 rows a score that is not finite" in found[1].summary
 
 
 def test_test_rows_are_refused(train, validation, later) -> None:
