@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from dagster import TimeWindowPartitionMapping
 
 from mlsys_assets.data_ingestion.ticks import with_tick
-from mlsys_assets.models.passport import code_hash, source_files
+from mlsys_assets.models.passport.code import code_hash, source_files
 from mlsys_assets.system import MLSystem
 from mlsys_assets.tables import (
     EVENT_TIME,

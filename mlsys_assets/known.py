@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -57,25 +58,63 @@ def _view(lake: Any, backend: Any, system: str, table: str) -> Any:
     return backend.table(table, database=system)
 
 
-def known_rows(lake: Any, system: MLSystem, as_of: datetime, versions: Mapping[str, int]) -> LabelledRows:
-    """Return the features of all requests before a time, with the labels known then, as table versions hold them.
+@dataclass(frozen=True)
+class LabelledReading:
+    """How labelled rows are read of the lake: enough to read them again without the system's declaration.
 
-    What became known at the very moment belongs to the tick that starts then, and may not be there yet: counted, it
-    would change the answer when it is asked for again.
+    Parameters
+    ----------
+    features_of, labels_of
+        The systems whose tables of features and labels are read.
+    columns
+        Those of the features that are read; None for all.
+    key
+        What names a request.
+    start
+        Since when.
+    corrections
+        Whether a label that became known later replaces the one before.
+    label_window
+        How long a label is waited for.
     """
-    key, start = system.requests.key, system.calendar.start
-    features = lake.read(
-        system.home(FEATURES), FEATURES, columns=system.selected, window=(PREDICT_AT, start, as_of),
-        version=versions[FEATURES],
-    )  # fmt: skip
-    labels = lake.read(system.name, LABELS, window=(KNOWN_AT, start, as_of), version=versions[LABELS])
-    return LabelledRows.join(
-        features,
-        settled(labels, key=key, corrections=system.label.corrections),
-        key=key,
-        at=PREDICT_AT,
-        window=system.label.window,
-    )
+
+    features_of: str
+    labels_of: str
+    columns: tuple[str, ...] | None
+    key: str
+    start: datetime
+    corrections: bool
+    label_window: timedelta
+
+    @classmethod
+    def of(cls, system: MLSystem) -> "LabelledReading":
+        """Return how a system's rows are read."""
+        columns = None if system.selected is None else tuple(system.selected)
+        return cls(
+            system.home(FEATURES), system.name, columns, system.requests.key, system.calendar.start,
+            system.label.corrections, system.label.window,
+        )  # fmt: skip
+
+    def rows(self, lake: Any, as_of: datetime, versions: Mapping[str, int]) -> LabelledRows:
+        """Return the features of all requests before a time, with the labels known then, as table versions hold them.
+
+        What became known at the very moment belongs to the tick that starts then, and may not be there yet: counted, it
+        would change the answer when it is asked for again.
+        """
+        features = lake.read(
+            self.features_of, FEATURES, columns=self.columns, window=(PREDICT_AT, self.start, as_of),
+            version=versions[FEATURES],
+        )  # fmt: skip
+        labels = lake.read(
+            self.labels_of, LABELS, window=(KNOWN_AT, self.start, as_of), version=versions[LABELS]
+        )
+        told = settled(labels, key=self.key, corrections=self.corrections)
+        return LabelledRows.join(features, told, key=self.key, at=PREDICT_AT, window=self.label_window)
+
+
+def known_rows(lake: Any, system: MLSystem, as_of: datetime, versions: Mapping[str, int]) -> LabelledRows:
+    """Return a system's labelled rows as known at a time, as table versions hold them."""
+    return LabelledReading.of(system).rows(lake, as_of, versions)
 
 
 def known_surroundings(lake: Any, system: MLSystem, as_of: datetime, versions: Mapping[str, int]) -> Surroundings:

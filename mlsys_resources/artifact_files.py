@@ -48,8 +48,12 @@ class ArtifactFiles(Protocol):
         """Return where an experiment's files are to lie, or None to leave it to the server."""
         ...
 
+    def source(self, run: RunPlace, folder: str) -> str:
+        """Return the source of a folder of a run (``""``: its top)."""
+        ...
+
     def save(self, run: RunPlace, folder: str, files: Mapping[str, bytes]) -> str:
-        """Write files into a folder of a run (``""``: its top) and return their source."""
+        """Write files into a folder of a run and return their source."""
         ...
 
     def sizes(self, source: str) -> dict[str, int | None]:
@@ -83,9 +87,13 @@ class LocalFiles:
         """Return the experiment's folder as a ``file:`` URI."""
         return inside(self._root, identifier(experiment)).as_uri()
 
+    def source(self, run: RunPlace, folder: str) -> str:
+        """Return the folder's path below the root."""
+        return "/".join(filter(None, (identifier(run.experiment), run.run_id, "artifacts", folder)))
+
     def save(self, run: RunPlace, folder: str, files: Mapping[str, bytes]) -> str:
         """Write files into a folder of a run, each of them whole or not at all."""
-        source = "/".join(filter(None, (identifier(run.experiment), run.run_id, "artifacts", folder)))
+        source = self.source(run, folder)
         for name, data in files.items():
             _write_whole(inside(self._root, source, name), data)
         return source
@@ -138,6 +146,10 @@ class RemoteFiles:
     def location(self, experiment: str) -> None:
         """Return None: the server decides where its files lie."""
 
+    def source(self, run: RunPlace, folder: str) -> str:
+        """Return the folder as MLflow addresses it."""
+        return f"runs:/{run.run_id}/{folder}"
+
     def save(self, run: RunPlace, folder: str, files: Mapping[str, bytes]) -> str:
         """Send files into a folder of a run."""
         with tempfile.TemporaryDirectory(prefix="mlsys-") as scratch:
@@ -146,7 +158,7 @@ class RemoteFiles:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(data)
             self._client.log_artifacts(run.run_id, scratch, folder or None)
-        return f"runs:/{run.run_id}/{folder}"
+        return self.source(run, folder)
 
     def sizes(self, source: str) -> dict[str, int | None]:
         """Return every file with its size; raises TamperedArtifact for more than a model can have."""

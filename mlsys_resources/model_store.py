@@ -17,6 +17,7 @@ from mlsys_resources.artifact_files import (
     SavedArtifacts,
     read_verified,
 )
+from mlsys_resources.canonical import sha256
 from mlsys_resources.database_urls import shown
 from mlsys_resources.manifest import MANIFEST_NAME, Manifest, TamperedArtifact
 from mlsys_resources.mlflow_connection import HttpBounds, ModelStoreError, connect, failing_clearly, is_http, pages
@@ -58,6 +59,11 @@ class LoadedArtifacts:
     def content(self) -> dict[str, bytes]:
         """The files that are the model, without what is known about it."""
         return {name: self.files[name] for name in self.manifest.content}
+
+    @property
+    def record(self) -> dict[str, bytes]:
+        """The files that tell what is known about it."""
+        return {name: self.files[name] for name in self.manifest.record}
 
 
 class ModelStore:
@@ -142,6 +148,17 @@ class ModelStore:
         """Return a saved model's content files, every byte verified; raises TamperedArtifact if any differs."""
         manifest, files = self._read(saved)
         return {name: files[name] for name in manifest.content}
+
+    def read_record(self, saved: SavedArtifacts) -> dict[str, bytes]:
+        """Return what is known about a saved model, verified as its content is; raises TamperedArtifact."""
+        manifest, files = self._read(saved)
+        return {name: files[name] for name in manifest.record}
+
+    def run_hashes(self, run_id: str, folder: str) -> dict[str, str]:
+        """Return the SHA-256 of each file that lies in a folder of a run now, by name; raises ModelStoreError."""
+        with failing_clearly(self._uri, f"the files of run {run_id} could not be read"):
+            source = self._files.source(self._place(self._client.get_run(run_id)), folder)
+            return {name: sha256(self._files.read(source, name)) for name in sorted(self._files.sizes(source))}
 
     def register(  # noqa: PLR0913 - what a model is, and what is known of it
         self,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mlsys_assets.data_labeling.label import waiting
 from mlsys_assets.data_sampling.identity import data_hash
-from mlsys_assets.tables import TIMESTAMP
+from mlsys_assets.tables import FEATURES, LABELS, TIMESTAMP
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +91,14 @@ class LabelledRows:
         """The SHA-256 of everything here: what a training is based on."""
         own = {"ids": self.ids, "at": self.at, "label": self.label, "known_at": self.known_at, "state": self.state}
         return data_hash(pa.table(own | {f"feature {n}": self.features[n] for n in self.features.schema.names}))
+
+    @cached_property
+    def table_hashes(self) -> dict[str, str]:
+        """The SHA-256 of what came of each table: the features of each request, and what became known of it."""
+        told = {"ids": self.ids, "label": self.label, "known_at": self.known_at, "state": self.state}
+        features = {f"feature {n}": self.features[n] for n in self.features.schema.names}
+        asked = {"ids": self.ids, "at": self.at, **features}
+        return {FEATURES: data_hash(pa.table(asked)), LABELS: data_hash(pa.table(told))}
 
 
 def moment(at: datetime) -> np.datetime64:

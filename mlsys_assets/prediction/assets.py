@@ -10,10 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlsys_assets import dagster_adapter as adapter
+from mlsys_assets.features.feature_hash import feature_hashes
 from mlsys_assets.home_data import require_home
 from mlsys_assets.ledger import CANDIDATE
 from mlsys_assets.live_features import LiveFeatures
 from mlsys_assets.models.bundle import from_files
+from mlsys_assets.models.passport.complete import CompletePassport
+from mlsys_assets.models.passport.drift import DriftedModel, drift
+from mlsys_assets.models.passport.environment import Dependencies, python_series
 from mlsys_assets.models.predictor import Predictor
 from mlsys_assets.prediction.batch import baseline_schema, predict_batch, prediction_schema
 from mlsys_assets.prediction.served_log import fitted, widened
@@ -27,7 +31,7 @@ from mlsys_resources.resources import Resources
 
 if TYPE_CHECKING:
     from mlsys_resources.lake import Lake
-    from mlsys_resources.model_store import ModelStore
+    from mlsys_resources.model_store import LoadedArtifacts, ModelStore
     from mlsys_resources.operations_store import OperationsStore
 
 STAGE = "prediction"
@@ -175,6 +179,7 @@ def _serving(system: MLSystem, stores: Resources, tick: TimeWindow) -> _Serving 
 def _loaded(system: MLSystem, models: "ModelStore", operations: "OperationsStore", version: int) -> _Serving:
     """Return a version with its baselines, each verified when it is first asked for in this process."""
     model = models.load(system.name, version)
+    _require_as_made(system, model)
     as_of, names = model.version.as_of, [c.name for c in system.candidates if c.baseline]
     fitted = operations.decisions(system.name, CANDIDATE, since=as_of, until=as_of)
     baselines = []
@@ -185,3 +190,18 @@ def _loaded(system: MLSystem, models: "ModelStore", operations: "OperationsStore
             )
             baselines.append((record.name, saved.content_hash, from_files(models.read(saved))))
     return _Serving(version, model.version.content_hash, from_files(model.content), tuple(baselines))
+
+
+def _require_as_made(system: MLSystem, model: "LoadedArtifacts") -> None:
+    """Raise DriftedModel if the libraries or the features that a model predicts with are others than it was made with.
+
+    What is not of its predictions may change: other libraries, features that it does not read, the code around.
+    """
+    passport = CompletePassport.of(model.record, content_hash=model.version.content_hash)
+    installed = Dependencies.observed().distributions | {"python": python_series()}
+    hashes = feature_hashes(system.features, system.requests.columns)
+    if drifted := drift(passport.featurize_and_predict, versions=installed, hashes=hashes):
+        raise DriftedModel(
+            f"{system.name} version {model.version.version} is not served: {'; '.join(drifted)}; bring back what it was "
+            f"made with, or train anew (job {adapter.training_job(system)}) as of the tick that is to be predicted"
+        )

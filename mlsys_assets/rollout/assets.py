@@ -4,9 +4,10 @@ import dagster as dg
 
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.decision_step import DecisionStep
-from mlsys_assets.ledger import EVALUATION, GATE, PASS, PROMOTION, REFIT
+from mlsys_assets.ledger import CANDIDATE, EVALUATION, GATE, PASS, PROMOTION, REFIT, TRAINING_SET
+from mlsys_assets.models.passport.complete import CompletePassport
 from mlsys_assets.offline_evaluation.evaluation import Evaluation
-from mlsys_assets.rollout.promotion import decide_promotion
+from mlsys_assets.rollout.promotion import Proof, decide_promotion, require_same
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import CHAMPION
 from mlsys_resources.operations_rows import WON, Decision
@@ -44,6 +45,7 @@ def _promotion(system: MLSystem) -> dg.AssetsDefinition:
         )
         if outcome.promote and refit is not None:
             if not moved:
+                _require_same(step, refit, gate)
                 _promote(step, refit, gate)
             stores.models.mirror_alias(system.name, CHAMPION)
             stores.models.add_to_run(
@@ -113,6 +115,27 @@ def _later(step: DecisionStep) -> str | None:
     """Return what was made champion later, or as of then too, which only a rollback can have done by now."""
     now = step.stores.operations.alias(step.system.name, CHAMPION)
     return None if now is None or now.as_of < step.as_of else f"version {now.version} as of {now.as_of:%Y-%m-%d %H:%M}"
+
+
+def _require_same(step: DecisionStep, refit: Decision, gate: Decision) -> None:
+    """Raise unless what is to be promoted is what was evaluated, passed and registered, by the hashes on record."""
+    name = gate.evidence["challenger"]
+    (candidate,) = [d for d in step.decisions(CANDIDATE) if d.name == name]
+    (evaluation,) = [d for d in step.decisions(EVALUATION) if d.name == name]
+    (training_set,) = step.decisions(TRAINING_SET)
+    loaded = step.stores.models.load(step.system.name, int(refit.context["version"]))
+    passport = CompletePassport.of(loaded.record, content_hash=loaded.version.content_hash)
+    require_same(
+        Proof(
+            training_set.evidence,
+            candidate.evidence,
+            evaluation.evidence,
+            gate.evidence,
+            refit.evidence,
+            gate.content_hash,
+            (loaded.version.content_hash, passport.decision.gate.content_hash, passport.data.rows_hash),
+        )
+    )
 
 
 def _promote(step: DecisionStep, refit: Decision, gate: Decision) -> None:

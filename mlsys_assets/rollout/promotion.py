@@ -1,8 +1,14 @@
 """Promotion: a gate's verdict becomes a move of the champion alias, or does not, and either is on record."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from mlsys_assets.ledger import PROMOTED
+
+
+class WrongModel(RuntimeError):
+    """What is to be promoted is not what the gate passed: another model, other rows, or another gate."""
 
 
 @dataclass(frozen=True)
@@ -38,3 +44,60 @@ def decide_promotion(
     if later is not None:
         return Promotion(False, "held", f"too late: {later} stands by a later decision, which this one does not undo")
     return Promotion(True, PROMOTED, gate_reason)
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What must fit together before a model is promoted, as the ledger and the model's own passport say it.
+
+    Parameters
+    ----------
+    training_set, candidate, evaluation, gate, refit
+        The evidence of each record.
+    gate_hash
+        The gate record's own.
+    registered
+        The content hash, the gate's hash and the rows' hash that the passport of the version to be promoted names.
+    """
+
+    training_set: Mapping[str, Any]
+    candidate: Mapping[str, Any]
+    evaluation: Mapping[str, Any]
+    gate: Mapping[str, Any]
+    refit: Mapping[str, Any]
+    gate_hash: str
+    registered: tuple[str, str, str]
+
+
+def require_same(proof: Proof) -> None:
+    """Raise WrongModel unless one model, evaluated on the rows of this training, passed the gate and was refitted.
+
+    A promotion rests on a chain: these rows were split; on their tests this model was evaluated; of it and of them the
+    gate spoke; by its word the recipe was refitted; and that is what was registered. Each link names the next by hash.
+    """
+    broken = [
+        f"{what} is {found or 'not told'}, and must be {wanted}"
+        for what, found, wanted in _links(proof)
+        if not wanted or found != wanted
+    ]
+    if broken:
+        raise WrongModel(
+            f"nothing was promoted: {'; '.join(broken)}; the records of this training do not belong together: see who "
+            "wrote there, and train again as of another tick"
+        )
+
+
+def _links(proof: Proof) -> Iterator[tuple[str, object, object]]:
+    """Yield what each link is, what it names, and what it must."""
+    gate = proof.gate
+    yield "the model that the gate passed", gate.get("model"), proof.candidate.get("model")
+    for split, told in proof.evaluation.items():
+        rows = gate.get(f"{split} rows")
+        yield f"the model evaluated on {split}", told.get("model_hash"), gate.get("model")
+        yield f"the rows of {split} evaluated on", told.get("data_hash"), rows
+        yield f"the rows of {split} that the gate passed", rows, proof.training_set.get(f"{split} hash")
+    content_hash, gate_hash, rows_hash = proof.registered
+    yield "the gate that was refitted for", proof.refit.get("gate"), proof.gate_hash
+    yield "the model of the version", content_hash, proof.refit.get("model")
+    yield "the gate in the version's passport", gate_hash, proof.gate_hash
+    yield "the rows in the version's passport", rows_hash, proof.training_set.get("rows")

@@ -8,10 +8,9 @@ from types import CodeType, FunctionType, MethodType
 from typing import Any
 
 from mlsys_assets.data_ingestion.source import Source
-from mlsys_assets.features.feature import Feature
 
 
-def signature(features: Sequence[Feature], *, code: str) -> str:
+def signature(features: Sequence[object], *, code: str) -> str:
     """Return 16 hex digits that are others for other features, other functions in them, or other ``code``."""
     return sha256("\n".join([code, *_told(tuple(features))]).encode()).hexdigest()[:16]
 
@@ -23,14 +22,14 @@ def _told(value: Any) -> Iterator[str]:
             yield from _told(one)
     elif isinstance(value, set | frozenset):
         yield from sorted("\n".join(_told(one)) for one in value)  # their own order is another in each process
-    elif (parts := _parts(value)) is not None:
+    elif (parts := parts_of(value)) is not None:
         yield type(value).__qualname__
         yield from _told(parts)
     else:
         yield f"{type(value).__qualname__} {value!r}"
 
 
-def _parts(value: Any) -> tuple[Any, ...] | None:  # noqa: PLR0911 - one for each kind of thing
+def parts_of(value: Any) -> tuple[Any, ...] | None:  # noqa: PLR0911 - one for each kind of thing
     """Return what tells a value from others of its type; None if its repr does."""
     match value:
         case Source():
@@ -38,7 +37,7 @@ def _parts(value: Any) -> tuple[Any, ...] | None:  # noqa: PLR0911 - one for eac
             return value.name, value.key, value.corrections, value.snapshot, columns
         case FunctionType():
             held = tuple(cell.cell_contents for cell in value.__closure__ or ())
-            return value.__qualname__, value.__code__, held, value.__defaults__, value.__kwdefaults__
+            return value.__qualname__, _undocumented(value), held, value.__defaults__, value.__kwdefaults__
         case CodeType():
             return value.co_code, value.co_names, value.co_consts
         case partial():
@@ -54,3 +53,11 @@ def _parts(value: Any) -> tuple[Any, ...] | None:  # noqa: PLR0911 - one for eac
     if hasattr(value, "__dict__") and (callable(value) or " at 0x" in repr(value)):
         return getattr(type(value), "__call__", None), vars(value)  # noqa: B004 - the method itself
     return None
+
+
+def _undocumented(function: FunctionType) -> CodeType:
+    """Return a function's code without the text that documents it, which comes first among its constants."""
+    code = function.__code__
+    if function.__doc__ is None or code.co_consts[:1] != (function.__doc__,):
+        return code
+    return code.replace(co_consts=(None, *code.co_consts[1:]))
