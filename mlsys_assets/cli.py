@@ -98,6 +98,16 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     rollback.add_argument("--reason", required=True, metavar="TEXT", help="what is wrong with the champion")
     rollback.add_argument("--to", type=int, metavar="VERSION", help="a former champion (default: the one before)")
+    rebuild = _command(
+        commands, "rebuild", "make a registered model again from its record alone, and compare it to the last bit",
+        "Unpacks the code that is on record of a model, reads the versions of the tables that it was made from, fits "
+        "it anew with the recipe, seed and threads on record, and says whether every byte is the same. Refuses where "
+        "other versions are installed than then, and names them. Exits 0 if the models are equal.",
+        system=False,
+    )  # fmt: skip
+    rebuild.add_argument("model", metavar="SYSTEM@VERSION", help="which one: flights@6")
+    rebuild.add_argument("--anyway", action="store_true", help="also in another environment, which proves less")
+    rebuild.add_argument("--out", type=Path, metavar="FOLDER", help="keep the rebuilt model's files there")
     new = commands.add_parser(
         "new-system", help="a working system of your own, from a CSV or Parquet file",
         description="Writes a system into the current folder: sources, label, features, a test, and its entry in "

@@ -105,9 +105,7 @@ class LabelledReading:
             self.features_of, FEATURES, columns=self.columns, window=(PREDICT_AT, self.start, as_of),
             version=versions[FEATURES],
         )  # fmt: skip
-        labels = lake.read(
-            self.labels_of, LABELS, window=(KNOWN_AT, self.start, as_of), version=versions[LABELS]
-        )
+        labels = lake.read(self.labels_of, LABELS, window=(KNOWN_AT, self.start, as_of), version=versions[LABELS])
         told = settled(labels, key=self.key, corrections=self.corrections)
         return LabelledRows.join(features, told, key=self.key, at=PREDICT_AT, window=self.label_window)
 

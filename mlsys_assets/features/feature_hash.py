@@ -17,7 +17,7 @@ CONSTANTS = (str, int, float, bool, tuple, frozenset, timedelta)
 
 
 def feature_hashes(features: Sequence[Feature], requests: Sequence[Column]) -> dict[str, str]:
-    """Return by feature column a hash of all that is declared of it, in declared order.
+    """Return by feature column a hash of the declaration that gives it, in declared order.
 
     Another column of a source, another parameter, and other code of a function or of one that it calls give another
     hash; names of variables, lines, comments and texts that document a function do not. What is computed from features
@@ -77,7 +77,9 @@ def _functions(part: Any) -> list[FunctionType]:
 def _globals(function: FunctionType) -> list[tuple[str, Any]]:
     """Return the functions and constants of its module that a function's code names, in order of their names."""
     named = {n: function.__globals__[n] for n in _names(function.__code__) if n in function.__globals__}
-    return [(n, v) for n, v in sorted(named.items(), key=lambda item: item[0]) if isinstance(v, (FunctionType, *CONSTANTS))]
+    return [
+        (n, v) for n, v in sorted(named.items(), key=lambda item: item[0]) if isinstance(v, (FunctionType, *CONSTANTS))
+    ]
 
 
 def _names(code: CodeType) -> set[str]:

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from functools import cached_property
 
-import msgspec
-
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.data_sampling.splits import PARTS as SPLIT_PARTS
@@ -30,14 +28,14 @@ from mlsys_assets.models.passport.parts import (
     Data,
     Definition,
     Experiment,
-    FeaturizeAndPredict,
     FeatureTold,
+    FeaturizeAndPredict,
     Generation,
     Parameters,
     Tags,
     Verdict,
-    file_name,
     files_of,
+    part_of,
 )
 from mlsys_resources.artifact_files import SavedArtifacts
 from mlsys_resources.manifest import Manifest
@@ -57,7 +55,13 @@ class PassportWriter:
         self.dependencies = Dependencies.observed()
 
     def of_candidate(
-        self, fitted: Fitted, rows: LabelledRows, train: Train, *, manifest: Manifest, run_id: str,
+        self,
+        fitted: Fitted,
+        rows: LabelledRows,
+        train: Train,
+        *,
+        manifest: Manifest,
+        run_id: str,
         validation: Mapping[str, float],
     ) -> dict[str, bytes]:
         """Return the record of a candidate that is only saved: without the code, and without a decision."""
@@ -105,7 +109,9 @@ class PassportWriter:
         }
         columns = tuple(ColumnTold(c.name, c.type, c.unit) for c in self.system.feature_columns)
         task = {"output": str(said)} if (said := fitted.params.get("task output")) else {}
-        return Definition(self.system.name, fitted.candidate, self._declarations[fitted.candidate], told, columns, **task)
+        return Definition(
+            self.system.name, fitted.candidate, self._declarations[fitted.candidate], told, columns, **task
+        )
 
     @cached_property
     def _declarations(self) -> dict[str, object]:
@@ -145,7 +151,7 @@ class PassportWriter:
         """Return how the candidate that was chosen did, by its own record and the ledger."""
         step, models = self.step, self.step.stores.models
         saved = SavedArtifacts(fit.context["source"], fit.context["manifest_sha256"], fit.evidence["model"])
-        own = msgspec.json.decode(models.read_record(saved)[file_name("experiment")], type=Experiment)
+        own = part_of(models.read_record(saved), Experiment)
         behavior = {d.name: {"verdict": d.verdict, "reason": d.reason} for d in step.standing(BEHAVIOR)}
         return Experiment(
             own.validation,

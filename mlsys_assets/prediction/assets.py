@@ -15,9 +15,9 @@ from mlsys_assets.home_data import require_home
 from mlsys_assets.ledger import CANDIDATE
 from mlsys_assets.live_features import LiveFeatures
 from mlsys_assets.models.bundle import from_files
-from mlsys_assets.models.passport.complete import CompletePassport
 from mlsys_assets.models.passport.drift import DriftedModel, drift
 from mlsys_assets.models.passport.environment import Dependencies, python_series
+from mlsys_assets.models.passport.parts import FeaturizeAndPredict, part_of
 from mlsys_assets.models.predictor import Predictor
 from mlsys_assets.prediction.batch import baseline_schema, predict_batch, prediction_schema
 from mlsys_assets.prediction.served_log import fitted, widened
@@ -197,11 +197,11 @@ def _require_as_made(system: MLSystem, model: "LoadedArtifacts") -> None:
 
     What is not of its predictions may change: other libraries, features that it does not read, the code around.
     """
-    passport = CompletePassport.of(model.record, content_hash=model.version.content_hash)
-    installed = Dependencies.observed().distributions | {"python": python_series()}
+    made = part_of(model.record, FeaturizeAndPredict)
+    installed = {**Dependencies.observed().distributions, "python": python_series()}
     hashes = feature_hashes(system.features, system.requests.columns)
-    if drifted := drift(passport.featurize_and_predict, versions=installed, hashes=hashes):
+    if drifted := drift(made, versions=installed, hashes=hashes):
         raise DriftedModel(
-            f"{system.name} version {model.version.version} is not served: {'; '.join(drifted)}; bring back what it was "
-            f"made with, or train anew (job {adapter.training_job(system)}) as of the tick that is to be predicted"
+            f"{system.name} version {model.version.version} is not served: {'; '.join(drifted)}; bring back what it "
+            f"was made with, or train anew (job {adapter.training_job(system)}) as of the tick that is to be predicted"
         )

@@ -76,7 +76,7 @@ def require_same(proof: Proof) -> None:
     gate spoke; by its word the recipe was refitted; and that is what was registered. Each link names the next by hash.
     """
     broken = [
-        f"{what} is {found or 'not told'}, and must be {wanted}"
+        f"{what}: {found or 'not told'}, and must be {wanted or 'told'}"
         for what, found, wanted in _links(proof)
         if not wanted or found != wanted
     ]

@@ -35,7 +35,7 @@ LEVEL: Final = 6
 class SourceArchive:
     """Source files by relative path, the folder that holds them all being one that Python can import from.
 
-    >>> kept = SourceArchive({"mine.py": "x = 1\\n"})
+    >>> kept = SourceArchive({"mine.py": "x = 1"})
     >>> SourceArchive.from_json(kept.to_json(), expected=kept.hash) == kept
     True
     """

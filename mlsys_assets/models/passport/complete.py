@@ -10,6 +10,7 @@ import msgspec
 
 from mlsys_assets.models.passport.code import SourceArchive, brought
 from mlsys_assets.models.passport.declared import modules, untold
+from mlsys_assets.models.passport.environment import Dependencies
 from mlsys_assets.models.passport.error import PassportError
 from mlsys_assets.models.passport.parts import (
     CODE,
@@ -18,13 +19,13 @@ from mlsys_assets.models.passport.parts import (
     Context,
     Data,
     Definition,
-    Dependencies,
     Experiment,
     FeaturizeAndPredict,
     Generation,
     Parameters,
     Tags,
     file_name,
+    part_of,
 )
 
 MAY_BE_EMPTY: Final = frozenset({
@@ -67,22 +68,20 @@ class CompletePassport:
 
         Raises PassportError that names every part that is missing, is empty, or cannot be read.
         """
-        parts, wrong = {}, []
-        for name, (kind, told) in PARTS.items():
-            if file_name(name) not in files:
-                wrong.append(f"{name} ({told}) is missing: there is no {file_name(name)}")
-                continue
+        parts: dict[str, Any] = {}
+        wrong: list[str] = []
+        for name, (kind, _) in PARTS.items():
             try:
-                parts[name] = part = msgspec.json.decode(files[file_name(name)], type=kind)
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-                wrong.append(f"{name} ({told}) is not what was written: {error}")
+                parts[name] = part_of(files, kind)
+            except PassportError as error:
+                wrong.append(str(error))
                 continue
-            wrong += [f"{place} is empty" for place in _empty(name, msgspec.to_builtins(part))]
+            wrong += [f"{place} is empty" for place in _empty(name, msgspec.to_builtins(parts[name]))]
         if not wrong:
             wrong += _unlike(parts, files, content_hash)
         if wrong:
             raise PassportError(
-                f"the passport is not complete, so that the model could not be explained or made again: {'; '.join(wrong)}"
+                f"the passport is not complete, and the model could not be explained or made again: {'; '.join(wrong)}"
             )
         return cls(files, **parts)
 
@@ -127,7 +126,9 @@ def _unlike(parts: Mapping[str, Any], files: Mapping[str, bytes], content_hash: 
         return [*found, f"generation: {error}"]
     for what, one in {"definition": definition.declaration, "generation.split": generation.split}.items():
         found += [f"{what} cannot be made again: {told}" for told in untold(one, place="the declaration")]
-        found += [f"{what} names the module {m!r}, whose code was not kept" for m in sorted(modules(one)) if _lost(m, source)]
+        found += [
+            f"{what} names the module {m!r}, whose code was not kept" for m in sorted(modules(one)) if _lost(m, source)
+        ]
     found += [
         f"{what} is missing {key!r}"
         for what, mapping, key in (

@@ -1,7 +1,7 @@
 """Declarations as data: a frozen declaration written as JSON, and made again from it by the code of then."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -20,7 +20,7 @@ TEXT: Final = "text"
 """How what cannot be made again is told."""
 MOST_TOLD: Final = 200
 """Characters of a declaration that an error repeats."""
-LAMBDA: Final = "<"
+LOCAL: Final = "<"
 """Stands in the qualified name of what no module holds by a name: a lambda, or what a function defines."""
 
 
@@ -35,33 +35,40 @@ def declared(value: object) -> Json:
         value = value.item()
     if value is None or (isinstance(value, str | bool | int | float) and not isinstance(value, Enum)):
         return value if not isinstance(value, float) or math.isfinite(value) else {"float": str(value)}
-    return _part(value)
+    if isinstance(value, tuple | list | Set | Mapping):
+        return _several(value)
+    return _one(value)
 
 
-def _part(value: object) -> Json:  # noqa: PLR0911 - one for each kind of thing
+def _several(value: Iterable[object]) -> Json:
     match value:
-        case Enum():
-            return {"enum": _name(type(value)), "member": value.name}
+        case Mapping():
+            if not all(isinstance(key, str) for key in value):
+                return {TEXT: "a mapping whose keys are no text"}
+            return {"mapping": [[key, declared(one)] for key, one in value.items()]}
+        case Set():
+            return {"set": sorted((declared(one) for one in value), key=repr)}
+    return {"list" if isinstance(value, list) else "tuple": [declared(one) for one in value]}
+
+
+def _one(value: Any) -> Json:
+    kind = type(value)
+    match value:
+        case Enum() if LOCAL not in kind.__qualname__:
+            return {"enum": _name(kind), "member": value.name}
         case timedelta():
             return {"microseconds": microseconds(value)}
         case datetime():
             return {"moment": value.isoformat()}
-        case tuple() | list():
-            return {"list" if isinstance(value, list) else "tuple": [declared(one) for one in value]}
-        case Set():
-            return {"set": sorted((declared(one) for one in value), key=repr)}
-        case Mapping() if all(isinstance(key, str) for key in value):
-            return {"mapping": [[key, declared(one)] for key, one in value.items()]}
-        case type() | FunctionType() if LAMBDA not in value.__qualname__:
-            return {"named": _name(value)}
-    if LAMBDA not in type(value).__qualname__ and not isinstance(value, type | FunctionType):
-        if is_dataclass(value):
-            own = {f.name: declared(getattr(value, f.name)) for f in fields(value) if f.init}
-            return {"made": _name(type(value)), "of": own}
-        if isinstance(getattr(value, "get_params", None), Callable):  # type: ignore[arg-type]
-            given = value.get_params(deep=False)  # type: ignore[attr-defined]
-            return {"made": _name(type(value)), "of": {name: declared(one) for name, one in sorted(given.items())}}
-    return {TEXT: getattr(value, "__qualname__", None) or type(value).__qualname__}
+        case type() | FunctionType():
+            return {TEXT: value.__qualname__} if LOCAL in value.__qualname__ else {"named": _name(value)}
+    if LOCAL in kind.__qualname__ or not (is_dataclass(value) or callable(getattr(value, "get_params", None))):
+        return {TEXT: f"a {kind.__qualname__}"}
+    if is_dataclass(value):
+        given = {f.name: getattr(value, f.name) for f in fields(value) if f.init}
+    else:
+        given = value.get_params(deep=False)
+    return {"made": _name(kind), "of": {name: declared(one) for name, one in given.items()}}
 
 
 def untold(json: Json, *, place: str = "it") -> Iterator[str]:
@@ -74,7 +81,9 @@ def untold(json: Json, *, place: str = "it") -> Iterator[str]:
 
 def modules(json: Json) -> set[str]:
     """Return the modules that a declaration names."""
-    named = {str(json[key]).partition(":")[0] for key in ("made", "named", "enum") if isinstance(json, dict) and key in json}
+    named = {
+        str(json[key]).partition(":")[0] for key in ("made", "named", "enum") if isinstance(json, dict) and key in json
+    }
     return named | {name for _, one in _inside(json) for name in modules(one)}
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 import numpy as np
 
 from mlsys_assets.models.passport.declared import Json
 from mlsys_assets.models.passport.environment import Dependencies
+from mlsys_assets.models.passport.error import PassportError
 from mlsys_assets.models.task import Classification
 from mlsys_assets.types import Scalar
 
@@ -228,8 +229,18 @@ class Context:
 
 
 Part = (
-    Definition | Parameters | FeaturizeAndPredict | Dependencies | Data | Generation | Experiment | Tags | Asked | Context
+    Definition
+    | Parameters
+    | FeaturizeAndPredict
+    | Dependencies
+    | Data
+    | Generation
+    | Experiment
+    | Tags
+    | Asked
+    | Context
 )
+P = TypeVar("P", bound=Part)
 PARTS: Final[Mapping[str, tuple[type[Part], str]]] = {
     "definition": (Definition, "what the model is"),
     "parameters": (Parameters, "how it was set up"),
@@ -249,6 +260,17 @@ def files_of(*parts: Part) -> dict[str, bytes]:
     """Return parts as files by name; equal parts give equal bytes."""
     named = {kind: file_name(name) for name, (kind, _) in PARTS.items()}
     return {named[type(part)]: msgspec.json.encode(part, enc_hook=_plain, order="deterministic") for part in parts}
+
+
+def part_of(files: Mapping[str, bytes], kind: type[P]) -> P:
+    """Return one part of a record; raises PassportError if it is not there or not what was written."""
+    (name,) = [name for name, (one, _) in PARTS.items() if one is kind]
+    if file_name(name) not in files:
+        raise PassportError(f"{name} ({PARTS[name][1]}) is missing: there is no {file_name(name)}")
+    try:
+        return msgspec.json.decode(files[file_name(name)], type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise PassportError(f"{name} ({PARTS[name][1]}) is not what was written: {error}") from error
 
 
 def _plain(value: object) -> object:

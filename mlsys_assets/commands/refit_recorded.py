@@ -1,0 +1,88 @@
+"""A model made again from its record: run as a process of its own, by the code of that record.
+
+It reads the record in the form in which that code wrote it, and needs no workspace: what is read, how it is split and
+what is fitted stand in the record as data.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+import mlsys_assets
+from mlsys_assets.data_sampling.rows import LabelledRows
+from mlsys_assets.models.bundle import to_files
+from mlsys_assets.models.passport.declared import made
+from mlsys_assets.models.passport.parts import Context, Data, Definition, Generation, Parameters, part_of
+from mlsys_assets.process_environment import prepare
+from mlsys_assets.types import SystemClock
+from mlsys_resources.canonical import sha256
+from mlsys_resources.resources import build_resources
+
+FOUND: Final = "found.json"
+"""What was found on the way, beside the folder of the model's files."""
+CONTENT: Final = "content"
+
+
+class Gone(RuntimeError):
+    """What the model was made from is not there any more, or is not what it was."""
+
+
+def refit(record: Mapping[str, bytes], lake: Any) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """Return the files of the model that a record tells of, fitted anew, and what was found on the way.
+
+    Raises Gone if the rows cannot be read again as they were; FitError as a candidate does.
+    """
+    data, set_up = part_of(record, Data), part_of(record, Parameters)
+    rows = _rows(data, part_of(record, Context).lake_versions, lake)
+    split = made(part_of(record, Generation).split)
+    train = split.refit_view(rows, as_of=datetime.fromisoformat(data.as_of))
+    if train.content_hash != data.training_hash:
+        raise Gone(f"the {len(train)} rows to fit on hash to {train.content_hash}, recorded is {data.training_hash}")
+    candidate = made(part_of(record, Definition).declaration)
+    fitted = candidate.refit(train, recipe=set_up.recipe, seed=set_up.seed, threads=set_up.threads)
+    files = to_files(fitted.predictor)
+    return files, {"rows": len(rows), "training_rows": len(train), "code": str(Path(mlsys_assets.__file__).parent)}
+
+
+def _rows(data: Data, versions: Mapping[str, int], lake: Any) -> LabelledRows:
+    """Return the rows of those versions; raises Gone unless they are what was recorded."""
+    told = ", ".join(f"{table} version {version}" for table, version in versions.items())
+    try:
+        rows: LabelledRows = made(data.reading).rows(lake, datetime.fromisoformat(data.as_of), versions)
+    except (LookupError, OSError, ValueError) as error:
+        raise Gone(f"{told} cannot be read any more ({error}); what was erased cannot be learned from again") from error
+    if rows.content_hash != data.rows_hash:
+        changed = [table for table, one in rows.table_hashes.items() if one != data.tables[table]]
+        raise Gone(
+            f"the {len(rows)} rows of {told} are not the {data.rows} that were recorded: {', '.join(changed)} changed; "
+            "rows were erased, or the lake was written to by another hand"
+        )
+    return rows
+
+
+def main(record: Path, out: Path) -> int:
+    """Refit from the record in one folder into another; return the exit code."""
+    prepare(os.environ)
+    named = {path.relative_to(record).as_posix(): path.read_bytes() for path in record.rglob("*") if path.is_file()}
+    try:
+        files, found = refit(named, build_resources(os.environ, clock=SystemClock().now).lake)
+    except (LookupError, OSError, RuntimeError, ValueError) as error:
+        print(f"{error}", file=sys.stderr)
+        return 1
+    (out / CONTENT).mkdir(parents=True)
+    for name, content in files.items():
+        path = out / CONTENT / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    hashes = {name: sha256(content) for name, content in files.items()}
+    (out / FOUND).write_bytes(msgspec.json.encode(found | {"content": hashes}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))
