@@ -6,13 +6,13 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
-from conftest import FIRST, Life
 
 import mlsys_assets
-from mlsys_assets import Request, TimeWindow, build_definitions, days
+from mlsys_assets import Request, TimeWindow, build_definitions, days, utc
 from mlsys_assets.instance import open_instance
 from mlsys_assets.models.passport.complete import CompletePassport
 from mlsys_assets.models.passport.environment import Dependencies
@@ -20,10 +20,11 @@ from mlsys_assets.prediction import assets as prediction
 from mlsys_assets.rollout.promotion import WrongModel
 from mlsys_assets.runs import RunFailed, Runner
 
+FIRST = utc("2013-03-05")
 TICK = TimeWindow(FIRST, FIRST + days(7))
 
 
-def _tick(life: Life) -> None:
+def _tick(life: Any) -> None:
     with open_instance(life.folder) as instance:
         runner = Runner(life.system, build_definitions(life.system, resources=life.stores), instance)
         runner.ticks("rain_tick", TICK)
@@ -39,7 +40,7 @@ def test_a_champion_made_with_another_version_does_not_serve_and_both_are_told(r
     assert life.stores.lake.read("rain", "predictions").num_rows == 0
 
 
-def _serves(life: Life) -> None:
+def _serves(life: Any) -> None:
     stores = life.stores
     prediction._loaded.__wrapped__(life.system, stores.models, stores.operations, 1)
 
@@ -60,8 +61,8 @@ def test_another_feature_does_not_serve_unless_the_champion_does_not_read_it(rai
     _serves(life)
 
 
-def test_the_passport_tells_of_the_decision_and_the_candidates(rain, born) -> None:
-    stores = Life(rain, born).stores
+def test_the_passport_tells_of_the_decision_and_the_candidates(rain, grown) -> None:
+    stores = grown(rain).stores
     model = stores.models.load("rain", 1)
     passport = CompletePassport.of(model.record, content_hash=model.version.content_hash)
     (gate,) = stores.operations.decisions("rain", "gate")
@@ -82,7 +83,7 @@ def test_the_passport_tells_of_the_decision_and_the_candidates(rain, born) -> No
 
 
 @pytest.fixture
-def before_promotion(rain, grown) -> Life:
+def before_promotion(rain, grown) -> Any:
     """A life whose gate has passed, before anything was promoted."""
     life = grown(rain)
     with sqlite3.connect(life.folder / "operations.db") as database:
@@ -92,7 +93,7 @@ def before_promotion(rain, grown) -> Life:
     return life
 
 
-def _promote(life: Life) -> None:
+def _promote(life: Any) -> None:
     job = build_definitions(life.system, resources=life.stores).resolve_job_def("rain_train")
     with open_instance(life.folder) as instance:
         job.execute_in_process(
@@ -101,7 +102,7 @@ def _promote(life: Life) -> None:
         )  # fmt: skip
 
 
-def _rewritten(life: Life, kind: str, name: str, change: Callable[[dict], None]) -> None:
+def _rewritten(life: Any, kind: str, name: str, change: Callable[[dict], None]) -> None:
     """Write other evidence into the ledger, as somebody would who can reach its database."""
     with sqlite3.connect(life.folder / "operations.db") as database:
         where = (kind, name)
