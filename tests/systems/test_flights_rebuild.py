@@ -1,4 +1,4 @@
-"""The last champion of the year, made again in an environment built from the lock, predicts December to the last bit."""
+"""The last champion of the year, made again in an environment built from the lock, predicts December as it did."""
 
 import os
 import shutil
