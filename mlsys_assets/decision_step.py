@@ -13,7 +13,7 @@ from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.data_sampling.splits import Split
 from mlsys_assets.data_sampling.views import TestRead, Train
 from mlsys_assets.known import known_rows
-from mlsys_assets.ledger import CANDIDATE, TRAINING_SET, cpu_seconds
+from mlsys_assets.ledger import CANDIDATE, FITTED, TRAINING_SET, cpu_seconds
 from mlsys_assets.system import MLSystem
 from mlsys_assets.tables import KNOWN_AT, LABEL, LABELS
 from mlsys_assets.types import CHAMPION
@@ -123,7 +123,7 @@ class DecisionStep:
     def fitted(self) -> list[Decision]:
         """Return the record of each candidate that was fitted as of then and is still declared."""
         declared = {c.name for c in self.system.candidates}
-        return [d for d in self.decisions(CANDIDATE) if d.name in declared]
+        return [d for d in self.decisions(CANDIDATE) if d.name in declared and d.verdict == FITTED]
 
     def champion_before(self) -> Alias | None:
         """Return the champion that stood before any decision as of then."""

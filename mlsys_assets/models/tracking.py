@@ -9,14 +9,19 @@ from typing import Final
 import numpy as np
 
 from mlsys_assets.data_sampling.views import Train, Validation
+from mlsys_assets.features.quality.sample import evenly
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.models.candidate import Fitted
 from mlsys_assets.models.usage import Usage, measured
 
 SAMPLES: Final = "samples/validation.csv"
 """The run's file of rows that were scored."""
+TRAIN_SAMPLES: Final = "samples/train.csv"
+"""The same of a refit, which has learned from all that is labelled."""
 SAMPLED: Final = 200
 """Rows of that file: enough to look at, few enough to be no copy of the data."""
+SCORED: Final = 20_000
+"""Training rows of a refit that are scored to tell its loss and its speed."""
 TRAIN_LOSS: Final = "train log_loss by round"
 VALIDATION_LOSS: Final = "validation log_loss by round"
 
@@ -47,11 +52,16 @@ class Tracked:
     artifacts: Mapping[str, bytes]
 
 
-def track(fitted: Fitted, usage: Usage, *, train: Train, validation: Validation, threads: int) -> Tracked:
+def track(
+    fitted: Fitted, usage: Usage, *, train: Train, validation: Validation | None, threads: int
+) -> Tracked:
     """Return what is told of a fit whose course was ``measured``; the validation rows are scored for it.
 
-    A model that is not fitted in rounds has one point of each loss curve: where it ended.
+    A model that is not fitted in rounds has one point of each loss curve: where it ended. A refit has no validation:
+    of it a few training rows are scored.
     """
+    if validation is None:
+        return _refit(fitted, usage, train=train, threads=threads)
     with measured() as scoring:
         scores = fitted.predict(validation.features, threads=threads)
     curve = fitted.loss_curve
@@ -67,14 +77,29 @@ def track(fitted: Fitted, usage: Usage, *, train: Train, validation: Validation,
     )
 
 
+def _refit(fitted: Fitted, usage: Usage, *, train: Train, threads: int) -> Tracked:
+    few = evenly(train, most=SCORED)
+    with measured() as scoring:
+        scores = fitted.predict(few.features, threads=threads)
+    losses = fitted.loss_curve.train or (log_loss(few.label, scores),)
+    return Tracked(
+        fitted,
+        scores,
+        usage,
+        usage.metrics(fitted_rows=len(train), scored_rows=len(few), scored_s=scoring.wall_s),
+        {TRAIN_LOSS: losses, **usage.curves()},
+        {TRAIN_SAMPLES: sample_log(few, scores)},
+    )
+
+
 def log_loss(label: Floats, score: Floats) -> float:
     """Return the mean log loss, in nats, of (n,) scores for (n,) labels 0 or 1."""
     right = np.where(label > 0, score, 1.0 - score)
     return float(-np.log(np.clip(right, np.finfo(np.float64).tiny, 1.0)).mean())
 
 
-def sample_log(rows: Validation, scores: Floats, *, most: int = SAMPLED) -> bytes:
-    """Return rows spread evenly over the validation as CSV: id, prediction time, label, score, log loss.
+def sample_log(rows: Train | Validation, scores: Floats, *, most: int = SAMPLED) -> bytes:
+    """Return some of the rows, spread evenly, as CSV: id, prediction time, label, score, log loss.
 
     Features are not copied: the id finds them in the lake, whose version the run names.
     """

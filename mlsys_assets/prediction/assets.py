@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.features.feature_hash import feature_hashes
 from mlsys_assets.home_data import require_home
-from mlsys_assets.ledger import CANDIDATE
+from mlsys_assets.ledger import CANDIDATE, FITTED
 from mlsys_assets.live_features import LiveFeatures
 from mlsys_assets.models.bundle import from_files
 from mlsys_assets.models.passport.drift import DriftedModel, drift
@@ -184,7 +184,7 @@ def _loaded(system: MLSystem, models: "ModelStore", operations: "OperationsStore
     fitted = operations.decisions(system.name, CANDIDATE, since=as_of, until=as_of)
     baselines = []
     for record in fitted:
-        if record.name in names:
+        if record.name in names and record.verdict == FITTED:
             saved = SavedArtifacts(
                 record.context["source"], record.context["manifest_sha256"], record.evidence["model"]
             )
