@@ -34,6 +34,7 @@ from mlsys_assets.models.distributed.placed_candidate import Placed
 from mlsys_assets.models.distributed.trees import DataParallelTrees
 from mlsys_assets.models.ensembles.bagging import Bagging
 from mlsys_assets.models.ensembles.stacking import Stacking
+from mlsys_assets.models.estimator import Estimator
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.human_rule import HumanRule, When
 from mlsys_assets.models.linear import LogisticRegression
@@ -49,6 +50,14 @@ from mlsys_assets.types import TimeWindow, days, hours
 LEARNS = re.compile(r"(re)?fit(_\w+)?|choose|folds|(over|under|re)sample")
 """What a function is called that fits, chooses or cuts."""
 DAGSTER_SIDE = re.compile(r"\.(assets|sensors|controller|shown)$")
+
+
+def bayes() -> object:
+    from sklearn.naive_bayes import GaussianNB
+
+    return GaussianNB()
+
+
 MADE = {
     "AutoML": AutoML((Family(GroupRate(by=("c",)), {"strength": Reals(1, 9)}),), trials=1),
     "Bagging": Bagging(ZeroRule(), n=2),
@@ -63,6 +72,7 @@ MADE = {
     "DataParallelLine": DataParallelLine(LogisticRegression(), client=None, workers=2),
     "DataParallelTrees": DataParallelTrees(LightGBM(), client=None, workers=2),
     "Distillation": Distillation(ZeroRule(), LightGBM()),
+    "Estimator": Estimator(bayes, name="bayes"),
     "GroupRate": GroupRate(by=("c",)),
     "GroupedFolds": GroupedFolds(2, ("c",)),
     "Hashed": Hashed(8),

@@ -1,4 +1,4 @@
-"""The bundle: a model as JSON and Booster text. No pickle, no code, nothing that runs when it is read."""
+"""The bundle: a model as JSON, Booster text and skops files. No pickle, no code, nothing that runs when it is read."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -10,6 +10,7 @@ from mlsys_assets.models.baselines import GroupRatePredictor, ZeroRulePredictor
 from mlsys_assets.models.blend import PART, BlendPredictor
 from mlsys_assets.models.booster_predictor import BoosterPredictor
 from mlsys_assets.models.calibrated_predictor import CALIBRATOR, WITHIN, CalibratedPredictor
+from mlsys_assets.models.estimator_predictor import EstimatorPredictor
 from mlsys_assets.models.exceedance_predictor import ExceedancePredictor
 from mlsys_assets.models.human_rule import RulePredictor
 from mlsys_assets.models.linear_predictor import LinearPredictor
@@ -53,6 +54,9 @@ PREDICTOR_KINDS: Final[Mapping[str, Kind]] = {
         ("exceedance.json", "model.txt", "preprocessing.json"), _plain(ExceedancePredictor.from_contents)
     ),
     "onnx": Kind((MODEL, "preprocessing.json"), _plain(OnnxPredictor.from_contents)),
+    "estimator": Kind(
+        ("estimator.json", "estimator.skops", "preprocessing.json"), _plain(EstimatorPredictor.from_contents)
+    ),
     "calibrated": Kind((CALIBRATOR,), CalibratedPredictor.from_contents, WITHIN),
     "blend": Kind(("blend.json",), BlendPredictor.from_contents, PART),
     "stack": Kind((META,), StackPredictor.from_contents, PART),

