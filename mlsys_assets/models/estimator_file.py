@@ -29,6 +29,10 @@ LARGEST_SCHEMA: Final = 64 * 1024 * 1024
 """Bytes of the part that is parsed as JSON, which takes ten times as much memory as bytes."""
 MOST_OF_TREE: Final = 1_000_000
 """Features, classes or outputs of one tree."""
+PADDING: Final = b"('', '|V"
+"""How NumPy writes of bytes that belong to no field."""
+LONGEST_HEADER: Final = 10_000
+"""Bytes, as in NumPy."""
 WRITTEN: Final = (1980, 1, 1, 0, 0, 0)
 """The date of each member: the earliest that a zip file can have."""
 
@@ -63,7 +67,7 @@ def write_estimator(estimator: object) -> bytes:
     schema = json.loads(members.pop(SCHEMA))
     root = {key: value for key, value in schema.items() if key not in {"protocol", "_skops_version"}}
     places = _canonical(root)
-    arrays = {new: members[old] for old, new in places.items()}
+    arrays = {new: _filled(members[old]) for old, new in places.items()}
     check_node(root, arrays)
     text = json.dumps({**root, "protocol": PROTOCOL}, separators=(",", ":")).encode()
     return _zipped({SCHEMA: text, **arrays})
@@ -214,6 +218,19 @@ def _zipped(members: Mapping[str, bytes]) -> bytes:
     with zipfile.ZipFile(buffer, "w") as file:
         for name, content in members.items():
             file.writestr(zipfile.ZipInfo(name, WRITTEN), content)
+    return buffer.getvalue()
+
+
+def _filled(array: bytes) -> bytes:
+    """Return an array's bytes with zeros between its fields: a tree that was read has other memory there."""
+    if PADDING not in array[:LONGEST_HEADER]:
+        return array
+    held = np.load(io.BytesIO(array), allow_pickle=False)
+    clean = np.zeros(held.shape, dtype=held.dtype)
+    for name in held.dtype.names:
+        clean[name] = held[name]
+    buffer = io.BytesIO()
+    np.save(buffer, clean, allow_pickle=False)
     return buffer.getvalue()
 
 
