@@ -123,6 +123,7 @@ class Estimator:
 
         Raises DeclarationError for what no fit could be made with, FitError for whatever goes wrong in one.
         """
+        self._check()
         require_validation(validation, what=self.name)
         labels = Labels(self.task, self.name)
         labels.check(validation.label, part="validation")
@@ -136,6 +137,7 @@ class Estimator:
 
     def refit(self, train: Train, *, recipe: Recipe, seed: int, threads: int) -> Fitted:
         """Fit on all rows."""
+        self._check()
         return self._fitted(train, seed=seed, threads=threads, twice=False)[0]
 
     def _fitted(
@@ -143,8 +145,6 @@ class Estimator:
     ) -> tuple[Fitted, EstimatorPredictor, Matrix]:
         """Return the fitted candidate, its predictor, and the prepared rows that it was fitted on."""
         require_train(train, what=self.name)
-        if mistakes := self.mistakes() or self._unfit():
-            raise DeclarationError(f"candidate {self.name!r}", mistakes)
         labels = Labels(self.task, self.name)
         label = labels.check_train(train.label)
         prepared = prepare(self.preprocessor, train, what=self.name)
@@ -181,6 +181,11 @@ class Estimator:
             raise FitError(f"{self.name} gives scores from {scores.min():g} to {scores.max():g}, no probabilities")
         return scores
 
+    def _check(self) -> None:
+        """Raise DeclarationError for what no fit can be made with."""
+        if mistakes := self.mistakes() or self._unfit():
+            raise DeclarationError(f"candidate {self.name!r}", mistakes)
+
     def _made(self) -> Any:
         """Return a new estimator with the declared parameters."""
         from sklearn.base import clone
@@ -195,7 +200,7 @@ class Estimator:
         except Exception as error:  # noqa: BLE001 - a declared function may raise anything; all mistakes are listed
             return [f"{what}: make fails ({type(error).__name__}: {error})"]
         scores = "predict" if isinstance(self.task, PlainRegression) else "predict_proba"
-        lacks = [name for name in ("fit", scores, "get_params", "set_params") if not hasattr(made, name)]
+        lacks = [name for name in ("fit", scores, "get_params", "set_params") if not _has(made, name)]
         if lacks:
             advice = "; let CalibratedClassifierCV make probabilities of its scores" * ("predict_proba" in lacks)
             return [f"{what} makes a {type(made).__name__}, which has no {', '.join(lacks)}{advice}"]
@@ -218,6 +223,11 @@ class Estimator:
                 "use scikit-learn's own, or give the candidate a predictor of its own"
             )
         return found
+
+
+def _has(made: Any, name: str) -> bool:
+    """Return whether it has a method; stacking has that of a final estimator that it gets only when it is fitted."""
+    return hasattr(made, name) or (hasattr(type(made), name) and getattr(made, "final_estimator", made) is None)
 
 
 def described(estimator: Any) -> dict[str, Scalar]:
