@@ -28,7 +28,7 @@ BY_ROW: Final = frozenset({
     "DecisionTreeClassifier", "DecisionTreeRegressor", "DummyClassifier", "DummyRegressor", "ExtraTreeClassifier",
     "ExtraTreeRegressor", "ExtraTreesClassifier", "ExtraTreesRegressor", "GradientBoostingClassifier",
     "GradientBoostingRegressor", "HistGradientBoostingClassifier", "HistGradientBoostingRegressor", "LabelEncoder",
-    "RandomForestClassifier", "RandomForestRegressor",
+    "RandomForestClassifier", "RandomForestRegressor", "_BinMapper",
 })  # fmt: skip
 """Estimators that go through their trees row by row: a table of any length may be scored at once."""
 

@@ -36,6 +36,7 @@ from mlsys_assets.models.human_rule import HumanRule, When
 from mlsys_assets.models.linear import LogisticRegression
 from mlsys_assets.models.objectives import Combined
 from mlsys_assets.models.random_baseline import RandomBaseline
+from mlsys_assets.models.random_forest import RandomForest
 from mlsys_assets.models.regression import RegressedLightGBM
 from mlsys_assets.models.task import Regression
 from mlsys_assets.models.tuning.automl import AutoML, Family
@@ -109,6 +110,7 @@ CANDIDATES = {
     "distilled_line": Distillation(LightGBM(rounds=15), LogisticRegression(), Alternate(), hard_share=0.3),
     "estimator_of_trees": Estimator(forest, name="forest", preprocessor=FOR_TREES),
     "estimator_of_lines": Estimator(line, name="line", params={"logisticregression__C": 0.1}),
+    "random_forest": RandomForest(trees=15, least_rows=10),
     "regressed_lightgbm": RegressedLightGBM(Regression("label", cut=0.5), LightGBM(rounds=15)),
     "stack": Stacking(
         (LogisticRegression(), LightGBM(rounds=30, patience=5), GroupRate(by=("carrier",))),

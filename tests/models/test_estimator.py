@@ -138,6 +138,7 @@ def test_the_seed_goes_wherever_chance_is_and_no_further(train, validation):
     fitted = fit(Estimator(bag, name="bag", params={"estimator__random_state": 11}), train, validation, seed=5)
     assert fitted.params["random_state"] == 5
     assert fitted.params["estimator__random_state"] == 11
+    assert fit(Estimator(bag, name="bag"), train, validation, seed=5).params["estimator__random_state"] == 5
     files = [to_files(fit(Estimator(bag, name="bag"), train, validation, seed=seed).predictor) for seed in (1, 2, 1)]
     assert files[0] == files[2] != files[1]
 

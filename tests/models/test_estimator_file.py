@@ -367,6 +367,19 @@ hashes = [hashlib.sha256(write_estimator(one.fit(X, y))).hexdigest() for one in 
 """
 
 
+def test_only_what_is_one_object_in_two_places_has_a_number_and_is_one_again():
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    apart = write_estimator(make_pipeline(StandardScaler(), LogisticRegression()).fit(X, Y))
+    assert b"__id__" not in apart
+    shared = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, Y)
+    shared.again_ = shared[-1]
+    found = read_estimator(write_estimator(shared))
+    assert found.again_ is found[-1]
+
+
 def test_another_process_writes_the_same_bytes():
     here: dict[str, list[str]] = {}
     exec(MAKING, here)

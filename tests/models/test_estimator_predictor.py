@@ -149,12 +149,10 @@ def test_numbers_are_scikit_learns(name, late_train, late_validation, later):
 
 
 def test_trees_go_by_the_table_and_what_multiplies_matrices_by_blocks(train, validation):
-    for name, expected in (
-        ("forest", {"table"}),
-        ("logistic regression", {"blocks", "rows"}),
-        ("network", {"blocks", "rows"}),
-    ):
-        assert declared(name).fit(train, validation, seed=3, threads=1).params["scored"] in expected
+    for name in ("tree", "forest", "extra trees", "boosting", "boosting by histograms"):
+        assert declared(name).fit(train, validation, seed=3, threads=1).params["scored"] == "table"
+    for name in ("logistic regression", "network"):
+        assert declared(name).fit(train, validation, seed=3, threads=1).params["scored"] in {"blocks", "rows"}
 
 
 def test_where_a_place_in_a_block_changes_a_score_rows_go_one_by_one():
