@@ -69,7 +69,9 @@ def family(name):
         "forest of numbers": ensemble.RandomForestRegressor(5, min_samples_leaf=5),
         "boosting of numbers": ensemble.GradientBoostingRegressor(loss="huber", n_estimators=5),
         "histograms of numbers": ensemble.HistGradientBoostingRegressor(loss="absolute_error", max_iter=5),
-        "network of numbers": neural_network.MLPRegressor(hidden_layer_sizes=(8,), max_iter=400, tol=1.0),
+        "network of numbers": neural_network.MLPRegressor(
+            hidden_layer_sizes=(8,), max_iter=400, tol=1.0, n_iter_no_change=3
+        ),
         "neighbours of numbers": neighbors.KNeighborsRegressor(9, algorithm="brute"),
         "logarithms": TransformedTargetRegressor(linear_model.Ridge(), func=np.log1p, inverse_func=np.expm1),
     }  # fmt: skip
