@@ -80,6 +80,21 @@ def family(name):
 
 NUMBERS = [name for name in family(None) if name.endswith("numbers") or name == "logarithms"]
 CLASSES = [name for name in family(None) if name not in NUMBERS]
+SUITE = {
+    "forest",
+    "boosting by histograms",
+    "voting",
+    "neighbours",
+    "network",
+    "pipeline",
+    "calibrated support vectors",
+}
+SUITE |= {"line of numbers", "boosting of numbers", "logarithms"}
+
+
+def families(names):
+    """All of them; those that are like another only among the proofs."""
+    return [name if name in SUITE else pytest.param(name, marks=pytest.mark.prove) for name in names]
 
 
 def declared(name, task=None):
@@ -120,7 +135,7 @@ def bare(name, train, later, *, seed=3):
         return model.fit(prepared.matrix, label), prepared.preprocessing.transform(later.features)
 
 
-@pytest.mark.parametrize("name", CLASSES)
+@pytest.mark.parametrize("name", families(CLASSES))
 def test_probabilities_are_scikit_learns_and_a_rows_own(name, train, validation, later):
     _, score = check(declared(name), train, validation, later)
     model, rows = bare(name, train, later)
@@ -128,7 +143,9 @@ def test_probabilities_are_scikit_learns_and_a_rows_own(name, train, validation,
     np.testing.assert_allclose(score, model.predict_proba(rows)[:, 1], rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["forest", "boosting", "boosting by histograms", "logistic regression", "network"])
+@pytest.mark.parametrize(
+    "name", families(["forest", "boosting", "boosting by histograms", "logistic regression", "network"])
+)
 def test_three_classes_are_scikit_learns_and_sum_to_one(name, train, validation, later):
     task = MultiClass(("early", "on time", "late"))
     some, rest = thirds(train), thirds(validation)
@@ -139,7 +156,7 @@ def test_three_classes_are_scikit_learns_and_sum_to_one(name, train, validation,
     np.testing.assert_allclose(score, model.predict_proba(rows), rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("name", families(NUMBERS))
 def test_numbers_are_scikit_learns(name, late_train, late_validation, later):
     task = PlainRegression("arr_delay", unit="min")
     train = with_target(late_train, late_train.label + 200.0)  # above 0, whose logarithm is taken
