@@ -126,6 +126,16 @@ from mlsys_assets.models.candidate import (
     Fitted as Fitted,
     LossCurve as LossCurve,
 )
+from mlsys_assets.models.compression.compressed import Compressed as Compressed
+from mlsys_assets.models.compression.distillation import Distillation as Distillation
+from mlsys_assets.models.compression.method import CompressionMethod as CompressionMethod
+from mlsys_assets.models.compression.onnx_export import OnnxExport as OnnxExport
+from mlsys_assets.models.compression.tree_pruning import TreePruning as TreePruning
+from mlsys_assets.models.compression.truncation import Truncation as Truncation
+from mlsys_assets.models.ensembles.bagging import Bagging as Bagging
+from mlsys_assets.models.ensembles.meta import LogisticMeta as LogisticMeta
+from mlsys_assets.models.ensembles.stacking import Stacking as Stacking
+from mlsys_assets.models.estimator import Estimator as Estimator
 from mlsys_assets.models.explanation import (
     Contributions as Contributions,
     Explainable as Explainable,
@@ -143,12 +153,20 @@ from mlsys_assets.models.objectives import (
 from mlsys_assets.models.predictor import Predictor as Predictor
 from mlsys_assets.models.prior_correction import Trust as Trust
 from mlsys_assets.models.random_baseline import RandomBaseline as RandomBaseline
+from mlsys_assets.models.random_forest import RandomForest as RandomForest
 from mlsys_assets.models.regression import RegressedLightGBM as RegressedLightGBM
 from mlsys_assets.models.task import (
     Classification as Classification,
+    MultiClass as MultiClass,
+    PlainRegression as PlainRegression,
     Regression as Regression,
     with_target as with_target,
 )
+from mlsys_assets.models.tuning.automl import AutoML as AutoML, Family as Family
+from mlsys_assets.models.tuning.pruners import HalvingPruner as HalvingPruner, MedianPruner as MedianPruner
+from mlsys_assets.models.tuning.samplers import GridSearch as GridSearch, RandomSearch as RandomSearch, Tpe as Tpe
+from mlsys_assets.models.tuning.space import Choice as Choice, Integers as Integers, Reals as Reals
+from mlsys_assets.models.tuning.tuned import Tuned as Tuned
 from mlsys_assets.offline_evaluation.behavior.behavioral_tests import BehavioralTest as BehavioralTest
 from mlsys_assets.offline_evaluation.behavior.directional import Directional as Directional
 from mlsys_assets.offline_evaluation.behavior.edge_cases import (

@@ -119,6 +119,13 @@ class ModelStore:
                     self._files.save(RunPlace(run.experiment, run_id), "", run.artifacts)
         return run_id
 
+    def has_run(self, experiment: str, tags: Mapping[str, str]) -> bool:
+        """Return whether an experiment has a run with all these tags; raises ModelStoreError."""
+        wanted = " and ".join(f"tags.{name} = '{value}'" for name, value in tags.items())
+        with failing_clearly(self._uri, f"the runs of {experiment} could not be looked through"):
+            known = self._client.get_experiment_by_name(identifier(experiment))
+            return known is not None and bool(self._client.search_runs([known.experiment_id], wanted, max_results=1))
+
     def add_to_run(
         self,
         run_id: str,

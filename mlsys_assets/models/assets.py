@@ -7,8 +7,12 @@ from mlsys_assets.decision_step import DecisionStep
 from mlsys_assets.features.profile import PROFILE_MEANS, PROFILE_SCHEMA, TRAINING_PROFILE, profile
 from mlsys_assets.ledger import GATE, PASS, TRAINING_SET
 from mlsys_assets.measures.intervals import attempt
+from mlsys_assets.measures.metrics import LogLoss
 from mlsys_assets.models.candidate import FitError
+from mlsys_assets.models.debugging import CHECKS, together
+from mlsys_assets.models.fitting import Fitting, fitting, forget_searches
 from mlsys_assets.models.logbook import Logbook
+from mlsys_assets.models.tuning.plots import search_plot, search_thumbnail
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import Finding
 from mlsys_resources.resources import Resources
@@ -16,6 +20,7 @@ from mlsys_resources.resources import Resources
 STAGE = "models"
 CANDIDATES = "candidates"
 REFITTED = "refitted_model"
+ALL_FITTED = "every_candidate_fitted"
 
 
 def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
@@ -26,13 +31,14 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
 def _candidates(system: MLSystem) -> dg.AssetsDefinition:
     asset = adapter.key(system, CANDIDATES)
     names = ", ".join(c.name for c in system.candidates)
+    measured = [f"validation {m.name}" for m in system.metrics]
 
     @dg.asset(
         key=asset,
         deps=[adapter.key(system, TRAINING_SET)],
         partitions_def=adapter.as_ofs(system),
         check_specs=adapter.check_specs(
-            asset, {"every_candidate_fitted": ("Every declared candidate could be fitted.", False)}
+            asset, {ALL_FITTED: ("Every declared candidate could be fitted.", False), **CHECKS}
         ),
         description=f"{names}: fitted on train, chosen on validation, each an MLflow run.",
         **adapter.common(system, STAGE, kinds=("lightgbm", "scikitlearn", "mlflow")),
@@ -40,33 +46,44 @@ def _candidates(system: MLSystem) -> dg.AssetsDefinition:
     def candidates(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
         step = DecisionStep(context, system, stores)
         logbook = Logbook(step)
-        parent = logbook.parent
         rows = step.training_rows()
         split = step.split(rows)
-        table, failed = [], []
-        for candidate in system.candidates:
-            try:
-                fitted = candidate.fit(split.train, split.validation, seed=system.seed, threads=system.threads)
-            except FitError as error:
-                failed.append(f"{candidate.name}: {error}")
-                continue
-            scores = fitted.predict(split.validation.features, threads=system.threads)
-            validation = {f"validation {m.name}": attempt(m, split.validation.label, scores) for m in system.metrics}
-            run_id = logbook.log(fitted, rows, split.train, metrics=validation)
-            table.append((candidate.name, *validation.values(), f"[run]({stores.models.run_url(run_id)})"))
-        all_fitted = Finding(
-            "every_candidate_fitted", not failed, "; ".join(failed) or "every candidate could be fitted"
-        )
-        header = ("candidate", *(f"validation {m.name}" for m in system.metrics), "MLflow")
+        table, failed, found = [], [], {}
+        with fitting(step, logbook) as fits:
+            for candidate in system.candidates:
+                try:
+                    tracked, found[candidate.name] = fits.fit(candidate, split)
+                except FitError as error:
+                    run_id, validation = logbook.failed(candidate.name, str(error)), dict.fromkeys(measured)
+                    failed.append(str(error))
+                else:
+                    label = split.validation.label
+                    validation = {f"validation {m.name}": attempt(m, label, tracked.scores) for m in system.metrics}
+                    run_id = logbook.log(tracked, rows, split.train, metrics=validation)
+                table.append((candidate.name, *validation.values(), f"[run]({stores.models.run_url(run_id)})"))
+        forget_searches(step)
+        all_fitted = Finding(ALL_FITTED, not failed, "; ".join(failed) or "every candidate could be fitted")
         return dg.MaterializeResult(
             metadata={
-                "candidates": adapter.markdown_table(header, table),
-                "MLflow run": dg.MetadataValue.url(stores.models.run_url(parent)),
+                "candidates": adapter.markdown_table(("candidate", *measured, "MLflow"), table),
+                "MLflow run": dg.MetadataValue.url(stores.models.run_url(logbook.parent)),
+                **_searched(system, fits),
             },
-            check_results=[adapter.check_result(all_fitted, asset)],
+            check_results=[adapter.check_result(f, asset) for f in (all_fitted, *together(found))],
         )
 
     return candidates
+
+
+def _searched(system: MLSystem, fits: Fitting) -> dict[str, dg.MetadataValue]:
+    """Return a picture of each search: the value of every trial, and the best so far."""
+    shown: dict[str, dg.MetadataValue] = {}
+    for name, heard in fits.heard.items():
+        trials = [progress.trial for progress in heard]
+        metric = getattr(next((c for c in system.candidates if c.name == name), None), "metric", LogLoss())
+        thumbnail, plot = (draw(trials, metric, name=name) for draw in (search_thumbnail, search_plot))
+        shown |= adapter.pictures(f"search of {name}", thumbnail, plot)
+    return shown
 
 
 def _refitted(system: MLSystem) -> dg.AssetsDefinition:
@@ -89,8 +106,10 @@ def _refitted(system: MLSystem) -> dg.AssetsDefinition:
         (fit,) = [d for d in step.fitted() if d.name == name]
         rows = step.training_rows()
         train = step.refit_view(rows)
-        fitted = chosen.refit(train, recipe=fit.evidence["recipe"], seed=system.seed, threads=system.threads)
-        version = Logbook(step).register(fitted, rows, train, gate=gate)
+        logbook = Logbook(step)
+        with fitting(step, logbook) as fits:
+            tracked = fits.refit(chosen, train, fit.evidence["recipe"])
+        version = logbook.register(tracked, rows, train, gate=gate)
         return dg.MaterializeResult(
             metadata={
                 "candidate": chosen.name,

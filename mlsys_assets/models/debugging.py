@@ -41,8 +41,8 @@ RANK: Final = 1e-6
 class Memorizes(Protocol):
     """A candidate that can be freed of all that keeps it from learning a few rows by heart."""
 
-    def unbounded(self) -> Candidate:
-        """Return the same without regularization, least rows and shares, and with rounds enough."""
+    def unbounded(self) -> Candidate | None:
+        """Return the same without regularization, least rows and shares, and with rounds enough; None if unknown."""
         ...
 
 
@@ -103,12 +103,12 @@ def overfits_one_batch(candidate: Candidate, train: Train, *, seed: int, threads
     A linear model holds only as many rows, whatever their labels are, as its outputs are independent (Cover 1965);
     where that is fewer, it is asked for those. Rows with equal features are asked for once.
     """
-    if not isinstance(candidate, Memorizes):
-        return _not_asked(OVERFITS, f"{candidate.name} has no unbounded()", Severity.WARN)
+    free = candidate.unbounded() if isinstance(candidate, Memorizes) else None
+    if free is None:
+        return _not_asked(OVERFITS, f"{candidate.name} does not say what it is without bounds", Severity.WARN)
     batch = _batch(train)
     if set(batch.label.tolist()) != {0.0, 1.0} or np.isin(train.label, (0.0, 1.0), invert=True).any():
         return _not_asked(OVERFITS, f"{len(train)} rows that are not of the classes 0 and 1 both", Severity.WARN)
-    free = candidate.unbounded()
     try:
         fitted, loss = _by_heart(free, batch, seed=seed, threads=threads)
         held = _independent(fitted, batch) if loss >= BY_HEART else batch

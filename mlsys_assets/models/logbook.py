@@ -3,16 +3,21 @@
 from collections.abc import Mapping
 from functools import cached_property
 
+import pyarrow as pa
+
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.data_sampling.views import Train
 from mlsys_assets.decision_step import DecisionStep
-from mlsys_assets.ledger import CANDIDATE, REFIT
+from mlsys_assets.ledger import CANDIDATE, FAILED, FITTED, REFIT
 from mlsys_assets.models.bundle import to_files
-from mlsys_assets.models.candidate import Fitted
 from mlsys_assets.models.passport.complete import CompletePassport
 from mlsys_assets.models.passport_writer import PassportWriter
+from mlsys_assets.models.predictor import Predictor
+from mlsys_assets.models.tracking import VALIDATION_LOSS, Tracked
+from mlsys_assets.models.tuning.trial import Progress
 from mlsys_resources.manifest import Manifest
+from mlsys_resources.mlmodel import MLMODEL, ColumnType, mlmodel
 from mlsys_resources.operations_rows import Decision, ModelVersion
 from mlsys_resources.run_log import DatasetVersion, RunLog
 
@@ -33,19 +38,19 @@ class Logbook:
         tags, name = self._tags("training"), f"{self._day} training"
         return self.models.log_run(RunLog(self.system.name, name, params=declared, tags=tags, datasets=self._datasets))
 
-    def log(self, fitted: Fitted, rows: LabelledRows, train: Train, *, metrics: Mapping[str, float | None]) -> str:
+    def log(self, tracked: Tracked, rows: LabelledRows, train: Train, *, metrics: Mapping[str, float | None]) -> str:
         """Log a fitted candidate as a run with its bundle, and record it; return the run's id."""
-        name, told = f"{self._day} {fitted.candidate}", adapter.numbers(metrics)
-        run_id = self.models.log_run(self._run(fitted, name, metrics, stage="candidate"))
+        fitted, told = tracked.fitted, adapter.numbers(metrics)
+        run_id = self.models.log_run(self._run(tracked, f"{self._day} {fitted.candidate}", told, stage="candidate"))
         content = to_files(fitted.predictor)
         record = self.writer.of_candidate(
             fitted, rows, train, manifest=Manifest.of(content, {}), run_id=run_id, validation=told
         )
-        saved = self.models.save(run_id, content=content, record=record)
+        saved = self.models.save(run_id, content=content, record=record | self._shown(fitted.predictor, train))
         self.step.record(
             CANDIDATE,
             fitted.candidate,
-            verdict="fitted",
+            verdict=FITTED,
             reason=f"fitted on {len(train)} rows",
             evidence={
                 "model": saved.content_hash,
@@ -64,17 +69,55 @@ class Logbook:
         )
         return run_id
 
-    def register(self, fitted: Fitted, rows: LabelledRows, train: Train, *, gate: Decision) -> ModelVersion:
+    def failed(self, candidate: str, reason: str) -> str:
+        """Log a candidate that could not be fitted as a run that says why, and record it; return the run's id."""
+        run_id = self.models.log_run(
+            RunLog(
+                experiment=self.system.name,
+                name=f"{self._day} {candidate} failed",
+                tags=self._tags("candidate") | {"candidate": candidate, "failed": reason},
+                datasets=self._datasets,
+                parent_run_id=self.parent,
+            )
+        )
+        context = {"mlflow_run": run_id, "mlflow_parent": self.parent}
+        self.step.record(CANDIDATE, candidate, verdict=FAILED, reason=reason, evidence={}, context=context)
+        return run_id
+
+    def trial(self, progress: Progress) -> None:
+        """Log one setting that was tried as a run of its own, once, though a search that was killed tells it again."""
+        trial = progress.trial
+        tags = self._tags("trial") | {"candidate": progress.search, "trial": str(trial.number), "state": trial.state}
+        known = {name: tags[name] for name in ("stage", "as_of", "candidate", "trial")}
+        if progress.resumed and self.models.has_run(self.system.name, known):
+            return
+        if trial.reason:
+            tags["failed"] = trial.reason
+        value = {} if trial.value is None else {"value": trial.value}
+        self.models.log_run(
+            RunLog(
+                experiment=self.system.name,
+                name=f"{self._day} {progress.search} trial {trial.number + 1}",
+                params=trial.params,
+                metrics={**value, "seconds": trial.seconds},
+                curves={VALIDATION_LOSS: trial.losses} if trial.losses else {},
+                tags=tags,
+                parent_run_id=self.parent,
+            )
+        )
+
+    def register(self, tracked: Tracked, rows: LabelledRows, train: Train, *, gate: Decision) -> ModelVersion:
         """Log and register a refitted model, and record it; return its version.
 
         Raises PassportError, with nothing registered, if anything is missing in its passport.
         """
-        run_id = self.models.log_run(self._run(fitted, f"{self._day} refit {fitted.candidate}", {}, stage="refit"))
+        fitted = tracked.fitted
+        run_id = self.models.log_run(self._run(tracked, f"{self._day} refit {fitted.candidate}", {}, stage="refit"))
         content = to_files(fitted.predictor)
         passport = self.writer.complete(
             fitted, rows, train, manifest=Manifest.of(content, {}), run_id=run_id, gate=gate
         )
-        version = self._registered(passport, content, run_id=run_id)
+        version = self._registered(passport, content, self._shown(fitted.predictor, train), run_id=run_id)
         self.step.record(
             REFIT,
             fitted.candidate,
@@ -87,7 +130,9 @@ class Logbook:
         )  # fmt: skip
         return version
 
-    def _registered(self, passport: CompletePassport, content: Mapping[str, bytes], *, run_id: str) -> ModelVersion:
+    def _registered(
+        self, passport: CompletePassport, content: Mapping[str, bytes], shown: Mapping[str, bytes], *, run_id: str
+    ) -> ModelVersion:
         """Register a model with its passport: the one place where a model becomes a version."""
         tags = {"owner": passport.tags.owner, "task": passport.tags.task, "gate": passport.decision.gate.content_hash}
         return self.models.register(
@@ -95,7 +140,7 @@ class Logbook:
             passport.definition.candidate,
             run_id=run_id,
             content=content,
-            record=passport.files,
+            record={**passport.files, **shown},
             as_of=self.step.as_of,
             tags=tags,
         )
@@ -104,21 +149,27 @@ class Logbook:
     def _day(self) -> str:
         return self.system.calendar.key(self.step.as_of)
 
-    def _run(self, fitted: Fitted, name: str, metrics: Mapping[str, float | None], *, stage: str) -> RunLog:
-        curves = {
-            "train log_loss by round": fitted.loss_curve.train,
-            "validation log_loss by round": fitted.loss_curve.validation,
-        }
+    def _run(self, tracked: Tracked, name: str, metrics: Mapping[str, float], *, stage: str) -> RunLog:
+        fitted = tracked.fitted
         return RunLog(
             experiment=self.system.name,
             name=name,
             params={**fitted.params, **{f"recipe {k}": v for k, v in fitted.recipe.items()}},
-            metrics=adapter.numbers(metrics),
-            curves={k: v for k, v in curves.items() if v},
+            metrics={**metrics, **tracked.metrics},
+            curves=tracked.curves,
             tags=self._tags(stage) | {"candidate": fitted.candidate},
             datasets=self._datasets,
+            artifacts=tracked.artifacts,
             parent_run_id=self.parent,
         )
+
+    def _shown(self, predictor: Predictor, train: Train) -> dict[str, bytes]:
+        """Return what MLflow's pages show of the model: its columns, by name and type."""
+        types = {field.name: field.type for field in train.features.schema}
+        columns: dict[str, ColumnType] = {
+            name: "string" if pa.types.is_string(types[name]) else "double" for name in predictor.columns
+        }
+        return {MLMODEL: mlmodel(predictor.kind, columns, outputs={"probability": "double"})}
 
     def _tags(self, stage: str) -> dict[str, str]:
         return {

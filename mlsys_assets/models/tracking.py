@@ -52,9 +52,7 @@ class Tracked:
     artifacts: Mapping[str, bytes]
 
 
-def track(
-    fitted: Fitted, usage: Usage, *, train: Train, validation: Validation | None, threads: int
-) -> Tracked:
+def track(fitted: Fitted, usage: Usage, *, train: Train, validation: Validation | None, threads: int) -> Tracked:
     """Return what is told of a fit whose course was ``measured``; the validation rows are scored for it.
 
     A model that is not fitted in rounds has one point of each loss curve: where it ended. A refit has no validation:

@@ -40,7 +40,7 @@ from mlsys_assets.models.random_forest import RandomForest
 from mlsys_assets.models.regression import RegressedLightGBM
 from mlsys_assets.models.task import Regression
 from mlsys_assets.models.tuning.automl import AutoML, Family
-from mlsys_assets.models.tuning.pruners import Median
+from mlsys_assets.models.tuning.pruners import MedianPruner
 from mlsys_assets.models.tuning.space import Integers, Reals
 from mlsys_assets.models.tuning.tuned import Tuned
 from mlsys_assets.types import days, hours, utc
@@ -64,6 +64,8 @@ class Alternate:
             rows = train.take(own := np.arange(len(train)) % 2 == k)
             validated = Validation(rows.ids, rows.at, rows.features, rows.label, rows.window)
             yield Fold(f"half {k}", train.take(~own), validated)
+
+
 def forest():
     from sklearn.ensemble import RandomForestClassifier
 
@@ -97,7 +99,7 @@ CANDIDATES = {
         LightGBM(rounds=20),
         {"leaves": Integers(3, 15), "learning_rate": Reals(0.05, 0.5)},
         trials=4,
-        pruner=Median(1, 2),
+        pruner=MedianPruner(1, 2),
     ),
     "automl": AutoML((Family(LogisticRegression(), {"c": Reals(1e-4, 1.0, log=True)}),), trials=2),
     "first_trees": Compressed(LightGBM(rounds=15), Truncation(rounds=8)),

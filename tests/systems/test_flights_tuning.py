@@ -17,7 +17,7 @@ from mlsys_assets.features.preprocessing.preprocessor import FOR_TREES
 from mlsys_assets.measures.metrics import value
 from mlsys_assets.models.gradient_boosting import plain_names
 from mlsys_assets.models.tuning.automl import AutoML, Family
-from mlsys_assets.models.tuning.samplers import Random, Tpe, seed_of
+from mlsys_assets.models.tuning.samplers import RandomSearch, Tpe, seed_of
 from mlsys_assets.models.tuning.search import SearchContext
 from mlsys_assets.models.tuning.space import Integers, Reals
 from mlsys_assets.models.tuning.tuned import Tuned
@@ -63,7 +63,7 @@ def test_tpe_against_random_at_equal_trials_over_five_seeds(flights_split: Split
             Tuned(TREES, SPACE, trials=TRIALS, sampler=sampler).search(
                 train, validation, seed=seed, threads=1, context=SearchContext()
             )
-            for sampler in (Tpe(), Random())
+            for sampler in (Tpe(), RandomSearch())
         )
         assert len(tpe.trials) == len(random.trials) == TRIALS
         assert [t.found for t in tpe.trials[:10]] == [t.found for t in random.trials[:10]]

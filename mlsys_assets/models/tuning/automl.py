@@ -98,6 +98,10 @@ class AutoML:
             for f in sound(self.families, Family)
         )  # fmt: skip
 
+    def brief(self) -> Candidate:
+        """Return the first family's candidate, brief: a search asks how well, not how it learns."""
+        return self.tuned[0].brief()
+
     def mistakes(self) -> list[str]:
         """Return what is wrong with the declaration, the families' included."""
         what = f"candidate {self.name!r}"

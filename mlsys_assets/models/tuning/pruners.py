@@ -23,7 +23,7 @@ class Pruner(Protocol):
 
 
 @dataclass(frozen=True)
-class Median:
+class MedianPruner:
     """A trial ends if its best loss so far is worse than the median of the complete trials' at the same step.
 
     The median stopping rule (Golovin et al. 2017).
@@ -55,7 +55,7 @@ class Median:
 
 
 @dataclass(frozen=True)
-class Halving:
+class HalvingPruner:
     """Of the trials that come to a rung, one in ``factor`` goes on: asynchronous successive halving (Li et al. 2020).
 
     Rungs stand at the steps ``first``, ``first * factor``, ``first * factor ** 2`` and so on.

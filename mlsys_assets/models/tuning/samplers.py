@@ -34,7 +34,7 @@ class Sampler(Protocol):
 
 
 @dataclass(frozen=True)
-class Grid:
+class GridSearch:
     """Every combination of evenly spread values, in an order that the seed shuffles; each once.
 
     Parameters
@@ -60,7 +60,7 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Random:
+class RandomSearch:
     """Settings drawn at random, whatever was found so far (Bergstra & Bengio 2012): what a search must beat."""
 
     def mistakes(self, what: str) -> list[str]:

@@ -8,6 +8,7 @@ from mlsys_assets.data_sampling.views import Train, Validation
 from mlsys_assets.measures.metrics import LogLoss, Metric
 from mlsys_assets.mistakes import not_one
 from mlsys_assets.models.candidate import Candidate, Fitted, Recipe, check_train
+from mlsys_assets.models.debugging import Brief, Memorizes
 from mlsys_assets.models.tuning.plan import Plan
 from mlsys_assets.models.tuning.pruners import Pruner
 from mlsys_assets.models.tuning.samplers import Sampler, Tpe
@@ -48,9 +49,9 @@ class Tuned:
     trials
         How many settings are tried: the budget that it is compared by.
     sampler
-        What is tried next: ``Tpe()``, ``Random()`` or ``Grid()``.
+        What is tried next: ``Tpe()``, ``RandomSearch()`` or ``GridSearch()``.
     pruner
-        What is given up on the way: ``Median()``, ``Halving()`` or nothing.
+        What is given up on the way: ``MedianPruner()``, ``HalvingPruner()`` or nothing.
     seconds
         No trial begins once the trials together have taken so long. What is found then depends on the machine, and
         the record says so.
@@ -110,6 +111,14 @@ class Tuned:
         if self.pruner is not None and not isinstance(self.candidate, Prunable):
             found.append(f"{what}: {self.candidate.name!r} tells no loss on its way; leave the pruner away")
         return found + self.candidate.mistakes()
+
+    def unbounded(self) -> Candidate | None:
+        """Return what is tuned, freed: a search would not make it learn by heart."""
+        return self.candidate.unbounded() if isinstance(self.candidate, Memorizes) else None
+
+    def brief(self) -> Candidate:
+        """Return what is tuned, brief, as it is declared: a search asks how well, not how it learns."""
+        return self.candidate.brief() if isinstance(self.candidate, Brief) else self.candidate
 
     def fit(self, train: Train, validation: Validation, *, seed: int, threads: int) -> Fitted:
         """Return the best trial's model under this name; raises FitError if no trial could be fitted."""

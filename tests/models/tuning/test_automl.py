@@ -10,8 +10,8 @@ from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.linear import LogisticRegression
 from mlsys_assets.models.tuning.automl import AutoML, Family
 from mlsys_assets.models.tuning.leaderboard import Leaderboard, Standing
-from mlsys_assets.models.tuning.pruners import Median
-from mlsys_assets.models.tuning.samplers import Random, Tpe
+from mlsys_assets.models.tuning.pruners import MedianPruner
+from mlsys_assets.models.tuning.samplers import RandomSearch, Tpe
 from mlsys_assets.models.tuning.search import SearchContext
 from mlsys_assets.models.tuning.space import Choice, Integers, Reals
 from mlsys_assets.models.tuning.tuned import Searching, Tuned
@@ -86,7 +86,7 @@ def test_a_family_that_cannot_be_fitted_stands_last_with_its_reason(train, valid
 
 
 def test_a_pruner_is_for_those_that_tell_their_loss(train, validation):
-    automl = replace(AUTOML, pruner=Median(1, 1), sampler=Random(), trials=6)
+    automl = replace(AUTOML, pruner=MedianPruner(1, 1), sampler=RandomSearch(), trials=6)
     assert automl.mistakes() == []
     heard = []
     compete(automl, train, validation, told=heard.append)

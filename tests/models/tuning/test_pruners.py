@@ -4,18 +4,18 @@ import numpy as np
 import optuna
 import pytest
 
-from mlsys_assets.models.tuning.pruners import Halving, Median, Pruner
+from mlsys_assets.models.tuning.pruners import HalvingPruner, MedianPruner, Pruner
 from mlsys_assets.models.tuning.trial import Trial
 
 PRUNERS = {
-    "median": (Median(3, 4), optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=5)),
-    "median_from_the_first_step": (Median(1, 0), optuna.pruners.MedianPruner(n_startup_trials=1)),
+    "median": (MedianPruner(3, 4), optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=5)),
+    "median_from_the_first_step": (MedianPruner(1, 0), optuna.pruners.MedianPruner(n_startup_trials=1)),
     "halving": (
-        Halving(2, 3),
+        HalvingPruner(2, 3),
         optuna.pruners.SuccessiveHalvingPruner(min_resource=2, reduction_factor=3, min_early_stopping_rate=0),
     ),
     "halving_by_two": (
-        Halving(4, 2),
+        HalvingPruner(4, 2),
         optuna.pruners.SuccessiveHalvingPruner(min_resource=4, reduction_factor=2, min_early_stopping_rate=0),
     ),
 }
@@ -65,12 +65,12 @@ def test_each_trial_is_pruned_where_optuna_prunes_it(pair):
 
 
 def test_nothing_is_pruned_without_anything_to_compare_with():
-    assert not Median().stops([9.0] * 50, [])
-    assert not Halving(3, 2).stops([9.0] * 3, [])
+    assert not MedianPruner().stops([9.0] * 50, [])
+    assert not HalvingPruner(3, 2).stops([9.0] * 3, [])
     failed = [Trial(k, {}, "failed", reason="no") for k in range(20)]
-    assert not Median().stops([9.0] * 50, failed)
+    assert not MedianPruner().stops([9.0] * 50, failed)
 
 
 def test_what_cannot_be_counted_is_a_mistake():
-    assert len(Median(0, -1).mistakes("pruner")) == 2
-    assert len(Halving(0, 1).mistakes("pruner")) == 2
+    assert len(MedianPruner(0, -1).mistakes("pruner")) == 2
+    assert len(HalvingPruner(0, 1).mistakes("pruner")) == 2

@@ -8,12 +8,12 @@ import pytest
 from scipy.stats import kstest
 
 from mlsys_assets.measures.metrics import LogLoss, RocAuc
-from mlsys_assets.models.tuning.samplers import Grid, Random, Sampler, Tpe, seed_of
+from mlsys_assets.models.tuning.samplers import GridSearch, RandomSearch, Sampler, Tpe, seed_of
 from mlsys_assets.models.tuning.space import Choice, Integers, Reals
 from mlsys_assets.models.tuning.trial import Trial
 
 SPACE = {"x": Reals(-2.0, 2.0), "n": Integers(1, 64, log=True), "kind": Choice(("a", "b", None))}
-SAMPLERS = {"grid": Grid(3), "random": Random(), "tpe": Tpe(3)}
+SAMPLERS = {"grid": GridSearch(3), "random": RandomSearch(), "tpe": Tpe(3)}
 
 
 def loss(params):
@@ -61,17 +61,17 @@ def test_the_order_in_which_a_space_is_written_changes_nothing(sampler):
 
 
 def test_a_grid_holds_each_combination_once_and_then_ends():
-    trials = searched(Grid(3), 100)
+    trials = searched(GridSearch(3), 100)
     every = itertools.product(("a", "b", None), (1, 8, 64), (-2.0, 0.0, 2.0))
     assert {(t.params["kind"], t.params["n"], t.params["x"]) for t in trials} == set(every)
     assert len(trials) == 27
 
 
 def test_random_draws_are_spread_evenly_and_heed_no_result():
-    trials = searched(Random(), 200)
+    trials = searched(RandomSearch(), 200)
     assert kstest([(t.params["x"] + 2) / 4 for t in trials], "uniform").pvalue > 0.01
     worse = [Trial(t.number, t.params, "failed") for t in trials[:50]]
-    assert Random().propose(SPACE, worse, metric=LogLoss(), seed=4, n=1)[0] == trials[50].params
+    assert RandomSearch().propose(SPACE, worse, metric=LogLoss(), seed=4, n=1)[0] == trials[50].params
 
 
 def test_tpe_proposes_what_optuna_does_in_one_study():
@@ -88,7 +88,7 @@ def test_tpe_goes_where_it_was_good_and_follows_the_metric():
         later = [searched(Tpe(8), 25, seed=s, metric=metric)[12:] for s in range(2)]
         return np.mean([loss(t.params) for trials in later for t in trials])
 
-    by_chance = np.mean([loss(t.params) for s in range(4) for t in searched(Random(), 25, seed=s)])
+    by_chance = np.mean([loss(t.params) for s in range(4) for t in searched(RandomSearch(), 25, seed=s)])
     assert mean(LogLoss()) < 0.7 * by_chance
     assert mean(RocAuc()) > 1.3 * by_chance
 
@@ -102,11 +102,11 @@ def test_tpe_asked_for_many_keeps_them_apart():
 def test_failed_and_pruned_trials_are_known_and_no_hindrance():
     finished = [
         Trial(k, t.params, ("complete", "pruned", "failed")[k % 3], t.value if k % 3 == 0 else None, losses=(1.0, 0.9))
-        for k, t in enumerate(searched(Random(), 9))
+        for k, t in enumerate(searched(RandomSearch(), 9))
     ]
     assert Tpe(2).propose(SPACE, finished, metric=LogLoss(), seed=1, n=1)
 
 
 def test_what_cannot_be_counted_is_a_mistake():
-    assert Grid(0).mistakes("sampler") == ["sampler: levels is 0; it must be a whole number, at least 1"]
+    assert GridSearch(0).mistakes("sampler") == ["sampler: levels is 0; it must be a whole number, at least 1"]
     assert Tpe(-1).mistakes("sampler") == ["sampler: startup is -1; it must be a whole number, at least 0"]

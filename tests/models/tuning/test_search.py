@@ -18,8 +18,8 @@ from mlsys_assets.models.bundle import to_files
 from mlsys_assets.models.candidate import FitError
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.tuning.journal import JournalFolder
-from mlsys_assets.models.tuning.pruners import Halving, Median
-from mlsys_assets.models.tuning.samplers import Grid, Random, Tpe
+from mlsys_assets.models.tuning.pruners import HalvingPruner, MedianPruner
+from mlsys_assets.models.tuning.samplers import GridSearch, RandomSearch, Tpe
 from mlsys_assets.models.tuning.search import NothingFound, SearchContext
 from mlsys_assets.models.tuning.space import Choice, Integers, Reals
 from mlsys_assets.models.tuning.tuned import Tuned
@@ -28,7 +28,7 @@ SCRIPT = Path(__file__).parent / "killed_search.py"
 TRIALS = 25
 TUNED = Tuned(
     LightGBM(rounds=12), {"leaves": Integers(2, 31), "learning_rate": Reals(0.01, 0.6, log=True)}, trials=9,
-    sampler=Tpe(3), pruner=Median(2, 3),
+    sampler=Tpe(3), pruner=MedianPruner(2, 3),
 )  # fmt: skip
 
 
@@ -154,9 +154,9 @@ def test_a_trial_can_be_made_in_another_process(train, validation):
     assert there.params == here.params
 
 
-@pytest.mark.parametrize("pruner", [Median(2, 3), Halving(3, 2)])
+@pytest.mark.parametrize("pruner", [MedianPruner(2, 3), HalvingPruner(3, 2)])
 def test_what_is_pruned_is_on_record_and_never_the_best(train, validation, pruner):
-    found = replace(TUNED, pruner=pruner, sampler=Random()).search(
+    found = replace(TUNED, pruner=pruner, sampler=RandomSearch()).search(
         train, validation, seed=2, threads=1, context=SearchContext()
     )
     pruned = [t for t in found.trials if t.state == "pruned"]
@@ -164,7 +164,7 @@ def test_what_is_pruned_is_on_record_and_never_the_best(train, validation, prune
     assert all(t.pruned_at <= 12 and t.value is None for t in pruned)
     assert all(len(t.losses) == 12 for t in found.trials if t.state == "complete")
     assert found.best.value == min(t.value for t in found.trials if t.value is not None)
-    every = replace(TUNED, pruner=None, sampler=Random()).search(
+    every = replace(TUNED, pruner=None, sampler=RandomSearch()).search(
         train, validation, seed=2, threads=1, context=SearchContext()
     )
     by_number = {t.number: t.value for t in every.trials}
@@ -217,7 +217,7 @@ def test_a_setting_that_cannot_be_fitted_is_a_failed_trial_and_the_others_go_on(
                 raise FitError("five leaves are too many")
             return super().fit(*rows, **how)
 
-    tuned = Tuned(Refuses(rounds=3), {"leaves": Choice((3, 5, 7))}, sampler=Grid())
+    tuned = Tuned(Refuses(rounds=3), {"leaves": Choice((3, 5, 7))}, sampler=GridSearch())
     found = tuned.search(train, validation, seed=0, threads=1, context=SearchContext())
     assert {t.params["leaves"]: (t.state, t.reason) for t in found.trials} == {
         3: ("complete", ""), 5: ("failed", "five leaves are too many"), 7: ("complete", ""),

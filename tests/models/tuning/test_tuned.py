@@ -9,8 +9,8 @@ from mlsys_assets.models.bundle import to_files
 from mlsys_assets.models.calibration import Calibrated
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.linear import LogisticRegression
-from mlsys_assets.models.tuning.pruners import Median
-from mlsys_assets.models.tuning.samplers import Random, Tpe
+from mlsys_assets.models.tuning.pruners import MedianPruner
+from mlsys_assets.models.tuning.samplers import RandomSearch, Tpe
 from mlsys_assets.models.tuning.search import SearchContext
 from mlsys_assets.models.tuning.space import Choice, Integers, Reals
 from mlsys_assets.models.tuning.tuned import Searching, Tuned
@@ -50,7 +50,7 @@ def test_a_metric_that_is_better_the_higher_is_followed_up(train, validation):
 
 
 def test_of_equal_trials_the_first_wins(train, validation):
-    tuned = Tuned(LightGBM(rounds=3), {"l2": Reals(0, 1e-300)}, trials=4, sampler=Random())
+    tuned = Tuned(LightGBM(rounds=3), {"l2": Reals(0, 1e-300)}, trials=4, sampler=RandomSearch())
     found = tuned.search(train, validation, seed=1, threads=1, context=SearchContext())
     assert len({t.value for t in found.trials}) == 1
     assert found.best.number == 0
@@ -81,8 +81,8 @@ def test_settings_within_a_wrapper_are_tuned_too(train, validation):
 
 
 def test_with_a_pruner_the_model_is_the_same_to_the_last_bit(train, validation):
-    watched = replace(TUNED, pruner=Median(99), sampler=Random()).fit(train, validation, seed=3, threads=1)
-    alone = replace(TUNED, sampler=Random()).fit(train, validation, seed=3, threads=1)
+    watched = replace(TUNED, pruner=MedianPruner(99), sampler=RandomSearch()).fit(train, validation, seed=3, threads=1)
+    alone = replace(TUNED, sampler=RandomSearch()).fit(train, validation, seed=3, threads=1)
     assert to_files(watched.predictor) == to_files(alone.predictor)
 
 
@@ -95,7 +95,7 @@ def test_what_wraps_it_passes_on_how_many_were_tried(train, validation):
 
 def test_twenty_trials_are_not_compared_with_five(train, validation):
     def budget(trials):
-        tuned = Tuned(LightGBM(rounds=2), SPACE, trials=trials, sampler=Random(), name=f"of_{trials}")
+        tuned = Tuned(LightGBM(rounds=2), SPACE, trials=trials, sampler=RandomSearch(), name=f"of_{trials}")
         recipe = tuned.fit(train, validation, seed=1, threads=1).recipe
         return Budget(tuned.name, int(recipe["trials"]), 1.0, len(train), train.features.num_columns)
 
@@ -117,14 +117,14 @@ def test_twenty_trials_are_not_compared_with_five(train, validation):
         (replace(TUNED, sampler="tpe"), "sampler is 'tpe'; it must be Sampler"),
         (replace(TUNED, sampler=Tpe), "sampler is the class Tpe; write Tpe(...)"),
         (replace(TUNED, sampler=Tpe(-1)), "startup is -1"),
-        (replace(TUNED, pruner=Median(0)), "startup is 0"),
+        (replace(TUNED, pruner=MedianPruner(0)), "startup is 0"),
         (replace(TUNED, pruner="median"), "pruner is 'median'"),
         (replace(TUNED, metric="log_loss"), "metric is 'log_loss'"),
         (replace(TUNED, candidate=3), "candidate is 3; it must be Candidate"),
         (replace(TUNED, candidate=LightGBM(rounds=0)), "rounds is 0"),
         (replace(TUNED, candidate=TUNED, space={"candidate.leaves": Integers(3, 7)}), "which searches already"),
         (replace(TUNED, candidate=Calibrated(TUNED), space={"share": Reals(0.2, 0.5)}), "which searches already"),
-        (Tuned(LogisticRegression(), {"c": Reals(0.1, 1)}, pruner=Median()), "tells no loss on its way"),
+        (Tuned(LogisticRegression(), {"c": Reals(0.1, 1)}, pruner=MedianPruner()), "tells no loss on its way"),
         (replace(TUNED, space={"objective": Choice(())}), "options are empty"),
     ],
 )
