@@ -14,11 +14,13 @@ from mlsys_assets.models.bundle import PREDICTOR_KINDS, from_files, to_files
 from mlsys_assets.models.calibration import Calibrated
 from mlsys_assets.models.compression.compressed import Compressed
 from mlsys_assets.models.compression.onnx_export import OnnxExport
+from mlsys_assets.models.compression.quantization import Quantization
 from mlsys_assets.models.ensembles.stacking import Stacking
 from mlsys_assets.models.estimator import Estimator
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.human_rule import HumanRule, When
 from mlsys_assets.models.linear import LogisticRegression
+from mlsys_assets.models.mlp import Mlp
 from mlsys_assets.models.objectives import Combined
 from mlsys_assets.models.predictor import BundleError
 from mlsys_assets.models.random_baseline import RandomBaseline
@@ -44,6 +46,7 @@ CANDIDATES = {
     "estimator": Estimator(forest, name="forest"),
     "calibrated": Calibrated(LightGBM(rounds=8)),
     "lightgbm_margin": LightGBM(rounds=8, objective=Combined(1, 0.5, threshold=0.3)),
+    "mlp": Mlp(hidden=(8, 4), epochs=3, batch=32),
     "lightgbm_exceedance": RegressedLightGBM(Regression("label", cut=0.5), LightGBM(rounds=8)),
     "stack": Stacking((LogisticRegression(), GroupRate(by=("carrier",))), WalkForward(2, days(5), hours(1))),
 }
@@ -53,12 +56,13 @@ BLENDED = {"linear": 2, "lightgbm_margin": 1, "group_rate": 1}
 @pytest.fixture(scope="module")
 def bundles(train, validation):
     fitted = {kind: c.fit(train, validation, seed=1, threads=1).predictor for kind, c in CANDIDATES.items()}
+    fitted["compact_linear"] = Quantization().compress(fitted["linear"], train, seed=1, threads=1)
     fitted["blend"] = Blend(BLENDED).of({kind: fitted[kind] for kind in BLENDED})
     return {kind: to_files(predictor) for kind, predictor in fitted.items()}
 
 
-def test_every_kind_has_a_candidate_that_makes_it_or_blends_those():
-    assert {*CANDIDATES, "blend"} == set(PREDICTOR_KINDS)
+def test_every_kind_has_a_candidate_that_makes_it_or_is_made_of_those():
+    assert {*CANDIDATES, "blend", "compact_linear"} == set(PREDICTOR_KINDS)
 
 
 @pytest.mark.parametrize("kind", PREDICTOR_KINDS)
@@ -172,6 +176,7 @@ def test_a_flipped_byte_never_ends_the_process(bundles, kind, data):
 
 @pytest.mark.parametrize("kind", ["linear", "lightgbm", "onnx", "group_rate", "lightgbm_exceedance", "blend"])
 @pytest.mark.parametrize("kind", ["linear", "lightgbm", "group_rate", "lightgbm_exceedance", "blend", "stack"])
+@pytest.mark.parametrize("kind", ["linear", "mlp", "lightgbm", "group_rate", "lightgbm_exceedance", "blend"])
 def test_threads_share_a_loaded_model(bundles, kind, later):
     predictor = from_files(bundles[kind])
     expected = predictor.predict(later.features)

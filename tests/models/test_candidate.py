@@ -34,6 +34,7 @@ from mlsys_assets.models.estimator import Estimator
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.human_rule import HumanRule, When
 from mlsys_assets.models.linear import LogisticRegression
+from mlsys_assets.models.mlp import Mlp
 from mlsys_assets.models.objectives import Combined
 from mlsys_assets.models.random_baseline import RandomBaseline
 from mlsys_assets.models.random_forest import RandomForest
@@ -113,6 +114,8 @@ CANDIDATES = {
     "estimator_of_trees": Estimator(forest, name="forest", preprocessor=FOR_TREES),
     "estimator_of_lines": Estimator(line, name="line", params={"logisticregression__C": 0.1}),
     "random_forest": RandomForest(trees=15, least_rows=10),
+    "mlp": Mlp(hidden=(16, 8), epochs=40, batch=64),
+    "prepared_mlp": Mlp((8,), epochs=20, patience=None, batch=64, preprocessor=PREPARED, name="prepared_mlp"),
     "regressed_lightgbm": RegressedLightGBM(Regression("label", cut=0.5), LightGBM(rounds=15)),
     "stack": Stacking(
         (LogisticRegression(), LightGBM(rounds=30, patience=5), GroupRate(by=("carrier",))),
