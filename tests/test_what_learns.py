@@ -206,8 +206,9 @@ def test_what_is_known_to_learn_is_found() -> None:
     names = {name.split(".", 1)[1] for name in ALL}
     assert names >= {
         "baselines.ZeroRule.fit", "baselines.GroupRate.refit", "linear.LogisticRegression.fit",
-        "gradient_boosting.LightGBM.refit", "mlp.Mlp.refit", "calibration.Calibrated.fit", "regression.RegressedLightGBM.refit",
-        "choices.thresholds.ByCost.choose", "choices.thresholds.ByShare.choose", "slicing.isolation.Isolation.fit",
+        "gradient_boosting.LightGBM.refit", "mlp.Mlp.refit", "calibration.Calibrated.fit",
+        "regression.RegressedLightGBM.refit", "choices.thresholds.ByCost.choose",
+        "choices.thresholds.ByShare.choose", "slicing.isolation.Isolation.fit",
         "oversampling.oversample", "time_folds.WalkForward.folds", "grouped_folds.LeaveGroupOut.folds",
     }  # fmt: skip
     assert any(name.startswith("features.preprocessing.") for name in ALL)

@@ -27,6 +27,10 @@ ALIGNED: Final = 64
 """The bytes of a header are a multiple of this."""
 LOCAL, CENTRAL, END = 30, 46, 22
 """The bytes that a zip archive spends on a file, on its entry in the directory, and on the directory's end."""
+UNREADABLE: Final = (
+    zipfile.BadZipFile, ValueError, KeyError, RuntimeError, OSError, EOFError, OverflowError, struct.error,
+)  # fmt: skip
+"""What zipfile and we raise for an archive that is broken, encrypted or not as expected."""
 
 
 class Expected(NamedTuple):
@@ -72,7 +76,16 @@ def from_npz(files: Mapping[str, bytes], file: str, expected: Mapping[str, Expec
         with zipfile.ZipFile(io.BytesIO(files[file])) as archive:
             _check_sizes(archive, expected, length=len(files[file]))
             return {name: _array(archive.read(f"{name}.npy"), one) for name, one in expected.items()}
-    except (zipfile.BadZipFile, ValueError, KeyError, RuntimeError, OSError, EOFError, struct.error) as error:
+    except (
+        zipfile.BadZipFile,
+        ValueError,
+        KeyError,
+        RuntimeError,
+        OSError,
+        EOFError,
+        OverflowError,
+        struct.error,
+    ) as error:
         raise BundleError(f"{file} is not what was written: {error}") from error
 
 
