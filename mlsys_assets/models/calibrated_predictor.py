@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlsys_assets.models.booster_predictor import BoosterPredictor
+from mlsys_assets.models.compact_linear_predictor import CompactLinearPredictor
 from mlsys_assets.models.explanation import Contributions
 from mlsys_assets.models.linear_predictor import LinearPredictor, logistic
 from mlsys_assets.models.log_odds import EDGE, log_odds
@@ -61,7 +62,7 @@ class StepMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="step
 
 
 ScoreMap: TypeAlias = SigmoidMap | StepMap
-AddsLogOdds: TypeAlias = LinearPredictor | BoosterPredictor | MarginPredictor
+AddsLogOdds: TypeAlias = LinearPredictor | CompactLinearPredictor | BoosterPredictor | MarginPredictor
 """Models whose columns add up to log odds."""
 
 

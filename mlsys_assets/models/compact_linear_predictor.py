@@ -25,11 +25,6 @@ class CompactLinearPredictor:
     def __post_init__(self) -> None:
         check_layers((self.layer,), inputs=len(self.preprocessing.names))
 
-    @classmethod
-    def of(cls, predictor: LinearPredictor, layer: Layer) -> "CompactLinearPredictor":
-        """Return the model with a layer of one output in place of its weights and its intercept."""
-        return cls(predictor.preprocessing, layer)
-
     @property
     def columns(self) -> tuple[str, ...]:
         """The preprocessing's input columns."""

@@ -45,10 +45,11 @@ def test_probabilities_are_scikit_learns_own_up_to_single_precision(train, valid
     np.testing.assert_allclose(ours, expected, atol=1e-6)
 
 
-def test_the_loss_curve_is_the_log_loss_after_each_epoch(fitted, train, validation):
-    epochs = fitted.recipe["epochs"]
-    for view, curve in ((train, fitted.loss_curve.train), (validation, fitted.loss_curve.validation)):
-        assert curve[epochs - 1] == pytest.approx(log_loss(view.label, fitted.predict(view.features)), abs=1e-6)
+def test_the_loss_curve_is_the_log_loss_after_each_epoch(fitted, overfitted, train, validation):
+    for one in (fitted, overfitted):
+        epochs = one.recipe["epochs"]
+        for view, curve in ((train, one.loss_curve.train), (validation, one.loss_curve.validation)):
+            assert curve[epochs - 1] == pytest.approx(log_loss(view.label, one.predict(view.features)), abs=1e-6)
     earlier = SMALL.refit(train, recipe={"epochs": 2}, seed=3, threads=1)
     assert fitted.loss_curve.validation[1] == pytest.approx(
         log_loss(validation.label, earlier.predict(validation.features)), abs=1e-6

@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 from mlsys_assets.features.preprocessing.number import Number
 from mlsys_assets.features.preprocessing.transform import Preprocessing
 from mlsys_assets.models.bundle import from_files, to_files
-from mlsys_assets.models.layers import Layer
+from mlsys_assets.models.layers import Layer, write_layers
 from mlsys_assets.models.matrices import Dense, Int8, Masked
 from mlsys_assets.models.mlp_predictor import BLOCK, MlpPredictor
 from mlsys_assets.models.predictor import BundleError
@@ -101,6 +101,10 @@ def told(files, change):
         (lambda layers: layers[0]["factors"].clear(), "1 to 2 factors"),
         (lambda layers: layers[0]["factors"].extend(layers[0]["factors"] * 2), "1 to 2 factors"),
         (lambda layers: layers[0]["factors"][0].update(shape=[10**6, 10**6]), "weights are taken"),
+        (
+            lambda layers: [f.update(shape=[4000, 5000], kept=20_000_000) for n in layers for f in n["factors"]],
+            "at most",
+        ),
         (lambda layers: layers[0]["factors"][0].update(shape=[-5, -4]), "from 1 to"),
         (lambda layers: layers[0]["factors"][0].update(shape=[4, 5]), "is not what was written"),
         (lambda layers: layers[0]["factors"][0].update(dtype="object"), "Invalid enum value 'object'"),
@@ -135,6 +139,13 @@ def test_weights_that_are_no_numbers_are_refused(files, value):
             from_files({**files, **predictor.contents()})
 
 
+def test_a_scale_that_is_no_number_is_refused_even_where_every_code_is_zero(files):
+    for scale in (np.inf, np.nan):
+        codes = Int8(np.zeros((5, 1), np.int8), np.array([scale]))
+        with pytest.raises(BundleError, match="int8 weights are not all finite"):
+            from_files({**files, **write_layers((Layer((codes,), np.zeros(1)),))})
+
+
 def test_weights_whose_sums_may_be_infinite_are_refused(files):
     predictor = made([5, 4, 3])
     for layer in predictor.layers:
@@ -148,7 +159,7 @@ def test_a_mask_that_keeps_another_number_of_weights_is_refused():
     with np.load(io.BytesIO(files["weights.npz"])) as archive:
         mask, values = archive["0.0.mask"], archive["0.0.values"]
     assert (len(mask), len(values)) == (2, 15)
-    for broken in (mask & 0x7F, mask | 0x01):
+    for broken in (mask & 0x7F, mask | 0x01, mask & 0x7F | np.array([0x80, 1], np.uint8)):
         data = files["weights.npz"]
         at = data.index(mask.tobytes(), data.index(b"0.0.mask.npy"))
         crc = data[:at] + broken.tobytes() + data[at + 2 :]
