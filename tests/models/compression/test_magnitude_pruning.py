@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given, strategies as st
 from hypothesis.extra.numpy import arrays
 
+from mlsys_assets.features.preprocessing.number import Number
+from mlsys_assets.features.preprocessing.transform import Preprocessing
 from mlsys_assets.models.bundle import from_files, to_files
 from mlsys_assets.models.compression.magnitude_pruning import MagnitudePruning
 from mlsys_assets.models.compression.quantization import Quantization
@@ -48,10 +50,12 @@ def test_a_linear_model_is_pruned_by_its_coefficients(linear, train, later, shar
     assert np.array_equal(small.predict(later.features), same.predict(later.features))
 
 
-def test_of_equal_weights_the_first_go(linear, train):
-    level = LinearPredictor(linear.preprocessing, 0.0, np.ones(len(linear.weights)))
-    half = round(0.5 * len(level.weights))
-    assert pruned(level, 0.5, train).layer.weights[:, 0].tolist() == [0.0] * half + [1.0] * (len(level.weights) - half)
+def test_of_equal_weights_the_first_go(train):
+    preprocessing = Preprocessing(tuple(Number(f"x{j}") for j in range(300)))
+    level = LinearPredictor(preprocessing, 0.0, np.tile([2.0, 1.0], 150))
+    expected = np.tile([2.0, 1.0], 150)
+    expected[1:180:2] = 0.0
+    assert pruned(level, 0.3, train).layer.weights[:, 0].tolist() == expected.tolist()
 
 
 def test_what_is_stored_shrinks_with_the_share_and_comes_back(network, train, later):
