@@ -128,8 +128,11 @@ from mlsys_assets.models.candidate import (
 )
 from mlsys_assets.models.compression.compressed import Compressed as Compressed
 from mlsys_assets.models.compression.distillation import Distillation as Distillation
+from mlsys_assets.models.compression.low_rank import LowRank as LowRank
+from mlsys_assets.models.compression.magnitude_pruning import MagnitudePruning as MagnitudePruning
 from mlsys_assets.models.compression.method import CompressionMethod as CompressionMethod
 from mlsys_assets.models.compression.onnx_export import OnnxExport as OnnxExport
+from mlsys_assets.models.compression.quantization import Quantization as Quantization
 from mlsys_assets.models.compression.tree_pruning import TreePruning as TreePruning
 from mlsys_assets.models.compression.truncation import Truncation as Truncation
 from mlsys_assets.models.ensembles.bagging import Bagging as Bagging
@@ -146,6 +149,7 @@ from mlsys_assets.models.human_rule import (
     When as When,
 )
 from mlsys_assets.models.linear import LogisticRegression as LogisticRegression
+from mlsys_assets.models.mlp import Mlp as Mlp
 from mlsys_assets.models.objectives import (
     Combined as Combined,
     Objective as Objective,
