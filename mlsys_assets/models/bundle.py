@@ -1,4 +1,5 @@
 """The bundle: a model as JSON, Booster text and skops files. No pickle, no code, nothing that runs when it is read."""
+
 """The bundle: a model as JSON, Booster text and plain arrays. No pickle, no code, nothing that runs when it is read."""
 
 from collections.abc import Callable, Mapping
@@ -11,14 +12,14 @@ from mlsys_assets.models.baselines import GroupRatePredictor, ZeroRulePredictor
 from mlsys_assets.models.blend import PART, BlendPredictor
 from mlsys_assets.models.booster_predictor import BoosterPredictor
 from mlsys_assets.models.calibrated_predictor import CALIBRATOR, WITHIN, CalibratedPredictor
-from mlsys_assets.models.estimator_predictor import EstimatorPredictor
 from mlsys_assets.models.compact_linear_predictor import CompactLinearPredictor
+from mlsys_assets.models.estimator_predictor import EstimatorPredictor
 from mlsys_assets.models.exceedance_predictor import ExceedancePredictor
 from mlsys_assets.models.human_rule import RulePredictor
 from mlsys_assets.models.linear_predictor import LinearPredictor
 from mlsys_assets.models.margin_predictor import MarginPredictor
-from mlsys_assets.models.onnx_predictor import MODEL, OnnxPredictor
 from mlsys_assets.models.mlp_predictor import MlpPredictor
+from mlsys_assets.models.onnx_predictor import MODEL, OnnxPredictor
 from mlsys_assets.models.predictor import BundleError, Predictor, ReadKind, decode, encode
 from mlsys_assets.models.random_baseline import RandomPredictor
 from mlsys_assets.models.stack_predictor import META, StackPredictor
@@ -59,6 +60,7 @@ PREDICTOR_KINDS: Final[Mapping[str, Kind]] = {
     "onnx": Kind((MODEL, "preprocessing.json"), _plain(OnnxPredictor.from_contents)),
     "estimator": Kind(
         ("estimator.json", "estimator.skops", "preprocessing.json"), _plain(EstimatorPredictor.from_contents)
+    ),
     "mlp": Kind(("layers.json", "preprocessing.json", "weights.npz"), _plain(MlpPredictor.from_contents)),
     "compact_linear": Kind(
         ("layers.json", "preprocessing.json", "weights.npz"), _plain(CompactLinearPredictor.from_contents)
