@@ -49,7 +49,7 @@ from mlsys_assets.types import TimeWindow, days, hours
 
 LEARNS = re.compile(r"(re)?fit(_\w+)?|choose|folds|(over|under|re)sample")
 """What a function is called that fits, chooses or cuts."""
-DAGSTER_SIDE = re.compile(r"\.(assets|sensors|controller|shown)$")
+DAGSTER_SIDE = re.compile(r"\.(assets|fitting|logbook|passport_writer|sensors|controller|shown)$")
 
 
 def bayes() -> object:

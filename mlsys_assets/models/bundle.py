@@ -1,6 +1,4 @@
-"""The bundle: a model as JSON, Booster text and skops files. No pickle, no code, nothing that runs when it is read."""
-
-"""The bundle: a model as JSON, Booster text and plain arrays. No pickle, no code, nothing that runs when it is read."""
+"""The bundle: a model as JSON, Booster text, arrays and checked graphs. No pickle; nothing runs when it is read."""
 
 from collections.abc import Callable, Mapping
 from functools import partial

@@ -174,9 +174,9 @@ def test_a_flipped_byte_never_ends_the_process(bundles, kind, data):
         return
 
 
-@pytest.mark.parametrize("kind", ["linear", "lightgbm", "onnx", "group_rate", "lightgbm_exceedance", "blend"])
-@pytest.mark.parametrize("kind", ["linear", "lightgbm", "group_rate", "lightgbm_exceedance", "blend", "stack"])
-@pytest.mark.parametrize("kind", ["linear", "mlp", "lightgbm", "group_rate", "lightgbm_exceedance", "blend"])
+@pytest.mark.parametrize(
+    "kind", ["linear", "mlp", "lightgbm", "onnx", "group_rate", "lightgbm_exceedance", "blend", "stack"]
+)
 def test_threads_share_a_loaded_model(bundles, kind, later):
     predictor = from_files(bundles[kind])
     expected = predictor.predict(later.features)

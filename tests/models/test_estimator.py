@@ -14,7 +14,7 @@ from mlsys_assets.data_sampling.views import Train
 from mlsys_assets.models.bundle import to_files
 from mlsys_assets.models.candidate import FitError
 from mlsys_assets.models.estimator import Estimator, described
-from mlsys_assets.models.passport import source_files
+from mlsys_assets.models.passport.code import source_files
 from mlsys_assets.models.random_forest import RandomForest
 from mlsys_assets.models.task import MultiClass, PlainRegression, Regression, with_target
 from mlsys_assets.types import DeclarationError
