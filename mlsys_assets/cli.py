@@ -108,6 +108,17 @@ def _parser() -> argparse.ArgumentParser:
     rebuild.add_argument("model", metavar="SYSTEM@VERSION", help="which one: flights@6")
     rebuild.add_argument("--anyway", action="store_true", help="also in another environment, which proves less")
     rebuild.add_argument("--out", type=Path, metavar="FOLDER", help="keep the rebuilt model's files there")
+    diff = _command(
+        commands, "diff", "which rows differ between two versions of a table, or in what two models learned from",
+        "Lists the rows that were added, removed and changed from one version of a table to another: SYSTEM TABLE "
+        "VERSION VERSION; or in all that two models learned from: SYSTEM@VERSION SYSTEM@VERSION.",
+        system=False,
+    )  # fmt: skip
+    diff.add_argument("of", nargs="+", metavar="WHAT", help="SYSTEM TABLE VERSION VERSION, or two SYSTEM@VERSION")
+    shown = diff.add_mutually_exclusive_group()
+    shown.add_argument("--limit", type=int, default=10, metavar="N", help="rows of each kind shown (default: 10)")
+    shown.add_argument("--all", action="store_true", help="show every row")
+    diff.add_argument("--json", action="store_true", help="for programs")
     new = commands.add_parser(
         "new-system", help="a working system of your own, from a CSV or Parquet file",
         description="Writes a system into the current folder: sources, label, features, a test, and its entry in "

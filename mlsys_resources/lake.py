@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from mlsys_resources.differing_ticks import differing
 from mlsys_resources.strict_schema import agree, conform, storable
 from mlsys_resources.table_hash import table_hash
 from mlsys_resources.table_store import TableStore
@@ -198,6 +199,10 @@ class Lake:
         chosen = None if ticks is None else [utc(t) for t in ticks]
         rows = base.rows([*base.schema.names, TICK], ticks=chosen)
         return tick_hashes(by_tick(base.what, rows, rows[TICK].unique().to_pylist() if chosen is None else chosen))
+
+    def apart(self, system: str, table: str, before: int, after: int) -> tuple[pa.Table, pa.Table]:
+        """Return of two versions the rows of the ticks in which they differ, ``tick`` last; of a snapshot all rows."""
+        return differing(self._store.open(system, table, before), self._store.open(system, table, after))
 
     def version(self, system: str, table: str) -> int:
         """Return the number of the table's latest version."""
