@@ -119,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     shown.add_argument("--limit", type=int, default=10, metavar="N", help="rows of each kind shown (default: 10)")
     shown.add_argument("--all", action="store_true", help="show every row")
     diff.add_argument("--json", action="store_true", help="for programs")
+    _add_data(commands)
     new = commands.add_parser(
         "new-system", help="a working system of your own, from a CSV or Parquet file",
         description="Writes a system into the current folder: sources, label, features, a test, and its entry in "
@@ -139,6 +140,31 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("--label", default="", metavar="COLUMN", help="what is to be predicted")
     new.set_defaults(command="new_system", home=None)
     return parser
+
+
+def _add_data(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the commands on the data's versions."""
+    diff = _command(
+        commands, "diff", "which rows differ between two versions of a table, or in what two models learned from",
+        "Lists the rows that were added, removed and changed from one version of a table to another: SYSTEM TABLE "
+        "VERSION VERSION; or in all that two models learned from: SYSTEM@VERSION SYSTEM@VERSION.",
+        system=False,
+    )  # fmt: skip
+    diff.add_argument("of", nargs="+", metavar="WHAT", help="SYSTEM TABLE VERSION VERSION, or two SYSTEM@VERSION")
+    shown = diff.add_mutually_exclusive_group()
+    shown.add_argument("--limit", type=int, default=10, metavar="N", help="rows of each kind shown (default: 10)")
+    shown.add_argument("--all", action="store_true", help="show every row")
+    diff.add_argument("--json", action="store_true", help="for programs")
+    erase = _command(
+        commands, "erase", "take all rows of one value out of every version of every table, and retire their models",
+        "Erases personal data: every row that holds the value, in all versions of all tables, and what was made of it. "
+        "Models that learned from it are retired, and can never be rebuilt. Without --yes nothing is changed: all that "
+        "would be is listed. Killed, it goes on where it was when it is asked again.",
+    )  # fmt: skip
+    erase.add_argument("--where", required=True, metavar="COLUMN=VALUE", help="whose rows: tailnum=N12345")
+    erase.add_argument("--reason", required=True, metavar="TEXT", help="who asked for it; never the value itself")
+    erase.add_argument("--yes", action="store_true", help="do it; it cannot be undone")
+    erase.add_argument("--json", action="store_true", help="for programs")
 
 
 def _command(

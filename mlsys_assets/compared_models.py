@@ -38,8 +38,8 @@ def fitted_models(step: DecisionStep) -> list[Model]:
 
 
 def standing_champion(step: DecisionStep) -> list[Model]:
-    """Return the champion that stood before, if there was one."""
-    champion = step.champion_before()
+    """Return the champion that stood before, if there was one and it is not retired."""
+    champion = step.champion_to_beat()
     if champion is None:
         return []
     loaded = step.stores.models.load(step.system.name, champion.version)

@@ -129,6 +129,11 @@ class DecisionStep:
         """Return the champion that stood before any decision as of then."""
         return self.stores.operations.alias_at(self.system.name, CHAMPION, self.as_of - timedelta(microseconds=1))
 
+    def champion_to_beat(self) -> Alias | None:
+        """Return the champion that stood before; None if there was none, or it is retired by now."""
+        champion, retired = self.champion_before(), self.stores.operations.retired(self.system.name)
+        return None if champion is None or champion.version in retired else champion
+
     def standing(self, kind: str) -> list[Decision]:
         """Return what was decided as of then, which may be nothing yet."""
         return list(self.stores.operations.decisions(self.system.name, kind, since=self.as_of, until=self.as_of))

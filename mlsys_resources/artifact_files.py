@@ -70,6 +70,8 @@ class ArtifactFiles(Protocol):
 
     def remove(self, source: str) -> None:
         """Delete a folder of files."""
+    def discard(self, source: str) -> bool:
+        """Delete all files at a source, and return whether there were any."""
         ...
 
 
@@ -129,6 +131,12 @@ class LocalFiles:
         """Delete a folder below the root; one that is gone already is no error."""
         if (folder := self._folder(source)).exists():
             shutil.rmtree(folder)
+    def discard(self, source: str) -> bool:
+        """Delete a folder of a run with all that is in it, and return whether it was there."""
+        folder = self._folder(source)
+        there = folder.is_dir()
+        shutil.rmtree(folder, ignore_errors=not there)
+        return there
 
     def _folder(self, source: str) -> Path:
         try:
@@ -184,6 +192,11 @@ class RemoteFiles:
 
     def remove(self, source: str) -> None:
         """Leave it: see ``folders``."""
+    def discard(self, source: str) -> bool:
+        """Raise NotImplementedError: MLflow's server deletes no files of a run that it keeps."""
+        raise NotImplementedError(
+            f"the files at {source} lie behind an MLflow server, which deletes none: delete them in its artifact store"
+        )
 
     def _walk(self, run_id: str, folder: str) -> Iterator[Any]:
         for info in self._client.list_artifacts(run_id, folder):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from mlsys_resources import table_erasure
 from mlsys_resources.differing_ticks import differing
 from mlsys_resources.strict_schema import agree, conform, storable
 from mlsys_resources.table_hash import table_hash
@@ -31,6 +32,8 @@ from mlsys_resources.tick_rows import (
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, DuckDBPyRelation
+
+    from mlsys_resources.table_erasure import Held, Wanted
 
 KNOWN_AT = "known_at"
 """When a row became known: the column that ``known_by`` reads."""
@@ -203,6 +206,31 @@ class Lake:
     def apart(self, system: str, table: str, before: int, after: int) -> tuple[pa.Table, pa.Table]:
         """Return of two versions the rows of the ticks in which they differ, ``tick`` last; of a snapshot all rows."""
         return differing(self._store.open(system, table, before), self._store.open(system, table, after))
+
+    def held(self, system: str, table: str, wanted: "Wanted") -> "Held | None":
+        """Return where in all versions of a table rows stand that are to be erased; None if nowhere."""
+        latest = self._store.open(system, table)
+        versions = (self._store.open(system, table, number) for number in range(latest.number + 1))
+        return table_erasure.held(latest, versions, wanted)
+
+    def keys_of(self, system: str, table: str, wanted: "Wanted", key: str) -> set[str]:
+        """Return what a column holds in the rows, of all versions of a table, that are to be erased by their value."""
+        return table_erasure.keys_of(self._store.open(system, table), wanted, key)
+
+    def erase(self, system: str, table: str, wanted: "Wanted", *, run_id: str) -> list[str]:
+        """Take rows out of a table for good, and return the files that held them, which are deleted.
+
+        A commit takes them out of the latest version; earlier ones that held any can never be read again. Done again
+        after it was cut short, it goes on. Raises as ``write_ticks`` does.
+        """
+
+        def attempt() -> tuple[int, Sequence[str]]:
+            base = self._store.open(system, table)
+            parts = table_erasure.remaining(base, wanted)
+            return (base.replace(parts, schema=base.stored_schema, run_id=run_id) if parts else base.number), ()
+
+        self._until_committed(run_id, attempt)
+        return table_erasure.delete_files(self._store.open(system, table), wanted)
 
     def version(self, system: str, table: str) -> int:
         """Return the number of the table's latest version."""

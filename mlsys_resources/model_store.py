@@ -225,6 +225,12 @@ class ModelStore:
         """
         with failing_clearly(self._uri, f"what is left of killed registrations of {system} could not be swept"):
             return Sweeper(self._client, self._files, self._operations, self._clock(), grace).sweep(identifier(system))
+    def discard(self, source: str) -> bool:
+        """Delete a saved model's files for good, and return whether they were there; raises NotImplementedError.
+
+        Its record stands, and loading it raises TamperedArtifact from then on.
+        """
+        return self._files.discard(source)
 
     def mirror_alias(self, system: str, alias: str) -> None:
         """Set MLflow's alias to what the operations store says, for people who look there."""

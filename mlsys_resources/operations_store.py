@@ -1,4 +1,4 @@
-"""Operational state: one store of ledger, trusted models, aliases, read ledger, clocks and online features."""
+"""Operational state: one store of ledger, trusted models, aliases, read ledger, clocks, online features, erasures."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -10,8 +10,8 @@ from mlsys_resources.operations_aliases import Aliases, UnknownModel
 from mlsys_resources.operations_checks import LONGEST_TEXT, check_text
 from mlsys_resources.operations_clocks import SimulatedClocks
 from mlsys_resources.operations_decisions import Ledger
+from mlsys_resources.operations_erasures import Erasures
 from mlsys_resources.operations_models import TrustedModels
-from mlsys_resources.operations_online import OnlineStates
 from mlsys_resources.operations_records import Conflict
 from mlsys_resources.operations_tables import METADATA
 from mlsys_resources.operations_test_reads import ReadLedger
@@ -19,7 +19,7 @@ from mlsys_resources.operations_test_reads import ReadLedger
 __all__ = ["Conflict", "OperationsStore", "UnknownModel"]
 
 
-class OperationsStore(Ledger, TrustedModels, Aliases, ReadLedger, SimulatedClocks, OnlineStates):
+class OperationsStore(Ledger, TrustedModels, Aliases, ReadLedger, SimulatedClocks, Erasures):
     """The operational record of all systems, in SQLite (``sqlite:///file``) or PostgreSQL (``postgresql://…``).
 
     Opens its database on first use and creates its tables, safely against other processes doing the

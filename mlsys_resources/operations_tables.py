@@ -115,3 +115,39 @@ ONLINE_ROWS = sa.Table(
     sa.Column("entity", sa.LargeBinary, primary_key=True),
     sa.Column("content", sa.LargeBinary, nullable=False),
 )
+
+ERASURES = sa.Table(
+    "mlsys_erasures",
+    METADATA,
+    sa.Column("system", sa.Text, primary_key=True),
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("column", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("as_of", UtcTime, nullable=False),
+    sa.Column("plan", sa.Text, nullable=False),
+    sa.Column("done_at", UtcTime),
+)
+
+TOMBSTONES = sa.Table(
+    "mlsys_tombstones",
+    METADATA,
+    sa.Column("system", sa.Text, primary_key=True),
+    sa.Column("column", sa.Text, primary_key=True),
+    sa.Column("hash", sa.Text, primary_key=True),
+)
+
+ERASURE_KEYS = sa.Table(
+    "mlsys_erasure_keys",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("key", sa.LargeBinary, nullable=False),
+)
+
+RETIREMENTS = sa.Table(
+    "mlsys_retirements",
+    METADATA,
+    sa.Column("system", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("erasure", sa.Text, nullable=False),
+    sa.Column("as_of", UtcTime, nullable=False),
+)

@@ -59,6 +59,10 @@ class WriteFailed(RuntimeError):
         )
 
 
+class RowsGone(FileNotFoundError):
+    """A version names a file that is not there: rows in it were erased, or somebody deleted it."""
+
+
 class NoSuchColumn(LookupError):
     """A column was asked for that the table does not have."""
 
@@ -182,13 +186,15 @@ class TableVersion:
         if ticks is not None:
             conditions.append(pc.field(TICK).isin(pa.array(ticks, TIMESTAMP)))
             blocks = {block_of(t) for t in ticks}
-        return parquet_files.read(
-            self.files,
-            self.paths(blocks=blocks, bounds=bounds),
-            self.stored_schema,
-            columns=columns,
-            where=reduce(and_, conditions) if conditions else None,
-        )
+        paths = self.paths(blocks=blocks, bounds=bounds)
+        where = reduce(and_, conditions) if conditions else None
+        try:
+            return parquet_files.read(self.files, paths, self.stored_schema, columns=columns, where=where)
+        except FileNotFoundError as error:
+            raise RowsGone(
+                f"version {self.number} of {self.what} cannot be read any more, since a file of it is gone: where rows "
+                "of it were erased, as the ledger says, for good; otherwise put it back from a backup (mlsys doctor)"
+            ) from error
 
     def select(self) -> str:
         """Return the rows as DuckDB's SQL, over the files by name: on an Arrow dataset its ASOF join hangs."""

@@ -143,7 +143,8 @@ def _tables(case: ExaminedFolder) -> Findings:
 
 def _models(case: ExaminedFolder) -> Findings:
     for system in case.chosen(case.recorded()):
-        named = record_audit.named_models(case.operations, system)
+        named, retired = record_audit.named_models(case.operations, system), case.operations.retired(system)
+        named = {version: content for version, content in named.items() if version not in retired}
         wrong = {
             version: said for version, content in named.items() if (said := _distrust(case, system, version, content))
         }

@@ -24,15 +24,17 @@ EMPTY_TICKS = "empty_ticks_are_explained"
 
 @dataclass(frozen=True)
 class Ingested:
-    """A window's rows of one source: ``accepted.num_rows + quarantined.num_rows == read``.
+    """A window's rows of one source: ``accepted.num_rows + quarantined.num_rows + erased == read``.
 
-    ``read`` counts the records filed in the window, ``empty`` names its ticks without an accepted row.
+    ``read`` counts the records filed in the window, ``empty`` names its ticks without an accepted row, ``erased``
+    counts the records of what was erased before, which are read and left out.
     """
 
     accepted: pa.Table
     quarantined: pa.Table
     read: int
     empty: tuple[TimeWindow, ...] = ()
+    erased: int = 0
     findings: tuple[Finding, ...] = field(default=())
 
 
@@ -132,14 +134,16 @@ def _every_row(
     sentinels: Mapping[str, int],
 ) -> Finding:
     accepted, bad = found.accepted.num_rows, found.quarantined.num_rows
-    counts = {"read": found.read, "accepted": accepted, "quarantined": bad, **others, "looked_at": looked_at}
+    gone = {"erased": found.erased} if found.erased else {}
+    counts = {"read": found.read, "accepted": accepted, "quarantined": bad, **gone, **others, "looked_at": looked_at}
     counts |= {f"sentinels_in_{column}": n for column, n in sentinels.items()}
     missing = ", ".join(f"{n} in {column}" for column, n in sentinels.items())
     return Finding(
         "every_row_accounted_for",
-        accepted + bad == found.read and found.read + sum(others.values()) == looked_at,
+        accepted + bad + found.erased == found.read and found.read + sum(others.values()) == looked_at,
         f"{found.read} rows read = {accepted} accepted + {bad} quarantined"
         + (f" ({rejections.summary(SHOWN)})" if bad else "")
+        + (f" + {found.erased} of what was erased" if found.erased else "")
         + f"; of {looked_at} records looked at, "
         + ", ".join(f"{n} are of {what.replace('_', ' ')}" for what, n in others.items())
         + (f"; numbers that stand for missing, of all that were looked at: {missing}" if sentinels else ""),

@@ -121,6 +121,7 @@ def _read(system: MLSystem, source: Source, window: TimeWindow, stores: Resource
         calendar=calendar,
         known=known,
         standing=_standing(system, source, window, stores),
+        erased=stores.operations.tombstones(system.name),
     )
 
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from mlsys_assets.data_ingestion.accounting import Ingested, Ticks, findings, refuse_if_too_many
 from mlsys_assets.data_ingestion.batch import Batch, read_batch
+from mlsys_assets.data_ingestion.erased import NOTHING, Erased, is_erased
 from mlsys_assets.data_ingestion.filing import (
     OUTSIDE_CALENDAR,
     Micros,
@@ -26,7 +27,7 @@ from mlsys_assets.tables import KNOWN_AT, TIMESTAMP
 from mlsys_assets.types import Calendar, TimeWindow
 
 
-def ingest(
+def ingest(  # noqa: PLR0913 - what was read, and all that it is held against
     source: Source,
     raw: pa.Table,
     *,
@@ -34,6 +35,7 @@ def ingest(
     calendar: Calendar | None = None,
     known: Mapping[str, pa.Table] | None = None,
     standing: pa.Table | None = None,
+    erased: Erased = NOTHING,
 ) -> Ingested:
     """Return the rows of ``source`` that are filed in ``window``: those that became known then, and the broken ones.
 
@@ -54,6 +56,8 @@ def ingest(
         The tables that its references point to, by source name.
     standing
         The keys of the source's rows that became known before the window.
+    erased
+        What was erased: its records are counted, and go nowhere.
 
     Raises
     ------
@@ -69,11 +73,14 @@ def ingest(
     when = _file(source, batch, delivered[batch.numbers], calendar)
     here = np.ones(len(when), dtype=bool) if source.snapshot else inside(when, window)
     others = {"other_kinds": raw.num_rows - len(here), "other_ticks": int((~here).sum())}
-    batch, when = batch.take(here), when[here]
+    gone = here & is_erased(source, raw, batch, erased)
+    kept = here & ~gone
+    batch, when = batch.take(kept), when[kept]
     _check_rows(source, batch, known or {}, standing)
     ticks = _ticks(source, batch, when, delivered, window=window, calendar=calendar)
     refuse_if_too_many(source, batch.rejections, ticks)
     found = _settled(source, raw, batch, when, ticks)
+    found = replace(found, read=found.read + int(gone.sum()), erased=int(gone.sum()))
     return replace(found, findings=tuple(findings(source, raw, found, batch.rejections, ticks=ticks, others=others)))
 
 

@@ -200,7 +200,7 @@ def _choose(step: DecisionStep, validation: Validation, models: list[Model]) -> 
 
 def _compared(step: DecisionStep, scored: Mapping[str, Scored], challenger: str) -> list[Comparison]:
     """Return the challenger against each baseline, and against the champion on what that one has not seen."""
-    gates, champion = step.system.gates, _trained(step, step.champion_before())
+    gates, champion = step.system.gates, _trained(step, step.champion_to_beat())
     metrics = {m.name: m for m in (step.system.metrics[0], *gates.compared)}
     against = partial(compare, metrics=list(metrics.values()), seed=step.system.seed, support=gates.support)
     fitted = [name for name in step.baselines if name in scored[RECENT].scores]

@@ -172,7 +172,9 @@ def _served(system: MLSystem, champions: dict[str, str]) -> Finding:
 
 def _serving(system: MLSystem, stores: Resources, tick: TimeWindow) -> _Serving | None:
     champion = stores.operations.alias_at(system.name, CHAMPION, tick.start)
-    return None if champion is None else _loaded(system, stores.models, stores.operations, champion.version)
+    if champion is None or champion.version in stores.operations.retired(system.name):
+        return None
+    return _loaded(system, stores.models, stores.operations, champion.version)
 
 
 @lru_cache(maxsize=2)

@@ -101,6 +101,8 @@ class Controller:
         gates = () if trained is None else store.decisions(name, GATE, since=trained.as_of, until=trained.as_of)
         monitoring = store.decisions(name, MONITORING, since=since, until=as_of)
         promoted = store.decision(name, PROMOTION, CHAMPION, until=before, verdict=PROMOTED) is not None
+        champion = store.alias(name, CHAMPION)
+        promoted &= champion is None or champion.version not in store.retired(name)  # one that is retired is none
         return history(as_of, training_sets=sets, gates=gates, monitoring=monitoring, promoted=promoted)
 
     def verdicts(self, as_of: datetime) -> dict[str, Decision]:

@@ -1,6 +1,6 @@
 """Rollback: which earlier champion to go back to, by the alias's own history."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
@@ -90,6 +90,12 @@ def decide_rollback(attempts: Sequence[M], *, to: int | None = None) -> Rollback
         why = f"no champion with other content came before version {current.version} that was not rolled away from"
         return Rollback(NOTHING, why, current)
     return _go_back(current, earlier[-1])
+
+
+def last_unaffected(attempts: Sequence[M], retired: Collection[int]) -> M | None:
+    """Return the last champion that is neither retired nor was rolled away from; None if there is none."""
+    left = [move for move in _standing(won(attempts)) if move.version not in retired]
+    return left[-1] if left else None
 
 
 def last_way_back(attempts: Sequence[M]) -> tuple[M, M] | None:

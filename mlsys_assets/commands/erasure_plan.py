@@ -1,0 +1,160 @@
+"""What the erasure of a value concerns: rows of which versions of which tables, and which models learned from them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from mlsys_assets.ledger import CANDIDATE, TRAINING_SET
+from mlsys_assets.system import MLSystem
+from mlsys_assets.types import CHAMPION, utc
+from mlsys_resources.operations_rows import ModelVersion
+from mlsys_resources.resources import Resources
+from mlsys_resources.table_erasure import Held, Wanted
+
+
+@dataclass(frozen=True)
+class Affected:
+    """What learned from rows that are to go, by system: trainings by their as-of, and their registered models."""
+
+    trainings: Mapping[str, tuple[datetime, ...]] = field(default_factory=dict)
+    models: tuple[ModelVersion, ...] = ()
+
+    def files(self, stores: Resources) -> list[str]:
+        """Return where the files of all these models lie, those of candidates that were never registered included."""
+        fitted = [
+            str(decision.context["source"])
+            for system, moments in self.trainings.items()
+            for at in moments
+            for decision in stores.operations.decisions(system, CANDIDATE, since=at, until=at)
+            if "source" in decision.context
+        ]
+        return sorted({*fitted, *(model.source for model in self.models)})
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that an erasure concerns.
+
+    Parameters
+    ----------
+    column, value
+        Whose rows.
+    key
+        The column that names a request, by which rows go that do not hold the value themselves.
+    keys
+        The requests that hold the value.
+    tables
+        By (system, table), where rows are to go from.
+    affected
+        What learned from any of them.
+    """
+
+    column: str
+    value: str
+    key: str
+    keys: frozenset[str]
+    tables: Mapping[tuple[str, str], Held]
+    affected: Affected
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """The rows that go from each table's latest version."""
+        return {f"{system}.{table}": held.rows for (system, table), held in self.tables.items()}
+
+    def record(self) -> dict[str, Any]:
+        """Return the plan as it is put on record: counts, versions and content hashes, not one value."""
+        return {
+            "rows": self.rows,
+            "versions": {f"{s}.{t}": sorted(held.versions) for (s, t), held in self.tables.items()},
+            "requests": len(self.keys),
+            "trainings": {s: [at.isoformat() for at in found] for s, found in self.affected.trainings.items()},
+            "models": {f"{m.system} version {m.version}": m.content_hash for m in self.affected.models},
+        }
+
+
+def family(system: MLSystem, systems: Sequence[MLSystem]) -> tuple[MLSystem, ...]:
+    """Return a system and those that reuse its tables; raises ValueError for one whose tables are another's."""
+    if system.reuses is not None:
+        raise ValueError(
+            f"{system.name} reuses the tables of {system.reuses.name}, whose rows are to be erased there: "
+            f"mlsys erase {system.reuses.name}"
+        )
+    return (system, *(s for s in systems if s.reuses is not None and s.reuses.name == system.name))
+
+
+def plan(system: MLSystem, systems: Sequence[MLSystem], stores: Resources, *, column: str, value: str) -> Plan:
+    """Return what the erasure of a value concerns; looks at every file of every version, and changes nothing.
+
+    Rows go that hold the value in its column; with them, from all tables, the rows of the requests that hold it; and
+    from tables without the column, rows of text that is the value. Other requests' aggregates that counted one of
+    these rows stay: a mean over a route's flights is no data of one aircraft.
+
+    Raises LookupError if no table has the column, naming those there are.
+    """
+    tables = [(each.name, table) for each in family(system, systems) for table in stores.lake.tables(each.name)]
+    _require_column(stores, system.name, tables, column)
+    key, alone = system.requests.key, Wanted(column, value, {})
+    found = [stores.lake.keys_of(*place, Wanted(column, value, {key: _none}), key) for place in tables]
+    keys = frozenset(str(each) for one in found for each in one)
+    wanted = Wanted(column, value, {key: partial(_among, keys)}) if keys else alone
+    held = {place: where for place in tables if (where := stores.lake.held(*place, wanted)) is not None}
+    return Plan(column, value, key, keys, held, affected(systems_of=family(system, systems), stores=stores, held=held))
+
+
+def affected(*, systems_of: Sequence[MLSystem], stores: Resources, held: Mapping[tuple[str, str], Held]) -> Affected:
+    """Return the trainings whose recorded table versions hold rows that are to go, and their models."""
+    trainings: dict[str, tuple[datetime, ...]] = {}
+    for system in systems_of:
+        sets = stores.operations.decisions(system.name, TRAINING_SET)
+        moments = [d.as_of for d in sets if _touched(system, d.context["versions"], held)]
+        if moments:
+            trainings[system.name] = tuple(moments)
+    models = [m for s, found in trainings.items() for m in stores.operations.models(s) if m.as_of in found]
+    return Affected(trainings, tuple(models))
+
+
+def joined(stores: Resources, fresh: Affected, recorded: Mapping[str, Any]) -> Affected:
+    """Return what is affected by what was found before an erasure was cut short, and by what is found now."""
+    before = {s: tuple(utc(at) for at in found) for s, found in recorded.get("trainings", {}).items()}
+    trainings = {
+        s: tuple(sorted({*before.get(s, ()), *fresh.trainings.get(s, ())})) for s in {**before, **fresh.trainings}
+    }
+    models = [m for s, found in trainings.items() for m in stores.operations.models(s) if m.as_of in found]
+    return Affected(trainings, tuple(models))
+
+
+def champion_of(stores: Resources, system: str) -> int | None:
+    """Return the champion's version."""
+    found = stores.operations.alias(system, CHAMPION)
+    return None if found is None else found.version
+
+
+def _touched(system: MLSystem, versions: Mapping[str, int], held: Mapping[tuple[str, str], Held]) -> bool:
+    found = ((held.get((system.home(table), table)), version) for table, version in versions.items())
+    return any(where is not None and version in where.versions for where, version in found)
+
+
+def _require_column(stores: Resources, system: str, tables: Sequence[tuple[str, str]], column: str) -> None:
+    schemas = {table: stores.lake.schema(home, table) for home, table in tables if home == system}
+    kinds = [schema.field(column).type for schema in schemas.values() if column in schema.names]
+    if not kinds:
+        there = sorted({name for schema in schemas.values() for name in schema.names}) or ["nothing yet"]
+        raise LookupError(f"no table of {system} has a column {column!r}; there are: {', '.join(there)}")
+    if not any(pa.types.is_string(kind) or pa.types.is_integer(kind) for kind in kinds):
+        raise ValueError(f"{column!r} is of type {kinds[0]}; whose rows are to go is told by text or a whole number")
+
+
+def _none(values: pa.ChunkedArray) -> NDArray[np.bool_]:
+    return np.zeros(len(values), dtype=bool)
+
+
+def _among(keys: frozenset[str], values: pa.ChunkedArray) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = np.asarray(pc.is_in(values.cast(pa.string()), value_set=pa.array(sorted(keys))))
+    return found
