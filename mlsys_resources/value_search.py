@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mlsys_resources.sqlite_files import BUSY_TIMEOUT_S
+from mlsys_resources.sqlite_files import BUSY_TIMEOUT_S, PENDING
 
 ERASED = "[erased]"
 """What stands in the place of a value that was taken out of a text."""
@@ -22,7 +22,7 @@ WORD = "A-Za-z0-9_"
 
 
 def mentions(folder: Path, value: str, *, unless: Callable[[Path], bool] = lambda _: False) -> list[Path]:
-    """Return the files below a folder that hold a value, by every byte: Parquet decoded, freed pages of databases too.
+    """Return the files below a folder that hold a value, Parquet and databases by their cells, others by every byte.
 
     ``unless``: files that are not looked at. A value of fewer than ``LEAST_CHARACTERS`` characters is not looked for.
     """
@@ -69,6 +69,10 @@ def _is_database(file: Path) -> bool:
 def _holds(file: Path, value: str) -> bool:
     if file.suffix == ".parquet":
         return _rows_hold(file, value)
+    if _is_database(file):
+        return _cells_hold(file, value)
+    if file.name.endswith(PENDING):  # its cells stand side by side there, so that words have no ends
+        return value.encode() in file.read_bytes()
     return re.search(_word(value).encode(), file.read_bytes()) is not None
 
 
@@ -81,6 +85,20 @@ def _rows_hold(file: Path, value: str) -> bool:
     found = (c.cast(pa.binary()) for c in rows.columns)
     pattern = re.compile(_word(value).encode())
     return any(pattern.search(v) for c in found for v in c.filter(pc.match_substring(c, value)).to_pylist() if v)
+
+
+def _cells_hold(file: Path, value: str) -> bool:
+    """Return whether a cell of a database holds a value; what was deleted is gone once it is compacted."""
+    pattern = re.compile(_word(value).encode())
+    with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)) as database:
+        return any(
+            pattern.search(cell if isinstance(cell, bytes) else str(cell).encode())
+            for table, column in _columns(database)
+            for (cell,) in database.execute(
+                f'SELECT "{column}" FROM "{table}" WHERE instr(CAST("{column}" AS BLOB), CAST(? AS BLOB)) > 0',  # noqa: S608
+                (value,),
+            )
+        )
 
 
 def _redact_text(file: Path, value: str) -> bool:
@@ -111,6 +129,7 @@ def _redact_database(file: Path, value: str, kept: tuple[str, ...]) -> bool:
                         f'WHERE typeof("{column}") = \'text\' AND instr("{column}", ?) > 0 AND holds("{column}")',
                         (value,),
                     ).rowcount
+        database.execute("PRAGMA secure_delete = ON")
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         database.execute("VACUUM")
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")

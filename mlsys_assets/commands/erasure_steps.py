@@ -6,11 +6,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mlsys_assets.commands.erasure_plan import Affected, Plan, champion_of, joined
+from mlsys_assets.commands.erasure_plan import Affected, Plan, joined
 from mlsys_assets.commands.rollback import CannotServe, roll_back
 from mlsys_assets.ledger import ERASURE, RETIREMENT
 from mlsys_assets.rollout.rollback import last_unaffected
-from mlsys_assets.types import CHAMPION
+from mlsys_assets.types import CHAMPION, FixedClock
 from mlsys_resources import value_search
 from mlsys_resources.operations_erasures import Erasure, Retirement
 from mlsys_resources.operations_rows import Decision
@@ -75,14 +75,15 @@ def _retire(stores: Resources, system: str, hit: Affected, erasure: Erasure, say
         stores.operations.retire(Retirement(system, model.version, erasure.id, erasure.as_of))
         say(f"{system} version {model.version} retired: it cannot be rebuilt any more")
     retired = stores.operations.retired(system)
-    while (standing := champion_of(stores, system)) is not None and standing in retired:
+    while (standing := stores.operations.alias(system, CHAMPION)) is not None and standing.version in retired:
+        at = max(erasure.as_of, standing.as_of)  # a clock that is behind keeps nobody in place
         target = last_unaffected(stores.operations.attempts(system, CHAMPION), retired)
         if target is None:
             say(f"{system}: {NOBODY}")
             return
         try:
             done = roll_back(
-                system, stores.operations, stores.models, reason=BECAUSE, now=lambda: erasure.as_of, to=target.version
+                system, stores.operations, stores.models, reason=BECAUSE, now=FixedClock(at).now, to=target.version
             )
         except CannotServe as error:
             say(f"{system}: {NOBODY}; {error}")
