@@ -155,6 +155,14 @@ def _models(case: ExaminedFolder) -> Findings:
             yield Finding(f"models {system}", True, told)
 
 
+def _erasures(case: ExaminedFolder) -> Findings:
+    for system in case.chosen(case.recorded()):
+        for each in case.operations.erasures(system):
+            if each.done_at is None:
+                told = f"an erasure by {each.column}, begun as of {each.as_of:%Y-%m-%d %H:%M}, was cut short"
+                yield Finding(f"erasures {system}", False, f"{told}; ask `mlsys erase` for it again: it goes on there")
+
+
 def _mirror(case: ExaminedFolder) -> Findings:
     for system in case.chosen(case.recorded()):
         ours = case.operations.alias(system, CHAMPION)
@@ -215,7 +223,7 @@ def _beats(storage: Any, now: datetime) -> bool:
 
 CHECKS: dict[str, Callable[[ExaminedFolder], Findings]] = {
     "folder": _folder, "disk": _disk, "lock": _lock, "databases": _databases, "system": _system, "ledger": _ledger,
-    "tables": _tables, "models": _models, "mirror": _mirror, "runs": _runs,
+    "tables": _tables, "models": _models, "erasures": _erasures, "mirror": _mirror, "runs": _runs,
 }  # fmt: skip
 """In the order of what rests on what."""
 

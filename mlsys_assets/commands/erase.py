@@ -17,6 +17,8 @@ from mlsys_assets.workspace import Workspace
 from mlsys_resources.resources import DAGSTER_URL, LAKE, OPERATIONS_URL, TRACKING_URI, Resources, state_folder
 from mlsys_resources.value_search import LEAST_CHARACTERS
 
+SHOWN = 5
+"""How many columns are named."""
 FOUND_LEFT = 3
 """The exit code where a person must look at files that still hold the value."""
 
@@ -54,6 +56,9 @@ def told(stores: Resources, found: Plan) -> Iterator[str]:
         if champion_of(stores, name) in retired:
             back = last_unaffected(stores.operations.attempts(name, CHAMPION), retired)
             yield f"  {name}: " + (f"back to version {back.version}, which is not affected" if back else NOBODY)
+    if found.shared:
+        shown = ", ".join(found.shared[:SHOWN]) + (", …" if len(found.shared) > SHOWN else "")
+        yield f"  kept: {len(found.shared)} columns of other requests in which these rows may have counted: {shown}"
     if len(found.value) < LEAST_CHARACTERS:
         yield f"  a value this short is looked for in tables only, not in texts (from {LEAST_CHARACTERS} characters on)"
     for place in (OPERATIONS_URL, TRACKING_URI, DAGSTER_URL, LAKE):

@@ -1,6 +1,6 @@
 """What the erasure of a value concerns: rows of which versions of which tables, and which models learned from them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -11,6 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from mlsys_assets.features.feature import each_with_outputs
+from mlsys_assets.features.lookup import Lookup
+from mlsys_assets.features.scheduled import Scheduled
+from mlsys_assets.features.trailing import Trailing
 from mlsys_assets.ledger import CANDIDATE, TRAINING_SET
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import CHAMPION, utc
@@ -54,6 +58,8 @@ class Plan:
         By (system, table), where rows are to go from.
     affected
         What learned from any of them.
+    shared
+        The features of other requests that such a row may have counted in, by a key that others share; they stay.
     """
 
     column: str
@@ -62,6 +68,7 @@ class Plan:
     keys: frozenset[str]
     tables: Mapping[tuple[str, str], Held]
     affected: Affected
+    shared: tuple[str, ...] = ()
 
     @property
     def rows(self) -> dict[str, int]:
@@ -105,7 +112,19 @@ def plan(system: MLSystem, systems: Sequence[MLSystem], stores: Resources, *, co
     keys = frozenset(str(each) for one in found for each in one)
     wanted = Wanted(column, value, {key: partial(_among, keys)}) if keys else alone
     held = {place: where for place in tables if (where := stores.lake.held(*place, wanted)) is not None}
-    return Plan(column, value, key, keys, held, affected(systems_of=family(system, systems), stores=stores, held=held))
+    hit = affected(systems_of=family(system, systems), stores=stores, held=held)
+    return Plan(column, value, key, keys, held, hit, shared_features(system, [table for _, table in held], column))
+
+
+def shared_features(system: MLSystem, tables: Collection[str], column: str) -> tuple[str, ...]:
+    """Return the feature columns that read rows of tables by a key other than a column or the request's own name."""
+    found: list[str] = []
+    for feature, columns in each_with_outputs(system.features, system.requests.columns):
+        if not isinstance(feature, Lookup | Trailing | Scheduled) or set(feature.reads).isdisjoint(tables):
+            continue
+        if not {column, system.requests.key} & {key.in_source for key in feature.keys}:
+            found += [each.name for each in columns]
+    return tuple(found)
 
 
 def affected(*, systems_of: Sequence[MLSystem], stores: Resources, held: Mapping[tuple[str, str], Held]) -> Affected:

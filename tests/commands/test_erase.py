@@ -177,6 +177,7 @@ def test_the_plan_lists_rows_versions_and_models_and_changes_nothing(home: Home)
     }
     assert set(found.tables["rain", "labels"].versions) == {2, 3}
     assert [model.version for model in found.affected.models] == [2, 3]
+    assert found.shared[:2] == ("origin_wet_3h", "origin_damp_3h")  # of weather, by a key that others share
     assert WHO not in json.dumps(found.record())
     assert {p: p.read_bytes() for p in before if p.suffix == ".parquet" or "mlartifacts" in p.parts} == {
         p: data for p, data in before.items() if p.suffix == ".parquet" or "mlartifacts" in p.parts
@@ -239,6 +240,7 @@ def test_cut_short_at_any_step_it_goes_on_when_it_is_asked_again(
         with pytest.raises(RuntimeError, match="killed here"):
             home.erased()
     assert home.stores.operations.erasures("rain")[0].done_at is None
+    assert "ask `mlsys erase` for it again" in " ".join(f.summary for f in examine(home.stores) if not f.passed)
     assert home.erased() == []
     home.require_gone()
 
