@@ -7,9 +7,12 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import TypeAlias
 
 from mlsys_assets.process_environment import prepare
 from mlsys_resources.resources import HOME
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - argparse names it nowhere else
 
 INTERRUPTED = 128 + signal.SIGINT
 """The exit code that shells expect of a command that was interrupted."""
@@ -38,6 +41,13 @@ def _parser() -> argparse.ArgumentParser:
         prog="mlsys", description="The production life of a machine-learning model as a Dagster asset graph."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for add in (_add_lives, _add_looks, _add_services, _add_models, _add_data, _add_new_system):
+        add(commands)
+    return parser
+
+
+def _add_lives(commands: Commands) -> None:
+    """Add what lives through a system's data."""
     run = _command(
         commands, "run", "live through a system's data: every tick, verdict, training and decision",
         "Lives a system's past from where its simulated clock stands: trains the first champion, then goes through "
@@ -45,6 +55,10 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     run.add_argument("--until", metavar="DATE", help="the last decision's as-of (default: the calendar's last tick)")
     run.add_argument("--fresh", action="store_true", help="delete the state folder's contents first")
+
+
+def _add_looks(commands: Commands) -> None:
+    """Add what tells of a life, and changes nothing."""
     report = _command(
         commands, "report", "what a system lived through, and what it cost",
         "Each tick's and month's metrics by model version, the trainings, the verdicts and the cost.",
@@ -68,6 +82,10 @@ def _parser() -> argparse.ArgumentParser:
         "Looks at the folder of all state, and says of each part whether it is as it was written. Repairs nothing, "
         "changes nothing. Exits 1 if there is a problem.",
     )  # fmt: skip
+
+
+def _add_services(commands: Commands) -> None:
+    """Add what runs, or keeps up, what others ask."""
     up = _command(
         commands, "up", "the asset graph, its schedules and runs, and the models compared, in the browser",
         "Runs Dagster's web pages and daemon and MLflow's web pages on this machine, says where they are, and stops "
@@ -91,6 +109,10 @@ def _parser() -> argparse.ArgumentParser:
         "--rebuild builds them from the lake's tables as of the tick under way, in the place of what is stored.",
     )  # fmt: skip
     online.add_argument("--rebuild", action="store_true", help="build them anew from the lake")
+
+
+def _add_models(commands: Commands) -> None:
+    """Add what is done with registered models."""
     rollback = _command(
         commands, "rollback", "put an earlier champion in the place of the current one",
         "Verifies that the earlier champion still loads, moves the alias as of the system's clock, and puts who went "
@@ -108,18 +130,10 @@ def _parser() -> argparse.ArgumentParser:
     rebuild.add_argument("model", metavar="SYSTEM@VERSION", help="which one: flights@6")
     rebuild.add_argument("--anyway", action="store_true", help="also in another environment, which proves less")
     rebuild.add_argument("--out", type=Path, metavar="FOLDER", help="keep the rebuilt model's files there")
-    diff = _command(
-        commands, "diff", "which rows differ between two versions of a table, or in what two models learned from",
-        "Lists the rows that were added, removed and changed from one version of a table to another: SYSTEM TABLE "
-        "VERSION VERSION; or in all that two models learned from: SYSTEM@VERSION SYSTEM@VERSION.",
-        system=False,
-    )  # fmt: skip
-    diff.add_argument("of", nargs="+", metavar="WHAT", help="SYSTEM TABLE VERSION VERSION, or two SYSTEM@VERSION")
-    shown = diff.add_mutually_exclusive_group()
-    shown.add_argument("--limit", type=int, default=10, metavar="N", help="rows of each kind shown (default: 10)")
-    shown.add_argument("--all", action="store_true", help="show every row")
-    diff.add_argument("--json", action="store_true", help="for programs")
-    _add_data(commands)
+
+
+def _add_new_system(commands: Commands) -> None:
+    """Add what writes a system."""
     new = commands.add_parser(
         "new-system", help="a working system of your own, from a CSV or Parquet file",
         description="Writes a system into the current folder: sources, label, features, a test, and its entry in "
@@ -139,10 +153,9 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("--key", default="", metavar="COLUMN", help="what names a row")
     new.add_argument("--label", default="", metavar="COLUMN", help="what is to be predicted")
     new.set_defaults(command="new_system", home=None)
-    return parser
 
 
-def _add_data(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_data(commands: Commands) -> None:
     """Add the commands on the data's versions."""
     diff = _command(
         commands, "diff", "which rows differ between two versions of a table, or in what two models learned from",
@@ -168,7 +181,7 @@ def _add_data(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 
 
 def _command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    commands: Commands,
     name: str,
     help_text: str,
     description: str,

@@ -68,8 +68,6 @@ class ArtifactFiles(Protocol):
         """Return each folder that a run of an experiment holds: the run, the folder's name, its source."""
         ...
 
-    def remove(self, source: str) -> None:
-        """Delete a folder of files."""
     def discard(self, source: str) -> bool:
         """Delete all files at a source, and return whether there were any."""
         ...
@@ -127,10 +125,6 @@ class LocalFiles:
             if path.is_dir() and not path.is_symlink()
         ]
 
-    def remove(self, source: str) -> None:
-        """Delete a folder below the root; one that is gone already is no error."""
-        if (folder := self._folder(source)).exists():
-            shutil.rmtree(folder)
     def discard(self, source: str) -> bool:
         """Delete a folder of a run with all that is in it, and return whether it was there."""
         folder = self._folder(source)
@@ -190,8 +184,6 @@ class RemoteFiles:
         """Return nothing: a server has no call that deletes a folder, so that its owner sweeps it."""
         return []
 
-    def remove(self, source: str) -> None:
-        """Leave it: see ``folders``."""
     def discard(self, source: str) -> bool:
         """Raise NotImplementedError: MLflow's server deletes no files of a run that it keeps."""
         raise NotImplementedError(

@@ -19,8 +19,9 @@ from mlsys_resources.artifact_files import (
 )
 from mlsys_resources.canonical import sha256
 from mlsys_resources.database_urls import shown
-from mlsys_resources.manifest import MANIFEST_NAME, Manifest, TamperedArtifact
-from mlsys_resources.mlflow_connection import HttpBounds, ModelStoreError, connect, failing_clearly, is_http, pages
+from mlsys_resources.manifest import MANIFEST_NAME, Manifest
+from mlsys_resources.mlflow_connection import HttpBounds, connect, failing_clearly, is_http, pages
+from mlsys_resources.model_files import read_model
 from mlsys_resources.names import identifier
 from mlsys_resources.operations_rows import ModelVersion
 from mlsys_resources.operations_store import OperationsStore, UnknownModel
@@ -37,9 +38,6 @@ FOLDER_DIGITS = 16
 
 MIRROR_ATTEMPTS = 5
 """How often an alias is copied again because it moved meanwhile."""
-
-KEPT = "verified"
-"""The folder of the copies of what a server gave."""
 
 NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 """What MLflow calls a model, or an alias of one, that it does not have."""
@@ -225,6 +223,7 @@ class ModelStore:
         """
         with failing_clearly(self._uri, f"what is left of killed registrations of {system} could not be swept"):
             return Sweeper(self._client, self._files, self._operations, self._clock(), grace).sweep(identifier(system))
+
     def discard(self, source: str) -> bool:
         """Delete a saved model's files for good, and return whether they were there; raises NotImplementedError.
 
@@ -292,23 +291,7 @@ class ModelStore:
         return str(found.experiment_id)
 
     def _read(self, saved: SavedArtifacts) -> tuple[Manifest, dict[str, bytes]]:
-        try:
-            with failing_clearly(self._uri, f"the model at {saved.source} could not be read"):
-                manifest, files = read_verified(self._files, saved.source, saved.manifest_sha256)
-        except ModelStoreError:
-            source = f"{KEPT}/{saved.manifest_sha256}/artifacts"
-            if self._kept is None or not self._kept.sizes(source):
-                raise
-            manifest, files = read_verified(self._kept, source, saved.manifest_sha256)
-            LOGGER.warning("%s does not answer: the model at %s was read from the copy kept here, which is the very"
-                           " one on record", shown(self._uri), saved.source)  # fmt: skip
-        else:
-            place = RunPlace(KEPT, saved.manifest_sha256)
-            if self._kept is not None and not self._kept.sizes(f"{KEPT}/{saved.manifest_sha256}/artifacts"):
-                self._kept.save(place, "", {**files, MANIFEST_NAME: manifest.to_bytes()})
-        if manifest.content_hash != saved.content_hash:
-            raise TamperedArtifact(MANIFEST_NAME, f"its content is not {saved.content_hash}, as the record says")
-        return manifest, files
+        return read_model(self._files, saved, uri=self._uri, kept=self._kept)
 
     def _save(self, run_id: str, manifest: Manifest, files: Mapping[str, bytes]) -> SavedArtifacts:
         run = self._client.get_run(run_id)

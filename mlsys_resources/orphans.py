@@ -83,7 +83,7 @@ class Sweeper:
             tags = self.client.get_run(place.run_id).data.tags
             orphan = self._seen("files", source, tags.get(FOLDER_TAG + folder))
             if orphan.removed:
-                self.files.remove(source)
+                self.files.discard(source)
                 self.client.delete_tag(place.run_id, FOLDER_TAG + folder)
             elif FOLDER_TAG + folder not in tags:
                 self.client.set_tag(place.run_id, FOLDER_TAG + folder, orphan.since.isoformat())
