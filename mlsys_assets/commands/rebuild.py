@@ -56,6 +56,11 @@ def rebuild(stores: Resources, system: str, version: int, *, anyway: bool = Fals
     """
     if out is not None and out.is_dir() and any(out.iterdir()):
         raise ValueError(f"{out} is not empty; name a new folder for the rebuilt model's files")
+    if (retired := stores.operations.retirement(system, version)) is not None:
+        raise CannotRebuild(
+            f"{system}@{version} was retired as of {retired.as_of:%Y-%m-%d %H:%M}: rows that it learned from were "
+            "erased, so that it can never be made again"
+        )
     began, loaded = time.monotonic(), stores.models.load(system, version)
     passport = CompletePassport.of(loaded.record, content_hash=loaded.version.content_hash)
     differences = passport.dependencies.differences(Dependencies.observed())

@@ -16,12 +16,15 @@ import msgspec
 import mlsys_assets
 from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.models.bundle import to_files
+from mlsys_assets.models.distributed.dask_training import training_on
+from mlsys_assets.models.distributed.placement import WORKERS
 from mlsys_assets.models.passport.declared import made
 from mlsys_assets.models.passport.parts import Context, Data, Definition, Generation, Parameters, part_of
 from mlsys_assets.process_environment import prepare
 from mlsys_assets.types import SystemClock
 from mlsys_resources.canonical import sha256
 from mlsys_resources.resources import build_resources
+from mlsys_resources.training_cluster import DASK, TrainingCluster
 
 FOUND: Final = "found.json"
 """What was found on the way, beside the folder of the model's files."""
@@ -44,7 +47,11 @@ def refit(record: Mapping[str, bytes], lake: Any) -> tuple[dict[str, bytes], dic
     if train.content_hash != data.training_hash:
         raise Gone(f"the {len(train)} rows to fit on hash to {train.content_hash}, recorded is {data.training_hash}")
     candidate = made(part_of(record, Definition).declaration)
-    fitted = candidate.refit(train, recipe=set_up.recipe, seed=set_up.seed, threads=set_up.threads)
+    workers = set_up.params.get(WORKERS)  # of a model that a cluster trained: as many give the same bytes
+    cluster = TrainingCluster(DASK, int(workers)) if workers else TrainingCluster()
+    with cluster.open() as client:
+        training = training_on(client, cluster.workers)
+        fitted = training.refit(candidate, train, recipe=set_up.recipe, seed=set_up.seed, threads=set_up.threads)
     files = to_files(fitted.predictor)
     return files, {"rows": len(rows), "training_rows": len(train), "code": str(Path(mlsys_assets.__file__).parent)}
 

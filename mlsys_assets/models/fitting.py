@@ -13,10 +13,9 @@ from mlsys_assets.decision_step import DecisionStep
 from mlsys_assets.models.candidate import Candidate, FitError, Fitted, Recipe
 from mlsys_assets.models.debugging import debugged, refusal
 from mlsys_assets.models.distributed.dask_map import dask_map
-from mlsys_assets.models.distributed.dask_training import DaskTraining
+from mlsys_assets.models.distributed.dask_training import training_on
 from mlsys_assets.models.logbook import Logbook
 from mlsys_assets.models.tracking import Tracked, track
-from mlsys_assets.models.training import LocalTraining, Training
 from mlsys_assets.models.tuning.evaluation import Spread, one_by_one
 from mlsys_assets.models.tuning.journal import JournalFolder
 from mlsys_assets.models.tuning.search import SearchContext
@@ -34,8 +33,7 @@ class Fitting:
 
     def __init__(self, step: DecisionStep, logbook: Logbook, client: Any) -> None:
         self.step, self.system, self.logbook = step, step.system, logbook
-        cluster = step.stores.training
-        self.training: Training = LocalTraining() if client is None else DaskTraining(client, cluster.workers)
+        self.training = training_on(client, step.stores.training.workers)
         self.spread: Spread = one_by_one if client is None else partial(dask_map, client=client)
         self.heard: dict[str, list[Progress]] = {}
 

@@ -16,10 +16,15 @@ from mlsys_assets.models.distributed.placement import FEWEST
 from mlsys_assets.models.distributed.trees import DataParallelTrees
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.linear import LogisticRegression
-from mlsys_assets.models.training import attempted
+from mlsys_assets.models.training import LocalTraining, Training, attempted
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+def training_on(client: Any, workers: int) -> Training:
+    """Return what fits on the cluster of a client, and in this process if that is None."""
+    return LocalTraining() if client is None else DaskTraining(client, workers)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,10 @@ FEWEST: Final = 2
 """Rows on fewer workers are trained on by one alone, however many there are."""
 
 
+ENGINE, DASK, WORKERS = "training engine", "dask", "training workers"
+"""What a model's record says of where it was trained, under these names."""
+
+
 @dataclass(frozen=True, eq=False)
 class Placement:
     """Blocks of rows on the workers, the first block first.
@@ -42,8 +46,8 @@ class Placement:
 def record(workers: int, rows: Sequence[int]) -> dict[str, Scalar]:
     """Return what the record of a model says of where it was trained."""
     return {
-        "training engine": "dask",
-        "training workers": workers,
+        ENGINE: DASK,
+        WORKERS: workers,
         "training rows per worker": ", ".join(map(str, rows)),
     }
 
