@@ -46,10 +46,10 @@ class Fitting:
         try:
             with measured() as used:
                 fitted = self._fitted(candidate, split)
-            found = debugged(candidate, train, validation, seed=system.seed, threads=system.threads)
+            found = self._debugged(candidate, split)
         except DeclarationError as error:  # of what only a fit can find wrong in a declaration
             raise FitError(str(error)) from error
-        if not candidate.baseline and (reason := refusal(found)):
+        if reason := refusal(found):
             raise FitError(f"{candidate.name}: {reason}")
         return track(fitted, used, train=train, validation=validation, threads=system.threads), found
 
@@ -59,6 +59,13 @@ class Fitting:
         with measured() as used:
             fitted = self.training.refit(candidate, train, recipe=recipe, seed=system.seed, threads=system.threads)
         return track(fitted, used, train=train, validation=None, threads=system.threads)
+
+    def _debugged(self, candidate: Candidate, split: Split) -> list[Finding]:
+        """Return what debugging finds; baselines, which are what they are, are not asked."""
+        if candidate.baseline:
+            return []
+        seed, threads = self.system.seed, self.system.threads
+        return debugged(candidate, split.train, split.validation, seed=seed, threads=threads)
 
     def _fitted(self, candidate: Candidate, split: Split) -> Fitted:
         seed, threads = self.system.seed, self.system.threads
