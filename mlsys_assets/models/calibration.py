@@ -19,6 +19,7 @@ from mlsys_assets.models.calibrated_predictor import (
     read_map,
 )
 from mlsys_assets.models.candidate import Candidate, FitError, Fitted, Recipe, check_train, check_validation
+from mlsys_assets.models.debugging import brief_of, freed
 from mlsys_assets.models.log_odds import fit_lines, log_odds
 from mlsys_assets.types import Scalar
 
@@ -164,6 +165,14 @@ class Calibrated:
         if isinstance(self.candidate, Calibrated):
             found.append(f"{what} calibrates {self.candidate.name!r}, which is calibrated already; name one of the two")
         return found + self.candidate.mistakes()
+
+    def unbounded(self) -> Candidate | None:
+        """Return what is calibrated, freed: the map turns no row's order round."""
+        return freed(self.candidate)
+
+    def brief(self) -> Candidate:
+        """Return what is calibrated, brief: of shuffled labels no map could be learned, and nothing would be asked."""
+        return brief_of(self.candidate)
 
     def fit(self, train: Train, validation: Validation, *, seed: int, threads: int) -> Fitted:
         """Fit the candidate on train and the earlier part of validation, then the map on the later part."""

@@ -65,12 +65,22 @@ class Randomized(Protocol):
         ...
 
 
+def freed(candidate: Candidate) -> Candidate | None:
+    """Return a candidate without what keeps it from learning a few rows by heart; None if it does not say."""
+    return candidate.unbounded() if isinstance(candidate, Memorizes) else None
+
+
+def brief_of(candidate: Candidate) -> Candidate:
+    """Return a cheaper candidate that learns in the same way; the candidate itself if it does not say."""
+    return candidate.brief() if isinstance(candidate, Brief) else candidate
+
+
 def debugged(candidate: Candidate, train: Train, validation: Validation, *, seed: int, threads: int) -> list[Finding]:
     """Return what each of ``CHECKS`` finds, in their order, on a few rows of the views."""
     require_train(train, what="debugging")
     require_validation(validation, what="debugging")
     few, held = evenly(train, most=ROWS), evenly(validation, most=ROWS)
-    short = candidate.brief() if isinstance(candidate, Brief) else candidate
+    short = brief_of(candidate)
     return [
         overfits_one_batch(candidate, train, seed=seed, threads=threads),
         shuffled_labels_teach_nothing(short, few, held, seed=seed, threads=threads),
@@ -103,7 +113,7 @@ def overfits_one_batch(candidate: Candidate, train: Train, *, seed: int, threads
     A linear model holds only as many rows, whatever their labels are, as its outputs are independent (Cover 1965);
     where that is fewer, it is asked for those. Rows with equal features are asked for once.
     """
-    free = candidate.unbounded() if isinstance(candidate, Memorizes) else None
+    free = freed(candidate)
     if free is None:
         return _not_asked(OVERFITS, f"{candidate.name} does not say what it is without bounds", Severity.WARN)
     batch = _batch(train)

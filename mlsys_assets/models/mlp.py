@@ -110,6 +110,11 @@ class Mlp:
             found += out_of_range(f"{what}: patience", self.patience, whole=True, least=1)
         return found
 
+    @property
+    def randomized(self) -> bool:
+        """The first weights are drawn, and in which order rows are seen."""
+        return True
+
     def unbounded(self) -> Self:
         """Return the same network with nothing that keeps it from learning a few rows by heart; slow for many."""
         return replace(

@@ -71,6 +71,11 @@ class RandomForest:
             found += out_of_range(f"{what}: column_share", self.column_share, above=0, most=1)
         return found or self._declared.mistakes()
 
+    @property
+    def randomized(self) -> bool:
+        """Each tree draws its rows, and each split its columns."""
+        return True
+
     def unbounded(self) -> Candidate | None:
         """Return one of whole trees, each of all rows and columns."""
         return self._declared.unbounded()

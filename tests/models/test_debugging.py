@@ -1,15 +1,19 @@
 """Each check of a candidate's code finds the fault it is for, and is silent on what has none."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from mlsys_assets.data_sampling.time_folds import WalkForward
 from mlsys_assets.features.preprocessing.preprocessor import FOR_TREES, Drop, Preprocessor
 from mlsys_assets.models.baselines import GroupRate, ZeroRule, ZeroRulePredictor
 from mlsys_assets.models.calibration import Calibrated
 from mlsys_assets.models.candidate import FitError, Fitted
+from mlsys_assets.models.compression.compressed import Compressed
+from mlsys_assets.models.compression.distillation import Distillation
+from mlsys_assets.models.compression.truncation import Truncation
 from mlsys_assets.models.debugging import (
     BATCH,
     CHECKS,
@@ -26,12 +30,18 @@ from mlsys_assets.models.debugging import (
     together,
 )
 from mlsys_assets.models.ensembles.bagging import Bagging
+from mlsys_assets.models.ensembles.stacking import Stacking
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.human_rule import HumanRule, When
 from mlsys_assets.models.linear import LogisticRegression
+from mlsys_assets.models.mlp import Mlp
 from mlsys_assets.models.objectives import Combined
+from mlsys_assets.models.random_forest import RandomForest
 from mlsys_assets.models.shuffled_labels import SHUFFLED
-from mlsys_assets.types import Finding, Severity
+from mlsys_assets.models.tuning.automl import AutoML, Family
+from mlsys_assets.models.tuning.space import Integers
+from mlsys_assets.models.tuning.tuned import Tuned
+from mlsys_assets.types import Finding, Severity, days, hours
 
 from .faulty_candidates import DrawsGlobally, IgnoresItsSeed, Keeps, Misaligned, Peeks
 
@@ -219,3 +229,41 @@ def test_protocols_are_told_apart() -> None:
     assert not isinstance(LogisticRegression(), Brief)
     assert not isinstance(ZeroRule(), Memorizes | Randomized)
     assert Preprocessor() == LogisticRegression().unbounded().preprocessor
+    assert all(isinstance(one, Randomized) and one.randomized for one in (Mlp(), RandomForest()))
+
+
+@dataclass(frozen=True)
+class Endless:
+    """Of metrics, none: whoever measures by it searches."""
+
+    name: str = "endless"
+    higher_is_better: bool = False
+
+    def draws(self, label, score, weights):
+        raise AssertionError("a search was begun")
+
+
+WALK = WalkForward(2, days(5), hours(1))
+SEARCHED = Tuned(LightGBM(rounds=200, least_rows=50), {"leaves": Integers(2, 9)}, metric=Endless())
+
+
+@pytest.mark.parametrize(
+    "candidate",
+    [
+        Calibrated(SEARCHED),
+        Compressed(SEARCHED, Truncation(rounds=150)),
+        AutoML((Family(LightGBM(rounds=200, least_rows=50), {"leaves": Integers(2, 9)}),), metric=Endless()),
+        Stacking((SEARCHED, replace(SEARCHED, name="again"), LogisticRegression()), WALK),
+        Bagging(SEARCHED, n=30),
+        Distillation(SEARCHED, LightGBM(rounds=200, least_rows=50)),
+    ],
+    ids=lambda c: c.name,
+)
+def test_what_holds_a_search_is_asked_without_it_and_passes(candidate, train, validation) -> None:
+    found = debugged(candidate, train, validation, seed=0, threads=1)
+    assert [f.summary for f in found if not f.passed] == []
+    assert "refused" not in found[1].summary
+    assert not found[2].summary.startswith("not asked")
+    freed = candidate.unbounded() if isinstance(candidate, Memorizes) else None
+    assert freed is None or freed.least_rows == 1
+    assert isinstance(candidate, Memorizes) is not isinstance(candidate, Stacking | Bagging)

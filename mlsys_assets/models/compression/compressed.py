@@ -7,17 +7,17 @@ from mlsys_assets.data_sampling.views import Train, Validation
 from mlsys_assets.mistakes import not_one
 from mlsys_assets.models.candidate import Candidate, FitError, Fitted, Recipe, check_train, check_validation
 from mlsys_assets.models.compression.method import CompressionMethod
+from mlsys_assets.models.debugging import brief_of, freed
 from mlsys_assets.models.predictor import Predictor
 from mlsys_assets.types import Scalar
 
 
 @runtime_checkable
 class MakesAnotherKind(Protocol):
-    """A method whose models are of one kind, whatever they were made of."""
+    """A method whose models are of another kind than what they were made of."""
 
-    @property
-    def kind(self) -> str:
-        """The kind of the models that it makes."""
+    def kind_of(self, kind: str) -> str:
+        """Return the kind of what it makes of a model of a kind."""
         ...
 
 
@@ -61,8 +61,9 @@ class Compressed:
 
     @property
     def kind(self) -> str:
-        """The method's own kind, where it makes but one; else the candidate's."""
-        return self.method.kind if isinstance(self.method, MakesAnotherKind) else self.candidate.kind
+        """What the method makes of the candidate's, where it says so; else the candidate's."""
+        own = self.candidate.kind
+        return self.method.kind_of(own) if isinstance(self.method, MakesAnotherKind) else own
 
     def mistakes(self) -> list[str]:
         """Return what is wrong with the declaration, the candidate's and the method's included."""
@@ -72,6 +73,14 @@ class Compressed:
             return wrong
         own = [f"candidate {self.name!r}: {mistake}" for mistake in self.method.mistakes()]
         return own + self.candidate.mistakes()
+
+    def unbounded(self) -> Candidate | None:
+        """Return what is compressed, freed: a smaller model need not hold what it learned by heart."""
+        return freed(self.candidate)
+
+    def brief(self) -> Candidate:
+        """Return what is compressed, brief: a method changes nothing of how it learns."""
+        return brief_of(self.candidate)
 
     def fit(self, train: Train, validation: Validation, *, seed: int, threads: int) -> Fitted:
         """Fit the candidate and compress its model; raises FitError where the method does not apply to it."""

@@ -15,6 +15,8 @@ from mlsys_assets.measures.intervals import Estimate, bootstrap, day_blocks, dif
 from mlsys_assets.measures.metrics import LogLoss, value
 from mlsys_assets.mistakes import not_one, out_of_range
 from mlsys_assets.models.candidate import Candidate, FitError, Fitted, Recipe, check_train, check_validation
+from mlsys_assets.models.debugging import brief_of, freed
+from mlsys_assets.models.held import trials_of
 from mlsys_assets.models.soft_labels import Floats, SoftLearner
 from mlsys_assets.types import Scalar, days
 
@@ -82,6 +84,16 @@ class Distillation:
         found += [f"{what}: {mistake}" for mistake in self.folds.mistakes()]
         return found + self.teacher.mistakes() + self.student.mistakes()
 
+    def unbounded(self) -> Candidate | None:
+        """Return the student, freed: a teacher would not make it learn by heart."""
+        return freed(self.student)
+
+    def brief(self) -> Candidate:
+        """Return the same of two brief candidates, where they can be had."""
+        student = brief_of(self.student)
+        own = student if isinstance(student, SoftLearner) else self.student
+        return replace(self, teacher=brief_of(self.teacher), student=own)
+
     def fit(self, train: Train, validation: Validation, *, seed: int, threads: int) -> Fitted:
         """Fit the teacher, then the student on its out-of-fold probabilities; both choose on validation."""
         check_train(train, what=self.name)
@@ -146,8 +158,9 @@ class Distillation:
             "soft_mean": float(soft.mean()),
             "hard_share": self.hard_share,
         }
-        recipe = {part: msgspec.json.encode(found).decode() for part, found in
+        recipe: dict[str, Scalar] = {part: msgspec.json.encode(found).decode() for part, found in
                   ((TEACHER, dict(teacher)), (STUDENT, dict(fitted.recipe)))}  # fmt: skip
+        recipe |= trials_of(teacher, fitted.recipe)
         return replace(fitted, candidate=self.name, params={**fitted.params, **record}, recipe=recipe)
 
 

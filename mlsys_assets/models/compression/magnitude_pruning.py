@@ -7,7 +7,7 @@ import numpy as np
 
 from mlsys_assets.data_sampling.views import Train, require_train
 from mlsys_assets.mistakes import out_of_range
-from mlsys_assets.models.compression.weights import kept_as, with_weights
+from mlsys_assets.models.compression.weights import kept_as, kind_with_weights, with_weights
 from mlsys_assets.models.matrices import Masked, Matrix
 from mlsys_assets.models.predictor import Predictor
 
@@ -37,6 +37,10 @@ class MagnitudePruning:
         """Return a share that is nothing or all."""
         found = out_of_range("magnitude pruning: share", self.share, above=0, most=1)
         return found or (["magnitude pruning: share is 1, which leaves no weight"] if self.share == 1 else [])
+
+    def kind_of(self, kind: str) -> str:
+        """Return the kind of what it makes of a model of a kind."""
+        return kind_with_weights(kind)
 
     def compress(self, predictor: Predictor, train: Train, *, seed: int, threads: int) -> Predictor:
         """Return the model without its smallest weights; raises FitError for models of other kinds."""

@@ -40,9 +40,8 @@ class OnnxExport:
         """The format, and the precision where it is not the model's own."""
         return "onnx" if self.double else "onnx_single"
 
-    @property
-    def kind(self) -> str:
-        """The kind of what it makes."""
+    def kind_of(self, kind: str) -> str:
+        """Return the kind of a graph, whatever it is made of."""
         return OnnxPredictor.kind
 
     def mistakes(self) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 from mlsys_assets.data_sampling.views import Train, require_train
 from mlsys_assets.mistakes import none_of
 from mlsys_assets.models.candidate import FitError
-from mlsys_assets.models.compression.weights import with_weights
+from mlsys_assets.models.compression.weights import kind_with_weights, with_weights
 from mlsys_assets.models.matrices import Dense, Int8, Masked, Matrix
 from mlsys_assets.models.predictor import Predictor
 
@@ -41,6 +41,10 @@ class Quantization:
     def mistakes(self) -> list[str]:
         """Return other numbers of bits."""
         return none_of("quantization: bits", self.bits, BITS)
+
+    def kind_of(self, kind: str) -> str:
+        """Return the kind of what it makes of a model of a kind."""
+        return kind_with_weights(kind)
 
     def compress(self, predictor: Predictor, train: Train, *, seed: int, threads: int) -> Predictor:
         """Return the model with rounded weights; nothing is learned. Raises FitError for models of other kinds."""

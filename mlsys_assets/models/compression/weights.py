@@ -29,6 +29,11 @@ def with_weights(predictor: Predictor, change: Change, *, what: str) -> Predicto
     raise _other(predictor, what=what)
 
 
+def kind_with_weights(kind: str) -> str:
+    """Return the kind of what ``with_weights`` makes of a model of a kind: a linear one has another form."""
+    return CompactLinearPredictor.kind if kind == LinearPredictor.kind else kind
+
+
 def layers_of(predictor: Predictor, *, what: str) -> tuple[Layer, ...]:
     """Return the layers of a perceptron, or a linear model as one layer; raises FitError for any other."""
     if isinstance(predictor, MlpPredictor):

@@ -13,9 +13,10 @@ from mlsys_assets.measures.intervals import A_DAY
 from mlsys_assets.mistakes import not_long, not_one, out_of_range
 from mlsys_assets.models.blend import BlendPredictor
 from mlsys_assets.models.candidate import Candidate, FitError, Fitted, Recipe, check_train, check_validation
-from mlsys_assets.models.debugging import Brief
-from mlsys_assets.models.ensembles.recipes import held, joined, own
+from mlsys_assets.models.compression.distillation import Distillation
+from mlsys_assets.models.debugging import brief_of
 from mlsys_assets.models.ensembles.stacking import Stacking
+from mlsys_assets.models.held import held, joined, own
 from mlsys_assets.types import Scalar
 
 LEAST_FITS: Final = 2
@@ -72,8 +73,8 @@ class Bagging:
             return found + wrong
         if self.candidate.kind == self.kind:
             found.append(f"{what}: {self.candidate.name!r} is a blend already; bag its parts instead")
-        if any(isinstance(one, Stacking) for one in held(self.candidate)):
-            found.append(f"{what}: {self.candidate.name!r} cuts folds, which rows drawn anew cannot be; bag its bases")
+        if any(isinstance(one, Stacking | Distillation) for one in held(self.candidate)):
+            found.append(f"{what}: {self.candidate.name!r} cuts folds, which rows drawn anew cannot be; bag its parts")
         return found + self.candidate.mistakes()
 
     @property
@@ -83,8 +84,7 @@ class Bagging:
 
     def brief(self) -> "Bagging":
         """Return the same of two brief fits."""
-        within = self.candidate.brief() if isinstance(self.candidate, Brief) else self.candidate
-        return replace(self, candidate=within, n=LEAST_FITS)
+        return replace(self, candidate=brief_of(self.candidate), n=LEAST_FITS)
 
     def fit(self, train: Train, validation: Validation, *, seed: int, threads: int) -> Fitted:
         """Fit each time on other draws of train; raises TypeError for rows that were drawn anew already."""

@@ -10,10 +10,10 @@ from mlsys_assets.data_sampling.time_folds import WalkForward
 from mlsys_assets.data_sampling.views import Train, Validation
 from mlsys_assets.mistakes import alike, misnamed, not_all, not_one, sound
 from mlsys_assets.models.candidate import Candidate, FitError, Fitted, Recipe, check_train, check_validation
-from mlsys_assets.models.debugging import Brief
+from mlsys_assets.models.debugging import brief_of
 from mlsys_assets.models.ensembles.meta import LogisticMeta, read_line
 from mlsys_assets.models.ensembles.out_of_fold import score_out_of_fold
-from mlsys_assets.models.ensembles.recipes import held, joined, own
+from mlsys_assets.models.held import held, joined, own
 from mlsys_assets.models.stack_predictor import MOST_PARTS, Line, StackPredictor
 from mlsys_assets.types import Scalar
 
@@ -81,8 +81,8 @@ class Stacking:
         return found + (not_one(f"{what}: meta", self.meta, LogisticMeta) or self.meta.mistakes(f"{what}: meta"))
 
     def brief(self) -> "Stacking":
-        """Return the same of brief bases, where they can be had."""
-        return replace(self, candidates=tuple(c.brief() if isinstance(c, Brief) else c for c in self.candidates))
+        """Return the same of brief bases, where they can be had; of bases that are then called alike, the last."""
+        return replace(self, candidates=tuple({one.name: one for one in map(brief_of, self.candidates)}.values()))
 
     def fit(self, train: Train, validation: Validation, *, seed: int, threads: int) -> Fitted:
         """Fit the bases, then the line; raises TypeError for rows drawn anew, whose copies could be on both sides."""

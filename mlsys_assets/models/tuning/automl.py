@@ -7,12 +7,13 @@ from mlsys_assets.measures.metrics import LogLoss, Metric
 from mlsys_assets.mistakes import alike, none_of, not_all, not_one, sound
 from mlsys_assets.models.bundle import PREDICTOR_KINDS
 from mlsys_assets.models.candidate import Candidate, FitError, Fitted, Recipe, check_train, check_validation
+from mlsys_assets.models.held import TRIALS
 from mlsys_assets.models.tuning.leaderboard import Leaderboard, Standing
 from mlsys_assets.models.tuning.pruners import Pruner
 from mlsys_assets.models.tuning.samplers import Sampler, Tpe
 from mlsys_assets.models.tuning.search import Found, NothingFound, SearchContext
 from mlsys_assets.models.tuning.space import Space
-from mlsys_assets.models.tuning.tuned import TRIALS, Tuned
+from mlsys_assets.models.tuning.tuned import Tuned
 from mlsys_assets.models.watch import Prunable
 
 WINNER = "winner"
@@ -97,6 +98,10 @@ class AutoML:
             )
             for f in sound(self.families, Family)
         )  # fmt: skip
+
+    def unbounded(self) -> Candidate | None:
+        """Return the first family's candidate, freed."""
+        return self.tuned[0].unbounded()
 
     def brief(self) -> Candidate:
         """Return the first family's candidate, brief: a search asks how well, not how it learns."""

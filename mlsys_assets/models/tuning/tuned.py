@@ -1,14 +1,15 @@
 """A candidate whose settings are searched."""
 
 import json
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 from mlsys_assets.data_sampling.views import Train, Validation
 from mlsys_assets.measures.metrics import LogLoss, Metric
 from mlsys_assets.mistakes import not_one
 from mlsys_assets.models.candidate import Candidate, Fitted, Recipe, check_train
-from mlsys_assets.models.debugging import Brief, Memorizes
+from mlsys_assets.models.debugging import brief_of, freed
+from mlsys_assets.models.held import TRIALS, held
 from mlsys_assets.models.tuning.plan import Plan
 from mlsys_assets.models.tuning.pruners import Pruner
 from mlsys_assets.models.tuning.samplers import Sampler, Tpe
@@ -19,8 +20,8 @@ from mlsys_assets.models.tuning.trial import counted
 from mlsys_assets.models.watch import Prunable
 from mlsys_assets.types import Scalar
 
-TUNED, TRIALS = "tuned", "trials"
-"""The recipe's entries: the settings found, as JSON text, and how many were tried."""
+TUNED = "tuned"
+"""The recipe's entry that holds the settings found, as JSON text; how many were tried stands beside it."""
 
 
 @runtime_checkable
@@ -106,7 +107,7 @@ class Tuned:
         if wrong := not_one(f"{what}: candidate", self.candidate, Candidate):
             return wrong
         found = self.plan.mistakes(self.candidate, what=what)
-        if _searches(self.candidate):
+        if any(isinstance(one, Searching) for one in held(self.candidate)):
             found.append(f"{what} tunes {self.candidate.name!r}, which searches already; give one of the two the space")
         if self.pruner is not None and not isinstance(self.candidate, Prunable):
             found.append(f"{what}: {self.candidate.name!r} tells no loss on its way; leave the pruner away")
@@ -114,11 +115,11 @@ class Tuned:
 
     def unbounded(self) -> Candidate | None:
         """Return what is tuned, freed: a search would not make it learn by heart."""
-        return self.candidate.unbounded() if isinstance(self.candidate, Memorizes) else None
+        return freed(self.candidate)
 
     def brief(self) -> Candidate:
         """Return what is tuned, brief, as it is declared: a search asks how well, not how it learns."""
-        return self.candidate.brief() if isinstance(self.candidate, Brief) else self.candidate
+        return brief_of(self.candidate)
 
     def fit(self, train: Train, validation: Validation, *, seed: int, threads: int) -> Fitted:
         """Return the best trial's model under this name; raises FitError if no trial could be fitted."""
@@ -162,13 +163,6 @@ class Tuned:
 
     def _recipe(self, own: Recipe, settings: Settings, trials: int) -> Recipe:
         return {**own, TUNED: json.dumps(dict(settings), sort_keys=True), TRIALS: trials}
-
-
-def _searches(owner: object) -> bool:
-    """Return whether a candidate, or one that it holds, searches."""
-    parts = [getattr(owner, f.name) for f in fields(owner)] if is_dataclass(owner) else []
-    held = [one for part in parts for one in (part if isinstance(part, tuple) else (part,))]
-    return isinstance(owner, Searching) or any(_searches(one) for one in held if isinstance(one, Candidate))
 
 
 def _read(recipe: Recipe, *, what: str) -> tuple[Settings, int]:

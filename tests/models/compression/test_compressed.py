@@ -7,9 +7,13 @@ from mlsys_assets.models.baselines import ZeroRule
 from mlsys_assets.models.calibration import Calibrated
 from mlsys_assets.models.candidate import FitError
 from mlsys_assets.models.compression.compressed import Compressed, size_of
+from mlsys_assets.models.compression.magnitude_pruning import MagnitudePruning
 from mlsys_assets.models.compression.onnx_export import OnnxExport
+from mlsys_assets.models.compression.quantization import Quantization
 from mlsys_assets.models.compression.truncation import Truncation
 from mlsys_assets.models.gradient_boosting import LightGBM
+from mlsys_assets.models.linear import LogisticRegression
+from mlsys_assets.models.mlp import Mlp
 
 
 def test_it_is_the_candidates_model_compressed_and_its_recipe(train, validation, later):
@@ -30,6 +34,10 @@ def test_it_is_of_the_methods_kind_where_that_has_one(train, validation):
     assert Compressed(LightGBM(), Truncation(rounds=1)).kind == "lightgbm"
     assert Compressed(LightGBM(), OnnxExport()).kind == "onnx"
     assert Compressed(ZeroRule(), Truncation(rounds=1)).baseline
+    for method in (Quantization(), MagnitudePruning()):
+        for candidate in (LogisticRegression(), Mlp((4,), epochs=2)):
+            own = Compressed(candidate, method)
+            assert own.kind == own.fit(train, validation, seed=1, threads=1).predictor.kind
     calibrated = Calibrated(Compressed(LightGBM(rounds=9), OnnxExport()))
     assert calibrated.fit(train, validation, seed=1, threads=1).predictor.within.kind == "onnx"
 

@@ -13,6 +13,8 @@ from mlsys_assets.models.candidate import FitError, Fitted
 from mlsys_assets.models.compression.distillation import Distillation, compare_with_control
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.linear import LogisticRegression
+from mlsys_assets.models.tuning.space import Integers
+from mlsys_assets.models.tuning.tuned import Tuned
 from mlsys_assets.types import TimeWindow, days, hours
 
 HOUR = np.timedelta64(1, "h")
@@ -161,6 +163,14 @@ def test_the_recipe_holds_what_both_found_and_a_refit_searches_nothing(train, va
     for recipe in ({}, {"teacher": "{}"}, {"rounds": 3}):
         with pytest.raises(ValueError, match="refitted by a recipe with a"):
             own.refit(train, recipe=recipe, seed=0, threads=1)
+
+
+def test_what_both_searched_is_counted(train, validation):
+    teacher = Tuned(LightGBM(rounds=2), {"leaves": Integers(2, 9)}, trials=3)
+    own = Distillation(teacher, STUDENT)
+    fitted = own.fit(train, validation, seed=0, threads=1)
+    assert fitted.recipe["trials"] == 4
+    assert own.refit(train, recipe=fitted.recipe, seed=0, threads=1).recipe == fitted.recipe
 
 
 def test_rows_that_cannot_be_cut_or_learned_from_are_a_failed_candidate(train, validation):

@@ -12,6 +12,7 @@ from mlsys_assets.models.baselines import GroupRate, ZeroRule
 from mlsys_assets.models.blend import BlendPredictor
 from mlsys_assets.models.bundle import to_files
 from mlsys_assets.models.candidate import FitError
+from mlsys_assets.models.compression.distillation import Distillation
 from mlsys_assets.models.ensembles.bagging import Bagging
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.linear import LogisticRegression
@@ -73,6 +74,7 @@ def test_what_fails_in_it_is_told_with_its_name(train, validation) -> None:
         (Bagging("zero"), "candidate is 'zero'"),
         (Bagging(LightGBM(rounds=0)), "rounds is 0"),
         (Bagging(Bagging(ZeroRule())), "is a blend already"),
+        (Bagging(Distillation(ZeroRule(), LightGBM())), "cuts folds, which rows drawn anew cannot be"),
     ],
 )
 def test_mistakes_are_told(bag: Bagging, words: str) -> None:

@@ -5,9 +5,12 @@ from hypothesis import given, strategies as st
 from mlsys_assets.data_sampling.time_folds import WalkForward
 from mlsys_assets.models.baselines import ZeroRule
 from mlsys_assets.models.calibration import Calibrated
+from mlsys_assets.models.compression.distillation import Distillation
 from mlsys_assets.models.ensembles.bagging import Bagging
-from mlsys_assets.models.ensembles.recipes import held, joined, own
 from mlsys_assets.models.ensembles.stacking import Stacking
+from mlsys_assets.models.gradient_boosting import LightGBM
+from mlsys_assets.models.held import held, joined, own
+from mlsys_assets.models.tuning.automl import AutoML, Family
 from mlsys_assets.types import days, hours
 
 NAMES = st.from_regex(r"[a-z_][a-z0-9_]{0,5}", fullmatch=True)
@@ -34,3 +37,12 @@ def test_all_that_a_candidate_holds_is_found() -> None:
     stack = Stacking((zero, Calibrated(Bagging(inner))), WalkForward(1, days(1), hours(1)))
     assert list(held(stack)) == [stack, zero, stack.candidates[1], stack.candidates[1].candidate, inner]
     assert list(held(Stacking("zero", None))) == [Stacking("zero", None)]
+
+
+def test_what_is_held_under_other_names_is_found_too() -> None:
+    student = LightGBM()
+    taught = Distillation(ZeroRule(), student)
+    assert list(held(taught)) == [taught, ZeroRule(), student]
+    families = AutoML((Family(ZeroRule(), {}), Family(student, {})))
+    assert list(held(families)) == [families, ZeroRule(), student]
+    assert list(held(LightGBM)) == []
