@@ -1,6 +1,7 @@
 """A candidate: something that can be fitted, compared with others, and refitted by the recipe that won."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -13,7 +14,7 @@ from mlsys_assets.features.preprocessing.prepared_once import fit_once
 from mlsys_assets.features.preprocessing.preprocessor import Prepared, Preprocessor
 from mlsys_assets.mistakes import not_one
 from mlsys_assets.models.predictor import Predictor, Rows
-from mlsys_assets.types import Scalar
+from mlsys_assets.types import DeclarationError, Scalar
 
 Recipe = Mapping[str, Scalar]
 """What a fit found and a refit must not search again, such as the number of rounds."""
@@ -24,6 +25,27 @@ MOST_NOTES = 5
 
 class FitError(ValueError):
     """Rows that no candidate can be fitted on: a failed candidate with its reason; the others go on."""
+
+
+@contextmanager
+def failures_told(what: str) -> Iterator[None]:
+    """Turn whatever a library raises within into a FitError that says what failed, and why in one line.
+
+    What was refused with a reason of ours passes, and so does a lack of memory: it is no fault of the candidate's.
+
+    >>> with failures_told("my_model"):
+    ...     1 / 0
+    Traceback (most recent call last):
+        ...
+    mlsys_assets.models.candidate.FitError: my_model failed: ZeroDivisionError: division by zero
+    """
+    try:
+        yield
+    except (FitError, DeclarationError, ColumnError, MemoryError):
+        raise
+    except Exception as error:
+        told = next(iter(str(error).splitlines()), "")
+        raise FitError(f"{what} failed: {type(error).__name__}: {told}") from error
 
 
 @dataclass(frozen=True)
@@ -59,8 +81,9 @@ class Fitted:
     loss_curve: LossCurve = LossCurve()
 
     def predict(self, rows: Rows, *, threads: int = 1) -> NDArray[np.float64]:
-        """Return (n,) probabilities."""
-        return self.predictor.predict(rows, threads=threads)
+        """Return (n,) probabilities; raises ColumnError, and FitError for rows that the model fails on."""
+        with failures_told(self.candidate):
+            return self.predictor.predict(rows, threads=threads)
 
 
 @runtime_checkable

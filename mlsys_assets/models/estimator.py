@@ -20,6 +20,7 @@ from mlsys_assets.models.candidate import (
     Fitted,
     LossCurve,
     Recipe,
+    failures_told,
     prepare,
     prepared_record,
     preprocessor_mistakes,
@@ -128,7 +129,7 @@ class Estimator:
         labels = Labels(self.task, self.name)
         labels.check(validation.label, part="validation")
         fitted, predictor, matrix = self._fitted(train, seed=seed, threads=threads, twice=True)
-        scores = self._sound(predictor.predict(validation.features))
+        scores = self._sound(fitted.predict(validation.features))
         if isinstance(self.task, PlainRegression):
             return fitted
         some = np.unique(np.linspace(0, len(train) - 1, MOST_SCORED).astype(np.intp))
@@ -163,15 +164,14 @@ class Estimator:
     def _stored(self, model: Any, preprocessing: Preprocessing, output: Output, matrix: Matrix) -> EstimatorPredictor:
         """Return the model as it will be read again; raises FitError where it cannot be."""
         probes = matrix[np.linspace(0, len(matrix) - 1, PROBES).astype(np.intp)]
-        try:
-            return EstimatorPredictor.of(preprocessing, write_estimator(model), output=output, probes=probes)
-        except BundleError as error:
-            raise FitError(
-                f"{self.name} cannot be stored so that it is read safely: {error}; declare it otherwise, as "
-                "algorithm='brute' for neighbours, or give it a predictor of its own"
-            ) from error
-        except Exception as error:
-            raise FitError(f"{self.name} scores no row: {type(error).__name__}: {error}") from error
+        with failures_told(f"{self.name}, stored and read again,"):
+            try:
+                return EstimatorPredictor.of(preprocessing, write_estimator(model), output=output, probes=probes)
+            except BundleError as error:
+                raise FitError(
+                    f"{self.name} cannot be stored so that it is read safely: {error}; declare it otherwise, as "
+                    "algorithm='brute' for neighbours, or give it a predictor of its own"
+                ) from error
 
     def _sound(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return scores; raises FitError unless all are finite and, where they are to be, probabilities."""

@@ -8,10 +8,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mlsys_assets.models.candidate import FitError
+from mlsys_assets.models.candidate import FitError, failures_told
 from mlsys_assets.models.estimator_file import write_estimator
 from mlsys_assets.models.estimator_predictor import Output
-from mlsys_assets.models.predictor import BundleError
 from mlsys_assets.models.task import Classification, MultiClass, PlainRegression
 
 REPEATED: Final = 500
@@ -96,13 +95,14 @@ class Fitting:
         """
         from sklearn.exceptions import ConvergenceWarning
 
-        try:
-            return self._fit(matrix, label, converges=True)
-        except ConvergenceWarning as warning:
-            told = f"{self.what} did not converge: {_first_line(warning)}"
-            raise FitError(f"{told}; allow more iterations, or regularize more") from warning
-        except Exception as error:
-            raise FitError(f"{self.what} failed: {type(error).__name__}: {_first_line(error)}") from error
+        with failures_told(self.what):
+            try:
+                return self._fit(matrix, label, converges=True)
+            except ConvergenceWarning as warning:
+                told = next(iter(str(warning).splitlines()), "")
+                raise FitError(
+                    f"{self.what} did not converge: {told}; allow more iterations, or regularize more"
+                ) from warning
 
     def repeats(self, fitted: Any, matrix: NDArray[np.float32], label: NDArray[Any]) -> bool:
         """Return whether two fits on the same few rows are equal to the last bit.
@@ -112,12 +112,16 @@ class Fitting:
         few = _few(label)
         try:
             one, two = (self._fit(matrix[few], label[few], converges=False) for _ in range(2))
+        except MemoryError:
+            raise
         except Exception:  # noqa: BLE001 - few rows may be too few for it, in any words
             one, two = fitted, self.fitted(matrix, label)
         try:
             return write_estimator(one) == write_estimator(two)
-        except BundleError:
-            return True  # that it cannot be stored is said where it is
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001 - that it cannot be stored, in any words, is said where it is
+            return True
 
     def _fit(self, matrix: NDArray[np.float32], label: NDArray[Any], *, converges: bool) -> Any:
         """Return one fit; its jobs are threads, since processes would be given all rows."""
@@ -143,7 +147,3 @@ def _few(label: NDArray[Any]) -> NDArray[np.intp]:
     """Return places of rows of every class, or of the whole range of numbers, in their order."""
     by_label = np.argsort(label, kind="stable")
     return np.sort(by_label[np.unique(np.linspace(0, len(label) - 1, REPEATED).astype(np.intp))])
-
-
-def _first_line(error: BaseException | Warning) -> str:
-    return next(iter(str(error).splitlines()), "")

@@ -19,6 +19,7 @@ from mlsys_assets.models.candidate import (
     Recipe,
     check_train,
     check_validation,
+    failures_told,
     prepare,
     prepared_record,
     preprocessor_mistakes,
@@ -210,15 +211,15 @@ class _Network:
 
     def learn(self) -> None:
         """Take one pass over the rows, in an order of its own; raises FitError if it diverges."""
-        try:
-            with np.errstate(over="ignore", invalid="ignore"):
+        with failures_told(self.name), np.errstate(over="ignore", invalid="ignore"):
+            try:
                 self.solver.partial_fit(self.matrix, self.label, classes=[0.0, 1.0])
-        except ValueError as error:
-            raise FitError(f"{self.name} diverged, lower the learning rate: {error}") from error
+            except ValueError as error:
+                raise FitError(f"{self.name} diverged, lower the learning rate: {error}") from error
 
     def loss(self, matrix: NDArray[np.float32], label: Floats) -> float:
         """Return the log loss of (n, d) rows; raises FitError if it is no number."""
-        with np.errstate(over="ignore", invalid="ignore"):
+        with failures_told(self.name), np.errstate(over="ignore", invalid="ignore"):
             score = self.solver.predict_proba(matrix)[:, 1].astype(np.float64)
         if not np.isfinite(score).all():
             raise FitError(f"{self.name} diverged: its scores are no numbers; lower the learning rate")

@@ -10,14 +10,20 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import log_loss
 
+from mlsys_assets.data_sampling.time_folds import WalkForward
 from mlsys_assets.data_sampling.views import Train
+from mlsys_assets.models.baselines import ZeroRule
 from mlsys_assets.models.bundle import to_files
+from mlsys_assets.models.calibration import Calibrated
 from mlsys_assets.models.candidate import FitError
+from mlsys_assets.models.ensembles.stacking import Stacking
 from mlsys_assets.models.estimator import Estimator, described
 from mlsys_assets.models.passport.code import source_files
 from mlsys_assets.models.random_forest import RandomForest
 from mlsys_assets.models.task import MultiClass, PlainRegression, Regression, with_target
-from mlsys_assets.types import DeclarationError
+from mlsys_assets.models.tuning.space import Integers
+from mlsys_assets.models.tuning.tuned import Tuned
+from mlsys_assets.types import DeclarationError, days, hours
 
 
 def forest():
@@ -65,6 +71,8 @@ class Own(ClassifierMixin, BaseEstimator):
     def fit(self, x, y):
         if self.how == "raises":
             raise RuntimeError("no luck\nat all")
+        if self.how == "short of memory":
+            raise MemoryError
         self.classes_, self.n_features_in_ = np.unique(y), x.shape[1]
         return self
 
@@ -230,7 +238,12 @@ class Odd(Own):
     """Gives scores of its own."""
 
     def predict_proba(self, x):
-        return np.full((len(x), 2), {"nan": np.nan, "infinite": np.inf, "above": 1.5, "below": -0.1}[self.how])
+        if self.how == "short of memory later":
+            raise MemoryError
+        if self.how == "refuses what is far" and (x > 30).any():
+            raise ValueError("I have not seen this\nand more")
+        told = {"nan": np.nan, "infinite": np.inf, "above": 1.5, "below": -0.1}
+        return np.full((len(x), 2), told.get(self.how, 0.5))
 
 
 @pytest.mark.usefixtures("own_trusted")
@@ -249,6 +262,38 @@ def test_what_an_estimator_does_badly_is_a_failure_with_its_reason(make, why, tr
     assert fit(Estimator(Own, name="one"), train, validation).params["estimator"] == "Own"
     with pytest.raises(FitError, match=why):
         fit(Estimator(make, name="one"), train, validation)
+
+
+@pytest.mark.usefixtures("own_trusted")
+def test_one_that_fails_on_rows_it_has_not_seen_is_a_failure_wherever_they_are(train, validation):
+    odd = Estimator(lambda: Odd("refuses what is far"), name="odd")
+    far = replace(validation, features=far_out(validation.features, np.arange(len(validation)) > 400))
+    with pytest.raises(FitError, match=r"^odd failed: ValueError: I have not seen this$"):
+        fit(odd, train, far)
+    with pytest.raises(FitError, match=r"^odd_platt: odd failed: ValueError: I have not seen this$"):
+        fit(Calibrated(odd), train, far)
+    late = replace(train, features=far_out(train.features, np.arange(len(train)) > 1_340))
+    with pytest.raises(FitError, match=r"^stack: odd failed: ValueError: I have not seen this$"):
+        fit(Stacking((odd, ZeroRule()), WalkForward(1, days(3), hours(1))), late, validation)
+
+
+def far_out(features, where):
+    column = features.schema.get_field_index("noise")
+    return features.set_column(column, "noise", pa.array(np.where(where, 999.0, 0.5).astype(np.float32)))
+
+
+@pytest.mark.usefixtures("own_trusted")
+def test_a_lack_of_memory_is_no_fault_of_the_candidates(train, validation):
+    for how in ("short of memory", "short of memory later"):
+        with pytest.raises(MemoryError):
+            fit(Estimator(lambda how=how: Odd(how), name="odd"), train, validation)
+
+
+@pytest.mark.usefixtures("own_trusted")
+def test_what_only_a_fit_finds_in_a_declaration_is_a_failed_trial(train, validation):
+    odd = Tuned(Estimator(Own, name="own"), {"nothing": Integers(1, 2)}, trials=2)
+    with pytest.raises(FitError, match=r"none of 2 trials is complete.*params name 'nothing'"):
+        fit(odd, train, validation)
 
 
 def test_one_that_never_converges_is_a_failure(train, validation):

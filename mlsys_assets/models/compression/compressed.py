@@ -3,9 +3,17 @@
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
-from mlsys_assets.data_sampling.views import Train, Validation
+from mlsys_assets.data_sampling.views import Train, Validation, require_train
 from mlsys_assets.mistakes import not_one
-from mlsys_assets.models.candidate import Candidate, FitError, Fitted, Recipe, check_train, check_validation
+from mlsys_assets.models.candidate import (
+    Candidate,
+    FitError,
+    Fitted,
+    Recipe,
+    check_train,
+    check_validation,
+    failures_told,
+)
 from mlsys_assets.models.compression.method import CompressionMethod
 from mlsys_assets.models.debugging import brief_of, freed
 from mlsys_assets.models.predictor import Predictor
@@ -96,7 +104,7 @@ class Compressed:
 
     def _compressed(self, within: Fitted, train: Train, seed: int, threads: int) -> Fitted:
         try:
-            made = self.method.compress(within.predictor, train, seed=seed, threads=threads)
+            made = compress(self.method, within.predictor, train, seed=seed, threads=threads)
         except FitError as error:
             raise FitError(f"{self.name}: {error}") from error
         record: dict[str, Scalar] = {
@@ -105,6 +113,13 @@ class Compressed:
             "bytes_after": size_of(made),
         }
         return replace(within, candidate=self.name, predictor=made, params={**within.params, **record})
+
+
+def compress(method: CompressionMethod, predictor: Predictor, train: Train, *, seed: int, threads: int) -> Predictor:
+    """Return the smaller model; raises FitError where the method does not apply, or what it calls fails."""
+    require_train(train, what=method.name)
+    with failures_told(method.name):
+        return method.compress(predictor, train, seed=seed, threads=threads)
 
 
 def size_of(predictor: Predictor) -> int:

@@ -13,7 +13,7 @@ from mlsys_assets.data_sampling.views import Train, Validation, require_validati
 from mlsys_assets.measures.intervals import Estimate, Support, bootstrap, day_blocks, difference, estimate
 from mlsys_assets.measures.metrics import Floats, LogLoss, RocAuc, value
 from mlsys_assets.models.candidate import FitError
-from mlsys_assets.models.compression.compressed import size_of
+from mlsys_assets.models.compression.compressed import compress, size_of
 from mlsys_assets.models.compression.method import CompressionMethod
 from mlsys_assets.models.predictor import Predictor
 
@@ -186,7 +186,7 @@ class CompressionStudy:
         for method in methods:
             begun = self.processor()
             try:
-                made = method.compress(predictor, train, seed=seed, threads=1)
+                made = compress(method, predictor, train, seed=seed, threads=1)
             except FitError as error:
                 found.append(Variant(method.name, None, self.processor() - begun, str(error)))
             else:

@@ -8,6 +8,7 @@ from mlsys_assets.data_sampling.views import Train, Validation, require_train, r
 from mlsys_assets.models.candidate import Candidate, Fitted, Recipe
 from mlsys_assets.models.distributed.placement import chosen, record
 from mlsys_assets.models.distributed.watched import watched
+from mlsys_assets.models.shipped import Shipped
 
 
 @dataclass(frozen=True)
@@ -42,16 +43,17 @@ class OneTask:
         sent = client.scatter([self.candidate, train, *rows], workers=[worker], hash=False)
         task = client.submit(function, *sent, seed=seed, threads=threads, workers=[worker], pure=False)
         try:
-            fitted: Fitted = watched(task.result, client, [worker], what=name)
+            shipped: Shipped = watched(task.result, client, [worker], what=name)
         finally:
             if client.status == "running":
                 client.cancel([task, *sent])
+        fitted = shipped.fitted()
         return replace(fitted, params={**fitted.params, **record(1, [len(train)])})
 
 
-def _fitted(candidate: Candidate, train: Train, validation: Validation, *, seed: int, threads: int) -> Fitted:
-    return candidate.fit(train, validation, seed=seed, threads=threads)
+def _fitted(candidate: Candidate, train: Train, validation: Validation, *, seed: int, threads: int) -> Shipped:
+    return Shipped.of(candidate.fit(train, validation, seed=seed, threads=threads))
 
 
-def _refitted(candidate: Candidate, train: Train, *, recipe: Recipe, seed: int, threads: int) -> Fitted:
-    return candidate.refit(train, recipe=recipe, seed=seed, threads=threads)
+def _refitted(candidate: Candidate, train: Train, *, recipe: Recipe, seed: int, threads: int) -> Shipped:
+    return Shipped.of(candidate.refit(train, recipe=recipe, seed=seed, threads=threads))

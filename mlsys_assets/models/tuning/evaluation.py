@@ -2,18 +2,19 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from mlsys_assets.data_sampling.views import Train, Validation
 from mlsys_assets.measures.metrics import Metric, value
-from mlsys_assets.models.bundle import from_files, to_files
 from mlsys_assets.models.candidate import Candidate, FitError, Fitted
+from mlsys_assets.models.shipped import Shipped
 from mlsys_assets.models.tuning.pruners import Pruner
 from mlsys_assets.models.tuning.settings import Settings
 from mlsys_assets.models.tuning.trial import Trial
 from mlsys_assets.models.watch import Prunable, Stopped
+from mlsys_assets.types import DeclarationError
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,28 +53,19 @@ class Outcome:
     trial
         The trial.
     fitted
-        The model; None if there is none, or if it came from another process.
-    files, record
-        The files of a model that came from another process, and the rest of what was fitted.
+        The model, as it is or as it came from another process; None if there is none.
     """
 
     trial: Trial
-    fitted: Fitted | None = None
-    files: Mapping[str, bytes] = field(default_factory=dict)
-    record: Mapping[str, Any] = field(default_factory=dict)
+    fitted: Fitted | Shipped | None = None
 
     def model(self) -> Fitted | None:
         """Return the model, wherever it came from; None if there is none."""
-        if self.files:
-            return Fitted(predictor=from_files(self.files), **self.record)
-        return self.fitted
+        return self.fitted.fitted() if isinstance(self.fitted, Shipped) else self.fitted
 
     def __reduce__(self) -> tuple[type["Outcome"], tuple[object, ...]]:
-        """Return how it is made again elsewhere: a fitted predictor may hold what no other process can have."""
-        if self.fitted is None:
-            return Outcome, (self.trial, None, self.files, self.record)
-        record = {f.name: getattr(self.fitted, f.name) for f in fields(Fitted) if f.name != "predictor"}
-        return Outcome, (self.trial, None, to_files(self.fitted.predictor), record)
+        """Return how it is made again elsewhere."""
+        return Outcome, (self.trial, Shipped.of(self.fitted) if isinstance(self.fitted, Fitted) else self.fitted)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +103,8 @@ class Evaluation:
             trial = replace(trial, state="pruned")
         except FitError as error:
             trial, fitted = replace(trial, reason=str(error)), None
+        except DeclarationError as error:  # of what only a fit can find wrong in a declaration
+            trial, fitted = replace(trial, reason="; ".join(error.mistakes)), None
         return Outcome(replace(trial, losses=tuple(watch.losses), seconds=self.stopwatch() - began), fitted)
 
     def fit(self, candidate: Candidate, watch: "_Watching | None" = None) -> Fitted:

@@ -51,7 +51,7 @@ class Choice:
         found = not_all(f"{what}: options", self.options, kinds)
         if found:
             return found
-        twice = len({(type(one), one) for one in self.options}) < len(self.options)
+        twice = len(set(self.options)) < len(self.options)  # a search takes 1 and True for each other
         found = [f"{what}: options hold a value twice: {self.options}"] if twice else []
         return found if self.options else [f"{what}: options are empty; give two or more"]
 

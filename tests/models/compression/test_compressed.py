@@ -1,3 +1,4 @@
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -6,10 +7,11 @@ import pytest
 from mlsys_assets.models.baselines import ZeroRule
 from mlsys_assets.models.calibration import Calibrated
 from mlsys_assets.models.candidate import FitError
-from mlsys_assets.models.compression.compressed import Compressed, size_of
+from mlsys_assets.models.compression.compressed import Compressed, compress, size_of
 from mlsys_assets.models.compression.magnitude_pruning import MagnitudePruning
 from mlsys_assets.models.compression.onnx_export import OnnxExport
 from mlsys_assets.models.compression.quantization import Quantization
+from mlsys_assets.models.compression.table import CompressionStudy
 from mlsys_assets.models.compression.truncation import Truncation
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.linear import LogisticRegression
@@ -50,6 +52,28 @@ def test_a_method_that_does_not_apply_is_a_failed_candidate_with_its_name(train,
     ):
         with pytest.raises(FitError, match=r"^zero_rule_first_1_trees: truncation cuts boosted trees"):
             fit()
+
+
+@dataclass(frozen=True)
+class Fails(Truncation):
+    error: type[Exception] = RuntimeError
+
+    def compress(self, predictor, train, *, seed, threads):
+        raise self.error("no\nluck")
+
+
+def test_what_a_library_raises_is_a_failure_of_the_candidate_or_of_the_method_alone(train, validation):
+    candidate = LightGBM(rounds=3)
+    with pytest.raises(FitError, match=r"^lightgbm_first_1_trees: first_1_trees failed: RuntimeError: no$"):
+        Compressed(candidate, Fails(1)).fit(train, validation, seed=1, threads=1)
+    study = CompressionStudy(time.process_time, time.perf_counter)
+    predictor = candidate.fit(train, validation, seed=1, threads=1).predictor
+    made = study.make(predictor, [Fails(1), Truncation(2)], train, seed=1)
+    assert [one.reason for one in made] == ["", "first_1_trees failed: RuntimeError: no", ""]
+    with pytest.raises(MemoryError):
+        Compressed(candidate, Fails(1, error=MemoryError)).fit(train, validation, seed=1, threads=1)
+    with pytest.raises(TypeError, match="fitted on a Train view only"):
+        compress(Truncation(1), predictor, validation, seed=1, threads=1)
 
 
 @dataclass(frozen=True)

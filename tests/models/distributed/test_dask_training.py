@@ -5,18 +5,28 @@ import pyarrow as pa
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from mlsys_assets.data_sampling.time_folds import WalkForward
 from mlsys_assets.data_sampling.views import Train
 from mlsys_assets.models.baselines import GroupRate
 from mlsys_assets.models.booster_predictor import BoosterPredictor
 from mlsys_assets.models.bundle import from_files, to_files
 from mlsys_assets.models.calibration import Calibrated, Platt
 from mlsys_assets.models.candidate import FitError
+from mlsys_assets.models.compression.compressed import Compressed
+from mlsys_assets.models.compression.onnx_export import OnnxExport
 from mlsys_assets.models.distributed.dask_training import DaskTraining
 from mlsys_assets.models.distributed.newton import fit_by_blocks
+from mlsys_assets.models.ensembles.bagging import Bagging
+from mlsys_assets.models.ensembles.stacking import Stacking
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.linear import LogisticRegression
+from mlsys_assets.models.mlp import Mlp
 from mlsys_assets.models.objectives import Combined
+from mlsys_assets.models.random_forest import RandomForest
 from mlsys_assets.models.training import LocalTraining
+from mlsys_assets.models.tuning.space import Integers
+from mlsys_assets.models.tuning.tuned import Tuned
+from mlsys_assets.types import days, hours
 
 TREES = LightGBM(rounds=15, leaves=7, column_share=0.6, row_share=0.7)
 STOPPING = LightGBM(rounds=60, patience=5, leaves=7, learning_rate=0.3)
@@ -89,8 +99,16 @@ def test_a_line_is_the_optimum_that_one_process_finds(training, train, validatio
 
 @pytest.mark.parametrize(
     "candidate",
-    [GroupRate(by=("carrier",)), LightGBM(rounds=10, leaves=7, objective=Combined(1, 0.1))],
-    ids=["group rate", "an objective of its own"],
+    [
+        GroupRate(by=("carrier",)),
+        LightGBM(rounds=10, leaves=7, objective=Combined(1, 0.1), name="own_objective"),
+        RandomForest(trees=5),
+        Compressed(LightGBM(rounds=5), OnnxExport()),
+        Tuned(LightGBM(rounds=5), {"leaves": Integers(2, 9)}, trials=2),
+        Stacking((Calibrated(LightGBM(rounds=5)), GroupRate(by=("carrier",))), WalkForward(2, days(5), hours(1))),
+        Bagging(Mlp((4,), epochs=2), n=2),
+    ],
+    ids=lambda c: c.name,
 )
 def test_any_other_candidate_is_one_task_of_one_worker(training, candidate, train, validation) -> None:
     local = LocalTraining().fit(candidate, train, validation, seed=1, threads=1)

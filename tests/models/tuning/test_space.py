@@ -61,5 +61,7 @@ def test_a_mistake_is_told(dimension, said):
     assert re.search(said, mistake)
 
 
-def test_one_and_true_are_two_options():
-    assert Choice((1, True)).mistakes("x") == []
+@pytest.mark.parametrize("options", [(1, True), (0, 0.0), (2, 3, 2)])
+def test_options_that_are_equal_are_one_for_a_search(options):
+    (mistake,) = Choice(options).mistakes("x")
+    assert "hold a value twice" in mistake
