@@ -20,7 +20,7 @@ LARGEST = 64 * 1024 * 1024
 MOST_MEMORY = 4 * 1024**3
 """Bytes of addresses that the child may ask for; most of them it never touches."""
 MOST_NODES = 100
-"""Of a graph: what is written here has five."""
+"""Of a graph: trees take five, a network of the most layers and factors some seventy."""
 PACKAGES = ("numpy", "onnx", "onnxruntime", "google.protobuf", "ml_dtypes", "typing_extensions")
 """What the child must be able to import."""
 INPUT, PROBABILITY, MARGIN = "x", "probability", "margin"
@@ -28,7 +28,7 @@ INPUT, PROBABILITY, MARGIN = "x", "probability", "margin"
 IR_VERSION = 10
 OPSETS = {"": 21, "ai.onnx.ml": 5}
 """The version of the format and of the operators, by domain; ONNX's own is the empty one."""
-OPERATORS = {("", "Add"), ("", "Cast"), ("", "MatMul"), ("", "Sigmoid"), ("ai.onnx.ml", "TreeEnsemble")}
+OPERATORS = {("", name) for name in ("Add", "Cast", "MatMul", "Relu", "Sigmoid")} | {("ai.onnx.ml", "TreeEnsemble")}
 """Every operator that a graph may have. None reads a file, runs another graph, or loops."""
 FIELDS = {
     "ModelProto": {"ir_version", "producer_name", "opset_import", "graph"},
@@ -49,7 +49,11 @@ NUMBERS = {1: "<f4", 2: "u1", 11: "<f8"}
 SPLITS, MEMBERS = "splits", "members"
 """The tensors that are compared with, not computed with: the second may hold NaN, which ends a set of categories."""
 LARGEST_NUMBER = 1e30
-"""No sum of so many as a file holds, each times a float32, is infinite: whatever a row is, its margin is finite."""
+"""No sum of so many as a file holds is infinite in float32."""
+WIDEST = 4096
+"""The most numbers a row may become on its way, unless it has more to begin with."""
+WIDEST_INPUT = 3.4028234663852886e38
+"""The largest float32, and so the largest magnitude of a row's numbers."""
 
 
 class ParseError(ValueError):
@@ -143,9 +147,12 @@ def _check_graph(graph: Any, features: int) -> None:
     if shape != [0, features]:
         raise ParseError(f"the ONNX graph takes rows of the shape {shape}; it must be [any, {features}]")
     for tensor in graph.initializer:
-        _check_tensor(tensor, most=features)
+        _check_tensor(tensor, most=max(features, WIDEST))
+        if len(tensor.dims) > 2:  # noqa: PLR2004 - a matrix
+            raise ParseError(f"the ONNX graph computes with numbers of the shape {list(tensor.dims)}, no matrix")
     for attribute in (one for node in graph.node for one in node.attribute if one.HasField("t")):
         _check_tensor(attribute.t, most=LARGEST)
+    _check_finite(graph)
 
 
 def _check_tensor(tensor: Any, *, most: int) -> None:
@@ -155,7 +162,7 @@ def _check_tensor(tensor: Any, *, most: int) -> None:
     count = 1
     for size in tensor.dims:
         count *= size
-        if not 0 < size <= most or count > most:
+        if not 0 < size <= most or count > LARGEST:
             raise ParseError(f"the ONNX graph holds numbers of the shape {list(tensor.dims)}; at most {most} are read")
     kind = np.dtype(NUMBERS.get(tensor.data_type, "V1"))
     if kind.kind == "V" or len(tensor.raw_data) != count * kind.itemsize:
@@ -165,6 +172,30 @@ def _check_tensor(tensor: Any, *, most: int) -> None:
     sound = np.isfinite(numbers) if compared else np.abs(numbers) <= LARGEST_NUMBER
     if not (sound | np.isnan(numbers) if tensor.name == MEMBERS else sound).all():
         raise ParseError(f"the ONNX graph holds, as {tensor.name!r}, what is no number or one beyond all sense")
+
+
+def _check_finite(graph: Any) -> None:
+    """Raise unless each step's result is finite whatever a row is; what is multiplied by or added is held numbers."""
+    import numpy as np
+
+    held = {one.name: np.frombuffer(one.raw_data, NUMBERS[one.data_type]) for one in graph.initializer}
+    shapes = {one.name: tuple(one.dims) for one in graph.initializer}
+    widest = {INPUT: WIDEST_INPUT}
+    for node in graph.node:
+        bound, most = widest.get(node.input[0] if node.input else "", np.inf), np.finfo(np.float64).max
+        if node.op_type in {"MatMul", "Add"}:
+            by = held.get(node.input[1]) if len(node.input) > 1 else None
+            if by is None or by.dtype.kind != "f":
+                raise ParseError(f"the ONNX graph has a {node.op_type} by other numbers than those that it holds")
+            number = np.abs(by.astype(np.float64)).reshape(shapes[node.input[1]])
+            most = np.finfo(by.dtype).max
+            with np.errstate(over="ignore"):
+                bound = bound + number.max() if node.op_type == "Add" else bound * number.sum(axis=0).max()
+        if node.op_type == "TreeEnsemble":
+            bound = LARGEST_NUMBER * LARGEST  # more leaves a file cannot hold
+        if not bound <= most:
+            raise ParseError(f"the ONNX graph has a {node.op_type} whose result may not be finite")
+        widest.update(dict.fromkeys(node.output, bound))
 
 
 def main(features: int) -> None:
@@ -180,11 +211,15 @@ def main(features: int) -> None:
     import numpy as np
 
     rows = np.repeat(np.arange(2, dtype=np.float32)[:, None], features, axis=1)
-    for name, found in zip((PROBABILITY, MARGIN), session(model).run(None, {INPUT: rows}), strict=False):
-        if found.shape != (2, 1) or not np.isfinite(found).all():
-            raise ParseError(f"the ONNX model gives a {name} of shape {found.shape} for 2 rows, or no finite one")
-        if name == PROBABILITY and not ((found >= 0) & (found <= 1)).all():
-            raise ParseError("the ONNX model gives probabilities outside [0, 1]")
+    running = session(model)
+    for count in (1, 2):
+        for name, found in zip((PROBABILITY, MARGIN), running.run(None, {INPUT: rows[:count]}), strict=False):
+            if found.shape != (count, 1) or not np.isfinite(found).all():
+                raise ParseError(
+                    f"the ONNX model gives a {name} of shape {found.shape} for {count} rows, or no finite one"
+                )
+            if name == PROBABILITY and not ((found >= 0) & (found <= 1)).all():
+                raise ParseError("the ONNX model gives probabilities outside [0, 1]")
 
 
 def session(model: bytes) -> Any:

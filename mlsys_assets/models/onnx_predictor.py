@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from mlsys_assets.models.onnx_first_parse import INPUT, MARGIN, PROBABILITY, Par
 from mlsys_assets.models.predictor import BundleError, Rows, decode
 
 MODEL = "model.onnx"
+BLOCK: Final = 1024
+"""Rows run at a time: what a graph holds on its way is so many times its widest step."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +39,8 @@ class OnnxPredictor:
         """Return (n,) probabilities; one thread computes them, whatever ``threads`` says."""
         matrix = self.preprocessing.transform(rows)
         running, wanted = self._session
-        found = running.run([wanted], {INPUT: matrix})[0][:, 0].astype(np.float64)
+        blocks = [matrix[start : start + BLOCK] for start in range(0, len(matrix), BLOCK)] or [matrix]
+        found = np.concatenate([running.run([wanted], {INPUT: one})[0][:, 0].astype(np.float64) for one in blocks])
         return logistic(found) if wanted == MARGIN else found
 
     @cached_property

@@ -106,6 +106,7 @@ CANDIDATES = {
     "first_trees": Compressed(LightGBM(rounds=15), Truncation(rounds=8)),
     "pruned_trees": Compressed(LightGBM(rounds=30, patience=5, learning_rate=0.3), TreePruning(0.5)),
     "onnx": Compressed(LightGBM(rounds=15), OnnxExport()),
+    "onnx_network": Compressed(Mlp((8,), epochs=40, batch=64), OnnxExport()),
     "onnx_line": Compressed(LogisticRegression(), OnnxExport()),
     "distilled_trees": Distillation(
         LightGBM(rounds=15), LightGBM(rounds=40, patience=5, leaves=4, learning_rate=0.3), Alternate()

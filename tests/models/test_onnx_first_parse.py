@@ -13,6 +13,7 @@ from mlsys_assets.models.bundle import from_files, to_files
 from mlsys_assets.models.compression.onnx_graphs import to_onnx
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.linear import LogisticRegression
+from mlsys_assets.models.mlp import Mlp
 from mlsys_assets.models.onnx_first_parse import ParseError, check_model, parse_in_child
 from mlsys_assets.models.predictor import BundleError
 
@@ -150,7 +151,7 @@ HOSTILE = {
     "other rows": (lambda m: setattr(m.graph.input[0].type.tensor_type.shape.dim[1], "dim_value", 6), "must be"),
     "a sequence": (lambda m: m.graph.input[0].type.sequence_type.SetInParent(), "'sequence_type'"),
     "large numbers": (
-        lambda m: m.graph.initializer.append(numpy_helper.from_array(np.zeros(10**6), "w")), "at most 5 are read",
+        lambda m: m.graph.initializer.append(numpy_helper.from_array(np.zeros(10**6), "w")), "at most 4096 are read",
     ),
     "a shape beyond its bytes": (lambda m: ensemble(m)["leaf_weights"].t.dims.__setitem__(0, 2**40), "2\\*|at most"),
     "a negative shape": (lambda m: ensemble(m)["leaf_weights"].t.dims.__setitem__(0, -1), "shape"),
@@ -164,6 +165,76 @@ def test_what_is_not_on_the_list_is_refused_before_the_runtime_sees_it(model, na
     change, told = HOSTILE[name]
     with pytest.raises(ParseError, match=told):
         check_model(changed(model, change), features=5)
+
+
+@pytest.fixture(scope="module")
+def network(train, validation):
+    return to_onnx(Mlp((6, 4), epochs=2).fit(train, validation, seed=1, threads=1).predictor, double=True)
+
+
+def holding(name, numbers):
+    """Another tensor in one's place."""
+
+    def change(found):
+        place = next(i for i, one in enumerate(found.graph.initializer) if one.name == name)
+        found.graph.initializer[place].CopyFrom(numpy_helper.from_array(numbers, name))
+
+    return change
+
+
+def node_of(operator, found):
+    return next(one for one in found.graph.node if one.op_type == operator)
+
+
+def deep(found):
+    """Ten steps more, each of which a float32 would not hold."""
+    holding("weights1.0", np.full((6, 4), 1e29))(found)
+    for i in range(10):
+        holding_more = numpy_helper.from_array(np.full((1, 1), 1e29), f"more{i}")
+        found.graph.initializer.append(holding_more)
+        given = found.graph.node[-1].input[0]
+        found.graph.node.insert(
+            len(found.graph.node) - 1, helper.make_node("MatMul", [given, f"more{i}"], [f"larger{i}"])
+        )
+        found.graph.node[-1].input[0] = f"larger{i}"
+
+
+BLOWN_UP = {
+    "three axes": (holding("bias0", np.zeros((3, 1, 6))), "no matrix"),
+    "a wide step": (holding("bias0", np.zeros(5_000)), "at most 4096"),
+    "rows times rows": (lambda m: node_of("Add", m).input.__setitem__(1, "product0.0"), "than those that it holds"),
+    "one side alone": (lambda m: node_of("MatMul", m).input.pop(), "than those that it holds"),
+    "whole numbers": (holding("bias0", np.zeros(6, dtype=np.uint8)), "than those that it holds"),
+    "a result that is infinite": (deep, "MatMul whose result may not be finite"),
+    "what no step gives": (lambda m: node_of("Relu", m).input.__setitem__(0, "nothing"), "may not be finite"),
+}
+
+
+@pytest.mark.parametrize("name", BLOWN_UP)
+def test_a_network_that_could_blow_up_is_refused(network, name):
+    change, told = BLOWN_UP[name]
+    features = len(network.preprocessing.names)
+    check_model(network.model, features=features)
+    parse_in_child(network.model, features=features)
+    with pytest.raises(ParseError, match=told):
+        check_model(changed(network.model, change), features=features)
+
+
+def test_numbers_of_single_precision_are_bounded_by_theirs(line):
+    features = len(line.preprocessing.names)
+
+    def single(found):
+        for tensor in found.graph.initializer:
+            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float32), tensor.name))
+
+    with pytest.raises(ParseError, match="MatMul whose result may not be finite"):
+        check_model(changed(line.model, single), features=features)
+
+
+def test_a_graph_for_two_rows_at_once_is_refused(line):
+    features = len(line.preprocessing.names)
+    with pytest.raises(ParseError, match="for 1 rows"):
+        parse_in_child(changed(line.model, holding("start", np.zeros((2, 1)))), features=features)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e200])

@@ -22,8 +22,10 @@ from mlsys_assets.models.booster_text import (
     Tree,
 )
 from mlsys_assets.models.candidate import FitError
+from mlsys_assets.models.compact_linear_predictor import CompactLinearPredictor
 from mlsys_assets.models.linear_predictor import WIDEST_INPUT, LinearPredictor
 from mlsys_assets.models.margin_predictor import MarginPredictor
+from mlsys_assets.models.mlp_predictor import MlpPredictor
 from mlsys_assets.models.onnx_first_parse import INPUT, IR_VERSION, MARGIN, MEMBERS, OPSETS, PROBABILITY, SPLITS
 from mlsys_assets.models.onnx_predictor import OnnxPredictor
 from mlsys_assets.models.predictor import Predictor
@@ -84,6 +86,25 @@ def _linear(predictor: LinearPredictor, *, double: bool) -> OnnxPredictor:
     graph = _Graph(len(predictor.preprocessing.names), double)
     weights = graph.hold("weights", predictor.weights[:, None])
     graph.add(graph.node("MatMul", [graph.rows, weights], "product"), predictor.intercept)
+    return OnnxPredictor(predictor.preprocessing, graph.bytes())
+
+
+@to_onnx.register
+def _compact(predictor: CompactLinearPredictor, *, double: bool) -> OnnxPredictor:
+    return to_onnx(predictor.linear, double=double)
+
+
+@to_onnx.register
+def _network(predictor: MlpPredictor, *, double: bool) -> OnnxPredictor:
+    if not double:
+        raise FitError("a network is not written in single precision: sums of float32 are not its, and may be infinite")
+    graph = _Graph(len(predictor.preprocessing.names), double)
+    at = graph.rows
+    for i, layer in enumerate(predictor.layers):
+        at = graph.node("Relu", [at], f"rectified{i}") if i else at
+        for j, factor in enumerate(layer.factors):
+            at = graph.node("MatMul", [at, graph.hold(f"weights{i}.{j}", factor.dense)], f"product{i}.{j}")
+        at = graph.node("Add", [at, graph.hold(f"bias{i}", layer.bias)], f"sum{i}")
     return OnnxPredictor(predictor.preprocessing, graph.bytes())
 
 

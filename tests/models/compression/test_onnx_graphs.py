@@ -6,10 +6,15 @@ from mlsys_assets.features.preprocessing.transform import Preprocessing
 from mlsys_assets.models.baselines import ZeroRulePredictor
 from mlsys_assets.models.booster_predictor import BoosterPredictor
 from mlsys_assets.models.booster_text import CATEGORICAL, BoosterText
+from mlsys_assets.models.bundle import from_files, to_files
 from mlsys_assets.models.candidate import FitError
+from mlsys_assets.models.compression.low_rank import LowRank
+from mlsys_assets.models.compression.magnitude_pruning import MagnitudePruning
 from mlsys_assets.models.compression.onnx_graphs import floor32, to_onnx
+from mlsys_assets.models.compression.quantization import Quantization
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.linear import LogisticRegression
+from mlsys_assets.models.mlp import Mlp
 from mlsys_assets.models.objectives import Combined
 
 INFINITE = np.float32(np.inf)
@@ -121,6 +126,23 @@ def test_linear_models_and_margins(train, validation, later):
         np.testing.assert_allclose(
             found.predict(later.features), predictor.predict(later.features), rtol=0, atol=2 * LAST_BIT
         )
+
+
+def test_networks_and_compact_lines_are_what_they_are_made_of(train, validation, later):
+    network = Mlp((16, 8), epochs=3).fit(train, validation, seed=1, threads=1).predictor
+    line = LogisticRegression().fit(train, validation, seed=1, threads=1).predictor
+    few = [Quantization(), Quantization(16), MagnitudePruning(0.6)]
+    models = [network, *(one.compress(of, train, seed=0, threads=1) for one in few for of in (network, line))]
+    models.append(LowRank(3).compress(network, train, seed=0, threads=1))
+    for predictor in models:
+        found = to_onnx(predictor, double=True)
+        np.testing.assert_allclose(
+            found.predict(later.features), predictor.predict(later.features), rtol=0, atol=10 * LAST_BIT
+        )
+        again = from_files(to_files(found))
+        np.testing.assert_array_equal(again.predict(later.features), found.predict(later.features))
+        with pytest.raises(FitError, match="not written in single precision"):
+            to_onnx(predictor, double=False)
 
 
 def test_equal_models_give_equal_bytes_and_no_name_of_who_wrote_them(train, validation):
