@@ -1,14 +1,8 @@
 """Gradient boosted trees by LightGBM's native API: deterministic, stopped on validation, refitted with fixed rounds."""
 
-import re
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from mlsys_assets.data_sampling.views import Train, Validation
 from mlsys_assets.features.preprocessing.prepared_once import transform_once
@@ -27,45 +21,15 @@ from mlsys_assets.models.candidate import (
     preprocessor_mistakes,
     preprocessor_needs,
 )
+from mlsys_assets.models.lightgbm_calls import dataset, stop_early, tell
+from mlsys_assets.models.lightgbm_names import FIXED, LOG_LOSS, SOFT, SOFT_LOSS, UNBOUNDED, taken, unknown
 from mlsys_assets.models.margin_predictor import MarginPredictor
 from mlsys_assets.models.objectives import Boosting, Objective
 from mlsys_assets.models.predictor import Predictor
 from mlsys_assets.models.soft_labels import Floats, check_soft
-from mlsys_assets.models.watch import Stopped, Watch
+from mlsys_assets.models.watch import Watch
 from mlsys_assets.types import DeclarationError, Scalar
 
-FIXED: Mapping[str, Scalar] = {
-    "objective": "binary",
-    "metric": "binary_logloss",
-    "deterministic": True,
-    "force_row_wise": True,  # else LightGBM times both layouts and the answer depends on the load
-    "verbosity": -1,
-}
-"""What is not for a declaration to choose: the same rows, seed and threads give the same bytes."""
-
-LOG_LOSS = "binary_logloss"
-SOFT_LOSS = "cross_entropy"
-"""LightGBM's names of log loss: of labels, and of probabilities in their place."""
-SOFT: Mapping[str, Scalar] = {"objective": SOFT_LOSS, "metric": SOFT_LOSS}
-"""What is told otherwise where labels are probabilities."""
-
-OWN = {
-    "num_iterations": "rounds", "early_stopping_round": "patience", "num_leaves": "leaves",
-    "learning_rate": "learning_rate", "min_data_in_leaf": "least_rows", "feature_fraction": "column_share",
-    "bagging_fraction": "row_share", "bagging_freq": "row_share", "lambda_l2": "l2",
-}  # fmt: skip
-"""LightGBM's names of what a declaration says in words of its own."""
-TAKEN: Mapping[str, str] = (
-    {name: f"which is declared as {own}" for name, own in OWN.items()}
-    | dict.fromkeys((*FIXED, "force_col_wise"), "which is fixed, so that a fit can be repeated and compared")
-    | dict.fromkeys(("seed", "num_threads"), "which the system says for all its candidates")
-)
-"""What ``more`` cannot name, and why."""
-UNBOUNDED: Mapping[str, Scalar] = {
-    "min_data_in_bin": 1, "min_data_per_group": 1, "cat_smooth": 0.0, "cat_l2": 0.0,
-}  # fmt: skip
-"""What keeps LightGBM from learning a few rows by heart, unless it is told otherwise. The least sum of hessians in a
-leaf stays: rows that it keeps together are known to 1 in 1000 by then, and without it LightGBM fails a check."""
 BY_HEART_RATE, BY_HEART_ROUNDS = 0.1, 150
 """Rounds of this learning rate or more bring each row's odds beyond 1000 to 1."""
 BRIEF_ROUNDS = 30
@@ -143,7 +107,7 @@ class LightGBM:
         ]
         if self.patience is not None:
             found += out_of_range(f"{what}: patience", self.patience, whole=True, least=1)
-        return found + self._unsound() + (not_one(f"{what}: more", self.more, Mapping) or self._taken())
+        return found + self._unsound() + (not_one(f"{what}: more", self.more, Mapping) or taken(what, self.more))
 
     def _unsound(self) -> list[str]:
         """Return what is wrong with the objective."""
@@ -152,9 +116,6 @@ class LightGBM:
         what = f"candidate {self.name!r}"
         wrong = not_one(f"{what}: objective", self.objective, Objective)
         return wrong or [f"{what}: {mistake}" for mistake in self.objective.mistakes()]
-
-    def _taken(self) -> list[str]:
-        return [f"candidate {self.name!r}: more names {n!r}, {TAKEN[n]}" for n in self.more if n in TAKEN]
 
     @property
     def randomized(self) -> bool:
@@ -225,8 +186,9 @@ class LightGBM:
 
     def lightgbm_params(self, seed: int, threads: int) -> dict[str, Scalar]:
         """Return all that LightGBM is told; raises DeclarationError for what it does not know."""
-        if mistakes := [*self._taken(), *self._unsound(), *_unknown(f"candidate {self.name!r}", self.more)]:
-            raise DeclarationError(f"candidate {self.name!r}", mistakes)
+        what = f"candidate {self.name!r}"
+        if mistakes := [*taken(what, self.more), *self._unsound(), *unknown(what, self.more)]:
+            raise DeclarationError(what, mistakes)
         own: dict[str, Scalar] = {
             "num_leaves": self.leaves,
             "learning_rate": self.learning_rate,
@@ -288,65 +250,3 @@ class LightGBM:
             recipe={"rounds": used},
             loss_curve=LossCurve(**losses),
         )
-
-
-def _unknown(what: str, more: Mapping[str, Scalar]) -> list[str]:
-    """Return which names LightGBM does not know, and which are other names of what is taken."""
-    import lightgbm
-
-    aliases: Mapping[str, list[str]] = lightgbm.basic._ConfigAliases._get_all_param_aliases()  # noqa: SLF001 - told nowhere else
-    canonical = {alias: name for name, known in aliases.items() for alias in (name, *known)}
-    found = []
-    for name in more:
-        if name not in canonical:
-            near = get_close_matches(str(name), canonical, n=1)
-            guess = f"; did you mean {near[0]!r}?" if near else "; see LightGBM's list of parameters"
-            found.append(f"{what}: more names {name!r}, which LightGBM does not know{guess}")
-        elif canonical[name] in TAKEN and name not in TAKEN:
-            found.append(f"{what}: more names {name!r}, that is {canonical[name]}, {TAKEN[canonical[name]]}")
-    return found
-
-
-def dataset(prepared: Prepared, label: NDArray[np.float64], params: Mapping[str, Scalar]) -> Any:
-    """Return the training rows and their (n,) labels as LightGBM's data set."""
-    import lightgbm
-
-    return lightgbm.Dataset(
-        prepared.matrix,
-        label,
-        feature_name=plain_names(prepared.preprocessing.names),
-        categorical_feature=list(prepared.preprocessing.code_outputs),
-        params=dict(params),
-    )
-
-
-def stop_early(patience: int) -> Any:
-    """Return LightGBM's callback that stops when the first metric of validation has not improved for so long."""
-    import lightgbm
-
-    return lightgbm.early_stopping(patience, first_metric_only=True, verbose=False)
-
-
-def tell(watch: Watch) -> Any:
-    """Return LightGBM's callback that tells the validation loss of each round, and raises Stopped to end it."""
-
-    def told(env: Any) -> None:
-        (loss,) = (value for part, _, value, *_ in env.evaluation_result_list if part == "validation")
-        if watch(env.iteration + 1, loss):
-            raise Stopped
-
-    return told
-
-
-def plain_names(names: tuple[str, ...]) -> list[str]:
-    """Return names that LightGBM accepts: letters, digits and underscores, made unique by their position."""
-    plain = [re.sub(r"\W", "_", name, flags=re.ASCII) for name in names]
-    counts, taken = Counter(plain), set(plain)
-    found = []
-    for j, name in enumerate(plain):
-        one = name if counts[name] == 1 else f"{name}_{j}"
-        while counts[name] > 1 and one in taken:
-            one += "_"
-        taken.add(one)
-        found.append(one)
-    return found

@@ -5,7 +5,8 @@ from sklearn.metrics import log_loss
 
 from mlsys_assets.data_sampling.views import Train
 from mlsys_assets.models.candidate import FitError
-from mlsys_assets.models.gradient_boosting import LightGBM, plain_names
+from mlsys_assets.models.gradient_boosting import LightGBM
+from mlsys_assets.models.lightgbm_calls import plain_names
 from mlsys_assets.models.watch import Stopped
 from mlsys_assets.types import DeclarationError
 

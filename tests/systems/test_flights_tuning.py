@@ -15,7 +15,7 @@ from mlsys_assets.data_sampling.splits import Split
 from mlsys_assets.data_sampling.views import Train, Validation
 from mlsys_assets.features.preprocessing.preprocessor import FOR_TREES
 from mlsys_assets.measures.metrics import value
-from mlsys_assets.models.gradient_boosting import plain_names
+from mlsys_assets.models.lightgbm_calls import plain_names
 from mlsys_assets.models.tuning.automl import AutoML, Family
 from mlsys_assets.models.tuning.samplers import RandomSearch, Tpe, seed_of
 from mlsys_assets.models.tuning.search import SearchContext

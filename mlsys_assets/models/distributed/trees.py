@@ -28,7 +28,8 @@ from mlsys_assets.models.candidate import (
 from mlsys_assets.models.distributed.newton import Block
 from mlsys_assets.models.distributed.placement import Placement, dealt, placed
 from mlsys_assets.models.distributed.watched import TrainingLost, require_idle, watched
-from mlsys_assets.models.gradient_boosting import LightGBM, plain_names, stop_early
+from mlsys_assets.models.gradient_boosting import LightGBM
+from mlsys_assets.models.lightgbm_calls import plain_names, stop_early
 from mlsys_assets.types import Scalar
 
 OF_THE_NETWORK: Final = re.compile(rb"\[(local_listen_port|machines): .*\]")
