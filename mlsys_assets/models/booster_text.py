@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from mlsys_assets.models.first_parse import check_text
 
 SIZES: Final = re.compile(rb"^tree_sizes=([\d ]+)$", re.MULTILINE)
-CATEGORICAL: Final = 1
 DEFAULT_LEFT: Final = 2
-"""The bits of a decision type that say that a set of categories goes left, and that missing values do."""
+"""The bit of a decision type that says that missing values go left."""
 MISSING_ZERO: Final = 1
 MISSING_NAN: Final = 2
 """What the two bits above those say of which values are missing; 0: none."""

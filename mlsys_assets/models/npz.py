@@ -76,16 +76,7 @@ def from_npz(files: Mapping[str, bytes], file: str, expected: Mapping[str, Expec
         with zipfile.ZipFile(io.BytesIO(files[file])) as archive:
             _check_sizes(archive, expected, length=len(files[file]))
             return {name: _array(archive.read(f"{name}.npy"), one) for name, one in expected.items()}
-    except (
-        zipfile.BadZipFile,
-        ValueError,
-        KeyError,
-        RuntimeError,
-        OSError,
-        EOFError,
-        OverflowError,
-        struct.error,
-    ) as error:
+    except UNREADABLE as error:
         raise BundleError(f"{file} is not what was written: {error}") from error
 
 

@@ -2,7 +2,8 @@ import lightgbm
 import numpy as np
 import pytest
 
-from mlsys_assets.models.booster_text import CATEGORICAL, DEFAULT_LEFT, BoosterText
+from mlsys_assets.models.booster_text import DEFAULT_LEFT, BoosterText
+from mlsys_assets.models.booster_trees import CATEGORICAL
 from mlsys_assets.models.first_parse import ParseError
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.linear_predictor import logistic

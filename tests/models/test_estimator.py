@@ -16,6 +16,7 @@ from mlsys_assets.models.baselines import ZeroRule
 from mlsys_assets.models.bundle import to_files
 from mlsys_assets.models.calibration import Calibrated
 from mlsys_assets.models.candidate import FitError
+from mlsys_assets.models.compression.compressed import size_of
 from mlsys_assets.models.ensembles.stacking import Stacking
 from mlsys_assets.models.estimator import Estimator, described
 from mlsys_assets.models.passport.code import source_files
@@ -364,6 +365,14 @@ def test_random_forest_is_the_forest_it_declares(train, validation, later):
     for name, bad in (("trees", 0), ("least_rows", 0), ("column_share", 1.5), ("row_share", 0.0)):
         (mistake,) = replace(candidate, **{name: bad}).mistakes()
         assert name in mistake
+
+
+def test_a_forest_of_large_leaves_takes_a_fraction_of_the_bytes_and_is_no_worse(train, validation):
+    small, whole = (
+        fit(RandomForest(trees=20, **bounds), train, validation) for bounds in ({}, {"least_rows": 1, "row_share": 1.0})
+    )
+    assert size_of(small.predictor) < size_of(whole.predictor) / 5
+    assert small.loss_curve.validation[0] < whole.loss_curve.validation[0]
 
 
 def test_a_task_of_classes_numbers_its_labels():

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from mlsys_assets.models.booster_predictor import BoosterPredictor
 from mlsys_assets.models.booster_text import (
-    CATEGORICAL,
     DEFAULT_LEFT,
     MISSING_NAN,
     MISSING_ZERO,
     BoosterText,
     Tree,
 )
+from mlsys_assets.models.booster_trees import CATEGORICAL
 from mlsys_assets.models.candidate import FitError
 from mlsys_assets.models.compact_linear_predictor import CompactLinearPredictor
 from mlsys_assets.models.linear_predictor import WIDEST_INPUT, LinearPredictor

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from mlsys_assets.data_sampling.views import Train, require_train
 from mlsys_assets.mistakes import out_of_range
-from mlsys_assets.models.booster_text import CATEGORICAL, BoosterText, Tree
+from mlsys_assets.models.booster_text import BoosterText, Tree
+from mlsys_assets.models.booster_trees import CATEGORICAL
 from mlsys_assets.models.compression.trees import require_trees, with_text
 from mlsys_assets.models.predictor import Predictor
 

@@ -1,14 +1,11 @@
 """Candidates fitted on a Dask cluster: by all workers together where sums can be parted, else by one of them."""
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from mlsys_assets.data_sampling.views import Train, Validation, require_train, require_validation
 from mlsys_assets.models.calibration import Calibrated
-from mlsys_assets.models.candidate import Candidate, FitError, Fitted, Recipe
-from mlsys_assets.models.distributed.dask_map import dask_map
+from mlsys_assets.models.candidate import Candidate, Fitted, Recipe
 from mlsys_assets.models.distributed.lines import DataParallelLine
 from mlsys_assets.models.distributed.one_task import OneTask
 from mlsys_assets.models.distributed.placed_candidate import Fits, Placed
@@ -16,10 +13,7 @@ from mlsys_assets.models.distributed.placement import FEWEST
 from mlsys_assets.models.distributed.trees import DataParallelTrees
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.linear import LogisticRegression
-from mlsys_assets.models.training import LocalTraining, Training, attempted
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+from mlsys_assets.models.training import LocalTraining, Training
 
 
 def training_on(client: Any, workers: int) -> Training:
@@ -60,10 +54,6 @@ class DaskTraining:
         """Return the refitted candidate; raises what it raises, and TrainingLost if a worker is lost."""
         require_train(train, what=candidate.name)
         return self._on_workers(candidate).refit(train, recipe=recipe, seed=seed, threads=threads)
-
-    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result | FitError]:
-        """Return the results in the items' order, the error itself where one could not be fitted."""
-        return list(dask_map(partial(attempted, function), items, client=self.client))
 
     def _on_workers(self, candidate: Candidate) -> Fits:
         if isinstance(candidate, Calibrated):

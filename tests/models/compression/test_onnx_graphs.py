@@ -5,7 +5,8 @@ import pytest
 from mlsys_assets.features.preprocessing.transform import Preprocessing
 from mlsys_assets.models.baselines import ZeroRulePredictor
 from mlsys_assets.models.booster_predictor import BoosterPredictor
-from mlsys_assets.models.booster_text import CATEGORICAL, BoosterText
+from mlsys_assets.models.booster_text import BoosterText
+from mlsys_assets.models.booster_trees import CATEGORICAL
 from mlsys_assets.models.bundle import from_files, to_files
 from mlsys_assets.models.candidate import FitError
 from mlsys_assets.models.compression.low_rank import LowRank

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from sklearn.tree import DecisionTreeRegressor
 
-from mlsys_assets.models.booster_text import CATEGORICAL, DEFAULT_LEFT, BoosterText, Tree
+from mlsys_assets.models.booster_text import DEFAULT_LEFT, BoosterText, Tree
+from mlsys_assets.models.booster_trees import CATEGORICAL
 from mlsys_assets.models.bundle import from_files, to_files
 from mlsys_assets.models.candidate import FitError
 from mlsys_assets.models.compression.compressed import size_of

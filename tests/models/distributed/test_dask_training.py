@@ -148,19 +148,6 @@ def test_what_lightgbm_refuses_is_the_candidates_fault_and_the_workers_go_on(tra
     assert training.fit(TREES, train, validation, seed=1, threads=1).params["training workers"] == 2
 
 
-def test_failures_of_a_map_are_values_in_its_order(training) -> None:
-    found = training.map(_odd_ones, range(6))
-    assert [one if isinstance(one, int) else str(one) for one in found] == [0, "1 is odd", 2, "3 is odd", 4, "5 is odd"]
-    assert all(isinstance(one, FitError) for one in found[1::2])
-    assert [str(one) for one in LocalTraining().map(_odd_ones, range(6))] == [str(one) for one in found]
-
-
-def _odd_ones(i: int) -> int:
-    if i % 2:
-        raise FitError(f"{i} is odd")
-    return i
-
-
 def test_one_worker_is_no_cluster(client) -> None:
     with pytest.raises(ValueError, match="spread over 1 workers; it takes 2, or LocalTraining"):
         DaskTraining(client, workers=1)
