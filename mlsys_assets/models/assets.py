@@ -7,7 +7,6 @@ from mlsys_assets.decision_step import DecisionStep
 from mlsys_assets.features.profile import PROFILE_MEANS, PROFILE_SCHEMA, TRAINING_PROFILE, profile
 from mlsys_assets.ledger import GATE, PASS, TRAINING_SET
 from mlsys_assets.measures.intervals import attempt
-from mlsys_assets.measures.metrics import LogLoss
 from mlsys_assets.models.candidate import FitError
 from mlsys_assets.models.debugging import CHECKS, together
 from mlsys_assets.models.fitting import Fitting, fitting, forget_searches
@@ -67,7 +66,7 @@ def _candidates(system: MLSystem) -> dg.AssetsDefinition:
             metadata={
                 "candidates": adapter.markdown_table(("candidate", *measured, "MLflow"), table),
                 "MLflow run": dg.MetadataValue.url(stores.models.run_url(logbook.parent)),
-                **_searched(system, fits),
+                **_searched(fits),
             },
             check_results=[adapter.check_result(f, asset) for f in (all_fitted, *together(found))],
         )
@@ -75,13 +74,12 @@ def _candidates(system: MLSystem) -> dg.AssetsDefinition:
     return candidates
 
 
-def _searched(system: MLSystem, fits: Fitting) -> dict[str, dg.MetadataValue]:
+def _searched(fits: Fitting) -> dict[str, dg.MetadataValue]:
     """Return a picture of each search: the value of every trial, and the best so far."""
     shown: dict[str, dg.MetadataValue] = {}
     for name, heard in fits.heard.items():
         trials = [progress.trial for progress in heard]
-        metric = getattr(next((c for c in system.candidates if c.name == name), None), "metric", LogLoss())
-        thumbnail, plot = (draw(trials, metric, name=name) for draw in (search_thumbnail, search_plot))
+        thumbnail, plot = (draw(trials, heard[0].metric, name=name) for draw in (search_thumbnail, search_plot))
         shown |= adapter.pictures(f"search of {name}", thumbnail, plot)
     return shown
 

@@ -10,6 +10,7 @@ from typing import Any
 from mlsys_assets.data_sampling.splits import Split
 from mlsys_assets.data_sampling.views import Train
 from mlsys_assets.decision_step import DecisionStep
+from mlsys_assets.features.named_columns import ColumnError
 from mlsys_assets.models.candidate import Candidate, FitError, Fitted, Recipe
 from mlsys_assets.models.debugging import debugged, refusal
 from mlsys_assets.models.distributed.dask_map import dask_map
@@ -47,7 +48,9 @@ class Fitting:
             with measured() as used:
                 fitted = self._fitted(candidate, split)
             found = self._debugged(candidate, split)
-        except DeclarationError as error:  # of what only a fit can find wrong in a declaration
+        except DeclarationError:  # of what only a fit can find wrong in a declaration
+            found = debugged(candidate, train, validation, seed=system.seed, threads=system.threads)
+        except (DeclarationError, ColumnError) as error:  # of what only a fit can find wrong in a declaration
             raise FitError(str(error)) from error
         if reason := refusal(found):
             raise FitError(f"{candidate.name}: {reason}")

@@ -162,7 +162,7 @@ class Search:
         left = spent / len(finished) * (plan.trials - len(finished)) / plan.parallel
         if plan.seconds is not None:
             left = min(left, max(plan.seconds - spent, 0.0) / plan.parallel)
-        return Progress(self.name, trial, best_of(finished, plan.metric), plan.trials, left, resumed)
+        return Progress(self.name, trial, best_of(finished, plan.metric), plan.trials, left, resumed, plan.metric)
 
 
 def _why(trials: Sequence[Trial]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from mlsys_assets.measures.metrics import Metric
+from mlsys_assets.measures.metrics import LogLoss, Metric
 from mlsys_assets.types import Scalar
 
 State: TypeAlias = Literal["complete", "pruned", "failed"]
@@ -70,6 +70,8 @@ class Progress:
         Seconds that the rest will take, by what the trials so far took.
     resumed
         Whether it was finished by an earlier run of the same search, and is told again.
+    metric
+        What trials are judged by.
     """
 
     search: str
@@ -78,6 +80,7 @@ class Progress:
     trials: int
     left_s: float
     resumed: bool = False
+    metric: Metric = LogLoss()
 
     @property
     def line(self) -> str:

@@ -116,6 +116,14 @@ def test_it_can_be_given_a_context():
     assert AUTOML.needs == ("carrier", "sched_hour")
 
 
+def test_progress_tells_whose_search_it_is_and_what_it_is_judged_by(train, validation):
+    heard = []
+    searched = AutoML((Family(LightGBM(rounds=2), {"leaves": Integers(2, 9)}),), trials=2, metric=RocAuc())
+    searched.fit_with(train, validation, seed=1, threads=1, context=SearchContext(told=heard.append))
+    assert [(p.search, p.metric) for p in heard] == [("automl_lightgbm", RocAuc())] * 2
+    assert heard[1].best.value == max(p.trial.value for p in heard)
+
+
 def test_a_leaderboard_is_ordered_by_its_metric_and_is_a_table():
     standings = [
         Standing("a", 0.5, 3, 1.0),
