@@ -54,6 +54,17 @@ def test_each_fit_has_its_own_seed_rows_and_rounds_and_a_refit_keeps_them(train,
     assert len(set(parts)) == 4
 
 
+def test_fits_on_the_same_days_would_differ_by_their_own_seeds(train, validation) -> None:
+    drawing = LightGBM(rounds=3, column_share=0.4)
+    bag = Bagging(drawing, n=2)
+    fitted = bag.fit(train, validation, seed=5, threads=1)
+    seeds = np.random.default_rng(5).integers(2**31 - 1, size=(500, 2))[:2].tolist()
+    assert len({own for _, own in seeds}) == 2
+    for (name, part), (draw, own) in zip(fitted.predictor.parts, seeds, strict=True):
+        alone = drawing.fit(resample(train, seed=draw), validation, seed=own, threads=1).predictor
+        assert part.contents() == alone.contents(), name
+
+
 def test_more_fits_keep_the_first_ones(train, validation) -> None:
     few, more = (Bagging(ZeroRule(), n=n).fit(train, validation, seed=0, threads=1).predictor for n in (2, 5))
     assert dict(more.parts)["fit_001"] == dict(few.parts)["fit_001"]

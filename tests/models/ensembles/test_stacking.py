@@ -79,6 +79,15 @@ def test_a_refit_learns_the_bases_anew_and_takes_the_weights_over(train, validat
         other.refit(train, recipe=fitted.recipe, seed=3, threads=1)
 
 
+def test_its_seed_is_that_of_each_base_at_a_refit_too(train, validation, folds) -> None:
+    drawing = LightGBM(rounds=5, column_share=0.5, row_share=0.5)
+    stack = Stacking((drawing, ZeroRule()), folds)
+    fitted = stack.fit(train, validation, seed=3, threads=1)
+    again, other = (stack.refit(train, recipe=fitted.recipe, seed=s, threads=1) for s in (3, 4))
+    assert to_files(again.predictor) == to_files(fitted.predictor)
+    assert to_files(other.predictor) != to_files(fitted.predictor)
+
+
 def test_no_base_is_handed_a_row_that_it_scores(train, validation, folds, monkeypatch) -> None:
     seen = []
     refit = GroupRate.refit

@@ -74,3 +74,11 @@ def test_nothing_is_pruned_without_anything_to_compare_with():
 def test_what_cannot_be_counted_is_a_mistake():
     assert len(MedianPruner(0, -1).mistakes("pruner")) == 2
     assert len(HalvingPruner(0, 1).mistakes("pruner")) == 2
+
+
+def test_what_was_pruned_or_failed_is_none_of_the_trials_that_must_be_there_first():
+    curve, worse = (0.5,) * 9, [0.9] * 9
+    ended = [Trial(k, {}, state, losses=curve) for k, state in enumerate(("pruned", "failed", "pruned"))]
+    complete = [Trial(k, {}, "complete", 0.5, losses=curve) for k in range(3, 6)]
+    assert not MedianPruner(3, 2).stops(worse, [*ended, *complete[:2]])
+    assert MedianPruner(3, 2).stops(worse, [*ended, *complete])

@@ -8,6 +8,7 @@ import pytest
 from scipy.stats import kstest
 
 from mlsys_assets.measures.metrics import LogLoss, RocAuc
+from mlsys_assets.models.tuning.optuna_study import study_of
 from mlsys_assets.models.tuning.samplers import GridSearch, RandomSearch, Sampler, Tpe, seed_of
 from mlsys_assets.models.tuning.space import Choice, Integers, Reals
 from mlsys_assets.models.tuning.trial import Trial
@@ -97,6 +98,20 @@ def test_tpe_asked_for_many_keeps_them_apart():
     finished = searched(Tpe(5), 20)
     many = Tpe(5).propose(SPACE, finished, metric=LogLoss(), seed=4, n=6)
     assert len({p["x"] for p in many}) == 6
+
+
+def test_tpe_asked_for_many_takes_those_before_for_bad_as_optuna_does():
+    finished = searched(Tpe(5), 20)
+
+    def alone(liar):
+        sampler = optuna.samplers.TPESampler(
+            n_startup_trials=5, multivariate=True, constant_liar=liar, seed=seed_of(4, 20)
+        )
+        study = study_of(SPACE, finished, metric=LogLoss(), sampler=sampler)
+        told = {name: SPACE[name].distribution() for name in sorted(SPACE)}
+        return tuple(dict(study.ask(told).params) for _ in range(8))
+
+    assert Tpe(5).propose(SPACE, finished, metric=LogLoss(), seed=4, n=8) == alone(liar=True) != alone(liar=False)
 
 
 def test_failed_and_pruned_trials_are_known_and_no_hindrance():
