@@ -31,6 +31,7 @@ collect_ignore = [
     "flights_variant.py",
     "policies.py",
     "choose_policy.py",
+    "choose_candidates.py",
 ]
 """A workspace, which finds its neighbour only where this folder is on the path: there is no doctest in it."""
 
