@@ -84,7 +84,7 @@ def build_system(files: FlightsFiles) -> MLSystem:
                 least_rows=360,
                 column_share=0.3,
                 more={"max_bin": 63, "cat_smooth": 60},
-            ),  # fmt: skip
+            ),
         ),
         metrics=(LogLoss(), RocAuc(), PrAuc(), Brier(), Ece(), Accuracy()),
         slices=SLICES,
