@@ -3,7 +3,7 @@
 HOME is the state folder of a year that was lived. The history is walked forward in months, each scored by what was
 trained on all before it. Settings are searched on two of the months; on the three others, which no search saw, what
 it found and other kinds of models are held against the trees as declared, paired by the day. October to December are
-never read.
+never read. A choice that costs more than a third more to train must gain .003 of log loss: none does.
 """
 
 import os
@@ -47,9 +47,14 @@ LATELY = WalkForward(1, flights.split.validation, days(2))
 """What each candidate is chosen on before it is fitted again."""
 SEARCHED, HELD = (0, 2), (1, 3, 4)
 """Of May to September: where settings are searched, and where what was found is told."""
-BEFORE = LightGBM(column_share=0.3, more={"max_bin": 63})
-"""What was declared before: what a choice must beat."""
-TREES: Space = {
+TREES = LightGBM(column_share=0.3, more={"max_bin": 63})
+"""What is declared: what another choice must beat."""
+SLOWER = replace(
+    TREES, rounds=200, learning_rate=0.07, least_rows=360, more={**TREES.more, "cat_smooth": 60}
+)  # fmt: skip
+"""Near what a search finds in rate, rows in a leaf and smoothing, with narrow trees: half of the time that it costs."""
+LINE = LogisticRegression()
+OF_TREES: Space = {
     "leaves": Integers(8, 63, log=True),
     "learning_rate": Reals(0.04, 0.15, log=True),
     "least_rows": Integers(20, 2_000, log=True),
@@ -57,7 +62,7 @@ TREES: Space = {
     "l2": Reals(0.1, 300, log=True),
     "more.cat_smooth": Reals(10, 1_000, log=True),
 }
-LINE: Space = {"c": Reals(1e-4, 1.0, log=True)}
+OF_LINE: Space = {"c": Reals(1e-4, 1.0, log=True)}
 TRIALS = 32
 """Of each kind alike."""
 ANOTHER_SEED = {"more.feature_fraction_seed": 5, "more.data_random_seed": 5}
@@ -138,19 +143,16 @@ def read(home: str) -> LabelledRows:
 
 def contenders(trees: Candidate, line: Candidate) -> dict[str, Candidate]:
     """Return what is compared, by how it is called in the table; the first is what a choice must beat."""
-    declared = {candidate.name: candidate for candidate in flights.candidates}
-    # Declared are the rows in a leaf, the smoothing of categories and the rate that were found, with narrow trees as
-    # before and more of them: what was found costs twice the time, and gains no more.
     return {
-        "trees as before": BEFORE,
-        "trees as before, another seed": with_settings(BEFORE, ANOTHER_SEED),
+        "trees": TREES,
+        "trees, another seed": with_settings(TREES, ANOTHER_SEED),
         "trees as found": trees,
-        "trees as declared": declared["lightgbm"],
-        "trees as declared, another seed": with_settings(declared["lightgbm"], ANOTHER_SEED),
-        "trees as before, bagged by days": Bagging(BEFORE, n=3),
-        "line as declared": declared["logistic_regression"],
+        "trees, slower and more": SLOWER,
+        "trees, slower and more, another seed": with_settings(SLOWER, ANOTHER_SEED),
+        "trees bagged by days": Bagging(TREES, n=3),
+        "line": LINE,
         "line as found": line,
-        "stack of line, trees and rates": Stacking((LogisticRegression(), BEFORE, RATES), WITHIN),
+        "stack of line, trees and rates": Stacking((LINE, TREES, RATES), WITHIN),
         "forest": RandomForest(),
         "network": Mlp(),
     }
@@ -160,7 +162,7 @@ def main() -> None:
     home = sys.argv[1]
     folds = list(MONTHS.folds(flights.time_split.refit_view(read(home), as_of=END)))
     searched, held = ([folds[k] for k in months] for months in (SEARCHED, HELD))
-    trees, line = search(BEFORE, TREES, searched, home), search(LogisticRegression(), LINE, searched, home)
+    trees, line = search(TREES, OF_TREES, searched, home), search(LINE, OF_LINE, searched, home)
     compare(contenders(trees, line), held)
 
 

@@ -78,13 +78,7 @@ def build_system(files: FlightsFiles) -> MLSystem:
         candidates=(
             *BASELINES,
             LogisticRegression(),
-            LightGBM(
-                rounds=200,
-                learning_rate=0.07,
-                least_rows=360,
-                column_share=0.3,
-                more={"max_bin": 63, "cat_smooth": 60},
-            ),
+            LightGBM(column_share=0.3, more={"max_bin": 63}),
         ),
         metrics=(LogLoss(), RocAuc(), PrAuc(), Brier(), Ece(), Accuracy()),
         slices=SLICES,
