@@ -1,14 +1,19 @@
 """Candidates fitted on train, and the winner's recipe refitted on all that is known."""
 
+from collections.abc import Mapping
+
 import dagster as dg
+import numpy as np
 
 from mlsys_assets import dagster_adapter as adapter
+from mlsys_assets.data_sampling.views import Validation
 from mlsys_assets.decision_step import DecisionStep
 from mlsys_assets.features.profile import PROFILE_MEANS, PROFILE_SCHEMA, TRAINING_PROFILE, profile
 from mlsys_assets.ledger import GATE, PASS, TRAINING_SET
 from mlsys_assets.measures.intervals import attempt
 from mlsys_assets.models.candidate import FitError
 from mlsys_assets.models.debugging import CHECKS, together
+from mlsys_assets.models.ensembles.error_correlation import error_correlation
 from mlsys_assets.models.fitting import Fitting, fitting, forget_searches
 from mlsys_assets.models.logbook import Logbook
 from mlsys_assets.models.tuning.plots import search_plot, search_thumbnail
@@ -47,7 +52,7 @@ def _candidates(system: MLSystem) -> dg.AssetsDefinition:
         logbook = Logbook(step)
         rows = step.training_rows()
         split = step.split(rows)
-        table, failed, found = [], [], {}
+        table, failed, found, scores = [], [], {}, {}
         with fitting(step, logbook) as fits:
             for candidate in system.candidates:
                 try:
@@ -59,6 +64,7 @@ def _candidates(system: MLSystem) -> dg.AssetsDefinition:
                     label = split.validation.label
                     validation = {f"validation {m.name}": attempt(m, label, tracked.scores) for m in system.metrics}
                     run_id = logbook.log(tracked, rows, split.train, metrics=validation)
+                    scores[candidate.name] = tracked.scores
                 table.append((candidate.name, *validation.values(), f"[run]({stores.models.run_url(run_id)})"))
         forget_searches(step)
         all_fitted = Finding(ALL_FITTED, not failed, "; ".join(failed) or "every candidate could be fitted")
@@ -82,6 +88,18 @@ def _searched(fits: Fitting) -> dict[str, dg.MetadataValue]:
         thumbnail, plot = (draw(trials, heard[0].metric, name=name) for draw in (search_thumbnail, search_plot))
         shown |= adapter.pictures(f"search of {name}", thumbnail, plot)
     return shown
+
+
+def _errors_in_common(validation: Validation, scores: Mapping[str, Floats]) -> dict[str, dg.MetadataValue]:
+    """Return how much the candidates err alike: what an ensemble of them could gain."""
+    differing = {name: score for name, score in scores.items() if np.ptp(score) > 0}
+    if len(differing) < 2:  # noqa: PLR2004 - one errs like itself
+        return {}
+    found = error_correlation(validation.label, differing)
+    return {
+        "errors in common": dg.MetadataValue.md(found.table()),
+        "errors in common, large": adapter.image(found.picture(), "errors in common"),
+    }
 
 
 def _refitted(system: MLSystem) -> dg.AssetsDefinition:

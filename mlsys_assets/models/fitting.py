@@ -48,8 +48,6 @@ class Fitting:
             with measured() as used:
                 fitted = self._fitted(candidate, split)
             found = self._debugged(candidate, split)
-        except DeclarationError:  # of what only a fit can find wrong in a declaration
-            found = debugged(candidate, train, validation, seed=system.seed, threads=system.threads)
         except (DeclarationError, ColumnError) as error:  # of what only a fit can find wrong in a declaration
             raise FitError(str(error)) from error
         if reason := refusal(found):

@@ -13,6 +13,8 @@ from mlsys_assets.data_sampling.views import OpenedTest
 from mlsys_assets.decision_step import DecisionStep
 from mlsys_assets.ledger import CHALLENGER, FORCED, RANDOM_SPLIT, TRAINING_SET
 from mlsys_assets.models.candidate import Candidate
+from mlsys_assets.models.compression.methods import methods_for
+from mlsys_assets.models.compression.table import CompressionStudy
 from mlsys_assets.offline_evaluation.findings import STUDIED
 from mlsys_assets.offline_evaluation.importance.column_drift import PERIOD, ColumnDrift
 from mlsys_assets.offline_evaluation.importance.feature_debt import by_tables, needs
@@ -32,13 +34,14 @@ from mlsys_assets.value_analysis.gain_per_compute import GainStudy, Step
 from mlsys_resources.resources import Resources
 
 STAGE = "value_analysis"
-CURVE, FRESHNESS, GAIN, IMPORTANCE, REMOVAL, SPLIT = STUDIES = (
+CURVE, FRESHNESS, GAIN, IMPORTANCE, REMOVAL, SPLIT, COMPRESSION = STUDIES = (
     "learning_curve",
     "freshness",
     "gain_per_compute",
     "feature_importance",
     "feature_removal",
     "split_gap",
+    "compression",
 )
 WINDOWS, LEAST_WINDOWS, LEAST_FITS = 4, 2, 2
 
@@ -73,6 +76,7 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         _study(
             system, REMOVAL, "Which features can go, what that loses and saves, and what is unneeded then.", _removal
         ),
+        _study(system, COMPRESSION, "What smaller and faster models lose, and whether it pays.", _compression),
         _study(system, SPLIT, "What a split at random would promise, held against the split by time.", _split_gap),
     ]
 
@@ -212,6 +216,22 @@ def _removal(rows: _Rows) -> Shown:
         "in numbers": dg.MetadataValue.md(found.table()),
         "no longer needed": dg.MetadataValue.json(list(found.unneeded)),
         "removed": dg.MetadataValue.json(list(found.removed)),
+    }
+
+
+def _compression(rows: _Rows) -> Shown:
+    system, split = rows.system, rows.split
+    fitted = rows.candidate.fit(split.train, split.validation, seed=system.seed, threads=1)
+    methods = methods_for(fitted.predictor)
+    if not methods:
+        return {"does it pay": f"no method applies to a model of kind {fitted.predictor.kind}"}
+    study = CompressionStudy(time.process_time, time.perf_counter, system.gates.support)
+    made = study.make(fitted.predictor, methods, split.train, seed=system.seed)
+    found = study.measure(made, split.validation, seed=system.seed)
+    return {
+        "does it pay": dg.MetadataValue.md(found.text()),
+        **adapter.pictures("size and loss", found.thumbnail(), found.plot()),
+        "in numbers": dg.MetadataValue.md(found.table()),
     }
 
 
