@@ -11,6 +11,7 @@ from mlsys_assets.decision_step import DecisionStep
 from mlsys_assets.features.profile import PROFILE_MEANS, PROFILE_SCHEMA, TRAINING_PROFILE, profile
 from mlsys_assets.ledger import GATE, PASS, TRAINING_SET
 from mlsys_assets.measures.intervals import attempt
+from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.models.candidate import FitError
 from mlsys_assets.models.debugging import CHECKS, together
 from mlsys_assets.models.ensembles.error_correlation import error_correlation

@@ -133,6 +133,7 @@ def test_each_trial_is_a_run_of_its_own(made: Made) -> None:
     assert best == pytest.approx(record.evidence["validation log_loss"])
     assert all(len(made.history(run, "validation log_loss by round")) >= 2 for run in trials)
     assert "search of tuned" in made.event.metadata
+    assert "errors in common" in made.event.metadata
     assert not list((made.stores.home / "searches").rglob("*.log"))
 
 

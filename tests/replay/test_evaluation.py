@@ -127,6 +127,13 @@ def test_which_features_can_go_is_studied_when_somebody_asks(studied) -> None:
     }  # fmt: skip
 
 
+def test_what_compression_costs_is_studied_when_somebody_asks(studied) -> None:
+    shown = last_told(studied, "compression", "2013-03-19")
+    assert "onnx" in shown["in numbers"].value
+    assert shown["size and loss"].value.startswith("![")
+    assert "original" in shown["does it pay"].value
+
+
 def test_rows_are_not_split_at_random_without_a_reason(studied) -> None:
     shown = last_told(studied, "split_gap", "2013-03-19")
     assert shown["what a random split would promise"].value.startswith("not asked")
