@@ -74,6 +74,7 @@ def _candidates(system: MLSystem) -> dg.AssetsDefinition:
                 "candidates": adapter.markdown_table(("candidate", *measured, "MLflow"), table),
                 "MLflow run": dg.MetadataValue.url(stores.models.run_url(logbook.parent)),
                 **_searched(fits),
+                **_errors_in_common(split.validation, scores),
             },
             check_results=[adapter.check_result(f, asset) for f in (all_fitted, *together(found))],
         )
