@@ -15,6 +15,10 @@ os.environ.update(
     MLFLOW_DISABLE_TELEMETRY="true",
     DO_NOT_TRACK="1",
 )
+
+from mlsys_assets.process_environment import prepare  # noqa: E402 - loads nothing that reads it
+
+prepare(os.environ)  # as every command does: else threads that wait would take the time of the other workers
 time.tzset()
 for _number, _handler in (
     (signal.SIGHUP, signal.SIG_DFL),

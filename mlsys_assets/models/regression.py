@@ -11,7 +11,7 @@ from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.mistakes import not_one
 from mlsys_assets.models.candidate import FitError, Fitted, Recipe, prepare, prepared_record
 from mlsys_assets.models.exceedance_predictor import ExceedancePredictor, Residuals, ResidualsByNumber
-from mlsys_assets.models.gradient_boosting import LightGBM
+from mlsys_assets.models.gradient_boosting import LightGBM, dataset, few_threads, stop_early
 from mlsys_assets.models.lightgbm_calls import dataset, stop_early
 from mlsys_assets.models.predictor import encode
 from mlsys_assets.models.task import Regression
@@ -105,8 +105,8 @@ class RegressedLightGBM:
             )
         objective, metric = METRICS[self.task.objective]
         own: dict[str, Scalar] = {"objective": objective, "metric": metric}
-        params = self.trees.lightgbm_params(seed, threads) | own
         prepared = prepare(self.trees.preprocessor, train, what=self.name)
+        params = few_threads(self.trees.lightgbm_params(seed, threads) | own, prepared)
         preprocessing, record = prepared.preprocessing, prepared_record(self.trees.preprocessor, prepared)
         data = dataset(prepared, train.label, params)
         callbacks: list[Any] = []
