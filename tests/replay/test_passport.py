@@ -161,6 +161,6 @@ def test_no_other_place_registers_a_model() -> None:
     }
     assert calls == {
         ("features/relational/database.py", "self.backend.con.register"),  # of DuckDB
-        ("models/assets.py", "Logbook(step).register"),
+        ("models/assets.py", "logbook.register"),
         ("models/logbook.py", "self.models.register"),
     }
