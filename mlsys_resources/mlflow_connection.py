@@ -148,7 +148,8 @@ def _make(file: Path) -> None:
     """Make MLflow's database aside and put it in place whole.
 
     MLflow makes it by some fifty migrations, each in several commits on SQLite, and cannot go on from the midst of one:
-    a process killed there would leave a store that never opens again.
+    a process killed there would leave a store that never opens again. They take seconds: a further store of this
+    process begins with the tables of the first.
     """
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
@@ -156,9 +157,26 @@ def _make(file: Path) -> None:
     for each in (file, new):  # an earlier attempt, and what SQLite itself drops beside a database that is not there
         for ending in ("", "-journal", "-wal", "-shm"):
             each.with_name(each.name + ending).unlink(missing_ok=True)
+    if _tables:
+        new.write_bytes(_tables[0])
     SqlAlchemyStore(f"sqlite:///{new}", str(file.with_name("mlartifacts"))).engine.dispose()
+    if not _tables:
+        _tables.append(_without_experiments(new))
     _switch_to_wal(new)
     new.replace(file)
+
+
+_tables: list[bytes] = []
+"""MLflow's database with nothing in it, once this process has made one."""
+
+
+def _without_experiments(file: Path) -> bytes:
+    """Return a new database without the experiment that MLflow begins with, which names a place for its files."""
+    with contextlib.closing(sqlite3.connect(file)) as database, contextlib.closing(sqlite3.connect(":memory:")) as copy:
+        database.backup(copy)
+        copy.execute("DELETE FROM experiments")
+        copy.commit()
+        return copy.serialize()
 
 
 def _switch_to_wal(file: Path) -> None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from difflib import get_close_matches
+from typing import Any, cast
 
 from mlsys_assets.data_sampling.views import Train, Validation
 from mlsys_assets.features.preprocessing.prepared_once import transform_once
@@ -273,7 +274,7 @@ def _unknown(what: str, more: Mapping[str, Scalar]) -> list[str]:
 
 def few_threads(params: Mapping[str, Scalar], prepared: Prepared) -> dict[str, Scalar]:
     """Return the parameters with no more threads than a fit on this matrix is worth."""
-    return {**params, "num_threads": worthwhile(int(params["num_threads"]), prepared.matrix.size)}
+    return {**params, "num_threads": worthwhile(cast(int, params["num_threads"]), prepared.matrix.size)}
 
 
 def dataset(prepared: Prepared, label: NDArray[np.float64], params: Mapping[str, Scalar]) -> Any:

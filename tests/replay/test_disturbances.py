@@ -108,7 +108,7 @@ def test_a_week_of_one_class_or_without_rows_is_insufficient_data(grown, rain, c
         here = pc.and_(since(raw), pc.invert(since(raw, "2013-03-20")))
         return set_ahead(raw, pa.repeat("0.0", len(raw)), here)
 
-    life = grown(change(rain, dry, "outcomes", "unobserved")).live("2013-03-19")
+    life = grown(change(rain, dry, "outcomes", "unobserved")).live("2013-03-12")
     assert life.said("monitoring", "performance")["03-12"] == "insufficient data"
 
 
