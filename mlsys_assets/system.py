@@ -155,7 +155,8 @@ class MLSystem:
         Another system of the same requests, whose tables of sources and features this one reads and never writes:
         its ``calendar``, ``sources`` and ``requests`` are that system's, its ``features`` a selection from them.
     seed, threads
-        Part of the record: the same of both, on the same kind of machine, gives the same bytes.
+        Part of the record: the same of both, on the same kind of machine, gives the same bytes. A fit of trees takes
+        no more of the threads than its rows keep busy.
     """
 
     name: str

@@ -149,6 +149,22 @@ def flights_lived(made_once: Callable[..., Path], work: type[Work]) -> Callable[
 
 
 @pytest.fixture(scope="session")
+def rain_lived(made_once: Callable[..., Path], work: type[Work]) -> Path:
+    """The weekly rain system two weeks after its first champion, by ``mlsys run``; nobody may change it."""
+
+    def fill(home: Path) -> None:
+        command = [sys.executable, "-m", "mlsys_assets.cli", "run", "rain", "--fresh", "--until", "2013-03-19"]
+        paths = os.pathsep.join((str(Path(__file__).parents[1]), str(Path(__file__).parent / "systems")))
+        own = {"MLSYS_WORKSPACE": "rain_weekly", "PYTHONPATH": paths, "MLSYS_HOME": str(home)}
+        before = work.spent()
+        done = subprocess.run(command, env=os.environ | own, cwd=home, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        (home / "work.txt").write_text(str(work.spent() - before))
+
+    return made_once("two_weeks", fill)
+
+
+@pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """The URL of a PostgreSQL server on a Unix socket, one a worker, stopped at the end."""
     if sys.version_info >= (3, 13):

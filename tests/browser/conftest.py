@@ -1,9 +1,9 @@
 """A browser, and a state folder that has lived, with its services on."""
 
 import importlib
-import subprocess
+import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # the helpers, which screenshots
 from chromium import PATIENCE_MS, NoBrowser, Seen, chromium
 from dagster_pages import DagsterPages
 from mlflow_pages import MLflowPages
-from served import ROOT, Served, mlsys, served
+from served import ROOT, Served, served
 
 collect_ignore = ["screenshots.py"]
 
@@ -87,21 +87,21 @@ class Lived:
         return found
 
 
-LIVES = {
-    "rain": ("rain_weekly", "2013-03-19"),  # two trainings, of which the second has a champion to beat
-    "flights": ("mlsys_assets.systems.workspace", "2013-07-29"),
-}
-"""The module of each system, and until when it lives."""
+LIVES: dict[str, tuple[str, Callable[[pytest.FixtureRequest], Path]]] = {
+    # Two trainings, of which the second has a champion to beat.
+    "rain": ("rain_weekly", lambda request: request.getfixturevalue("rain_lived")),
+    "flights": (
+        "mlsys_assets.systems.workspace", lambda request: request.getfixturevalue("flights_lived")("2013-07-29")
+    ),
+}  # fmt: skip
+"""The module of each system, and the state folder in which it lived."""
 
 
 @pytest.fixture(scope="module", params=["rain", pytest.param("flights", marks=pytest.mark.prove)])
 def lived(browser: Browser, request: pytest.FixtureRequest, tmp_path_factory: Any) -> Iterator[Lived]:
     """A system that lived for some weeks, with its services on; the browser first, for without one there is no need."""
-    name, (workspace, until) = request.param, LIVES[request.param]
-    home = tmp_path_factory.mktemp("home")
-    command, environment = mlsys(home, "run", name, "--fresh", "--until", until, workspace=workspace)
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    workspace, lived = LIVES[request.param]
+    home = shutil.copytree(lived(request), tmp_path_factory.mktemp("lived") / "home")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(ROOT / "tests" / "systems"))
         (system,) = importlib.import_module(workspace).workspace.systems

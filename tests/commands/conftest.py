@@ -2,12 +2,10 @@
 
 import hashlib
 import importlib.util
-import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,13 +13,10 @@ from typing import Any
 
 import pytest
 
-from mlsys_assets import FixedClock, MLSystem, Workspace, build_definitions, utc
+from mlsys_assets import FixedClock, MLSystem, Workspace, utc
 from mlsys_assets.cli import main
 from mlsys_assets.commands.doctor import examine
-from mlsys_assets.instance import open_instance
-from mlsys_assets.replay import Replay
 from mlsys_assets.report import report
-from mlsys_assets.runs import Runner
 from mlsys_assets.types import Finding
 from mlsys_resources.resources import Resources, build_resources
 
@@ -146,7 +141,7 @@ class Life:
 
 
 @pytest.fixture(scope="session")
-def life(made_once) -> Life:
+def life(rain_lived: Path) -> Life:
     """The weekly rain system two weeks after the first champion; nobody may change it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(SYSTEMS))
@@ -155,17 +150,10 @@ def life(made_once) -> Life:
         spec.loader.exec_module(module)
     rain = module.rain
 
-    def lived(home: Path) -> None:
-        stores = build_resources({"MLSYS_HOME": str(home)}, clock=FixedClock(UNTIL).now)
-        before = sum(os.times()[:4])
-        with open_instance(home) as instance:
-            runner = Runner(rain, build_definitions(rain, resources=stores), instance)
-            assert len(list(Replay(runner, stores, nullcontext).run(UNTIL))) == TICKS
-        (home / "work.txt").write_text(str(sum(os.times()[:4]) - before))
-
-    home = made_once("two_weeks", lived)
-    stores = build_resources({"MLSYS_HOME": str(home)}, clock=FixedClock(UNTIL).now)
-    return Life(rain, stores, report(rain, stores), float((home / "work.txt").read_text()))
+    stores = build_resources({"MLSYS_HOME": str(rain_lived)}, clock=FixedClock(UNTIL).now)
+    told = report(rain, stores)
+    assert len(stores.operations.decisions("rain", "retraining")) == TICKS
+    return Life(rain, stores, told, float((rain_lived / "work.txt").read_text()))
 
 
 @pytest.fixture

@@ -81,18 +81,19 @@ def test_draws_do_not_depend_on_how_many_rows_are_held_at_once(monkeypatch) -> N
 def test_the_interval_by_day_covers_where_the_interval_by_row_does_not() -> None:
     rng = np.random.default_rng(0)
     by_day = by_row = 0
-    trials, days, per_day = 120, 30, 40
+    trials, few, days, per_day = 120, 60, 30, 40
     for trial in range(trials):
         rate = np.repeat(rng.choice([0.1, 0.5], days), per_day)  # a day's flights share its weather; the mean is .3
         label = (rng.uniform(size=days * per_day) < rate).astype(float)
         score = np.zeros(days * per_day)
         truth = 0.3  # the Brier score of the score 0 is the rate of positives
         day = estimate(Brier(), label, score, weights=bootstrap(np.arange(len(label)) // per_day, seed=trial))
-        row = estimate(Brier(), label, score, weights=bootstrap(np.arange(len(label)), seed=trial))
         by_day += day.low <= truth <= day.high
-        by_row += row.low <= truth <= row.high
+        if trial < few:  # a weight for each row is much to draw, and it misses by far
+            row = estimate(Brier(), label, score, weights=bootstrap(np.arange(len(label)), seed=trial))
+            by_row += row.low <= truth <= row.high
     assert by_day / trials > 0.88
-    assert by_row / trials < 0.6
+    assert by_row / few < 0.6
 
 
 def test_a_paired_difference_is_narrower_than_its_parts() -> None:
