@@ -8,11 +8,21 @@ from mlsys_resources.names import identifier
 from mlsys_resources.operations_checks import LONGEST_TEXT, check_count, check_text
 from mlsys_resources.operations_records import Conflict, Records, row_of, values_of
 from mlsys_resources.operations_rows import LOST, REFUSED, WON, Alias, AliasAttempt
-from mlsys_resources.operations_tables import ALIAS_ATTEMPTS, ALIASES, MODELS
+from mlsys_resources.operations_tables import ALIAS_ATTEMPTS, ALIASES, MODELS, RETIREMENTS
 
 
 class UnknownModel(LookupError):
     """No trusted record says that this version is this model."""
+
+
+class RetiredModel(LookupError):
+    """A version serves no more: rows that it learned from were erased."""
+
+    def __init__(self, system: str, version: int) -> None:
+        super().__init__(
+            f"{system} version {version} is retired: rows that it learned from were erased, so that it serves no more; "
+            "name another version, or train anew"
+        )
 
 
 class Aliases(Records):
@@ -52,13 +62,15 @@ class Aliases(Records):
         """Move an alias if it still stands at ``expected_revision`` (0: not yet set); every attempt is recorded.
 
         Raises Conflict if another move came first or the alias was moved by a decision of a later
-        as-of; UnknownModel if no trusted record says that this version has this content.
+        as-of; UnknownModel if no trusted record says that this version has this content; RetiredModel if
+        it serves no more.
         """
         check_count(version=version, expected_revision=expected_revision)
         wanted = Alias(identifier(system), identifier(alias), version, content_hash, as_of, expected_revision + 1)
         check_text(LONGEST_TEXT, content_hash=content_hash, reason=reason)
         with self._database.write() as connection:
-            outcome = self._try_alias(connection, wanted)
+            gone = _is_retired(connection, wanted)
+            outcome = REFUSED if gone else self._try_alias(connection, wanted)
             found = _alias(connection, system, alias)
             found_revision = expected_revision if outcome == WON else found.revision if found else 0
             attempt = AliasAttempt(
@@ -68,7 +80,8 @@ class Aliases(Records):
             connection.execute(sa.insert(ALIAS_ATTEMPTS).values(**values_of(attempt)))
         if outcome == WON:
             return wanted
-        raise _refusal(wanted, found, outcome)  # after the commit: the lost attempt is on record too
+        # After the commit: the lost attempt is on record too.
+        raise RetiredModel(system, version) if gone else _refusal(wanted, found, outcome)
 
     def attempts(self, system: str, alias: str | None = None) -> tuple[AliasAttempt, ...]:
         """Return every try to move an alias of a system, in the order they were made."""
@@ -100,6 +113,11 @@ def _alias(connection: sa.Connection, system: str, alias: str) -> Alias | None:
     query = sa.select(ALIASES).where(ALIASES.c.system == system, ALIASES.c.alias == alias)
     found = connection.execute(query).mappings().first()
     return None if found is None else row_of(Alias, found)
+
+
+def _is_retired(connection: sa.Connection, wanted: Alias) -> bool:
+    here = (RETIREMENTS.c.system == wanted.system) & (RETIREMENTS.c.version == wanted.version)
+    return connection.execute(sa.select(RETIREMENTS.c.version).where(here)).first() is not None
 
 
 def _refusal(wanted: Alias, found: Alias | None, outcome: str) -> Exception:

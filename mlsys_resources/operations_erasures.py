@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from mlsys_resources.canonical import canonical_json
 from mlsys_resources.names import identifier
-from mlsys_resources.operations_checks import LONGEST_TEXT, check_text
+from mlsys_resources.operations_checks import LONGEST_TEXT, check_count, check_text
 from mlsys_resources.operations_online import OnlineStates
 from mlsys_resources.operations_tables import (
     ERASURE_KEYS,
@@ -117,6 +117,7 @@ class Erasures(OnlineStates):
 
     def retirement(self, system: str, version: int) -> Retirement | None:
         """Return why a version serves no more, or None."""
+        check_count(version=version)
         found = self._rows(RETIREMENTS, RETIREMENTS.c.system == identifier(system), RETIREMENTS.c.version == version)
         return Retirement(**found[0]) if found else None
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from mlsys_resources import fence
 from mlsys_resources.database import Database
-from mlsys_resources.operations_aliases import Aliases, UnknownModel
+from mlsys_resources.operations_aliases import Aliases, RetiredModel, UnknownModel
 from mlsys_resources.operations_checks import LONGEST_TEXT, check_text
 from mlsys_resources.operations_clocks import SimulatedClocks
 from mlsys_resources.operations_decisions import Ledger
@@ -16,7 +16,7 @@ from mlsys_resources.operations_records import Conflict
 from mlsys_resources.operations_tables import METADATA
 from mlsys_resources.operations_test_reads import ReadLedger
 
-__all__ = ["Conflict", "OperationsStore", "UnknownModel"]
+__all__ = ["Conflict", "OperationsStore", "RetiredModel", "UnknownModel"]
 
 
 class OperationsStore(Ledger, TrustedModels, Aliases, ReadLedger, SimulatedClocks, Erasures):

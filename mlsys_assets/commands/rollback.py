@@ -2,7 +2,7 @@
 
 import argparse
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -57,7 +57,7 @@ def roll_back(
     now
         The system's clock; ticks that begin from then on are for the earlier champion.
     to
-        A version that was champion before; if not given, the one before the current.
+        A version that was champion before and is not retired; if not given, the one before the current.
 
     Raises ValueError without a reason, CannotServe if the model cannot be loaded, and Conflict if the alias was moved
     meanwhile or by a decision as of later than now; the alias is then as it was.
@@ -67,10 +67,12 @@ def roll_back(
     began, attempts = time.monotonic(), operations.attempts(system, CHAMPION)
     if (cut_short := _not_on_record(system, operations, attempts)) is not None:
         return _done(system, operations, models, cut_short, told="had gone back, and nothing more was moved:")
-    found = decide_rollback(attempts, to=to)
+    retired = operations.retired(system)
+    found = decide_rollback(attempts, to=to, retired=retired)
     if found.current is None or found.target is None:
         return Outcome(False, (f"{system}: {found.verdict}: {found.reason}",))
-    _load(system, models, found.target, attempts)
+    others = {move.version for move in won(attempts)} - {found.current.version, found.target.version} - retired
+    _load(system, models, found.target, others)
     moved = operations.set_alias(
         system,
         CHAMPION,
@@ -119,16 +121,14 @@ def _not_on_record(
     return None if way is None or _name(way[1]) in known else way
 
 
-def _load(system: str, models: ModelStore, target: AliasAttempt, attempts: Sequence[AliasAttempt]) -> None:
-    """Raise CannotServe unless the model's files are what was registered, and make a model."""
+def _load(system: str, models: ModelStore, target: AliasAttempt, others: Collection[int]) -> None:
+    """Raise CannotServe, which names the others, unless the model's files are what was registered, and make a model."""
     try:
         from_files(models.load(system, target.version).content)
     except (LookupError, OSError, RuntimeError, ValueError) as error:
-        moves = won(attempts)
-        others = sorted({move.version for move in moves} - {target.version, moves[-1].version})
         raise CannotServe(
             f"{system} version {target.version} cannot be served, so that nothing was moved: {error}; other former"
-            f" champions, for --to: {', '.join(map(str, others)) or 'none'}"
+            f" champions, for --to: {', '.join(map(str, sorted(others))) or 'none'}"
         ) from error
 
 

@@ -35,13 +35,14 @@ def _promotion(system: MLSystem) -> dg.AssetsDefinition:
         step = DecisionStep(context, system, stores)
         (gate,) = step.decisions(GATE)
         refit = step.decisions(REFIT)[0] if gate.verdict == PASS else None
-        before, moved = step.champion_before(), _moved(step, refit)
+        before, moved = step.champion_to_beat(), _moved(step, refit)
         outcome = decide_promotion(
             gate_passed=gate.verdict == PASS,
             gate_reason=gate.reason,
             challenger=str(refit.evidence["model"]) if refit else None,
             champion=before.content_hash if before else None,
             later=None if moved else _later(step),
+            retired=refit is not None and not moved and _is_retired(step, refit),
         )
         if outcome.promote and refit is not None:
             if not moved:
@@ -109,6 +110,10 @@ def _moved(step: DecisionStep, refit: Decision | None) -> bool:
     wanted = None if refit is None else (step.as_of, refit.evidence["model"], WON)
     attempts = step.stores.operations.attempts(step.system.name, CHAMPION)
     return wanted in [(a.as_of, a.content_hash, a.outcome) for a in attempts]
+
+
+def _is_retired(step: DecisionStep, refit: Decision) -> bool:
+    return int(refit.context["version"]) in step.stores.operations.retired(step.system.name)
 
 
 def _later(step: DecisionStep) -> str | None:

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from mlsys_assets.ledger import PROMOTED
+
+ROWS: Final = " rows"
+"""How the gate's evidence of the rows of a test is named, after that test."""
 
 
 class WrongModel(RuntimeError):
@@ -21,7 +24,13 @@ class Promotion:
 
 
 def decide_promotion(
-    *, gate_passed: bool, gate_reason: str, challenger: str | None, champion: str | None, later: str | None = None
+    *,
+    gate_passed: bool,
+    gate_reason: str,
+    challenger: str | None,
+    champion: str | None,
+    later: str | None = None,
+    retired: bool = False,
 ) -> Promotion:
     """Return whether a challenger becomes champion.
 
@@ -34,6 +43,8 @@ def decide_promotion(
         there is none yet).
     later
         What a later decision made champion meanwhile, in words; None if there was none.
+    retired
+        Whether rows that the challenger learned from were erased since it was registered.
     """
     if not gate_passed:
         return Promotion(False, "held", f"the gate did not pass: {gate_reason}")
@@ -41,6 +52,8 @@ def decide_promotion(
         return Promotion(False, "held", "the gate passed, but no refitted model is on record")
     if challenger == champion:
         return Promotion(False, "unchanged", "the challenger is the champion, byte for byte")
+    if retired:
+        return Promotion(False, "held", "the challenger is retired: rows that it learned from were erased meanwhile")
     if later is not None:
         return Promotion(False, "held", f"too late: {later} stands by a later decision, which this one does not undo")
     return Promotion(True, PROMOTED, gate_reason)
@@ -91,8 +104,9 @@ def _links(proof: Proof) -> Iterator[tuple[str, object, object]]:
     """Yield what each link is, what it names, and what it must."""
     gate = proof.gate
     yield "the model that the gate passed", gate.get("model"), proof.candidate.get("model")
-    for split, told in proof.evaluation.items():
-        rows = gate.get(f"{split} rows")
+    judged = {name.removesuffix(ROWS) for name in gate if name.endswith(ROWS)}
+    for split in sorted(judged | proof.evaluation.keys()) or ("any test",):
+        told, rows = proof.evaluation.get(split, {}), gate.get(f"{split}{ROWS}")
         yield f"the model evaluated on {split}", told.get("model_hash"), gate.get("model")
         yield f"the rows of {split} evaluated on", told.get("data_hash"), rows
         yield f"the rows of {split} that the gate passed", rows, proof.training_set.get(f"{split} hash")

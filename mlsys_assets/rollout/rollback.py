@@ -1,6 +1,6 @@
 """Rollback: which earlier champion to go back to, by the alias's own history."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
@@ -67,7 +67,7 @@ class Rollback(Generic[M]):
     target: M | None = None
 
 
-def decide_rollback(attempts: Sequence[M], *, to: int | None = None) -> Rollback[M]:
+def decide_rollback(attempts: Sequence[M], *, to: int | None = None, retired: Collection[int] = ()) -> Rollback[M]:
     """Return where a rollback leads.
 
     Parameters
@@ -78,24 +78,27 @@ def decide_rollback(attempts: Sequence[M], *, to: int | None = None) -> Rollback
         The version wanted, which must have been champion before: no rollback leads around the gate. If not given,
         the last champion before the current one with other content that nobody rolled away from, so that a second
         rollback goes further back and not forth again.
+    retired
+        Versions that serve no more: nobody goes back to one.
     """
     moves = won(attempts)
     if not moves:
         return Rollback(NOTHING, "there is no champion yet")
     current = moves[-1]
     if to is not None:
-        return _named(moves, to)
-    earlier = [move for move in _standing(moves)[:-1] if move.content_hash != current.content_hash]
+        return _named(moves, to, retired)
+    before = [move for move in _standing(moves)[:-1] if move.content_hash != current.content_hash]
+    earlier = [move for move in before if move.version not in retired]
     if not earlier:
         why = f"no champion with other content came before version {current.version} that was not rolled away from"
+        why += f" and is not retired, as {_listed(move.version for move in before)} are" if before else ""
         return Rollback(NOTHING, why, current)
     return _go_back(current, earlier[-1])
 
 
-def last_unaffected(attempts: Sequence[M], retired: Collection[int]) -> M | None:
-    """Return the last champion that is neither retired nor was rolled away from; None if there is none."""
-    left = [move for move in _standing(won(attempts)) if move.version not in retired]
-    return left[-1] if left else None
+def unaffected(attempts: Sequence[M], retired: Collection[int]) -> list[M]:
+    """Return the champions that are neither retired nor were rolled away from, the last one first."""
+    return [move for move in reversed(_standing(won(attempts))) if move.version not in retired]
 
 
 def last_way_back(attempts: Sequence[M]) -> tuple[M, M] | None:
@@ -111,14 +114,21 @@ def won(attempts: Sequence[M]) -> list[M]:
     return sorted((a for a in attempts if a.outcome == WON), key=lambda move: move.expected_revision)
 
 
-def _named(moves: Sequence[M], to: int) -> Rollback[M]:
+def _named(moves: Sequence[M], to: int, retired: Collection[int]) -> Rollback[M]:
     current, stood = moves[-1], {move.version: move for move in moves}
     if to not in stood:
-        were = ", ".join(str(version) for version in sorted(stood))
-        return Rollback(NOT_THERE, f"version {to} was never champion; those that were: {were}", current)
+        return Rollback(NOT_THERE, f"version {to} was never champion; those that were: {_listed(stood)}", current)
+    if to in retired:
+        left = _listed({*stood} - {*retired, current.version}) or "none"
+        why = f"version {to} is retired: rows that it learned from were erased; former champions that may serve: {left}"
+        return Rollback(NOT_THERE, why, current)
     if stood[to].content_hash == current.content_hash:
         return Rollback(NOT_THERE, f"the champion, version {current.version}, has the content of version {to}", current)
     return _go_back(current, stood[to])
+
+
+def _listed(versions: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted({*versions})))
 
 
 def _go_back(current: M, target: M) -> Rollback[M]:

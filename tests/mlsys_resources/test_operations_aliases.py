@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
+from mlsys_resources.operations_erasures import Retirement
 from mlsys_resources.operations_rows import Alias, AliasAttempt
-from mlsys_resources.operations_store import Conflict, OperationsStore, UnknownModel
+from mlsys_resources.operations_store import Conflict, OperationsStore, RetiredModel, UnknownModel
 
 JULY, AUGUST = datetime(2013, 7, 1, tzinfo=UTC), datetime(2013, 8, 1, tzinfo=UTC)
 
@@ -48,6 +49,25 @@ def test_expecting_a_revision_of_an_alias_never_set_is_a_conflict(store: Operati
         records.promote(store, 1, 3)
     assert store.alias("flights", "champion") is None
     assert [attempt.outcome for attempt in store.attempts("flights")] == ["lost"]
+
+
+def test_a_retired_version_is_never_promoted_and_the_try_is_on_record(store: OperationsStore, records: Any) -> None:
+    for version in (1, 2):
+        store.record_model(records.model(version))
+    records.promote(store, 1, 0)
+    store.retire(Retirement("flights", 2, "e", JULY))
+    store.retire(Retirement("rain", 1, "e", JULY))  # of another system
+    with pytest.raises(RetiredModel, match="flights version 2 is retired: rows that it learned from were erased"):
+        records.promote(store, 2, 1)
+    assert store.alias("flights", "champion").version == 1  # type: ignore[union-attr]
+    assert [one.outcome for one in store.attempts("flights")] == ["won", "refused"]
+    assert records.promote(store, 1, 1, AUGUST).revision == 2
+
+
+@pytest.mark.parametrize("version", [-1, 2**31, 10**30])
+def test_a_version_that_no_store_holds_is_no_retired_one(store: OperationsStore, version: int) -> None:
+    with pytest.raises(ValueError, match="allowed is a whole number from 0 to"):
+        store.retirement("flights", version)
 
 
 @pytest.mark.parametrize(("version", "content"), [(1, "c2"), (9, "c9"), (1, "")])

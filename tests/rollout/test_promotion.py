@@ -23,6 +23,7 @@ def test_what_passed_is_promoted(champion: str | None) -> None:
         ({"challenger": None}, "held", "no refitted model"),
         ({"challenger": "old"}, "unchanged", "byte for byte"),
         ({"later": "version 3"}, "held", "too late: version 3"),
+        ({"retired": True}, "held", "the challenger is retired"),
     ],
 )
 def test_what_else_is_not_and_says_why(changes: dict, verdict: str, words: str) -> None:
@@ -46,7 +47,15 @@ PROOF = Proof(
 
 def test_a_chain_of_hashes_that_holds_is_let_through() -> None:
     require_same(PROOF)
-    require_same(replace(PROOF, evaluation={"recent_test": PROOF.evaluation["recent_test"]}))
+    one = {name: told for name, told in PROOF.gate.items() if not name.startswith("static_test")}
+    require_same(replace(PROOF, evaluation={"recent_test": PROOF.evaluation["recent_test"]}, gate=one))
+
+
+def test_a_test_that_the_gate_judged_and_nobody_evaluated_is_refused() -> None:
+    with pytest.raises(WrongModel, match="the model evaluated on static_test: not told"):
+        require_same(replace(PROOF, evaluation={"recent_test": PROOF.evaluation["recent_test"]}))
+    with pytest.raises(WrongModel, match="the model evaluated on any test: not told"):
+        require_same(replace(PROOF, evaluation={}, gate={"model": "c"}))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,15 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, strategies as st
 
-from mlsys_assets.rollout.rollback import GO_BACK, NOT_THERE, NOTHING, WON, decide_rollback, last_way_back
+from mlsys_assets.rollout.rollback import (
+    GO_BACK,
+    NOT_THERE,
+    NOTHING,
+    WON,
+    decide_rollback,
+    last_way_back,
+    unaffected,
+)
 from mlsys_assets.types import utc
 from mlsys_resources import operations_rows
 from mlsys_resources.operations_rows import AliasAttempt
@@ -89,6 +97,32 @@ def test_no_name_leads_around_the_gate(to: int, why: str) -> None:
     found = decide_rollback(attempts("1A 5E? 2B 3B"), to=to)
     assert (found.verdict, found.target) == (NOT_THERE, None)
     assert found.reason.startswith(why)
+
+
+@pytest.mark.parametrize(
+    ("history", "retired", "version"),
+    [("1A 2B 3C", {2}, 1), ("1A 2B 3C 4D", {2, 3}, 1), ("1A 2B", {2}, 1), ("1A 2B 3C 2B", {3}, 1)],
+)
+def test_nobody_goes_back_to_a_retired_one(history: str, retired: set[int], version: int) -> None:
+    assert decide_rollback(attempts(history), retired=retired).target.version == version
+
+
+def test_that_all_before_are_retired_is_said() -> None:
+    found = decide_rollback(attempts("1A 2B 3C"), retired={1, 2})
+    assert (found.verdict, found.target) == (NOTHING, None)
+    assert found.reason.endswith("and is not retired, as 1, 2 are")
+
+
+def test_a_retired_one_that_is_named_is_refused_and_others_are_named() -> None:
+    found = decide_rollback(attempts("1A 2B 3C 4D"), to=2, retired={2, 3})
+    assert (found.verdict, found.target) == (NOT_THERE, None)
+    assert found.reason.endswith("champions that may serve: 1")
+    assert decide_rollback(attempts("1A 2B"), to=1, retired={1}).reason.endswith("may serve: none")
+
+
+def test_the_unaffected_are_those_that_stand_and_are_not_retired_the_last_first() -> None:
+    assert [move.version for move in unaffected(attempts("1A 2B 3C 4D 5E 4D"), {4})] == [3, 2, 1]
+    assert unaffected(attempts("1A 2B"), {1, 2}) == unaffected([], ()) == []
 
 
 @pytest.mark.parametrize(
