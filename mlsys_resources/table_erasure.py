@@ -1,7 +1,7 @@
 """Rows taken out of a table for good: out of its latest version by a commit, out of all others with their files."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,12 +40,14 @@ class Wanted:
 
     def columns(self, schema: pa.Schema) -> list[str]:
         """Return the columns that tell whether a row is to go."""
-        own = {self.column} if self.column in schema.names else {f.name for f in schema if pa.types.is_string(f.type)}
-        return [name for name in schema.names if name in own or name in self.keys]
+        own = {self.column, *self.keys}
+        if not self._named(schema.names):
+            own |= {f.name for f in schema if pa.types.is_string(f.type)}
+        return [name for name in schema.names if name in own]
 
     def mask(self, rows: pa.Table) -> Mask:
         """Return (n,) which of the rows are to go."""
-        found, own = np.zeros(rows.num_rows, dtype=bool), self.column in rows.column_names
+        found, own = np.zeros(rows.num_rows, dtype=bool), self._named(rows.column_names)
         for name, values in zip(rows.column_names, rows.columns, strict=True):
             if name == self.column or (not own and pa.types.is_string(values.type)):
                 found |= equal(values, self.value)
@@ -55,11 +57,15 @@ class Wanted:
                 found |= self._in_records(values)
         return found
 
+    def _named(self, columns: Sequence[str]) -> bool:
+        """Return whether a table has the column: one of rejected rows has its own, whatever they are called."""
+        return self.column in columns and RECORD not in columns
+
     def _in_records(self, records: pa.ChunkedArray) -> Mask:
         maybe = np.flatnonzero(np.asarray(pc.fill_null(pc.match_substring(records, _as_json(self.value)), False)))
         found = np.zeros(len(records), dtype=bool)
         for i in maybe:
-            found[i] = self.value in json.loads(records[int(i)].as_py()).values()
+            found[i] = self.value in _told(records[int(i)].as_py())
         return found
 
 
@@ -156,6 +162,15 @@ def read(table: TableVersion, path: str, wanted: Wanted) -> pa.Table:
 
 def _kept(rows: pa.Table, wanted: Wanted) -> pa.Table:
     return rows.filter(pa.array(~wanted.mask(rows)))
+
+
+def _told(record: str) -> set[str]:
+    """Return what a rejected record says, as text; nothing, where a column of that name holds something else."""
+    try:
+        found = json.loads(record)
+    except ValueError:
+        return set()
+    return {str(value) for value in found.values()} if isinstance(found, dict) else set()
 
 
 def _as_json(value: str) -> str:

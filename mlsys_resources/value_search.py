@@ -1,14 +1,20 @@
 """A value looked for in all files of a state folder, and taken out of those that are no tables and no models."""
 
+import html
+import json
 import re
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import reduce
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mlsys_resources.run_log import NOT_IN_A_KEY
 from mlsys_resources.sqlite_files import BUSY_TIMEOUT_S, PENDING
 
 ERASED = "[erased]"
@@ -17,12 +23,18 @@ LEAST_CHARACTERS = 4
 """A shorter value stands by chance in too many texts to be looked for there."""
 SQLITE = b"SQLite format 3\x00"
 """How the file of a SQLite database begins."""
-WORD = "A-Za-z0-9_"
-"""A value is found where none of these stands right before or behind it."""
+WORD = "A-Za-z0-9"
+"""A value is found where none of these stands right before or behind it; an underscore joins words in MLflow's keys."""
+ESCAPES = (r"\\[abfnrtv]", r"\\u[0-9A-Fa-f]{4}", r"\\x[0-9A-Fa-f]{2}", r"%[0-9A-Fa-f]{2}")
+"""What ends in such a character and yet is none: a line end in JSON, an equals sign in an address."""
+NESTED = 3
+"""How often text may have been written as JSON within JSON."""
 
 
 def mentions(folder: Path, value: str, *, unless: Callable[[Path], bool] = lambda _: False) -> list[Path]:
     """Return the files below a folder that hold a value, Parquet and databases by their cells, others by every byte.
+
+    A value is found in each of its ``forms``. Files that cannot be looked into are returned too: a person must look.
 
     ``unless``: files that are not looked at. A value of fewer than ``LEAST_CHARACTERS`` characters is not looked for.
     """
@@ -42,6 +54,8 @@ def redact(folder: Path, value: str, *, tables: tuple[str, ...], unless: Callabl
         Of databases, what the tables' names begin with whose texts are left as they are: they are hashed.
     unless
         Files that are left as they are, databases excepted.
+
+    Raises RuntimeError for a database that cannot be written.
     """
     changed = []
     for file in _files(folder):
@@ -57,8 +71,32 @@ def _files(folder: Path) -> Iterator[Path]:
     return (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink())
 
 
+def forms(value: str) -> list[str]:
+    r"""Return how a value may be written: as it is, within JSON, an address, a page, Python's text, a key of MLflow.
+
+    >>> forms("N12345")
+    ['N12345']
+    >>> forms("Zoë W.")[:4]
+    ['Zoë W.', 'Zo\\u00eb W.', 'Zo\\\\u00eb W.', 'Zo\\\\\\\\u00eb W.']
+    """
+    found = [value, *_as_json(value, ascii_only=True), *_as_json(value, ascii_only=False)]
+    found += [quote(value, safe=""), quote_plus(value), html.escape(value), repr(value)[1:-1]]
+    key = NOT_IN_A_KEY.sub("_", value)
+    if sum(character.isalnum() for character in key) >= LEAST_CHARACTERS:
+        found.append(key)
+    return list(dict.fromkeys(found))
+
+
+def _as_json(text: str, *, ascii_only: bool) -> Iterator[str]:
+    for _ in range(NESTED):
+        text = json.dumps(text, ensure_ascii=ascii_only)[1:-1]
+        yield text
+
+
 def _word(value: str) -> str:
-    return rf"(?<![{WORD}]){re.escape(value)}(?![{WORD}])"
+    begins = "|".join([f"(?<![{WORD}])", *(f"(?<={escape})" for escape in ESCAPES)])
+    longest_first = sorted(forms(value), key=len, reverse=True)
+    return rf"(?:{begins})(?:{'|'.join(map(re.escape, longest_first))})(?![{WORD}])"
 
 
 def _is_database(file: Path) -> bool:
@@ -67,12 +105,22 @@ def _is_database(file: Path) -> bool:
 
 
 def _holds(file: Path, value: str) -> bool:
+    try:
+        return _found(file, value)
+    except FileNotFoundError:  # gone meanwhile
+        return False
+    except (OSError, sqlite3.Error, pa.ArrowException):
+        return True
+
+
+def _found(file: Path, value: str) -> bool:
     if file.suffix == ".parquet":
         return _rows_hold(file, value)
     if _is_database(file):
         return _cells_hold(file, value)
     if file.name.endswith(PENDING):  # its cells stand side by side there, so that words have no ends
-        return value.encode() in file.read_bytes()
+        data = file.read_bytes()
+        return any(form.encode() in data for form in forms(value))
     return re.search(_word(value).encode(), file.read_bytes()) is not None
 
 
@@ -80,23 +128,32 @@ def _rows_hold(file: Path, value: str) -> bool:
     from pyarrow import parquet
 
     with parquet.ParquetFile(file) as opened:
-        text = [f.name for f in opened.schema_arrow if pa.types.is_string(f.type) or pa.types.is_binary(f.type)]
+        text = [f.name for f in opened.schema_arrow if any(is_text(f.type) for is_text in TEXTS)]
         rows = opened.read(columns=text)
-    found = (c.cast(pa.binary()) for c in rows.columns)
+    found = (c.cast(pa.large_binary()) for c in rows.columns)
     pattern = re.compile(_word(value).encode())
-    return any(pattern.search(v) for c in found for v in c.filter(pc.match_substring(c, value)).to_pylist() if v)
+    return any(pattern.search(v) for c in found for v in c.filter(_maybe(c, value)).to_pylist() if v)
+
+
+TEXTS = (pa.types.is_string, pa.types.is_binary, pa.types.is_large_string, pa.types.is_large_binary)
+"""The types of columns that may hold a value in text."""
+
+
+def _maybe(column: pa.ChunkedArray, value: str) -> pa.ChunkedArray:
+    return reduce(pc.or_, (pc.match_substring(column, form) for form in forms(value)))
 
 
 def _cells_hold(file: Path, value: str) -> bool:
     """Return whether a cell of a database holds a value; what was deleted is gone once it is compacted."""
-    pattern = re.compile(_word(value).encode())
+    pattern, every = re.compile(_word(value).encode()), forms(value)
+    maybe = " OR ".join('instr(CAST("{0}" AS BLOB), CAST(? AS BLOB)) > 0' for _ in every)
     with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S)) as database:
         return any(
             pattern.search(cell if isinstance(cell, bytes) else str(cell).encode())
             for table, column in _columns(database)
             for (cell,) in database.execute(
-                f'SELECT "{column}" FROM "{table}" WHERE instr(CAST("{column}" AS BLOB), CAST(? AS BLOB)) > 0',  # noqa: S608
-                (value,),
+                f'SELECT "{column}" FROM "{table}" WHERE {maybe.format(column)}',  # noqa: S608 - names of its own
+                every,
             )
         )
 
@@ -110,14 +167,26 @@ def _redact_text(file: Path, value: str) -> bool:
     except UnicodeDecodeError:
         return False
     fresh = file.with_name(f"{file.name}.fresh")
-    fresh.write_text(re.sub(_word(value), ERASED, text))
+    fresh.write_bytes(re.sub(_word(value), ERASED, text).encode())
+    shutil.copymode(file, fresh)
     fresh.replace(file)
     return True
 
 
 def _redact_database(file: Path, value: str, kept: tuple[str, ...]) -> bool:
     """Take a value out of a database's texts, and compact it; returns whether any text changed."""
-    pattern, changed = re.compile(_word(value)), 0
+    try:
+        return _redacted(file, value, kept)
+    except sqlite3.Error as error:
+        raise RuntimeError(
+            f"{file} could not be written ({error}), and may still hold the value: end who uses it, or see what is"
+            " wrong with it (mlsys doctor), and ask again"
+        ) from error
+
+
+def _redacted(file: Path, value: str, kept: tuple[str, ...]) -> bool:
+    pattern, every, changed = re.compile(_word(value)), forms(value), 0
+    maybe = " OR ".join('instr("{0}", ?) > 0' for _ in every)
     with closing(sqlite3.connect(file, timeout=BUSY_TIMEOUT_S, isolation_level=None)) as database:
         database.create_function("holds", 1, lambda text: pattern.search(text) is not None, deterministic=True)
         database.create_function("without", 1, lambda text: pattern.sub(ERASED, text), deterministic=True)
@@ -125,9 +194,10 @@ def _redact_database(file: Path, value: str, kept: tuple[str, ...]) -> bool:
             for table, column in _columns(database):
                 if not table.startswith(kept):
                     changed += database.execute(
-                        f'UPDATE "{table}" SET "{column}" = without("{column}") '  # noqa: S608 - names of its own
-                        f'WHERE typeof("{column}") = \'text\' AND instr("{column}", ?) > 0 AND holds("{column}")',
-                        (value,),
+                        # Two rows of one name, once the value is out of it: the one goes with the other.
+                        f'UPDATE OR REPLACE "{table}" SET "{column}" = without("{column}") '  # noqa: S608 - its own
+                        f'WHERE typeof("{column}") = \'text\' AND ({maybe.format(column)}) AND holds("{column}")',
+                        every,
                     ).rowcount
         database.execute("PRAGMA secure_delete = ON")
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
