@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 
 _OPENED = OpenedTables()
+LARGEST_VERSION = 10**6
+"""No table has so many; delta-rs counts up to the one it is asked for, which for a mistyped one may take for ever."""
 
 
 class NoSuchTable(LookupError):
@@ -76,6 +78,8 @@ class TableStore:
         if not self._remote and (kept := _OPENED.find(place, version)) is not None:
             return self._loaded(kept, system, table)
         try:
+            if version is not None and version > LARGEST_VERSION:
+                raise OverflowError(version)
             delta = DeltaTable(place, version=version, storage_options=self._options)
         except TableNotFoundError as error:
             there = ", ".join(self.names(system)) or "nothing yet"

@@ -11,6 +11,7 @@ from mlsys_resources import parquet_files
 from mlsys_resources.lake import Lake
 from mlsys_resources.strict_schema import TIMESTAMP
 from mlsys_resources.table_diff import difference
+from mlsys_resources.table_store import NoSuchTable
 
 SCHEMA = pa.schema([("id", pa.string()), ("x", pa.int64())])
 TICKS = [datetime(2013, 7, 1, tzinfo=UTC) + timedelta(days=15 * i) for i in range(4)]
@@ -75,3 +76,11 @@ def test_a_snapshot_is_compared_whole(tmp_path: Path) -> None:
     old, new = lake.apart("flights", "p", 1, 2)
     assert (old.to_pydict(), new.to_pydict()) == ({"x": [1]}, {"x": [2]})
     assert [t.num_rows for t in lake.apart("flights", "p", 2, 2)] == [0, 0]
+
+
+@pytest.mark.parametrize("version", [-1, 2, 10**9, 2**63, 10**30])
+def test_a_version_that_is_not_there_is_told_at_once(tmp_path: Path, version: int) -> None:
+    lake = Lake(tmp_path)
+    written(lake, [], "one")
+    with pytest.raises(NoSuchTable, match=rf"flights\.t has no version {version}; it has 0 to \d"):
+        lake.apart("flights", "t", 0, version)
