@@ -73,7 +73,8 @@ def rebuild(stores: Resources, system: str, version: int, *, anyway: bool = Fals
         found = _refitted(passport, stores, Path(folder))
         if out is not None:
             shutil.copytree(Path(folder) / "out" / CONTENT, out, dirs_exist_ok=True)
-    unlike = _unlike(passport.featurize_and_predict.content, found["content"])
+    registered = {name: file.sha256 for name, file in loaded.manifest.content.items()}
+    unlike = _unlike(registered, found["content"])
     told = [*_told(loaded, passport, found), *_environment(passport, differences)]
     if unlike:
         told += [f"  model        DIFFERS: {'; '.join(unlike)}"]

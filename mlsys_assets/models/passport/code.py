@@ -21,6 +21,8 @@ from mlsys_assets.models.passport.error import PassportError
 
 VERSIONED: Final = sys.stdlib_module_names | {"lightgbm", "numpy", "pandas", "pyarrow", "scipy", "sklearn"}
 """Modules whose versions, which are recorded, stand for their code."""
+TYPED_IN: Final = "__main__"
+"""The module of a notebook, a script or a prompt, which nobody can import again."""
 SUFFIXES: Final = (".py", ".pyi")
 """What is code: the public names are read from a stub."""
 PLACES: Final = frozenset({"site-packages", "dist-packages"})
@@ -139,9 +141,12 @@ def source_files(declaration: object) -> set[Path]:
 def brought(module: str) -> bool:
     """Return whether a distribution brought a module, so that its version, which is recorded, stands for its code."""
     top = module.partition(".")[0]
-    if top in VERSIONED:
-        return True
-    spec = find_spec(top)
+    if top in VERSIONED or top == TYPED_IN:
+        return top != TYPED_IN
+    try:
+        spec = find_spec(top)
+    except ValueError:  # so says Python of a module that was made in memory
+        return False
     return spec is not None and spec.origin is not None and not PLACES.isdisjoint(Path(spec.origin).parts)
 
 

@@ -118,6 +118,10 @@ def _unlike(parts: Mapping[str, Any], files: Mapping[str, bytes], content_hash: 
     found = []
     if (named := parts["featurize_and_predict"].content_hash) != content_hash:
         found.append(f"it is of the model {named}, not of {content_hash}")
+    featurize = parts["featurize_and_predict"]
+    found += [
+        f"it reads {c!r}, of which it does not tell the feature" for c in featurize.reads if c not in featurize.features
+    ]
     if CODE not in files:
         return [*found, f"generation (how it was made) is missing its source text: there is no {CODE}"]
     try:
@@ -127,7 +131,9 @@ def _unlike(parts: Mapping[str, Any], files: Mapping[str, bytes], content_hash: 
     for what, one in {"definition": definition.declaration, "generation.split": generation.split}.items():
         found += [f"{what} cannot be made again: {told}" for told in untold(one, place="the declaration")]
         found += [
-            f"{what} names the module {m!r}, whose code was not kept" for m in sorted(modules(one)) if _lost(m, source)
+            f"{what} names the module {m!r}, whose code was not kept: declare it in a file that can be imported"
+            for m in sorted(modules(one))
+            if _lost(m, source)
         ]
     found += [
         f"{what} is missing {key!r}"

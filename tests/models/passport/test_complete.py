@@ -1,5 +1,6 @@
 import hashlib
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,19 @@ def test_a_candidate_or_a_split_that_cannot_be_made_again_is_refused():
 class Elsewhere:
     def get_params(self, deep: bool) -> dict[str, object]:
         return {}
+
+
+def test_a_candidate_of_a_notebook_is_refused_with_what_to_do(monkeypatch):
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)
+    told = replace(WHOLE["definition"], declaration={"made": "__main__:Mine", "of": {}})
+    with pytest.raises(PassportError, match="the module '__main__', whose code was not kept: declare it in a file"):
+        _of(_files(definition=told))
+
+
+def test_a_column_that_is_read_and_not_told_is_refused():
+    told = replace(WHOLE["featurize_and_predict"], reads=("distance", "speed"))
+    with pytest.raises(PassportError, match="it reads 'speed', of which it does not tell the feature"):
+        _of(_files(featurize_and_predict=told))
 
 
 def test_a_candidate_that_was_not_evaluated_is_refused():
