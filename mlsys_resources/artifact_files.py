@@ -21,6 +21,8 @@ from mlsys_resources.manifest import (
 )
 from mlsys_resources.names import identifier, inside, relative_path
 
+SERVED = "mlflow-artifacts:"
+"""How the address of files begins that an MLflow server serves, and so can delete."""
 LARGEST_MANIFEST = 1024 * 1024
 """Bytes of a manifest."""
 
@@ -68,8 +70,12 @@ class ArtifactFiles(Protocol):
         """Return each folder that a run of an experiment holds: the run, the folder's name, its source."""
         ...
 
+    def folders_of(self, run: RunPlace) -> list[tuple[str, str]]:
+        """Return each folder that a run holds: its name, its source."""
+        ...
+
     def discard(self, source: str) -> bool:
-        """Delete all files at a source, and return whether there were any."""
+        """Delete all files at a source, and return whether there were any; raises NotImplementedError."""
         ...
 
 
@@ -118,12 +124,19 @@ class LocalFiles:
 
     def folders(self, experiment: str) -> list[tuple[RunPlace, str, str]]:
         """Return each folder of the experiment's runs."""
-        found = sorted(inside(self._root, identifier(experiment)).glob("*/artifacts/*/"))
-        return [
-            (RunPlace(experiment, path.parts[-3]), path.name, path.relative_to(self._root).as_posix())
-            for path in found
-            if path.is_dir() and not path.is_symlink()
-        ]
+        runs = sorted(path.name for path in inside(self._root, identifier(experiment)).glob("*/"))
+        places = [RunPlace(experiment, run) for run in runs]
+        found: list[tuple[RunPlace, str, str]] = []
+        for place in places:
+            with contextlib.suppress(TamperedArtifact):  # a link, or a name that is no run's: nothing of ours
+                found += [(place, name, source) for name, source in self.folders_of(place)]
+        return found
+
+    def folders_of(self, run: RunPlace) -> list[tuple[str, str]]:
+        """Return each folder of a run."""
+        top = self.source(run, "")
+        found = sorted(self._folder(top).glob("*/"))
+        return [(path.name, f"{top}/{path.name}") for path in found if path.is_dir() and not path.is_symlink()]
 
     def discard(self, source: str) -> bool:
         """Delete a folder of a run with all that is in it, and return whether it was there."""
@@ -181,14 +194,28 @@ class RemoteFiles:
                 return file.read(LARGEST_FILE + 1)
 
     def folders(self, experiment: str) -> list[tuple[RunPlace, str, str]]:
-        """Return nothing: a server has no call that deletes a folder, so that its owner sweeps it."""
+        """Return nothing: a server is not asked for the files of all its runs, which its owner sweeps."""
         return []
 
+    def folders_of(self, run: RunPlace) -> list[tuple[str, str]]:
+        """Return each folder of a run."""
+        found = self._client.list_artifacts(run.run_id)
+        return [(info.path, self.source(run, info.path)) for info in found if info.is_dir]
+
     def discard(self, source: str) -> bool:
-        """Raise NotImplementedError: MLflow's server deletes no files of a run that it keeps."""
-        raise NotImplementedError(
-            f"the files at {source} lie behind an MLflow server, which deletes none: delete them in its artifact store"
-        )
+        """Have the server delete a folder of a run; raises NotImplementedError where it gives its files to none."""
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        run_id, folder = self._parts(source)
+        if not self._client.list_artifacts(run_id, folder):
+            return False
+        place = str(self._client.get_run(run_id).info.artifact_uri)
+        if not place.startswith(SERVED):  # whatever else it names may be anybody's, this machine's disk among it
+            raise NotImplementedError(
+                f"the files at {source} lie at {place}, which MLflow's server does not serve itself: delete them there"
+            )
+        get_artifact_repository(place, tracking_uri=self._client.tracking_uri).delete_artifacts(folder)
+        return True
 
     def _walk(self, run_id: str, folder: str) -> Iterator[Any]:
         for info in self._client.list_artifacts(run_id, folder):

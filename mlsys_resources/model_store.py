@@ -21,11 +21,11 @@ from mlsys_resources.canonical import sha256
 from mlsys_resources.database_urls import shown
 from mlsys_resources.manifest import MANIFEST_NAME, Manifest
 from mlsys_resources.mlflow_connection import HttpBounds, connect, failing_clearly, is_http, pages
-from mlsys_resources.model_files import read_model
+from mlsys_resources.model_files import copy_of, read_model
 from mlsys_resources.names import identifier
 from mlsys_resources.operations_rows import ModelVersion
-from mlsys_resources.operations_store import OperationsStore, UnknownModel
-from mlsys_resources.orphans import GRACE, Orphan, Sweeper
+from mlsys_resources.operations_store import OperationsStore, RetiredModel, UnknownModel
+from mlsys_resources.orphans import GRACE, Orphan, Sweeper, every_page
 from mlsys_resources.run_log import RunLog, log_metrics, milliseconds, write
 
 MACHINE_LEARNING = "workflowType=machine_learning"
@@ -41,6 +41,9 @@ MIRROR_ATTEMPTS = 5
 
 NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 """What MLflow calls a model, or an alias of one, that it does not have."""
+
+EVERY_VIEW = 3
+"""MLflow's number for runs that are there and runs that people deleted, whose files are there still."""
 
 LOGGER = logging.getLogger(__name__)
 
@@ -119,10 +122,11 @@ class ModelStore:
 
     def has_run(self, experiment: str, tags: Mapping[str, str]) -> bool:
         """Return whether an experiment has a run with all these tags; raises ModelStoreError."""
-        wanted = " and ".join(f"tags.{name} = '{value}'" for name, value in tags.items())
         with failing_clearly(self._uri, f"the runs of {experiment} could not be looked through"):
             known = self._client.get_experiment_by_name(identifier(experiment))
-            return known is not None and bool(self._client.search_runs([known.experiment_id], wanted, max_results=1))
+            return known is not None and bool(
+                self._client.search_runs([known.experiment_id], _having(tags), max_results=1)
+            )
 
     def add_to_run(
         self,
@@ -205,7 +209,8 @@ class ModelStore:
     def load(self, system: str, version: int) -> LoadedArtifacts:
         """Return a registered model's files, verified.
 
-        Raises UnknownModel if the version has no trusted record, TamperedArtifact if any byte differs.
+        Raises UnknownModel if the version has no trusted record, RetiredModel if it serves no more, wherever its files
+        may still lie, and TamperedArtifact if any byte differs.
         """
         trusted = self._operations.model(system, version)
         if trusted is None:
@@ -213,6 +218,8 @@ class ModelStore:
                 f"{system} version {version} has no trusted record, whatever MLflow shows; known are"
                 f" {[model.version for model in self._operations.models(system)]}"
             )
+        if self._operations.retirement(system, version) is not None:
+            raise RetiredModel(system, version)
         manifest, files = self._read(SavedArtifacts(trusted.source, trusted.manifest_sha256, trusted.content_hash))
         return LoadedArtifacts(trusted, manifest, files)
 
@@ -224,12 +231,33 @@ class ModelStore:
         with failing_clearly(self._uri, f"what is left of killed registrations of {system} could not be swept"):
             return Sweeper(self._client, self._files, self._operations, self._clock(), grace).sweep(identifier(system))
 
-    def discard(self, source: str) -> bool:
-        """Delete a saved model's files for good, and return whether they were there; raises NotImplementedError.
+    def discard(self, source: str, *, manifest_sha256: str | None = None) -> bool:
+        """Delete a folder of a run's files for good, and return whether any were there.
 
-        Its record stands, and loading it raises TamperedArtifact from then on.
+        Of a model, whose manifest has that hash, the copy kept here is deleted too. Its record stands, and reading it
+        raises TamperedArtifact from then on. Raises ModelStoreError, and NotImplementedError where a server's files lie
+        at a place that it does not serve.
         """
-        return self._files.discard(source)
+        kept = LocalFiles(self._root)
+        copied = manifest_sha256 is not None and kept.discard(kept.source(copy_of(manifest_sha256), ""))
+        with failing_clearly(self._uri, f"the files at {source} could not be deleted"):
+            return self._files.discard(source) or copied
+
+    def folders(self, system: str, run_id: str) -> list[tuple[str, str]]:
+        """Return each folder of a run's files: its name, its source; raises ModelStoreError."""
+        with failing_clearly(self._uri, f"the files of run {run_id} could not be listed"):
+            return self._files.folders_of(RunPlace(identifier(system), run_id))
+
+    def runs(self, system: str, tags: Mapping[str, str]) -> list[str]:
+        """Return a system's runs with all these tags, those that people deleted included; raises ModelStoreError."""
+        with failing_clearly(self._uri, f"the runs of {system} could not be looked through"):
+            known = self._client.get_experiment_by_name(identifier(system))
+            if known is None:
+                return []
+            return [
+                run.info.run_id
+                for run in every_page(self._client.search_runs, [known.experiment_id], _having(tags), EVERY_VIEW)
+            ]
 
     def mirror_alias(self, system: str, alias: str) -> None:
         """Set MLflow's alias to what the operations store says, for people who look there."""
@@ -331,3 +359,7 @@ class ModelStore:
             with contextlib.suppress(Exception):  # the first error is the one to hear of
                 self._client.set_terminated(run_id, "FAILED", milliseconds(self._clock()))
             raise
+
+
+def _having(tags: Mapping[str, str]) -> str:
+    return " and ".join(f"tags.{name} = '{value}'" for name, value in tags.items())

@@ -199,3 +199,28 @@ def test_what_is_under_way_is_let_be(store: Store) -> None:
 
 def test_a_system_that_was_never_logged_has_no_orphans(store: Store) -> None:
     assert store.models.sweep("rain") == []
+
+
+@pytest.mark.parametrize("tag", ["yesterday", "2013-07-01", "", "2099-01-01T00:00:00+00:00"])
+def test_a_tag_that_was_not_written_here_starts_the_hour_anew(store: Store, tag: str) -> None:
+    """MLflow's tags are anybody's: one that tells no moment before now neither stops a sweep nor hastens it."""
+    run_id = store.models.log_run(RunLog("flights", "lightgbm"))
+    saved = store.models.save(run_id, content={"model.txt": b"left"}, record={})
+    store.models._client.set_tag(run_id, f"orphan_since.{saved.source.rsplit('/', 1)[-1]}", tag)
+    assert [(o.since, o.removed) for o in store.models.sweep("flights")] == [(AUGUST, False)]
+    store.now += GRACE
+    assert [o.removed for o in store.models.sweep("flights")] == [True]
+
+
+def test_files_of_a_run_that_people_deleted_stop_no_sweep(store: Store) -> None:
+    saved = []
+    for name in ("deleted", "unknown", "left"):
+        run_id = store.models.log_run(RunLog("flights", name))
+        saved.append(store.models.save(run_id, content={"model.txt": name.encode()}, record={}))
+    store.models._client.delete_run(saved[0].source.split("/")[1])
+    folder = store.root / "artifacts" / "flights"
+    (folder / saved[1].source.split("/")[1]).rename(folder / ("0" * 32))
+    (folder / ".cache" / "artifacts").mkdir(parents=True)
+    (folder / "linked").symlink_to(folder / saved[2].source.split("/")[1])
+    (seen,) = store.models.sweep("flights")
+    assert (seen.name, seen.removed) == (saved[2].source, False)

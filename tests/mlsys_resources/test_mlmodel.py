@@ -116,3 +116,11 @@ def test_mlflow_reads_the_columns_and_can_load_nothing(tmp_path: Path) -> None:
     assert read.signature.outputs.input_names() == ["probability"]
     with pytest.raises(MlflowException, match="python_function"):
         load_model(str(tmp_path))
+
+
+def test_one_that_is_too_long_is_refused_before_it_is_read() -> None:
+    columns = dict.fromkeys((f"column_{number}" for number in range(8_000)), "double")
+    with pytest.raises(MlmodelError, match=r"has \d{6} bytes; at most 262144 are allowed"):
+        mlmodel("linear", columns, outputs={"probability": "double"})
+    with pytest.raises(MlmodelError, match="has 262145 bytes"):
+        check_mlmodel(b"[" * (LARGEST_MLMODEL + 1))

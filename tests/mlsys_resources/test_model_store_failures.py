@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -185,6 +185,13 @@ def test_a_real_server_keeps_models_and_a_stop_of_it_is_a_clear_failure(
         stored.write_bytes(world.content["model.txt"].replace(b"4", b"5", 1))
         with pytest.raises(TamperedArtifact, match=r"model\.txt"):
             models.load("flights", version.version)
+        stored.write_bytes(world.content["model.txt"])
+        folders = dict(models.folders("flights", run_id))
+        assert folders == {"a": f"runs:/{run_id}/a", version.source.rsplit("/", 1)[-1]: version.source}
+        assert models.discard(folders["a"])
+        assert not models.discard(folders["a"])
+        assert not list((tmp_path / "server").rglob("b.md"))
+        assert stored.exists()
     finally:
         os.killpg(server.pid, 15)
         server.wait()
@@ -227,6 +234,73 @@ def test_what_a_server_gave_once_is_read_while_it_is_away_and_verified_as_ever(
     with pytest.raises(TamperedArtifact, match=r"model\.txt"):
         models.load(world.system, first.version)
     world.models.__dict__["_files"] = local
+
+
+@pytest.fixture
+def remote(world: Any, tmp_path: Path) -> Iterator[ModelStore]:
+    """A store behind a server, that keeps copies of what it gave; the world's files lie behind that server."""
+    models = ModelStore(
+        "http://127.0.0.1:1", operations=world.operations, artifact_root=tmp_path / "kept", clock=lambda: JULY
+    )
+    local = LocalFiles(world.root / "artifacts")
+    if world.client.get_experiment_by_name(world.system) is None:
+        world.client.create_experiment(world.system, artifact_location=local.location(world.system))
+    world.models.__dict__["_files"] = RemoteFiles(world.client)
+    models.__dict__.update(_client=world.client, _files=RemoteFiles(world.client))
+    yield models
+    world.models.__dict__["_files"] = local
+
+
+@pytest.mark.parametrize("left", ["a file", "half a file", "a file of nobody", "all but the manifest"])
+def test_a_copy_that_a_kill_left_unfinished_is_made_anew(
+    world: Any, remote: ModelStore, tmp_path: Path, left: str
+) -> None:
+    version = world.register()
+    loaded = remote.load(world.system, version.version)
+    copy = tmp_path / "kept" / "verified" / version.manifest_sha256 / "artifacts"
+    files = sorted(path for path in copy.rglob("*") if path.is_file())
+    assert (copy / "manifest.json") in files
+    if left == "a file":
+        for path in files[1:]:
+            path.unlink()
+    elif left == "half a file":
+        (copy / "model.txt").write_bytes(b"x")
+    elif left == "a file of nobody":
+        (copy / "partial-x").write_bytes(b"x")
+    else:
+        (copy / "manifest.json").unlink()
+    remote.__dict__["_files"] = Away(world.client)
+    with pytest.raises((ModelStoreError, TamperedArtifact)):
+        remote.load(world.system, version.version)
+    remote.__dict__["_files"] = RemoteFiles(world.client)
+    assert remote.load(world.system, version.version) == loaded
+    remote.__dict__["_files"] = Away(world.client)
+    assert remote.load(world.system, version.version) == loaded
+
+
+def test_a_disk_that_takes_no_copy_stops_nobody_who_has_the_original(
+    world: Any, remote: ModelStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    version = world.register()
+    monkeypatch.setattr(LocalFiles, "save", full)
+    assert remote.load(world.system, version.version).content == world.content
+    assert "no copy of the model" in caplog.text
+
+
+def test_what_is_discarded_behind_a_server_goes_with_its_copy_or_says_where_it_lies(
+    world: Any, remote: ModelStore, tmp_path: Path
+) -> None:
+    """The server's word for where files lie is not trusted with this machine's disk."""
+    version = world.register()
+    remote.load(world.system, version.version)
+    with pytest.raises(NotImplementedError, match="which MLflow's server does not serve itself: delete them there"):
+        remote.discard(version.source, manifest_sha256=version.manifest_sha256)
+    assert list((world.root / "artifacts").rglob("model.txt"))
+    assert not list((tmp_path / "kept").rglob("model.txt"))
+    assert remote.discard(version.source.rsplit("/", 1)[0] + "/samples") is False
 
 
 def _wait_for(url: str) -> None:

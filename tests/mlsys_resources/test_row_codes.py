@@ -56,3 +56,13 @@ def test_a_table_without_rows_or_without_columns_has_codes_too() -> None:
 @given(st.lists(st.integers(0, 3)))
 def test_a_rank_counts_the_equals_before(values: list[int]) -> None:
     assert ranks(np.array(values, dtype=np.int64)).tolist() == [values[:i].count(v) for i, v in enumerate(values)]
+
+
+def test_rows_of_many_columns_are_told_apart_though_their_product_has_no_place_in_64_bits() -> None:
+    """Of 256 values each, the first of nine columns would weigh 2**64: nothing."""
+    numbers = list(range(256))
+    every = pa.table({f"c{i}": numbers for i in range(9)})
+    other = every.set_column(0, "c0", [pa.array(numbers[1:] + numbers[:1])])
+    ours, theirs = row_codes((every, other))
+    assert not set(ours) & set(theirs)
+    assert len(set(ours)) == len(set(theirs)) == 256

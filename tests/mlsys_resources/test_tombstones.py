@@ -64,3 +64,8 @@ def test_a_retirement_is_recorded_once(store: OperationsStore) -> None:
     assert store.retired("flights") == {3}
     assert store.retirement("flights", 3).erasure == "first"
     assert store.retirement("flights", 4) is None
+
+
+def test_where_the_column_ends_and_the_value_begins_is_part_of_the_hash() -> None:
+    assert keyed_hash(b"k", "tail", "num N1") != keyed_hash(b"k", "tail num", "N1")
+    assert keyed_hash(b"k", "a", "1") != keyed_hash(b"k", "", "a1")
