@@ -10,7 +10,7 @@ from mlsys_assets.models.bundle import from_files
 from mlsys_assets.models.predictor import Predictor
 from mlsys_assets.offline_evaluation.comparison import Comparison, Scored
 from mlsys_assets.offline_evaluation.evaluation import Evaluation, groups_of
-from mlsys_assets.offline_evaluation.verdict import Case
+from mlsys_assets.offline_evaluation.verdict import NO_CHAMPION, Case
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import CHAMPION
 from mlsys_resources.artifact_files import SavedArtifacts
@@ -38,7 +38,7 @@ def fitted_models(step: DecisionStep) -> list[Model]:
 
 
 def standing_champion(step: DecisionStep) -> list[Model]:
-    """Return the champion that stood before, if there was one and it is not retired."""
+    """Return the champion that stood before, if there was one and it is to be compared with."""
     champion = step.champion_to_beat()
     if champion is None:
         return []
@@ -69,4 +69,7 @@ def case_on_record(step: DecisionStep, challenger: str) -> Case:
     ]
     baselines = [c for c in compared if c.other in step.baselines]
     champion = [c for c in compared if c.other == CHAMPION]
-    return Case(challenger, evaluations, baselines, champion, tested(step), step.baselines)
+    stood = step.champion_before()
+    apart = "" if stood is None else step.not_to_beat(stood)
+    without = f"the champion is none to compare with: {apart}" if apart else NO_CHAMPION
+    return Case(challenger, evaluations, baselines, champion, tested(step), step.baselines, without)

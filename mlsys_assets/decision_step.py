@@ -12,8 +12,11 @@ from mlsys_assets.dagster_adapter import tick_window
 from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.data_sampling.splits import Split
 from mlsys_assets.data_sampling.views import TestRead, Train
+from mlsys_assets.features.feature_hash import feature_hashes
 from mlsys_assets.known import known_rows
-from mlsys_assets.ledger import CANDIDATE, FITTED, TRAINING_SET, cpu_seconds
+from mlsys_assets.ledger import CANDIDATE, FAILED, FITTED, TRAINING_SET, cpu_seconds
+from mlsys_assets.models.passport.drift import drift
+from mlsys_assets.models.passport.parts import FeaturizeAndPredict, file_name, part_of
 from mlsys_assets.system import MLSystem
 from mlsys_assets.tables import KNOWN_AT, LABEL, LABELS
 from mlsys_assets.types import CHAMPION
@@ -22,6 +25,7 @@ from mlsys_resources.resources import Resources
 
 if TYPE_CHECKING:
     from mlsys_resources.lake import Lake
+    from mlsys_resources.model_store import ModelStore
 
 
 class _Meter:
@@ -125,14 +129,25 @@ class DecisionStep:
         declared = {c.name for c in self.system.candidates}
         return [d for d in self.decisions(CANDIDATE) if d.name in declared and d.verdict == FITTED]
 
+    def failures(self) -> list[str]:
+        """Return why each candidate failed that could not be fitted as of then."""
+        return [d.reason for d in self.decisions(CANDIDATE) if d.verdict == FAILED]
+
     def champion_before(self) -> Alias | None:
         """Return the champion that stood before any decision as of then."""
         return self.stores.operations.alias_at(self.system.name, CHAMPION, self.as_of - timedelta(microseconds=1))
 
     def champion_to_beat(self) -> Alias | None:
-        """Return the champion that stood before; None if there was none, or it is retired by now."""
-        champion, retired = self.champion_before(), self.stores.operations.retired(self.system.name)
-        return None if champion is None or champion.version in retired else champion
+        """Return the champion that stood before; None if there was none, or it is not to be compared with."""
+        champion = self.champion_before()
+        return None if champion is None or self.not_to_beat(champion) else champion
+
+    def not_to_beat(self, champion: Alias) -> str:
+        """Return why a champion that stood is none to compare with: it is retired, or read other features."""
+        if champion.version in self.stores.operations.retired(self.system.name):
+            return f"version {champion.version} is retired"
+        changed = _other_features(self.system, self.stores.models, champion.version)
+        return f"version {champion.version} was made with other features: {'; '.join(changed)}" if changed else ""
 
     def standing(self, kind: str) -> list[Decision]:
         """Return what was decided as of then, which may be nothing yet."""
@@ -153,6 +168,17 @@ class DecisionStep:
         self.stores.operations.record_test_read(
             StoredRead(self.system.name, read.split, read.content_hash, read.models, read.reason, read.as_of)
         )
+
+
+@lru_cache(maxsize=2)
+def _other_features(system: MLSystem, models: "ModelStore", version: int) -> tuple[str, ...]:
+    """Return which features that a model reads are computed otherwise now, or are gone: it cannot be scored by them."""
+    record = models.load(system.name, version).record
+    if file_name("featurize_and_predict") not in record:
+        return ()
+    made = part_of(record, FeaturizeAndPredict)
+    hashes = feature_hashes(system.features, system.requests.columns)
+    return tuple(drift(made, versions=made.libraries, hashes=hashes))
 
 
 @lru_cache(maxsize=1)

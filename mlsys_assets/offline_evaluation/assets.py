@@ -179,7 +179,9 @@ def _choose(step: DecisionStep, validation: Validation, models: list[Model]) -> 
     system = step.system
     own = [m for m in models if m.name not in (CHAMPION, *step.baselines)]
     if not own:
-        raise dg.Failure(f"no model candidate could be fitted as of {step.as_of:%Y-%m-%d}; see the asset candidates")
+        raise dg.Failure(
+            f"no model candidate could be fitted as of {step.as_of:%Y-%m-%d}: {'; '.join(step.failures())}"
+        )
     scores = {m.name: m.predictor.predict(validation.features, threads=system.threads) for m in own}
     hashes = {m.name: m.content_hash for m in own}
     rows = Scored("validation", validation.content_hash, validation.at, validation.label, scores, hashes)

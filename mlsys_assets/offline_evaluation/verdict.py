@@ -43,6 +43,10 @@ class GateVerdict:
         return self.verdict is Verdict.PASS
 
 
+NO_CHAMPION = "there is no champion yet"
+"""What is said where a first one is to be found."""
+
+
 @dataclass(frozen=True)
 class Case:
     """All that a gate looks at.
@@ -61,6 +65,8 @@ class Case:
         What the declared tests of behaviour and fairness found; a failed one of severity ERROR holds the challenger.
     expected
         The baselines that are declared: one that was not compared was not beaten.
+    without
+        Why no champion was compared with, where there was none to compare with.
     """
 
     challenger: str
@@ -69,6 +75,7 @@ class Case:
     champion: Sequence[Comparison] = ()
     findings: Sequence[Finding] = ()
     expected: Sequence[str] = ()
+    without: str = NO_CHAMPION
 
 
 def decide(gates: Gates, case: Case, *, model_hash: str, data_hashes: Mapping[str, str]) -> GateVerdict:
@@ -97,7 +104,7 @@ def decide(gates: Gates, case: Case, *, model_hash: str, data_hashes: Mapping[st
     told = "; ".join(words for _, words in waiting)
     if waiting and not (gates.without_recent == "static" and recent_only and _static_told(case)):
         return GateVerdict(Verdict.INSUFFICIENT_DATA, told, evidence)
-    met = "beats every baseline" + (f" and {gates.champion.asks}" if case.champion else "; there is no champion yet")
+    met = "beats every baseline" + (f" and {gates.champion.asks}" if case.champion else f"; {case.without}")
     return GateVerdict(Verdict.PASS, met + (f" ({told}; the static test decides)" if waiting else ""), evidence)
 
 

@@ -15,10 +15,14 @@ from mlsys_assets import (
     LogisticRegression,
     MedianPruner,
     Tuned,
+    ZeroRule,
     build_definitions,
+    days,
     utc,
 )
+from mlsys_assets.instance import open_instance
 from mlsys_assets.models.candidate import FitError
+from mlsys_assets.runs import RunFailed, Runner
 from mlsys_resources.resources import build_resources
 
 AS_OF = utc("2013-03-12")
@@ -93,6 +97,32 @@ def test_what_fails_is_on_record_with_its_reason_and_the_others_go_on(made: Made
     assert table.count("[run](") == len(said)
     (failed,) = made.runs("tags.candidate = 'fails'")
     assert failed.data.tags["failed"] == "fails: it has no will to"
+
+
+@dataclass(frozen=True)
+class FailsToo(ZeroRule):
+    """A baseline that cannot be fitted."""
+
+    def fit(self, train, validation, *, seed, threads):
+        raise FitError(f"{self.name}: nor has this one")
+
+
+@pytest.mark.parametrize("baselines", [True, False], ids=["baselines fitted", "none fitted"])
+def test_where_no_model_candidate_can_be_fitted_the_training_ends_with_the_reason(rain, grown, baselines: bool) -> None:
+    kept = [c for c in rain.candidates if c.baseline] if baselines else [FailsToo()]
+    life = grown(replace(rain, candidates=(*kept, Fails())))
+    before = life.stores.operations.alias("rain", "champion")
+    with open_instance(life.folder) as instance:
+        runner = Runner(life.system, build_definitions(life.system, resources=life.stores), instance)
+        with pytest.raises(
+            RunFailed, match="no model candidate could be fitted as of 2013-03-12: fails: it has no will"
+        ):
+            runner.as_of("rain_train", AS_OF)
+    assert life.stores.operations.alias("rain", "champion") == before
+    said = {d.kind for d in life.stores.operations.decisions("rain", since=AS_OF, until=AS_OF)}
+    assert {"candidate"} <= said
+    assert said.isdisjoint({"evaluation", "gate", "refit", "promotion"})
+    life.live(AS_OF + days(7))  # and the life goes on
 
 
 def test_each_candidate_is_debugged(made: Made) -> None:

@@ -61,6 +61,21 @@ def test_another_feature_does_not_serve_unless_the_champion_does_not_read_it(rai
     _serves(life)
 
 
+def test_where_a_feature_of_the_champion_is_gone_a_training_finds_the_next_one(rain, grown) -> None:
+    """It is what the drifted champion's message says to do."""
+    request, *trailing = rain.features
+    life = grown(replace(rain, features=(request, *trailing[:-1])))
+    with open_instance(life.folder) as instance:
+        runner = Runner(life.system, build_definitions(life.system, resources=life.stores), instance)
+        runner.ticks("rain_ingest", TimeWindow.of("2013-01-01", "2013-03-12"))
+        runner.as_of("rain_train", FIRST + days(7))
+    (gate,) = life.stores.operations.decisions("rain", "gate", since=FIRST + days(7))
+    assert gate.verdict == "pass", gate.reason
+    words = "the champion is none to compare with: version 1 was made with other features: feature all_rain_3h: was "
+    assert words in gate.reason
+    assert life.stores.operations.alias("rain", "champion").version == 2
+
+
 def test_the_passport_tells_of_the_decision_and_the_candidates(rain, grown) -> None:
     stores = grown(rain).stores
     model = stores.models.load("rain", 1)
