@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from mlsys_assets.state_folder import own
+from mlsys_assets.state_folder import clear, own
 from mlsys_resources.fence import Fenced
 from mlsys_resources.folder_lock import StateFolderBusy
 from mlsys_resources.operations_rows import Decision
@@ -24,7 +24,7 @@ PATIENCE_S = 60
 OWNER = """
 import os, subprocess, sys
 from pathlib import Path
-from mlsys_assets.state_folder import own
+from mlsys_assets.state_folder import clear, own
 
 with own(Path(sys.argv[1]), command="mlsys up", environment=os.environ) as owned:
     if len(sys.argv) > 2:
@@ -218,3 +218,14 @@ def test_who_was_not_started_by_the_owner_writes_no_table(tmp_path: Path, enviro
     assert not other.lake.has("rain", "rows")
     write()
     assert other.lake.has("rain", "rows")
+
+
+def test_a_fresh_start_takes_out_all_that_mlsys_puts_there_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("lake/rain", "searches/rain/2013-03-05", "mlartifacts/verified", "notes"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "file").touch()
+    (tmp_path / "operations.db-wal").touch()
+    clear(tmp_path, command="mlsys run --fresh")
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("file")}
+    assert left == {"notes/file"}
+    assert not (tmp_path / "operations.db-wal").exists()

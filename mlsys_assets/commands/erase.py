@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from mlsys_assets.clocks import clock_of
 from mlsys_assets.commands.asked import asked_system, asked_workspace
 from mlsys_assets.commands.erasure_plan import Plan, champion_of, family, plan
-from mlsys_assets.commands.erasure_steps import ID_DIGITS, NOBODY, begin, carry_out
-from mlsys_assets.rollout.rollback import last_unaffected
+from mlsys_assets.commands.erasure_steps import ID_DIGITS, begin, carry_out, nobody
+from mlsys_assets.rollout.rollback import unaffected
 from mlsys_assets.state_folder import own
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import CHAMPION
@@ -54,16 +54,25 @@ def told(stores: Resources, found: Plan) -> Iterator[str]:
     for name in found.affected.trainings:
         retired = {m.version for m in found.affected.models if m.system == name} | stores.operations.retired(name)
         if champion_of(stores, name) in retired:
-            back = last_unaffected(stores.operations.attempts(name, CHAMPION), retired)
-            yield f"  {name}: " + (f"back to version {back.version}, which is not affected" if back else NOBODY)
+            back = [
+                f"version {move.version}" for move in unaffected(stores.operations.attempts(name, CHAMPION), retired)
+            ]
+            yield f"  {name}: " + (f"back to {back[0]}, which is not affected" if back else nobody(name))
     if found.shared:
         shown = ", ".join(found.shared[:SHOWN]) + (", …" if len(found.shared) > SHOWN else "")
         yield f"  kept: {len(found.shared)} columns of other requests in which these rows may have counted: {shown}"
+    yield from (f"  {limit}" for limit in limits(stores, found))
+
+
+def limits(stores: Resources, found: Plan) -> Iterator[str]:
+    """Yield in words where the value is not looked for."""
     if len(found.value) < LEAST_CHARACTERS:
-        yield f"  a value this short is looked for in tables only, not in texts (from {LEAST_CHARACTERS} characters on)"
+        yield f"a value this short is looked for in tables only, not in texts (from {LEAST_CHARACTERS} characters on)"
+    elif not found.in_texts:
+        yield "a value that is the name of a system, table or column is looked for in tables only, not in texts"
     for place in (OPERATIONS_URL, TRACKING_URI, DAGSTER_URL, LAKE):
         if stores.env.get(place):
-            yield f"  {place} names a place outside the state folder: what it holds beside tables is not looked through"
+            yield f"{place} names a place outside the state folder: what it holds beside tables is not looked through"
 
 
 def _asked(where: str, reason: str) -> tuple[str, str]:
@@ -80,10 +89,11 @@ def _asked(where: str, reason: str) -> tuple[str, str]:
 def _erase(system: MLSystem, workspace: Workspace, what: tuple[str, str], options: argparse.Namespace) -> int:
     stores, (column, value) = workspace.stores, what
     found = plan(system, workspace.systems, stores, column=column, value=value)
-    before = stores.operations.erasure(system.name, stores.operations.erasure_id(column, value))
+    before = stores.operations.erasure(system.name, stores.operations.erasure_id(column, found.value))
     if not found.tables and (before is None or before.done_at is not None):
         done = f"; it was erased as of {before.as_of:%Y-%m-%d %H:%M}" if before else ""
-        print(f"no row of {system.name} has {column} = {value!r}{done}: nothing was changed")
+        told = f"no row of {system.name} has {column} = {value!r}{done}: nothing was changed"
+        print(json.dumps(found.record() | {"done": [told], "left": []}) if options.json else told)
         return 0 if before else 1
     said: list[str] = []
     say = said.append if options.json else print
@@ -91,9 +101,12 @@ def _erase(system: MLSystem, workspace: Workspace, what: tuple[str, str], option
     names = tuple(each.name for each in family(system, workspace.systems))
     left = carry_out(stores, found, erasure, systems=names, say=say)
     if options.json:
-        print(json.dumps({**erasure.plan, "erasure": erasure.id, "done": said, "left": [str(file) for file in left]}))
+        outside = {"not_looked_through": list(limits(stores, found))}
+        print(json.dumps({**erasure.plan, "erasure": erasure.id, "done": said, "left": left, **outside}))
     else:
-        for file in left:
-            print(f"LEFT: {file} still holds the value; see to it yourself, and ask again")
+        for each in left:
+            print(f"LEFT: {each}; see to it yourself, and ask again")
+        for limit in limits(stores, found):
+            print(f"NOTE: {limit}")
         print(f"{system.name}: " + ("not done yet" if left else f"erased, on record as {erasure.id[:ID_DIGITS]}"))
     return FOUND_LEFT if left else 0

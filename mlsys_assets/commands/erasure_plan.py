@@ -1,6 +1,7 @@
 """What the erasure of a value concerns: rows of which versions of which tables, and which models learned from them."""
 
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -21,6 +22,10 @@ from mlsys_assets.types import CHAMPION, utc
 from mlsys_resources.operations_rows import ModelVersion
 from mlsys_resources.resources import Resources
 from mlsys_resources.table_erasure import Held, Wanted
+from mlsys_resources.value_search import LEAST_CHARACTERS
+
+NUMBER = re.compile(r"-?[0-9]{1,19}")
+"""A whole number of at most 64 bits, or nearly."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +35,39 @@ class Affected:
     trainings: Mapping[str, tuple[datetime, ...]] = field(default_factory=dict)
     models: tuple[ModelVersion, ...] = ()
 
-    def files(self, stores: Resources) -> list[str]:
-        """Return where the files of all these models lie, those of candidates that were never registered included."""
-        fitted = [
-            str(decision.context["source"])
+    def files(self, stores: Resources) -> dict[str, str]:
+        """Return where the files of all these models lie, candidates that were never registered included.
+
+        Each with the hash of its manifest, by which a copy is known.
+        """
+        fitted = {
+            str(context["source"]): str(context["manifest_sha256"])
+            for _, context in self._candidates(stores)
+            if "source" in context
+        }
+        return dict(sorted({**fitted, **{model.source: model.manifest_sha256 for model in self.models}}.items()))
+
+    def runs(self, stores: Resources) -> list[tuple[str, str]]:
+        """Return the runs of these trainings, each with its system, also those that died before their record.
+
+        Raises ModelStoreError where MLflow cannot be asked for them.
+        """
+        known = {(system, str(context["mlflow_run"])) for system, context in self._candidates(stores)}
+        known |= {(model.system, model.run_id) for model in self.models}
+        tagged = {
+            (system, run)
             for system, moments in self.trainings.items()
             for at in moments
-            for decision in stores.operations.decisions(system, CANDIDATE, since=at, until=at)
-            if "source" in decision.context
-        ]
-        return sorted({*fitted, *(model.source for model in self.models)})
+            for run in stores.models.runs(system, {"as_of": at.isoformat()})
+        }
+        return sorted(known | tagged)
+
+    def _candidates(self, stores: Resources) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Yield the system of each candidate of these trainings, and what stands beside its record."""
+        for system, moments in self.trainings.items():
+            for at in moments:
+                for decision in stores.operations.decisions(system, CANDIDATE, since=at, until=at):
+                    yield system, decision.context
 
 
 @dataclass(frozen=True)
@@ -60,6 +88,9 @@ class Plan:
         What learned from any of them.
     shared
         The features of other requests that such a row may have counted in, by a key that others share; they stay.
+    in_texts
+        Whether the value is looked for in texts too: one that is short, or the name of a system, table or column,
+        stands there by chance.
     """
 
     column: str
@@ -69,6 +100,7 @@ class Plan:
     tables: Mapping[tuple[str, str], Held]
     affected: Affected
     shared: tuple[str, ...] = ()
+    in_texts: bool = True
 
     @property
     def rows(self) -> dict[str, int]:
@@ -103,17 +135,21 @@ def plan(system: MLSystem, systems: Sequence[MLSystem], stores: Resources, *, co
     from tables without the column, rows of text that is the value. Other requests' aggregates that counted one of
     these rows stay: a mean over a route's flights is no data of one aircraft.
 
-    Raises LookupError if no table has the column, naming those there are.
+    Raises LookupError if no table has the column, naming those there are; ValueError for a value that none can have.
     """
     tables = [(each.name, table) for each in family(system, systems) for table in stores.lake.tables(each.name)]
-    _require_column(stores, system.name, tables, column)
+    schemas = {place: stores.lake.schema(*place) for place in tables}
+    value = _told(value, column, _kinds(system.name, schemas, column))
     key, alone = system.requests.key, Wanted(column, value, {})
     found = [stores.lake.keys_of(*place, Wanted(column, value, {key: _none}), key) for place in tables]
     keys = frozenset(str(each) for one in found for each in one)
     wanted = Wanted(column, value, {key: partial(_among, keys)}) if keys else alone
     held = {place: where for place in tables if (where := stores.lake.held(*place, wanted)) is not None}
     hit = affected(systems_of=family(system, systems), stores=stores, held=held)
-    return Plan(column, value, key, keys, held, hit, shared_features(system, [table for _, table in held], column))
+    shared = shared_features(system, [table for _, table in held], column)
+    names = {name for place, schema in schemas.items() for name in (*place, *schema.names)}
+    in_texts = len(value) >= LEAST_CHARACTERS and value not in names
+    return Plan(column, value, key, keys, held, hit, shared, in_texts)
 
 
 def shared_features(system: MLSystem, tables: Collection[str], column: str) -> tuple[str, ...]:
@@ -160,14 +196,25 @@ def _touched(system: MLSystem, versions: Mapping[str, int], held: Mapping[tuple[
     return any(where is not None and version in where.versions for where, version in found)
 
 
-def _require_column(stores: Resources, system: str, tables: Sequence[tuple[str, str]], column: str) -> None:
-    schemas = {table: stores.lake.schema(home, table) for home, table in tables if home == system}
-    kinds = [schema.field(column).type for schema in schemas.values() if column in schema.names]
+def _kinds(system: str, schemas: Mapping[tuple[str, str], pa.Schema], column: str) -> list[pa.DataType]:
+    """Return the types that a column of a system has; raises LookupError for one that it does not have."""
+    own = [schema for (home, _), schema in schemas.items() if home == system]
+    kinds = [schema.field(column).type for schema in own if column in schema.names]
     if not kinds:
-        there = sorted({name for schema in schemas.values() for name in schema.names}) or ["nothing yet"]
+        there = sorted({name for schema in own for name in schema.names}) or ["nothing yet"]
         raise LookupError(f"no table of {system} has a column {column!r}; there are: {', '.join(there)}")
-    if not any(pa.types.is_string(kind) or pa.types.is_integer(kind) for kind in kinds):
+    return kinds
+
+
+def _told(value: str, column: str, kinds: Sequence[pa.DataType]) -> str:
+    """Return a value as the column tells it, by which it is known again when it is delivered again: 7, not 007."""
+    if any(pa.types.is_string(kind) for kind in kinds):
+        return value
+    if not all(pa.types.is_integer(kind) for kind in kinds):
         raise ValueError(f"{column!r} is of type {kinds[0]}; whose rows are to go is told by text or a whole number")
+    if not NUMBER.fullmatch(value):
+        raise ValueError(f"{column!r} is of type {kinds[0]}, and {value!r} is no whole number")
+    return str(int(value))
 
 
 def _none(values: pa.ChunkedArray) -> NDArray[np.bool_]:

@@ -54,8 +54,8 @@ def rebuild(stores: Resources, system: str, version: int, *, anyway: bool = Fals
     Raises CannotRebuild where the environment is another, or what it was made from is gone; UnknownModel,
     TamperedArtifact and PassportError for a model that is not on record as it was registered.
     """
-    if out is not None and out.is_dir() and any(out.iterdir()):
-        raise ValueError(f"{out} is not empty; name a new folder for the rebuilt model's files")
+    if out is not None and out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise ValueError(f"{out} is not empty, or no folder; name a new folder for the rebuilt model's files")
     if (retired := stores.operations.retirement(system, version)) is not None:
         raise CannotRebuild(
             f"{system}@{version} was retired as of {retired.as_of:%Y-%m-%d %H:%M}: rows that it learned from were "

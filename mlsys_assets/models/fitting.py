@@ -18,15 +18,12 @@ from mlsys_assets.models.distributed.dask_training import training_on
 from mlsys_assets.models.logbook import Logbook
 from mlsys_assets.models.tracking import Tracked, track
 from mlsys_assets.models.tuning.evaluation import Spread, one_by_one
-from mlsys_assets.models.tuning.journal import JournalFolder
+from mlsys_assets.models.tuning.journal import SEARCHES, JournalFolder
 from mlsys_assets.models.tuning.search import SearchContext
 from mlsys_assets.models.tuning.trial import Progress
 from mlsys_assets.models.tuning.tuned import Searching
 from mlsys_assets.models.usage import measured
 from mlsys_assets.types import DeclarationError, Finding
-
-SEARCHES = "searches"
-"""The folder, below that of all state, where the trials of searches under way are kept."""
 
 
 class Fitting:

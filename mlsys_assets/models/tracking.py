@@ -14,9 +14,11 @@ from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.models.candidate import Fitted
 from mlsys_assets.models.usage import Usage, measured
 
-SAMPLES: Final = "samples/validation.csv"
+SAMPLE_FOLDER: Final = "samples"
+"""The folder of a run that holds such rows."""
+SAMPLES: Final = f"{SAMPLE_FOLDER}/validation.csv"
 """The run's file of rows that were scored."""
-TRAIN_SAMPLES: Final = "samples/train.csv"
+TRAIN_SAMPLES: Final = f"{SAMPLE_FOLDER}/train.csv"
 """The same of a refit, which has learned from all that is labelled."""
 SAMPLED: Final = 200
 """Rows of that file: enough to look at, few enough to be no copy of the data."""

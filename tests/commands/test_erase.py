@@ -20,8 +20,10 @@ import pytest
 from mlsys_assets import FixedClock, MLSystem, Workspace, build_definitions, days, utc
 from mlsys_assets.cli import main
 from mlsys_assets.commands.doctor import examine
-from mlsys_assets.commands.erasure_plan import Plan, plan
-from mlsys_assets.commands.erasure_steps import begin, carry_out
+from mlsys_assets.commands.erasure_plan import Affected, Plan, plan
+from mlsys_assets.commands.erasure_steps import _retire, begin, carry_out
+from mlsys_assets.commands.rebuild import CannotRebuild, rebuild
+from mlsys_assets.commands.rollback import roll_back
 from mlsys_assets.data_ingestion.quarantine import QUARANTINE
 from mlsys_assets.models.baselines import ZeroRulePredictor
 from mlsys_assets.models.bundle import to_files
@@ -31,8 +33,9 @@ from mlsys_assets.state_folder import own
 from mlsys_assets.tables import TIMESTAMP
 from mlsys_resources.lake import Lake
 from mlsys_resources.model_store import ModelStore
+from mlsys_resources.operations_erasures import Erasure, Retirement
 from mlsys_resources.operations_rows import Decision
-from mlsys_resources.operations_store import OperationsStore
+from mlsys_resources.operations_store import OperationsStore, RetiredModel
 from mlsys_resources.resources import Resources, build_resources
 from mlsys_resources.run_log import RunLog
 from mlsys_resources.table_version import RowsGone
@@ -97,12 +100,15 @@ def _fill(home: Path) -> None:
 
 
 def _train(stores: Resources, version: int, as_of: datetime) -> None:
-    run = stores.models.log_run(RunLog("rain", "zero_rule", tags={"asked_by": WHO}))
+    tags, sample = {"asked_by": WHO, "as_of": as_of.isoformat()}, {"samples/validation.csv": b"id\nasked 1a\n"}
+    run = stores.models.log_run(RunLog("rain", "zero_rule", tags=tags, artifacts={**sample, "plots/curve.svg": b"x"}))
+    stores.models.log_run(RunLog("rain", "killed", tags=tags, artifacts=sample))  # before its record
     content = to_files(ZeroRulePredictor(version / 10))
     saved = stores.models.save(run, content=content, record={"passport.json": b"{}"})
     versions = {table: stores.lake.version("rain", table) for table in ("features", "labels")}
     for kind, name, context in (
-        ("training_set", "training_set", {"versions": versions}), ("candidate", "zero_rule", {"source": saved.source}),
+        ("training_set", "training_set", {"versions": versions}), ("candidate", "zero_rule",
+         {"source": saved.source, "manifest_sha256": saved.manifest_sha256, "mlflow_run": run}),
     ):  # fmt: skip
         stores.operations.record(Decision("rain", as_of, kind, name, "adequate", "", {}, context))
     found = stores.models.register(
@@ -126,7 +132,7 @@ class Home:
     def planned(self, column: str = "owner", value: str = WHO) -> Plan:
         return plan(self.system, [self.system], self.stores, column=column, value=value)
 
-    def erased(self) -> list[Path]:
+    def erased(self) -> list[str]:
         """Erase as the command does, and return what is left."""
         stores, found = self.stores, self.planned()
         erasure = begin(stores, found, system="rain", reason=WHY, now=NOW)
@@ -212,8 +218,52 @@ def test_files_of_affected_models_are_gone_and_those_of_others_load(home: Home) 
     models = home.stores.models
     assert models.load("rain", 1).content
     for version in (2, 3):
-        with pytest.raises(RuntimeError, match="not there"):
+        with pytest.raises(RetiredModel, match=f"rain version {version} is retired"):
             models.load("rain", version)
+    assert len(list((home.path / "mlartifacts" / "rain").rglob("bundle.json"))) == 1
+
+
+def test_samples_of_rows_and_searches_under_way_go_where_a_training_is_affected(home: Home) -> None:
+    for system in ("rain", "other"):
+        (home.path / "searches" / system / "2013-03-19").mkdir(parents=True)
+    samples = home.path / "mlartifacts" / "rain"
+    assert len(list(samples.rglob("samples/*.csv"))) == 6
+    home.erased()
+    left = list(samples.rglob("samples/*.csv"))
+    as_ofs = [home.stores.models._client.get_run(path.parts[-4]).data.tags["as_of"] for path in left]
+    assert as_ofs == [(TICKS[0] + days(14)).isoformat()] * 2
+    assert len(list(samples.rglob("plots/*"))) == 3  # which tell of no row
+    assert [path.name for path in (home.path / "searches").iterdir()] == ["other"]
+
+
+def test_a_copy_of_what_a_server_gave_goes_too_and_that_of_another_stays_as_it_is(home: Home) -> None:
+    models = home.stores.operations.models("rain")
+    for model in models:
+        copy = home.path / "mlartifacts" / "verified" / model.manifest_sha256 / "artifacts"
+        copy.mkdir(parents=True)
+        (copy / "manifest.json").write_text(f"of {WHO}?" if model.version == 1 else "x")
+    left = home.erased()
+    kept = list((home.path / "mlartifacts" / "verified").rglob("*.json"))
+    assert [path.parts[-3] for path in kept] == [models[0].manifest_sha256]
+    assert kept[0].read_text() == f"of {WHO}?"  # a person must look: its bytes are on record
+    assert len(left) == 1
+    assert left[0].startswith(str(kept[0]))
+
+
+def test_what_a_server_does_not_delete_is_told_and_the_rest_is_done(home: Home, monkeypatch) -> None:
+    from mlsys_resources.artifact_files import LocalFiles
+
+    def refused(self: LocalFiles, source: str) -> bool:
+        raise NotImplementedError(f"{source} lies elsewhere")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalFiles, "discard", lambda self, source: "verified" in source or refused(self, source))
+        left = home.erased()
+    assert len(left) == 6  # two models, their candidates' folders among them, and the samples of four runs
+    assert all("lies elsewhere" in each for each in left)
+    assert home.stores.operations.erasures("rain")[0].done_at is None
+    assert home.erased() == []
+    home.require_gone()
 
 
 STEPS: list[tuple[type, str, int]] = [
@@ -269,7 +319,13 @@ def test_with_no_unaffected_champion_there_is_none_until_the_next_training(home:
     carry_out(
         stores, found, begin(stores, found, system="rain", reason=WHY, now=NOW), systems=("rain",), say=said.append
     )
-    assert "rain: no champion until the next training" in said
+    (told,) = [line for line in said if line.startswith("rain: no champion")]
+    for words in (
+        "nothing is predicted until",
+        "job rain_train does at once",
+        "`mlsys ledger rain` says what it lacks",
+    ):
+        assert words in told
     assert stores.operations.alias("rain", "champion").version in stores.operations.retired("rain")
 
 
@@ -280,7 +336,8 @@ def test_a_short_value_is_not_looked_for_in_texts(home: Home) -> None:
 
 def test_what_cannot_be_taken_out_is_told_and_the_erasure_is_not_done(home: Home) -> None:
     (home.path / "dump.bin").write_bytes(b"\xff\x00" + WHO.encode() + b"\x00")
-    assert [path.name for path in home.erased()] == ["dump.bin"]
+    (left,) = home.erased()
+    assert left.startswith(f"{home.path / 'dump.bin'} still holds the value")
     assert home.stores.operations.erasures("rain")[0].done_at is None
     (home.path / "dump.bin").unlink()
     assert home.erased() == []
@@ -349,6 +406,54 @@ def test_what_cannot_be_erased_is_refused_by_name(home: Home, monkeypatch, capsy
 def test_a_value_that_nobody_has_is_told(home: Home, monkeypatch, capsys) -> None:
     assert _command(home, monkeypatch, "--yes", where="owner=P-00000") == 1
     assert "no row of rain has owner = 'P-00000'" in capsys.readouterr().out
+
+
+def test_json_is_told_where_nothing_was_changed_too(home: Home, monkeypatch, capsys) -> None:
+    assert _command(home, monkeypatch, "--yes", "--json", where="owner=P-00000") == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["rows"], told["left"]) == ({}, [])
+    assert told["done"] == ["no row of rain has owner = 'P-00000': nothing was changed"]
+
+
+def test_a_champion_that_does_not_load_is_passed_over_for_the_one_before(home: Home) -> None:
+    """The second is unaffected here, and its files are damaged: the first takes the place of the third."""
+    stores = home.stores
+    stores.operations.retire(Retirement("rain", 3, "e", NOW))
+    (file,) = (home.path / "mlartifacts" / stores.operations.model("rain", 2).source).glob("bundle.json")
+    file.write_bytes(b"x")
+    said: list[str] = []
+    _retire(stores, "rain", Affected(), Erasure("rain", "e", "owner", WHY, NOW, {}), said.append)
+    assert stores.operations.alias("rain", "champion").version == 1
+    assert "version 2 cannot be served" in said[0]
+    assert "other former champions, for --to: 1" in said[0]
+
+
+def test_nobody_goes_back_to_a_retired_champion_though_its_files_are_there(home: Home, monkeypatch) -> None:
+    """As behind a server that deletes none, or where an erasure was cut short."""
+    with monkeypatch.context() as patch:
+        patch.setattr(ModelStore, "discard", lambda *_, **__: False)
+        home.erased()
+    stores = home.stores
+    assert list((home.path / "mlartifacts" / stores.operations.model("rain", 3).source).iterdir())
+    found = roll_back("rain", stores.operations, stores.models, reason=WHY, now=stores.clock, to=3)
+    assert not found.done
+    assert "version 3 is retired" in found.lines[0]
+    assert stores.operations.alias("rain", "champion").version == 1
+    with pytest.raises(CannotRebuild, match="retired as of 2013-03-19"):
+        rebuild(stores, "rain", 3)
+
+
+def test_the_name_of_a_table_is_not_taken_out_of_texts(home: Home) -> None:
+    """Else each log, and Dagster's own history, would lose the names that it rests on."""
+    assert not home.planned("observation", "weather").in_texts
+    assert not home.planned("owner", "P-1").in_texts
+    assert home.planned().in_texts
+
+
+def test_a_whole_number_is_told_as_its_column_tells_it(home: Home) -> None:
+    assert home.planned("count", "005").value == "5"
+    with pytest.raises(ValueError, match="'five' is no whole number"):
+        home.planned("count", "five")
 
 
 @pytest.mark.prove

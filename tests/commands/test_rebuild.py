@@ -214,3 +214,7 @@ def test_a_version_that_is_not_there_and_a_folder_that_is_full_are_refused(life,
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match="is not empty"):
         rebuild(life.stores, "rain", 1, out=tmp_path)
+    with pytest.raises(ValueError, match="or no folder"):
+        rebuild(life.stores, "rain", 1, out=tmp_path / "file")
+    with pytest.raises(ValueError, match="allowed is a whole number"):
+        rebuild(life.stores, "rain", 10**30)

@@ -13,6 +13,8 @@ from mlsys_assets.models.tuning.optuna_study import frozen, quiet, thawed
 from mlsys_assets.models.tuning.space import Space
 from mlsys_assets.models.tuning.trial import Trial
 
+SEARCHES = "searches"
+"""The folder, below that of all state, where the trials of searches under way are kept: one folder a system in it."""
 KEY_LENGTH = 16
 """Hexadecimal digits of a search's key in its journal's name: no two searches of a system will ever share them."""
 READ_ERRORS = (ValueError, TypeError, LookupError, AttributeError, AssertionError)
