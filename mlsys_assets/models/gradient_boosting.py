@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
-from typing import Any, cast
+from typing import Any
 
 from mlsys_assets.data_sampling.views import Train, Validation
 from mlsys_assets.features.preprocessing.prepared_once import transform_once
@@ -22,14 +21,13 @@ from mlsys_assets.models.candidate import (
     preprocessor_mistakes,
     preprocessor_needs,
 )
-from mlsys_assets.models.lightgbm_calls import dataset, stop_early, tell
+from mlsys_assets.models.lightgbm_calls import dataset, few_threads, stop_early, tell
 from mlsys_assets.models.lightgbm_names import FIXED, LOG_LOSS, SOFT, SOFT_LOSS, UNBOUNDED, taken, unknown
 from mlsys_assets.models.margin_predictor import MarginPredictor
 from mlsys_assets.models.objectives import Boosting, Objective
 from mlsys_assets.models.predictor import Predictor
 from mlsys_assets.models.soft_labels import Floats, check_soft
-from mlsys_assets.models.threads import worthwhile
-from mlsys_assets.models.watch import Stopped, Watch
+from mlsys_assets.models.watch import Watch
 from mlsys_assets.types import DeclarationError, Scalar
 
 BY_HEART_RATE, BY_HEART_ROUNDS = 0.1, 150
@@ -253,70 +251,3 @@ class LightGBM:
             recipe={"rounds": used},
             loss_curve=LossCurve(**losses),
         )
-
-
-def _unknown(what: str, more: Mapping[str, Scalar]) -> list[str]:
-    """Return which names LightGBM does not know, and which are other names of what is taken."""
-    import lightgbm
-
-    aliases: Mapping[str, list[str]] = lightgbm.basic._ConfigAliases._get_all_param_aliases()  # noqa: SLF001 - told nowhere else
-    canonical = {alias: name for name, known in aliases.items() for alias in (name, *known)}
-    found = []
-    for name in more:
-        if name not in canonical:
-            near = get_close_matches(str(name), canonical, n=1)
-            guess = f"; did you mean {near[0]!r}?" if near else "; see LightGBM's list of parameters"
-            found.append(f"{what}: more names {name!r}, which LightGBM does not know{guess}")
-        elif canonical[name] in TAKEN and name not in TAKEN:
-            found.append(f"{what}: more names {name!r}, that is {canonical[name]}, {TAKEN[canonical[name]]}")
-    return found
-
-
-def few_threads(params: Mapping[str, Scalar], prepared: Prepared) -> dict[str, Scalar]:
-    """Return the parameters with no more threads than a fit on this matrix is worth."""
-    return {**params, "num_threads": worthwhile(cast(int, params["num_threads"]), prepared.matrix.size)}
-
-
-def dataset(prepared: Prepared, label: NDArray[np.float64], params: Mapping[str, Scalar]) -> Any:
-    """Return the training rows and their (n,) labels as LightGBM's data set."""
-    import lightgbm
-
-    return lightgbm.Dataset(
-        prepared.matrix,
-        label,
-        feature_name=plain_names(prepared.preprocessing.names),
-        categorical_feature=list(prepared.preprocessing.code_outputs),
-        params=dict(params),
-    )
-
-
-def stop_early(patience: int) -> Any:
-    """Return LightGBM's callback that stops when the first metric of validation has not improved for so long."""
-    import lightgbm
-
-    return lightgbm.early_stopping(patience, first_metric_only=True, verbose=False)
-
-
-def tell(watch: Watch) -> Any:
-    """Return LightGBM's callback that tells the validation loss of each round, and raises Stopped to end it."""
-
-    def told(env: Any) -> None:
-        (loss,) = (value for part, _, value, *_ in env.evaluation_result_list if part == "validation")
-        if watch(env.iteration + 1, loss):
-            raise Stopped
-
-    return told
-
-
-def plain_names(names: tuple[str, ...]) -> list[str]:
-    """Return names that LightGBM accepts: letters, digits and underscores, made unique by their position."""
-    plain = [re.sub(r"\W", "_", name, flags=re.ASCII) for name in names]
-    counts, taken = Counter(plain), set(plain)
-    found = []
-    for j, name in enumerate(plain):
-        one = name if counts[name] == 1 else f"{name}_{j}"
-        while counts[name] > 1 and one in taken:
-            one += "_"
-        taken.add(one)
-        found.append(one)
-    return found

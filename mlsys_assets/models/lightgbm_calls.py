@@ -3,12 +3,13 @@
 import re
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlsys_assets.features.preprocessing.preprocessor import Prepared
+from mlsys_assets.models.threads import worthwhile
 from mlsys_assets.models.watch import Stopped, Watch
 from mlsys_assets.types import Scalar
 
@@ -24,6 +25,11 @@ def dataset(prepared: Prepared, label: NDArray[np.float64], params: Mapping[str,
         categorical_feature=list(prepared.preprocessing.code_outputs),
         params=dict(params),
     )
+
+
+def few_threads(params: Mapping[str, Scalar], prepared: Prepared) -> dict[str, Scalar]:
+    """Return the parameters with no more threads than a fit on this matrix is worth."""
+    return {**params, "num_threads": worthwhile(cast(int, params["num_threads"]), prepared.matrix.size)}
 
 
 def stop_early(patience: int) -> Any:

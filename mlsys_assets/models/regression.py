@@ -11,8 +11,8 @@ from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.mistakes import not_one
 from mlsys_assets.models.candidate import FitError, Fitted, Recipe, prepare, prepared_record
 from mlsys_assets.models.exceedance_predictor import ExceedancePredictor, Residuals, ResidualsByNumber
-from mlsys_assets.models.gradient_boosting import LightGBM, dataset, few_threads, stop_early
-from mlsys_assets.models.lightgbm_calls import dataset, stop_early
+from mlsys_assets.models.gradient_boosting import LightGBM
+from mlsys_assets.models.lightgbm_calls import dataset, few_threads, stop_early
 from mlsys_assets.models.predictor import encode
 from mlsys_assets.models.task import Regression
 from mlsys_assets.types import DeclarationError, Scalar
