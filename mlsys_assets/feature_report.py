@@ -123,7 +123,7 @@ def _costs(system: MLSystem, window: TimeWindow | None, stores: Resources) -> tu
 
 def _trained_on(system: MLSystem, stores: Resources) -> tuple[int | None, frozenset[str]]:
     """Return the champion's version, and the columns that it was trained on."""
-    champion = stores.operations.alias(system.name, CHAMPION)
+    champion = stores.operations.serving(system.name, CHAMPION)
     if champion is None or not stores.lake.has(system.name, TRAINING_PROFILE):
         return None, frozenset()
     model = stores.operations.model(system.name, champion.version)

@@ -39,7 +39,7 @@ Told = dict[str, Any]
 def report(system: MLSystem, stores: Resources) -> Told:
     """Return each tick's and month's metrics by model version, trainings, verdicts and cost, as JSON holds them."""
     ledger = stores.operations.decisions(system.name)
-    champion = stores.operations.alias(system.name, CHAMPION)
+    champion = stores.operations.serving(system.name, CHAMPION)
     versions = {m.content_hash: m.version for m in stores.operations.models(system.name)}
     by_time: dict[datetime, list[Decision]] = {}
     for decision in ledger:

@@ -13,6 +13,7 @@ from mlsys_resources.operations_decisions import Ledger
 from mlsys_resources.operations_erasures import Erasures
 from mlsys_resources.operations_models import TrustedModels
 from mlsys_resources.operations_records import Conflict
+from mlsys_resources.operations_rows import Alias
 from mlsys_resources.operations_tables import METADATA
 from mlsys_resources.operations_test_reads import ReadLedger
 
@@ -40,6 +41,11 @@ class OperationsStore(Ledger, TrustedModels, Aliases, ReadLedger, SimulatedClock
     def close(self) -> None:
         """Close the connections held; the store can be used again."""
         self._database.close()
+
+    def serving(self, system: str, alias: str) -> Alias | None:
+        """Return what an alias stands for now; None if it was never set, or stands for a model that is retired."""
+        found = self.alias(system, alias)
+        return None if found is None or self.retirement(system, found.version) is not None else found
 
     def take_over(self, holder: str) -> int:
         """Return a token greater than all before it, so that whoever shows one of those can write no more."""

@@ -62,6 +62,9 @@ def test_a_retired_version_is_never_promoted_and_the_try_is_on_record(store: Ope
     assert store.alias("flights", "champion").version == 1  # type: ignore[union-attr]
     assert [one.outcome for one in store.attempts("flights")] == ["won", "refused"]
     assert records.promote(store, 1, 1, AUGUST).revision == 2
+    assert store.serving("flights", "champion") == store.alias("flights", "champion")
+    store.retire(Retirement("flights", 1, "e", JULY))
+    assert store.serving("flights", "champion") is store.serving("flights", "shadow") is None
 
 
 @pytest.mark.parametrize("version", [-1, 2**31, 10**30])
