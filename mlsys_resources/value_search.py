@@ -199,7 +199,6 @@ def _redacted(file: Path, value: str, kept: tuple[str, ...]) -> bool:
                         f'WHERE typeof("{column}") = \'text\' AND ({maybe.format(column)}) AND holds("{column}")',
                         every,
                     ).rowcount
-        database.execute("PRAGMA secure_delete = ON")
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         database.execute("VACUUM")
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -74,3 +74,8 @@ def test_without_an_erasure_nothing_is_told_of_one() -> None:
     assert found.erased == 0
     assert "erased" not in found.findings[0].evidence
     assert pc.all(pc.is_valid(found.accepted["trip"])).as_py()
+
+
+def test_a_text_of_a_source_that_has_no_such_column_is_somebody_elses() -> None:
+    found = ingest(source(), records(("a", "P-1", "3"), ("b", "P-2", "?")), window=WINDOW, erased=stones(tail="P-2"))
+    assert (found.accepted.num_rows, found.quarantined.num_rows, found.erased) == (1, 1, 0)

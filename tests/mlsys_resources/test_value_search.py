@@ -75,7 +75,16 @@ def test_a_short_value_is_neither_looked_for_nor_taken_out(tmp_path: Path) -> No
     assert (tmp_path / "log.txt").read_text() == "17 of 17"
 
 
-PEOPLE = ["Zoë Müller", 'Ann "Nan" O\'Neil', "back\\slash", "two\nlines", "<b>Bob</b> & Co", "日本太郎", "N90210"]
+PEOPLE = [
+    "Zoë Müller",
+    'Ann "Nan" O\'Neil',
+    "back\\slash",
+    "at the end\\",
+    "two\nlines",
+    "<b>Bob</b> & Co",
+    "日本太郎",
+    "N90210",
+]
 WRITTEN: dict[str, Callable[[str], str]] = {
     "as it is": str,
     "in a line of its own within JSON": lambda who: json.dumps({"said": f"by\n{who}\tnow"}),

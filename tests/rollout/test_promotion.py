@@ -67,6 +67,7 @@ def test_a_test_that_the_gate_judged_and_nobody_evaluated_is_refused() -> None:
         ("gate", {"model": "x"}, "the model that the gate passed: x, and must be c"),
         ("gate", {"recent_test rows": "e", "static_test rows": "d"}, "recent_test that the gate passed: e"),
         ("gate", {"model": None}, "the model that the gate passed: not told"),
+        ("refit", {"gate": None}, "the gate that was refitted for: not told"),
         ("training_set", {"recent_test hash": "e"}, "recent_test that the gate passed: d, and must be e"),
         ("training_set", {"rows": "x"}, "the rows in the version's passport: r, and must be x"),
         ("refit", {"gate": "x"}, "the gate that was refitted for: x"),
@@ -83,6 +84,13 @@ def test_a_version_whose_passport_is_of_another_training_is_refused(position: in
     registered = tuple("x" if i == position else one for i, one in enumerate(PROOF.registered))
     with pytest.raises(WrongModel, match="version"):
         require_same(replace(PROOF, registered=registered))
+
+
+def test_what_neither_side_tells_is_no_proof() -> None:
+    silent = {name: told for name, told in PROOF.gate.items() if name != "model"}
+    evaluation = {split: {"data_hash": told["data_hash"]} for split, told in PROOF.evaluation.items()}
+    with pytest.raises(WrongModel, match="the model that the gate passed: not told, and must be told"):
+        require_same(replace(PROOF, gate=silent, candidate={}, evaluation=evaluation))
 
 
 def test_another_gate_than_the_one_on_record_is_refused() -> None:

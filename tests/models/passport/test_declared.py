@@ -1,6 +1,6 @@
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
 from typing import Any
@@ -50,6 +50,22 @@ def test_what_is_declared_is_made_again_from_json(value):
     assert type(again) is type(value)
     assert _written(again) == told
     assert list(untold(told)) == []
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Has a field that it works out by itself."""
+
+    text: str
+    length: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "length", len(self.text))
+
+
+def test_what_a_declaration_works_out_by_itself_is_not_told():
+    assert made(declared(Counted("four"))) == Counted("four")
+    assert list(declared(Counted("four"))["of"]) == ["text"]
 
 
 def test_the_order_of_a_mapping_stays():
