@@ -9,18 +9,27 @@ import numpy as np
 import pytest
 
 from mlsys_assets import (
+    Compressed,
     FixedClock,
     Integers,
     LightGBM,
     LogisticRegression,
     MedianPruner,
+    Mlp,
+    NonInferiority,
+    OnnxExport,
+    RandomForest,
+    Stacking,
     Tuned,
+    WalkForward,
     ZeroRule,
     build_definitions,
     days,
+    hours,
     utc,
 )
 from mlsys_assets.instance import open_instance
+from mlsys_assets.models.bundle import from_files
 from mlsys_assets.models.candidate import FitError
 from mlsys_assets.runs import RunFailed, Runner
 from mlsys_resources.resources import build_resources
@@ -174,3 +183,21 @@ def test_mlflow_shows_the_columns_of_each_model(made: Made) -> None:
         (folder,) = (made.stores.artifact_root / "rain" / run.info.run_id / "artifacts").glob("model-*")
         columns = Model.load(str(folder)).signature.inputs.input_names()
         assert "precip" in columns
+
+
+def test_a_champion_may_be_of_any_kind(rain, life_of) -> None:
+    """A stack of a forest, a network and a graph: evaluated, reported, refitted, registered, and it predicts."""
+    bases = (RandomForest(trees=10), Mlp((8,), epochs=5, batch=256), Compressed(LightGBM(rounds=20), OnnxExport()))
+    stack = Stacking(bases, WalkForward(2, days(10), hours(6)))
+    gates = replace(
+        rain.gates, beats_baselines=(PrAuc(),), slice_margin=1.0, champion=NonInferiority(recent=1.0, static=1.0)
+    )
+    life = life_of(replace(rain, candidates=(ZeroRule(), stack), gates=gates)).live(utc("2013-03-12"))
+    (gate,) = life.decisions("gate")
+    assert (gate.verdict, gate.evidence["challenger"]) == ("pass", "stack"), gate.reason
+    champion = life.stores.operations.alias("rain", "champion")
+    loaded = from_files(life.stores.models.load("rain", champion.version).content)
+    assert [part.kind for _, part in loaded.parts] == ["estimator", "mlp", "onnx"]
+    made = life.stores.lake.read("rain", "predictions")
+    assert made.num_rows > 400
+    assert set(made["model_hash"].to_pylist()) == {champion.content_hash}

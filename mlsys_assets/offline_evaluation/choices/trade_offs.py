@@ -13,11 +13,14 @@ from mlsys_assets.mistakes import alike
 from mlsys_assets.models.blend import BlendPredictor
 from mlsys_assets.models.calibrated_predictor import CalibratedPredictor
 from mlsys_assets.models.predictor import Predictor
+from mlsys_assets.models.stack_predictor import StackPredictor
 
 
 class Interpretability(IntEnum):
     """How well people can read why a row got its score: a declared rank, the higher the better."""
 
+    OPAQUE = 0
+    """A network, a graph, anybody's estimator: methods that approximate it may explain it, none of them here."""
     TREES = 1
     """Hundreds of trees: only explained by methods that approximate them."""
     LINEAR = 2
@@ -34,9 +37,13 @@ RANKS: Final[Mapping[str, Interpretability]] = {
     "group_rate": Interpretability.RATES,
     "human_rule": Interpretability.RATES,
     "linear": Interpretability.LINEAR,
+    "compact_linear": Interpretability.LINEAR,
     "lightgbm": Interpretability.TREES,
     "lightgbm_margin": Interpretability.TREES,
     "lightgbm_exceedance": Interpretability.TREES,
+    "estimator": Interpretability.OPAQUE,
+    "mlp": Interpretability.OPAQUE,
+    "onnx": Interpretability.OPAQUE,
 }
 """The rank of each kind of predictor."""
 COST: Final[tuple[str, Better]] = ("cost", "lower")
@@ -49,10 +56,10 @@ COLUMNS: Final[tuple[tuple[str, Better], ...]] = (
 
 
 def interpretability(predictor: Predictor) -> Interpretability:
-    """Return the rank of a model; a blend can be read no better than its worst part, a calibrated one as the inner."""
+    """Return the rank of a model; one of several parts as its worst part, a calibrated one as the inner."""
     if isinstance(predictor, CalibratedPredictor):
         return interpretability(predictor.within)
-    if isinstance(predictor, BlendPredictor):
+    if isinstance(predictor, BlendPredictor | StackPredictor):
         return min(interpretability(part) for _, part in predictor.parts)
     return RANKS[predictor.kind]
 

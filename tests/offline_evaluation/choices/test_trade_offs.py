@@ -11,6 +11,7 @@ from mlsys_assets.models.baselines import ZeroRulePredictor
 from mlsys_assets.models.blend import Blend
 from mlsys_assets.models.bundle import PREDICTOR_KINDS
 from mlsys_assets.models.calibrated_predictor import CalibratedPredictor, SigmoidMap
+from mlsys_assets.models.stack_predictor import Line, StackPredictor
 from mlsys_assets.offline_evaluation.choices.trade_offs import (
     RANKS,
     Interpretability,
@@ -98,12 +99,14 @@ def test_it_is_stored_as_json() -> None:
     assert rows[1]["quality"]["low"] == pytest.approx(0.73)
 
 
-def test_every_kind_has_its_rank_and_a_blend_that_of_its_worst_part() -> None:
-    assert {*RANKS, "blend", "calibrated"} == set(PREDICTOR_KINDS)
+def test_every_kind_has_its_rank_and_several_parts_that_of_the_worst() -> None:
+    assert {*RANKS, "blend", "calibrated", "stack"} == set(PREDICTOR_KINDS)
     rule = ZeroRulePredictor(0.2)
     assert interpretability(rule) is Interpretability.CONSTANT
     trees = type("Trees", (), {"kind": "lightgbm", "columns": (), "predict": None, "contents": None})()
     assert interpretability(Blend({"a": 1, "b": 1}).of({"a": rule, "b": trees})) is Interpretability.TREES
+    stack = StackPredictor((("a", rule), ("b", trees)), Line(0.0, {"a": 1.0, "b": 1.0}))
+    assert interpretability(stack) is Interpretability.TREES
     assert interpretability(CalibratedPredictor(rule, SigmoidMap(1.0, 0.0))) is Interpretability.CONSTANT
 
 
