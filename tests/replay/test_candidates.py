@@ -189,9 +189,7 @@ def test_a_champion_may_be_of_any_kind(rain, life_of) -> None:
     """A stack of a forest, a network and a graph: evaluated, reported, refitted, registered, and it predicts."""
     bases = (RandomForest(trees=10), Mlp((8,), epochs=5, batch=256), Compressed(LightGBM(rounds=20), OnnxExport()))
     stack = Stacking(bases, WalkForward(2, days(10), hours(6)))
-    gates = replace(
-        rain.gates, beats_baselines=(PrAuc(),), slice_margin=1.0, champion=NonInferiority(recent=1.0, static=1.0)
-    )
+    gates = replace(rain.gates, slice_margin=1.0, champion=NonInferiority(recent=1.0, static=1.0))
     life = life_of(replace(rain, candidates=(ZeroRule(), stack), gates=gates)).live(utc("2013-03-12"))
     (gate,) = life.decisions("gate")
     assert (gate.verdict, gate.evidence["challenger"]) == ("pass", "stack"), gate.reason
