@@ -98,7 +98,7 @@ def test_the_browser_shows_the_graph_by_stage_with_what_was_found(shown) -> None
         "prediction": {"predictions"},
         "production_monitoring": {"performance", "drift"},
         "retraining": {"retraining_decision"},
-        "rollout": {"promotion"},
+        "rollout": {"promotion", "swept_models"},
         "value_analysis": {"monthly_cost", "report", *STUDIES},
     }
     told = {

@@ -8,7 +8,7 @@ from pathlib import Path
 from mlsys_resources.model_store import ModelStore
 from mlsys_resources.operations_store import OperationsStore
 
-WRITERS, EACH = 8, 4
+WRITERS, EACH = 8, 2
 WRITE = """
 import os, sys
 from datetime import UTC, datetime

@@ -58,6 +58,7 @@ def test_under_label_shift_the_share_is_found_and_calibration_with_it(share) -> 
     assert found.low < found.log_odds < found.high
 
 
+@pytest.mark.prove
 def test_the_interval_holds_the_share_as_often_as_it_says() -> None:
     truth, held = np.log(0.13 / 0.87) - np.log(TRAIN / (1 - TRAIN)), 0
     for trial in range(100):

@@ -73,6 +73,7 @@ def test_what_the_work_itself_raises_is_raised(client) -> None:
     assert watched(lambda: 3, client, list(client.ncores()), what="it") == 3
 
 
+@pytest.mark.prove
 def test_a_worker_killed_by_its_task_is_an_error(cluster, train, validation) -> None:
     with pytest.raises(TrainingLost, match="deadly: 1 of 1 workers were lost"), cluster.open() as client:
         DaskTraining(client).fit(Deadly(("carrier",), name="deadly"), train, validation, seed=1, threads=1)
