@@ -6,8 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 HOST ?= 127.0.0.1
 PORT ?= 3000
-# More than cores: a third of the tests' time is waiting for processes, pages and clocks.
-WORKERS ?= 3
+WORKERS ?= 2
 
 # The lock was resolved on 3.11, so that comes first; a name that exists may still not run.
 PYTHONS := python3.11 python3.12 python3.13 python3

@@ -100,6 +100,7 @@ def _survives(tmp_path: Path, *, kills: int, seed: int) -> None:
     assert torn >= kills * 3 // 4
 
 
+@pytest.mark.prove
 def test_an_ingestion_killed_twice_is_mended_by_the_next(tmp_path: Path) -> None:
     _survives(tmp_path, kills=2, seed=11)
 
