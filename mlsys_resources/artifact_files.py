@@ -27,6 +27,10 @@ LARGEST_MANIFEST = 1024 * 1024
 """Bytes of a manifest."""
 
 
+class ServedElsewhere(RuntimeError):
+    """Files that MLflow's server does not serve itself, so that nothing here can delete them."""
+
+
 class RunPlace(NamedTuple):
     """Which run's files are meant."""
 
@@ -75,7 +79,7 @@ class ArtifactFiles(Protocol):
         ...
 
     def discard(self, source: str) -> bool:
-        """Delete all files at a source, and return whether there were any; raises NotImplementedError."""
+        """Delete all files at a source, and return whether there were any; raises ServedElsewhere."""
         ...
 
 
@@ -203,7 +207,7 @@ class RemoteFiles:
         return [(info.path, self.source(run, info.path)) for info in found if info.is_dir]
 
     def discard(self, source: str) -> bool:
-        """Have the server delete a folder of a run; raises NotImplementedError where it gives its files to none."""
+        """Have the server delete a folder of a run; raises ServedElsewhere where it gives its files to none."""
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
         run_id, folder = self._parts(source)
@@ -211,7 +215,7 @@ class RemoteFiles:
             return False
         place = str(self._client.get_run(run_id).info.artifact_uri)
         if not place.startswith(SERVED):  # whatever else it names may be anybody's, this machine's disk among it
-            raise NotImplementedError(
+            raise ServedElsewhere(
                 f"the files at {source} lie at {place}, which MLflow's server does not serve itself: delete them there"
             )
         get_artifact_repository(place, tracking_uri=self._client.tracking_uri).delete_artifacts(folder)

@@ -161,7 +161,7 @@ class ModelStore(RunStore):
         """Delete a folder of a run's files for good, and return whether any were there.
 
         Of a model, whose manifest has that hash, the copy kept here is deleted too. Its record stands, and reading it
-        raises TamperedArtifact from then on. Raises ModelStoreError, and NotImplementedError where a server's files lie
+        raises TamperedArtifact from then on. Raises ModelStoreError, and ServedElsewhere where a server's files lie
         at a place that it does not serve.
         """
         kept = LocalFiles(self._root)

@@ -15,6 +15,7 @@ from mlsys_assets.models.tuning.journal import SEARCHES
 from mlsys_assets.rollout.rollback import unaffected
 from mlsys_assets.types import CHAMPION, FixedClock
 from mlsys_resources import value_search
+from mlsys_resources.artifact_files import ServedElsewhere
 from mlsys_resources.mlflow_connection import ModelStoreError
 from mlsys_resources.model_files import KEPT
 from mlsys_resources.operations_erasures import Erasure, Retirement
@@ -79,7 +80,7 @@ def _discard(stores: Resources, hit: Affected, say: Callable[[str], None]) -> li
         try:
             if stores.models.discard(source, manifest_sha256=manifest_sha256):
                 say(f"files deleted: {source}")
-        except (ModelStoreError, NotImplementedError) as error:
+        except (ModelStoreError, ServedElsewhere) as error:
             left.append(f"{source}: {error}")
     for system in hit.trainings:
         if (searched := stores.home / SEARCHES / system).is_dir():

@@ -251,10 +251,10 @@ def test_a_copy_of_what_a_server_gave_goes_too_and_that_of_another_stays_as_it_i
 
 
 def test_what_a_server_does_not_delete_is_told_and_the_rest_is_done(home: Home, monkeypatch) -> None:
-    from mlsys_resources.artifact_files import LocalFiles
+    from mlsys_resources.artifact_files import LocalFiles, ServedElsewhere
 
     def refused(self: LocalFiles, source: str) -> bool:
-        raise NotImplementedError(f"{source} lies elsewhere")
+        raise ServedElsewhere(f"{source} lies elsewhere")
 
     with monkeypatch.context() as patch:
         patch.setattr(LocalFiles, "discard", lambda self, source: "verified" in source or refused(self, source))

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from mlsys_resources.artifact_files import LocalFiles, RemoteFiles, RunPlace
+from mlsys_resources.artifact_files import LocalFiles, RemoteFiles, RunPlace, ServedElsewhere
 from mlsys_resources.manifest import TamperedArtifact
 from mlsys_resources.mlflow_connection import HttpBounds, ModelStoreError
 from mlsys_resources.model_store import ModelStore
@@ -296,7 +296,7 @@ def test_what_is_discarded_behind_a_server_goes_with_its_copy_or_says_where_it_l
     """The server's word for where files lie is not trusted with this machine's disk."""
     version = world.register()
     remote.load(world.system, version.version)
-    with pytest.raises(NotImplementedError, match="which MLflow's server does not serve itself: delete them there"):
+    with pytest.raises(ServedElsewhere, match="which MLflow's server does not serve itself: delete them there"):
         remote.discard(version.source, manifest_sha256=version.manifest_sha256)
     assert list((world.root / "artifacts").rglob("model.txt"))
     assert not list((tmp_path / "kept").rglob("model.txt"))
