@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 # Kinds, in the order of a tick's life.
 MONITORING = "monitoring"
-"""What monitoring found: its names are PERFORMANCE and DRIFT."""
+"""What monitoring found: its names are PERFORMANCE, DRIFT and DIAGNOSIS."""
 TRIGGER = "trigger"
 """A trigger's verdict: its name is the trigger's."""
 RETRAINING = "retraining"
@@ -42,7 +42,7 @@ TRAINING = (TRAINING_SET, CANDIDATE, EVALUATION, CHALLENGER, COMPARISON, BEHAVIO
 """The kinds of a training's records, in their order."""
 
 # Names.
-PERFORMANCE, DRIFT = "performance", "drift"
+PERFORMANCE, DRIFT, DIAGNOSIS = "performance", "drift", "diagnosis"
 ARBITER = "arbiter"
 """Who decides from the triggers' verdicts."""
 MANUAL = "manual"

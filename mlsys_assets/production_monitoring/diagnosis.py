@@ -1,10 +1,12 @@
 """A diagnosis: what changed, what shows it, what it costs, and what to do about it."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
-from mlsys_assets.measures.intervals import Estimate
+from mlsys_assets.measures.intervals import Estimate, on_record
 from mlsys_assets.types import Scalar, TimeWindow
 
 
@@ -48,7 +50,7 @@ class Symptom:
     told
         What was seen, in a sentence, with its numbers.
     size, limit
-        The effect, and from where on it counts, both in the test's own measure.
+        The effect, and from where on it counts, both in the test's own measure; finite.
     measures
         Further numbers, for the record.
     """
@@ -60,6 +62,18 @@ class Symptom:
     size: float
     limit: float
     measures: Mapping[str, Scalar] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON holds it; digits that a processor decides go."""
+        return {
+            "cause": self.cause.value,
+            "test": self.test,
+            "where": self.where,
+            "told": self.told,
+            "size": _plain(self.size),
+            "limit": _plain(self.limit),
+            "measures": {name: _plain(value) for name, value in self.measures.items()},
+        }
 
 
 @dataclass(frozen=True)
@@ -87,6 +101,18 @@ class Price:
     def total(self) -> float | None:
         """What all requests of the window cost more, in the unit of the system's costs."""
         return None if self.money is None or not self.money.sufficient else self.money.value * self.requests
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON holds it."""
+        money = None if self.money is None else self.money.as_dict()
+        return {"log_loss": self.log_loss.as_dict(), "money": money, "requests": self.requests, "how": self.how}
+
+    def __str__(self) -> str:
+        told = f"{self.how} {self.log_loss} log loss a request"
+        if self.money is None or not self.money.sufficient:
+            return told
+        low, value, high = (each * self.requests for each in (self.money.low, self.money.value, self.money.high))
+        return f"{told}, {value:,.0f} [{low:,.0f}, {high:,.0f}] of money in all"
 
 
 @dataclass(frozen=True)
@@ -121,3 +147,48 @@ class Diagnosis:
     learn_from: TimeWindow | None
     reason: str
     untold: Mapping[str, str] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as the ledger keeps it."""
+        learn_from = self.learn_from
+        return {
+            "window": [self.window.start.isoformat(), self.window.end.isoformat()],
+            "cause": self.cause.value,
+            "remedy": self.remedy.value,
+            "price": None if self.price is None else self.price.as_dict(),
+            "learn_from": None if learn_from is None else [learn_from.start.isoformat(), learn_from.end.isoformat()],
+            "symptoms": [s.as_dict() for s in self.symptoms],
+            "reason": self.reason,
+            "untold": dict(self.untold),
+        }
+
+
+def diagnosed(evidence: Mapping[str, Any]) -> "Diagnosis":
+    """Return the diagnosis that ``Diagnosis.as_dict`` gave."""
+    price, learn_from = evidence["price"], evidence["learn_from"]
+    return Diagnosis(
+        window=TimeWindow.of(*evidence["window"]),
+        cause=Cause(evidence["cause"]),
+        symptoms=tuple(Symptom(**{**s, "cause": Cause(s["cause"])}) for s in evidence["symptoms"]),
+        price=None if price is None else _price(price),
+        remedy=Remedy(evidence["remedy"]),
+        learn_from=None if learn_from is None else TimeWindow.of(*learn_from),
+        reason=evidence["reason"],
+        untold=dict(evidence["untold"]),
+    )
+
+
+def _price(found: Mapping[str, Any]) -> Price:
+    money = found["money"]
+    return Price(
+        log_loss=Estimate.from_dict(found["log_loss"]),
+        money=None if money is None else Estimate.from_dict(money),
+        requests=found["requests"],
+        how=found["how"],
+    )
+
+
+def _plain(value: Scalar) -> Scalar:
+    if isinstance(value, float):
+        return on_record(value) if math.isfinite(value) else None
+    return value

@@ -1,40 +1,41 @@
-"""Retrain when the features no longer look as they did in training."""
+"""Retrain when the world has changed, it costs something, and learning anew is what helps."""
 
 from dataclasses import dataclass
 
-from mlsys_assets.measures.stability_index import LARGE
 from mlsys_assets.mistakes import misnamed, out_of_range
-from mlsys_assets.retraining.history import REMEMBERED, History, Monitored
+from mlsys_assets.production_monitoring.diagnosis import Cause, Diagnosis, Remedy
+from mlsys_assets.retraining.history import REMEMBERED, History
 from mlsys_assets.retraining.trigger import TriggerVerdict, said, unknown
 
-SHOWN = 3
+LEARNING = (Remedy.RETRAIN, Remedy.REWEIGHT)
+"""Remedies that a training is."""
+LONGEST = 250
+"""Characters of a diagnosis that a reason repeats."""
 
 
 @dataclass(frozen=True)
 class Drift:
-    """Fires when a share of the feature columns has shifted, tick after tick.
+    """Fires when the diagnosis of the last ticks says that something changed which a training mends.
 
-    It looks at the size of the shift, not at a p-value, which any shift reaches with rows enough. That
-    features shift does not mean that predictions suffer: seasons shift them every year.
+    It reads the diagnosis, not a p-value, which any shift reaches with rows enough: seasons move features every week,
+    and mostly it costs nothing. Broken data is no reason to learn from it, and a changed share of positives is
+    corrected without a training.
 
     Parameters
     ----------
-    share
-        Of the feature columns, as large as this or larger.
-    psi
-        The population stability index from which a column has shifted, against the champion's training window.
+    costs
+        The least that the change must cost, in log loss for each request, by the lower end of its interval.
     over
         Ticks in a row that must say so.
     """
 
-    share: float
-    psi: float = LARGE
-    over: int = 2
+    costs: float = 0.0
+    over: int = 1
     name: str = "drift"
 
     @property
     def by_clock(self) -> bool:
-        """It looks at features."""
+        """It looks at what monitoring found."""
         return False
 
     def mistakes(self) -> list[str]:
@@ -42,25 +43,33 @@ class Drift:
         what = f"trigger {self.name!r}"
         return [
             *misnamed("a trigger", self.name),
-            *out_of_range(f"{what}: share", self.share, above=0, most=1),
-            *out_of_range(f"{what}: psi", self.psi, above=0),
+            *out_of_range(f"{what}: costs", self.costs, least=0),
             *out_of_range(f"{what}: over", self.over, whole=True, least=1, most=REMEMBERED),
         ]
 
     def verdict(self, history: History) -> TriggerVerdict:
-        """Return whether so many columns have shifted for so long."""
+        """Return whether the last ticks' diagnoses ask for a training."""
         if history.trained is None:
             return unknown("nothing was trained yet")
-        found = [m for m in history.monitored if m.as_of > history.trained.as_of][-self.over :]
-        if len(found) < self.over or not all(m.drift for m in found):
-            return unknown(f"fewer than {self.over} ticks since the last training could be held against it")
-        shares = [self._share(m) for m in found]
-        worst = sorted(found[-1].drift.items(), key=lambda item: (-item[1], item[0]))[:SHOWN]
-        reason = (
-            f"{shares[-1]:.0%} of the columns shifted by {self.psi:g} or more, {min(shares):.0%} at least over "
-            f"{self.over} ticks; asked for: {self.share:.0%}; most: {', '.join(f'{n} {v:.2f}' for n, v in worst)}"
+        since = [m.diagnosis for m in history.monitored if m.as_of > history.trained.as_of][-self.over :]
+        found = [d for d in since if d is not None and d.cause is not Cause.UNTOLD]
+        if len(found) < self.over:
+            return unknown(f"fewer than {self.over} ticks since the last training could be diagnosed")
+        last = found[-1]
+        asking = sum(self._asks(d) for d in found)
+        price = last.price
+        reason = f"{asking} of the last {self.over} diagnoses ask for a training; the last: {last.reason:.{LONGEST}}"
+        return said(
+            asking == self.over,
+            reason,
+            cause=last.cause.value,
+            remedy=last.remedy.value,
+            log_loss=None if price is None or not price.log_loss.sufficient else price.log_loss.value,
+            asking=asking,
         )
-        return said(min(shares) >= self.share, reason, share=shares[-1], least_share=min(shares))
 
-    def _share(self, found: Monitored) -> float:
-        return sum(value >= self.psi for value in found.drift.values()) / len(found.drift)
+    def _asks(self, found: Diagnosis) -> bool:
+        if found.remedy not in LEARNING:
+            return False
+        price = found.price
+        return price is not None and price.log_loss.sufficient and price.log_loss.low >= self.costs

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from mlsys_assets.ledger import ADEQUATE, DRIFT, PERFORMANCE, Record
+from mlsys_assets.ledger import ADEQUATE, DIAGNOSIS, DRIFT, PERFORMANCE, Record
+from mlsys_assets.production_monitoring.diagnosis import Diagnosis, diagnosed
 from mlsys_assets.types import utc
 
 REMEMBERED = 26
@@ -67,6 +68,8 @@ class Monitored:
         there was no champion.
     score_drift
         That of the scores against the days before; None where there were none.
+    diagnosis
+        What changed, what it costs and what to do; None where nobody looked.
     """
 
     as_of: datetime
@@ -74,6 +77,7 @@ class Monitored:
     served: tuple[Served, ...] = ()
     drift: Mapping[str, float] = field(default_factory=dict)
     score_drift: float | None = None
+    diagnosis: Diagnosis | None = None
 
 
 @dataclass(frozen=True)
@@ -178,4 +182,12 @@ def _monitored(at: datetime, found: Mapping[str, Mapping[str, Any]]) -> Monitore
         Served(utc(tick), int(told["labelled"]), {k: v for k, v in told["metrics"].items() if v is not None})
         for tick, told in sorted(performance["served"].items())
     )
-    return Monitored(at, int(performance["labelled"]), served, drift.get("columns", {}), drift.get("scores"))
+    told = found.get(DIAGNOSIS)
+    return Monitored(
+        at,
+        int(performance["labelled"]),
+        served,
+        drift.get("columns", {}),
+        drift.get("scores"),
+        None if told is None else diagnosed(told),
+    )

@@ -235,7 +235,7 @@ from .label import label
 from .sources import KEY, outcomes, requests
 
 MONTHLY, LABELS = Every(days(28)), LabelVolume(grows=0.25)
-WORSE, SHIFTED = PerformanceDrop(by=0.05), Drift(share=0.5)
+WORSE, SHIFTED = PerformanceDrop(by=0.05), Drift(costs=0.005)
 
 {name} = MLSystem(
     name="{name}",

@@ -82,7 +82,7 @@ def test_nineteen_mistakes_are_listed_at_once() -> None:
             candidates=(LightGBM(rounds=0), LightGBM(name="champion")),
             gates=Gates(beats_baselines=(), most_ece=0.01),
             slices=(Slice("nowhere")),
-            triggers=(Every(28), Drift(share=2)),
+            triggers=(Every(28), Drift(costs=-2)),
             retraining=Retraining(AnyOf(LABELS), at_most=3),
             costs=CostMatrix(false_positive=0, false_negative=5),
             simulated_from=utc("2013-01-01"),
@@ -92,7 +92,7 @@ def test_nineteen_mistakes_are_listed_at_once() -> None:
         "a table every system has", "tolerance", "shorter than its delay", "values of type string", "overlap",
         "rounds is 0", "named as the serving model is", "none of its candidates is a baseline", "any model would pass",
         "most_ece", "slices is a Slice", "'nowhere', which is no feature column", "threads is 0",
-        "period is 28", "share is 2", "belong together", "'label_volume', which is none", "else acting always pays",
+        "period is 28", "costs is -2", "belong together", "'label_volume', which is none", "else acting always pays",
         "no data before it",
     ):  # fmt: skip
         assert [m for m in error.value.mistakes if words in m], f"{words} is not told by\n{error.value}"

@@ -71,7 +71,7 @@ MISTAKES = {
     "a trigger by time with a space": (lambda: trigger(Every(days(7), name="each week")), "is called 'each week'"),
     "a trigger by volume with a dash": (lambda: trigger(LabelVolume(0.1, name="label-volume")), "called"),
     "a trigger by performance with a dot": (lambda: trigger(PerformanceDrop(0.1, name="auc.05")), "is called 'auc.05'"),
-    "a trigger by drift without a name": (lambda: trigger(Drift(0.5, name="")), "a trigger is called ''; a name must"),
+    "a trigger by drift without a name": (lambda: trigger(Drift(name="")), "a trigger is called ''; a name must"),
     "a period in days": (lambda: trigger(Every(28)), "trigger 'every': period is 28; it must be a duration"),
     "no period": (lambda: trigger(Every(days(0))), "trigger 'every': period must be longer than nothing"),
     "a period backwards": (lambda: trigger(Every(days(-7))), "trigger 'every': period must be longer than nothing"),
@@ -86,10 +86,8 @@ MISTAKES = {
     "a drop in what is not measured": (
         lambda: trigger(PerformanceDrop(0.1, metric=Ece())), "metric 'ece' is none of the system's: log_loss, roc_auc,",
     ),
-    "no share": (lambda: trigger(Drift(share=0)), "trigger 'drift': share is 0; it must be a number, above 0, at"),
-    "more than all columns": (lambda: trigger(Drift(share=1.1)), "trigger 'drift': share is 1.1; it must be a number"),
-    "no shift": (lambda: trigger(Drift(0.5, psi=0)), "trigger 'drift': psi is 0; it must be a number, above 0"),
-    "drift over no ticks": (lambda: trigger(Drift(0.5, over=0)), "trigger 'drift': over is 0; it must be a whole"),
+    "a change that earns": (lambda: trigger(Drift(costs=-1)), "trigger 'drift': costs is -1; it must be a number, at"),
+    "drift over no ticks": (lambda: trigger(Drift(over=0)), "trigger 'drift': over is 0; it must be a whole"),
     # retraining
     "a policy's class": (lambda: rain(retraining=Retraining), "retraining is the class Retraining; write Retraining("),
     "a policy that is a trigger": (lambda: rain(retraining=MONTHLY), "retraining is a Every; it must be Retraining"),
@@ -105,7 +103,7 @@ MISTAKES = {
     "a condition of nothing": (lambda: policy(when=AllOf()), "when has no parts; name at least one trigger"),
     "a condition by name": (lambda: policy(MONTHLY, "drift"), "retraining: when[1] is 'drift'; it must be Trigger or"),
     "a trigger of another system": (
-        lambda: policy(MONTHLY, AllOf(LABELS, Drift(0.5))), "names the trigger 'drift', which is none of the",
+        lambda: policy(MONTHLY, AllOf(LABELS, Drift())), "names the trigger 'drift', which is none of the",
     ),
     "a trigger's double with other numbers": (
         lambda: policy(AllOf(Every(days(7)), LABELS)), "names the trigger 'every', which is none of the system's",

@@ -14,7 +14,7 @@ from mlsys_assets.retraining.trigger import Answer, TriggerVerdict
 from mlsys_assets.types import days, utc
 
 NOW = utc("2013-10-01")
-EVERY, VOLUME, DRIFT = Every(days(28)), LabelVolume(grows=0.1), Drift(share=0.5)
+EVERY, VOLUME, DRIFT = Every(days(28)), LabelVolume(grows=0.1), Drift()
 THREE = (EVERY, VOLUME, DRIFT)
 
 

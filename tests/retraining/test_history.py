@@ -1,5 +1,6 @@
 """The history that a trigger sees is what the ledger held then, whatever was recorded later."""
 
+import json
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
+from mlsys_assets.production_monitoring.diagnosis import Diagnosis
 from mlsys_assets.retraining.by_drift import Drift
 from mlsys_assets.retraining.by_performance import PerformanceDrop
 from mlsys_assets.retraining.by_time import Every
@@ -15,8 +17,10 @@ from mlsys_assets.retraining.history import history
 from mlsys_assets.retraining.trigger import ask
 from mlsys_assets.types import days, utc
 
+from .diagnoses import CALM, CONCEPT
+
 START = utc("2013-07-01")
-TRIGGERS = (Every(days(28)), LabelVolume(grows=0.1), PerformanceDrop(by=0.05), Drift(share=0.5))
+TRIGGERS = (Every(days(28)), LabelVolume(grows=0.1), PerformanceDrop(by=0.05), Drift())
 
 
 @dataclass(frozen=True)
@@ -41,11 +45,14 @@ def gate(n: int, auc: float = 0.8) -> Recorded:
     return Recorded(week(n), "gate", "champion", "pass", found | {"recent_test champion roc_auc": 0.1})
 
 
-def monitored(n: int, labelled: int = 100, auc: float | None = 0.8, psi: float = 0.0) -> list[Recorded]:
+def monitored(
+    n: int, labelled: int = 100, auc: float | None = 0.8, psi: float = 0.0, found: Diagnosis = CALM
+) -> list[Recorded]:
     served = {week(n - 1).isoformat(): {"labelled": 50, "metrics": {"roc_auc": auc}}}
     return [
         Recorded(week(n), "monitoring", "performance", "measured", {"labelled": labelled, "served": served}),
         Recorded(week(n), "monitoring", "drift", "measured", {"columns": {"a": psi, "b": psi}, "scores": None}),
+        Recorded(week(n), "monitoring", "diagnosis", found.cause.value, json.loads(json.dumps(found.as_dict()))),
     ]
 
 
@@ -55,8 +62,9 @@ def told(at: datetime, records: list[Recorded]):
 
 
 def test_what_is_read() -> None:
-    records = [trained(0, 90), gate(0), *monitored(1, 95), *monitored(2, 99, auc=None, psi=0.4)]
+    records = [trained(0, 90), gate(0), *monitored(1, 95), *monitored(2, 99, auc=None, psi=0.4, found=CONCEPT)]
     found = told(week(2), records)
+    assert [m.diagnosis for m in found.monitored] == [CALM, CONCEPT]
     assert found.trained.labelled == 90
     assert found.trained.reference == {"roc_auc": 0.8}
     assert found.now.labelled == 99
@@ -82,7 +90,7 @@ def test_no_verdict_sees_the_future(trigger, before, after) -> None:
     def records(drawn, first: int) -> list[Recorded]:
         found = []
         for n, labelled, auc, psi, train in drawn:
-            found += monitored(first + n, labelled, auc, psi)
+            found += monitored(first + n, labelled, auc, psi, CONCEPT if psi > 0.5 else CALM)
             found += [trained(first + n, labelled), gate(first + n, auc)] if train else []
         return found
 

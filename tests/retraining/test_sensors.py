@@ -35,7 +35,7 @@ class Lived:
     name: str = "lived"
     reuses: None = None
     simulated_from: datetime = NOW
-    triggers: tuple[Any, ...] = (Every(days(1)), LabelVolume(grows=0.1), PerformanceDrop(by=0.05), Drift(share=0.5))
+    triggers: tuple[Any, ...] = (Every(days(1)), LabelVolume(grows=0.1), PerformanceDrop(by=0.05), Drift())
     retraining: Retraining = Retraining(cooldown=hours(2), at_most=20, within=days(2))
 
     def home(self, _table: str) -> str:

@@ -7,6 +7,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, strategies as st
 
+from mlsys_assets.production_monitoring.diagnosis import Cause, Diagnosis, Remedy
 from mlsys_assets.retraining.by_drift import Drift
 from mlsys_assets.retraining.by_performance import PerformanceDrop
 from mlsys_assets.retraining.by_time import Every
@@ -15,16 +16,20 @@ from mlsys_assets.retraining.history import History, Monitored, Served, Training
 from mlsys_assets.retraining.trigger import Answer, Trigger, TriggerVerdict, ask, said
 from mlsys_assets.types import days, hours, utc
 
+from .diagnoses import CALM, CONCEPT, diagnosis
+
 NOW, WEEK = utc("2013-07-29"), days(7)
-TRIGGERS = (Every(days(28)), LabelVolume(grows=0.1), PerformanceDrop(by=0.05), Drift(share=0.5))
+TRIGGERS = (Every(days(28)), LabelVolume(grows=0.1), PerformanceDrop(by=0.05), Drift(costs=0.005))
 
 
-def lived(*, labelled: int = 105, auc: float = 0.8, psi: float = 0.0, since: timedelta | None = None) -> History:
+def lived(
+    *, labelled: int = 105, auc: float = 0.8, found: Diagnosis | None = CALM, since: timedelta | None = None
+) -> History:
     """A training, and two monitored ticks since."""
     then = NOW - (since or days(14))
     served = [Served(NOW - n * WEEK, 100, {"roc_auc": auc}) for n in (2, 1)]
-    found = [Monitored(NOW - (1 - n) * WEEK, labelled, (served[n],), {"a": psi, "b": psi, "c": 0.0}) for n in (0, 1)]
-    return History(NOW, (Training(then, 100, {"roc_auc": 0.8}),), (then,), tuple(found))
+    ticks = [Monitored(NOW - (1 - n) * WEEK, labelled, (served[n],), diagnosis=found) for n in (0, 1)]
+    return History(NOW, (Training(then, 100, {"roc_auc": 0.8}),), (then,), tuple(ticks))
 
 
 @pytest.mark.parametrize("trigger", TRIGGERS, ids=lambda t: t.name)
@@ -50,7 +55,7 @@ def test_it_is_quiet_where_nothing_happened(trigger) -> None:
         (TRIGGERS[0], lived(since=days(28))),
         (TRIGGERS[1], lived(labelled=110)),
         (TRIGGERS[2], lived(auc=0.74)),
-        (TRIGGERS[3], lived(psi=0.3)),
+        (TRIGGERS[3], lived(found=CONCEPT)),
     ],
     ids=[t.name for t in TRIGGERS],
 )
@@ -58,7 +63,7 @@ def test_it_fires_for_its_own_cause_alone_and_says_why(trigger, history) -> None
     fired = {t.name: ask(t, history) for t in TRIGGERS if ask(t, history).fires}
     assert list(fired) == [trigger.name]
     assert fired[trigger.name].evidence
-    assert "asked for" in fired[trigger.name].reason
+    assert "ask" in fired[trigger.name].reason
 
 
 @pytest.mark.parametrize(("passed", "fires"), [(days(27), False), (days(28), True)])
@@ -101,11 +106,33 @@ def test_performance_does_not_blame_a_new_model_for_the_old_ones_ticks() -> None
 
 
 def test_drift_must_last() -> None:
-    history = lived(psi=0.3)
-    calm = replace(history.monitored[0], drift={"a": 0.0, "b": 0.0, "c": 0.0})
-    assert Drift(share=0.5).verdict(history).fires
-    assert not Drift(share=0.5).verdict(replace(history, monitored=(calm, history.monitored[1]))).fires
-    assert Drift(share=0.5, over=1).verdict(replace(history, monitored=(calm, history.monitored[1]))).fires
+    history = lived(found=CONCEPT)
+    once = replace(history, monitored=(replace(history.monitored[0], diagnosis=CALM), history.monitored[1]))
+    assert Drift(over=2).verdict(history).fires
+    assert not Drift(over=2).verdict(once).fires
+    assert Drift(over=1).verdict(once).fires
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        diagnosis(Cause.PIPELINE, Remedy.FIX_DATA),
+        diagnosis(Cause.SKEW, Remedy.FIX_SERVING),
+        diagnosis(Cause.LABEL, Remedy.CORRECT_PRIOR),
+        diagnosis(Cause.COVARIATE, Remedy.NOTHING),
+        diagnosis(Cause.CONCEPT, Remedy.RETRAIN, low=None),
+        diagnosis(Cause.CONCEPT, Remedy.RETRAIN, low=0.004),
+    ],
+    ids=lambda d: f"{d.cause}, {d.remedy}, {d.price is None or d.price.log_loss.low}",
+)
+def test_drift_asks_for_a_training_only_where_one_helps_and_pays(found) -> None:
+    assert Drift(costs=0.005).verdict(lived(found=found)).answer is Answer.NO
+    assert Drift(costs=0.005).verdict(lived(found=diagnosis(Cause.COVARIATE, Remedy.REWEIGHT))).fires
+
+
+@pytest.mark.parametrize("found", [None, diagnosis(Cause.UNTOLD, Remedy.WAIT, low=None)], ids=["none", "untold"])
+def test_drift_without_a_diagnosis_cannot_tell(found) -> None:
+    assert Drift().verdict(lived(found=found)).answer is Answer.INSUFFICIENT_DATA
 
 
 @dataclass(frozen=True)
@@ -184,9 +211,9 @@ def test_a_history_holds_nothing_later() -> None:
         (PerformanceDrop(by=0.1, metric="auc"), "metric is 'auc'; it must be Metric"),
         (PerformanceDrop(by=0.1, over=0), "over is 0"),
         (PerformanceDrop(by=0.1, over=27), "over is 27; it must be a whole number, at least 1, at most 26"),
-        (Drift(share=0.5, over=27), "over is 27; it must be a whole number, at least 1, at most 26"),
-        (Drift(share=1.5), "share is 1.5"),
-        (Drift(share=0.5, name="my drift"), "'my drift'"),
+        (Drift(over=27), "over is 27; it must be a whole number, at least 1, at most 26"),
+        (Drift(costs=-1), "costs is -1"),
+        (Drift(name="my drift"), "'my drift'"),
     ],
 )
 def test_mistakes_are_told(trigger, told) -> None:

@@ -22,7 +22,7 @@ rain = replace(
     daily.rain,
     calendar=Weekly("2013-01-01", end="2013-06-04"),
     gates=replace(daily.rain.gates, champion=NonInferiority(recent=0.1, static=0.03)),
-    triggers=(Every(days(21)), LabelVolume(grows=0.2), PerformanceDrop(by=0.1), Drift(share=0.9)),
+    triggers=(Every(days(21)), LabelVolume(grows=0.2), PerformanceDrop(by=0.1), Drift()),
     retraining=Retraining(cooldown=days(14), at_most=3, within=days(56)),
     costs=CostMatrix(false_positive=1, false_negative=5),
     cpu_hour_price=0.04,

@@ -64,7 +64,7 @@ def build_system(files: FlightsFiles) -> MLSystem:
     """Return the system on the raw files of a folder."""
     sources = build_sources(files)
     monthly, labels = Every(days(28)), LabelVolume(grows=0.1)
-    worse, shifted = PerformanceDrop(by=0.05), Drift(share=0.5)
+    worse, shifted = PerformanceDrop(by=0.05), Drift(costs=0.005)
     return MLSystem(
         name="flights",
         owner="ops-analytics",
