@@ -1,7 +1,6 @@
 """What each tick taught of the model in service: how it does as labels mature, and what shifted."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
@@ -13,8 +12,9 @@ from mlsys_assets import dagster_adapter as adapter, thumbnails
 from mlsys_assets.charts import bars, lines
 from mlsys_assets.data_labeling.label import settled
 from mlsys_assets.features.profile import TRAINING_PROFILE
-from mlsys_assets.ledger import DRIFT, MONITORING, PERFORMANCE
+from mlsys_assets.ledger import DRIFT, PERFORMANCE
 from mlsys_assets.measures.stability_index import LARGE
+from mlsys_assets.monitoring_step import MonitoringStep
 from mlsys_assets.production_monitoring import findings
 from mlsys_assets.production_monitoring.cold_start import cold_start
 from mlsys_assets.production_monitoring.drift import (
@@ -49,7 +49,6 @@ from mlsys_assets.tables import (
     TICK,
 )
 from mlsys_assets.types import CHAMPION, TimeWindow, days
-from mlsys_resources.operations_rows import Decision
 from mlsys_resources.resources import Resources
 
 STAGE = "production_monitoring"
@@ -82,7 +81,7 @@ def _performance(system: MLSystem) -> dg.AssetsDefinition:
     def performance(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
         schema, first = revised_schema(system.metrics), adapter.tick_window(context).start
         said, labels = _said_before(system, stores, first), _Labels(system, stores)
-        for tick in _ticks(context, system, stores):
+        for tick in MonitoringStep.each(context, system, stores):
             models = _matured(system, stores, tick.window)
             rows = revised(models, said.select([PREDICTED, MODEL]), as_of=tick.window.end, metrics=system.metrics)
             said = pa.concat_tables([said, rows])
@@ -122,8 +121,8 @@ def _drift(system: MLSystem) -> dg.AssetsDefinition:
         **adapter.common(system, STAGE, kinds=("numpy", "deltalake")),
     )
     def drift(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
-        for tick in _ticks(context, system, stores):
-            (shifts, others), scores = _shifts(system, stores, tick.window), _score_shift(system, stores, tick.window)
+        for tick in MonitoringStep.each(context, system, stores):
+            (shifts, others), scores = _shifts(tick), _score_shift(tick)
             columns = beyond_chance(shifts)
             tick.write(DRIFT, shifts, DRIFT_SCHEMA)
             tick.record(DRIFT, {"columns": columns, "scores": scores}, findings.shifted(columns, scores))
@@ -135,34 +134,6 @@ def _drift(system: MLSystem) -> dg.AssetsDefinition:
         )
 
     return drift
-
-
-@dataclass(frozen=True)
-class _Tick:
-    """One tick that is monitored: what is found goes to the lake, and as of its end to the ledger."""
-
-    context: dg.AssetExecutionContext
-    system: MLSystem
-    stores: Resources
-    window: TimeWindow
-
-    def write(self, table: str, rows: pa.Table, schema: pa.Schema) -> None:
-        """Replace the tick's rows of a table."""
-        placed, ticks = adapter.in_tick(rows, self.window.start), [self.window.start]
-        self.stores.lake.write_ticks(
-            self.system.name, table, placed, schema=schema, ticks=ticks, run_id=self.context.run.run_id
-        )
-
-    def record(self, name: str, evidence: Mapping[str, Any], said: tuple[str, str]) -> None:
-        """Put on the ledger what was found: evidence, and verdict with reason."""
-        run = {"dagster_run": self.context.run.run_id}
-        self.stores.operations.record(
-            Decision(self.system.name, self.window.end, MONITORING, name, *said, dict(evidence), run)
-        )
-
-
-def _ticks(context: dg.AssetExecutionContext, system: MLSystem, stores: Resources) -> list[_Tick]:
-    return [_Tick(context, system, stores, w) for w in system.calendar.ticks(adapter.tick_window(context))]
 
 
 class _Labels:
@@ -245,30 +216,24 @@ def _cold_start(system: MLSystem, stores: Resources, tick: TimeWindow) -> dict[s
     return {"cold start": adapter.markdown_table((system.cold_start, "labelled", "positive", "log loss"), rows)}
 
 
-def _shifts(
-    system: MLSystem, stores: Resources, tick: TimeWindow
-) -> tuple[pa.Table, tuple[Sequence[str], Sequence[str]]]:
+def _shifts(step: MonitoringStep) -> tuple[pa.Table, tuple[Sequence[str], Sequence[str]]]:
     """Return the shift of each feature column against the training of the tick's champion; no rows without one.
 
     Beside it the columns that are new since then, and those that are gone.
     """
-    champion = stores.operations.alias_at(system.name, CHAMPION, tick.start)
-    model = None if champion is None else stores.operations.model(system.name, champion.version)
-    asked = (PREDICT_AT, tick.start, tick.end)
-    rows = stores.lake.read(system.home(FEATURES), FEATURES, columns=system.selected, window=asked)
-    if model is None or not len(rows):
+    system, rows = step.system, step.features(step.window)
+    if step.champion is None or not len(rows):
         return DRIFT_SCHEMA.empty_table(), ((), ())
-    then, now = (
-        stores.lake.read(system.name, TRAINING_PROFILE, ticks=[model.as_of]),
-        rows.drop_columns([system.requests.key, PREDICT_AT]),
-    )
+    then = step.stores.lake.read(system.name, TRAINING_PROFILE, ticks=[step.champion.as_of])
+    now = rows.drop_columns([system.requests.key, PREDICT_AT])
     return drift_of(then, now), unmatched(then, now)
 
 
-def _score_shift(system: MLSystem, stores: Resources, tick: TimeWindow) -> float | None:
+def _score_shift(step: MonitoringStep) -> float | None:
     """Return the shift of the tick's scores against those of the days before; None without either."""
-    start = max(system.calendar.start, tick.start - max(SCORES_BEFORE, system.calendar.step))
-    made = stores.lake.read(system.name, PREDICTIONS, columns=[PREDICT_AT, SCORE], window=(PREDICT_AT, start, tick.end))
+    tick, calendar = step.window, step.system.calendar
+    start = max(calendar.start, tick.start - max(SCORES_BEFORE, calendar.step))
+    made = step.predictions(TimeWindow(start, tick.end))
     now = np.asarray(pc.greater_equal(made[PREDICT_AT], pa.scalar(tick.start, made.schema.field(PREDICT_AT).type)))
     score = made[SCORE].to_numpy()
     return psi_of_scores(score[~now], score[now]) if now.any() and not now.all() else None

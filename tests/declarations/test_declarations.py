@@ -132,7 +132,7 @@ def test_no_declaration_stops_before_it_is_whole() -> None:
                 Every(None),
                 LabelVolume(None, None),
                 PerformanceDrop(None, metric=None),
-                Drift(None, None, None),
+                Drift(None, None, "drift"),
             ),
             retraining=Retraining(AllOf(None, AnyOf(None)), cooldown=None, at_most="3", within=91),
             costs=CostMatrix(None, "5", unit=None),

@@ -1,0 +1,181 @@
+"""One tick that is monitored: what its data and its champion were, as known by its end, and where findings go."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlsys_assets import dagster_adapter as adapter
+from mlsys_assets.data_ingestion.ticks import with_tick
+from mlsys_assets.data_labeling.label import settled
+from mlsys_assets.data_sampling.rows import moments
+from mlsys_assets.ledger import CHALLENGER, MONITORING
+from mlsys_assets.measures.metrics import Floats
+from mlsys_assets.system import MLSystem
+from mlsys_assets.tables import FEATURES, KNOWN_AT, LABEL, LABELS, PREDICT_AT, PREDICTIONS, SCORE, TICK
+from mlsys_assets.types import CHAMPION, TimeWindow
+from mlsys_resources.operations_rows import Decision, ModelVersion
+from mlsys_resources.resources import Resources
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mlsys_resources.lake import Lake
+    from mlsys_resources.operations_store import OperationsStore
+
+TEST_SCORES = "test_scores"
+MOST_REFERENCE_ROWS = 20_000
+"""Rows that a reference has at most; a shift that counts is seen in far fewer."""
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """Requests with what was known of them, what the champion said and, where it is known, what became of them.
+
+    Parameters
+    ----------
+    ids
+        (n,) the requests' keys.
+    at
+        (n,) datetime64[us], UTC: prediction times.
+    features
+        (n, d) as known at the prediction time.
+    score
+        (n,) the champion's probabilities.
+    label
+        (n,) 0 or 1, NaN where none is known yet or will ever be.
+    """
+
+    ids: pa.Array
+    at: "NDArray[np.datetime64]"
+    features: pa.Table
+    score: Floats
+    label: Floats
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+
+class MonitoringStep:
+    """One tick that is monitored, as known by its end."""
+
+    def __init__(
+        self, context: dg.AssetExecutionContext, system: MLSystem, stores: Resources, window: TimeWindow
+    ) -> None:
+        self.context, self.system, self.stores, self.window = context, system, stores, window
+
+    @classmethod
+    def each(cls, context: dg.AssetExecutionContext, system: MLSystem, stores: Resources) -> "list[MonitoringStep]":
+        """Return a step for each tick of the run."""
+        return [cls(context, system, stores, w) for w in system.calendar.ticks(adapter.tick_window(context))]
+
+    # ------------------------------------------------------------------------------------- where findings go
+
+    def write(self, table: str, rows: pa.Table, schema: pa.Schema) -> None:
+        """Replace the tick's rows of a table."""
+        placed, ticks = adapter.in_tick(rows, self.window.start), [self.window.start]
+        self.stores.lake.write_ticks(
+            self.system.name, table, placed, schema=schema, ticks=ticks, run_id=self.context.run.run_id
+        )
+
+    def record(self, name: str, evidence: Mapping[str, Any], said: tuple[str, str]) -> None:
+        """Put on the ledger what was found: evidence, and verdict with reason."""
+        run = {"dagster_run": self.context.run.run_id}
+        self.stores.operations.record(
+            Decision(self.system.name, self.window.end, MONITORING, name, *said, dict(evidence), run)
+        )
+
+    # ------------------------------------------------------------------------------------- what was known
+
+    @cached_property
+    def champion(self) -> ModelVersion | None:
+        """The model that was champion when the tick began."""
+        operations = self.stores.operations
+        found = operations.alias_at(self.system.name, CHAMPION, self.window.start)
+        return None if found is None else operations.model(self.system.name, found.version)
+
+    def features(self, window: TimeWindow) -> pa.Table:
+        """Return key, prediction time and features of the requests of a window."""
+        asked = (PREDICT_AT, window.start, window.end)
+        return self.stores.lake.read(self.system.home(FEATURES), FEATURES, columns=self.system.selected, window=asked)
+
+    def predictions(self, window: TimeWindow) -> pa.Table:
+        """Return what champions said of the requests of a window; no rows before the first one."""
+        return self.stores.lake.read(self.system.name, PREDICTIONS, window=(PREDICT_AT, window.start, window.end))
+
+    def labels(self, since: datetime) -> pa.Table:
+        """Return what became known since then, and by the tick's end, once for each request."""
+        key, known = self.system.requests.key, (KNOWN_AT, since, self.window.end)
+        found = self.stores.lake.read(self.system.name, LABELS, window=known)
+        return settled(found, key=key, corrections=self.system.label.corrections)
+
+    def predicted(self, window: TimeWindow) -> Predicted:
+        """Return the requests of a window that were predicted, in order of prediction time."""
+        made = self.predictions(window)
+        return joined(made, self.features(window), self.labels(window.start), key=self.system.requests.key)
+
+    @property
+    def held_out(self) -> Predicted | None:
+        """Return what the champion's recipe said of rows that it had not learned from; None without a champion."""
+        return (
+            None
+            if self.champion is None
+            else _held_out(self.system, self.stores.lake, self.stores.operations, self.champion.as_of)
+        )
+
+
+def joined(made: pa.Table, features: pa.Table, labels: pa.Table, *, key: str) -> Predicted:
+    """Return predictions with the features and the labels of their requests.
+
+    Parameters
+    ----------
+    made
+        (n, ≥ 3) ``key``, ``predict_at`` and ``score``.
+    features
+        (m, 2 + d) ``key``, ``predict_at`` and features; predictions of requests that are not in it are left out.
+    labels
+        (k, ≥ 2) ``key`` and ``label``.
+    """
+    place = pc.index_in(made[key], value_set=features[key].combine_chunks())
+    made, place = made.filter(pc.is_valid(place)), place.drop_null()
+    order = pc.sort_indices(made.select([PREDICT_AT, key]), [(PREDICT_AT, "ascending"), (key, "ascending")])
+    made, place = made.take(order), place.take(order)
+    told = pc.index_in(made[key], value_set=labels[key].combine_chunks())
+    label = labels[LABEL].cast(pa.float64()).take(told)
+    return Predicted(
+        ids=made[key].combine_chunks(),
+        at=moments(made[PREDICT_AT]),
+        features=features.take(place).drop_columns([key, PREDICT_AT]),
+        score=made[SCORE].to_numpy(),
+        label=label.to_numpy(zero_copy_only=False) if len(label) else np.zeros(0),
+    )
+
+
+@lru_cache(maxsize=2)
+def _held_out(system: MLSystem, lake: "Lake", operations: "OperationsStore", as_of: datetime) -> Predicted | None:
+    chosen = operations.decisions(system.name, CHALLENGER, since=as_of, until=as_of)
+    if not chosen or not lake.has(system.name, TEST_SCORES):
+        return None
+    scores = lake.read(system.name, TEST_SCORES, ticks=[as_of])
+    scores = scores.filter(pc.equal(scores["model"], chosen[0].evidence["challenger"]))
+    if not len(scores):
+        return None
+    scores = _sample(scores, seed=system.seed)
+    key = system.requests.key
+    ticks = sorted(with_tick(scores.select([PREDICT_AT]), system.calendar, PREDICT_AT)[TICK].unique().to_pylist())
+    features = lake.read(system.home(FEATURES), FEATURES, columns=system.selected, ticks=ticks)
+    return joined(scores, features, scores.select([key, LABEL]), key=key)
+
+
+def _sample(rows: pa.Table, *, seed: int) -> pa.Table:
+    """Return at most so many rows as a reference has, drawn once and for all, in their order."""
+    if len(rows) <= MOST_REFERENCE_ROWS:
+        return rows
+    drawn = np.random.default_rng(seed).choice(len(rows), MOST_REFERENCE_ROWS, replace=False)
+    return rows.take(pa.array(np.sort(drawn)))
