@@ -94,7 +94,11 @@ class Ranges:
         known = values[np.isfinite(values)]
         if not len(known):
             return cls(np.zeros(0))
-        deciles = known[-(-np.arange(1, BINS) * len(known) // BINS) - 1]
+        return cls.at(known[-(-np.arange(1, BINS) * len(known) // BINS) - 1])
+
+    @classmethod
+    def at(cls, deciles: Floats) -> "Ranges":
+        """Return the bins at (9,) deciles that are values of the sample, as `of` finds them."""
         heavy = deciles[1:][np.diff(deciles) == 0]
         return cls(np.unique(np.concatenate([deciles, _just_below(heavy)])))
 

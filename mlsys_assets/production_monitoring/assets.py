@@ -17,7 +17,7 @@ from mlsys_assets.measures.stability_index import LARGE
 from mlsys_assets.monitoring_step import MonitoringStep
 from mlsys_assets.production_monitoring import findings
 from mlsys_assets.production_monitoring.cold_start import cold_start
-from mlsys_assets.production_monitoring.drift import (
+from mlsys_assets.production_monitoring.drift.profile_drift import (
     DRIFT_MEANS,
     DRIFT_SCHEMA,
     beyond_chance,

@@ -27,7 +27,7 @@ from mlsys_assets.features.feature import reads
 from mlsys_assets.features.profile import profile
 from mlsys_assets.models.candidate import Fitted
 from mlsys_assets.prediction.batch import predict_batch
-from mlsys_assets.production_monitoring.drift import beyond_chance, drift, psi_of_scores
+from mlsys_assets.production_monitoring.drift.profile_drift import beyond_chance, drift, psi_of_scores
 from mlsys_assets.production_monitoring.performance import affected, matured
 from mlsys_assets.systems.flights.system import flights
 from mlsys_assets.tables import EVENT_TIME, KNOWN_AT, LABEL, MODEL, PREDICT_AT, SCORE

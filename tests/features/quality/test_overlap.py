@@ -8,7 +8,7 @@ from hypothesis import given, strategies as st
 from mlsys_assets.data_sampling.views import Validation
 from mlsys_assets.features.profile import profile
 from mlsys_assets.features.quality.overlap import overlap
-from mlsys_assets.production_monitoring.drift import drift
+from mlsys_assets.production_monitoring.drift.profile_drift import drift
 from mlsys_assets.thumbnails import LIMIT
 
 TEXTS = st.lists(st.sampled_from([None, "a", "b", "c", "d"]), min_size=1, max_size=40)

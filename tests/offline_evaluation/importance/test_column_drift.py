@@ -11,7 +11,7 @@ from mlsys_assets.data_sampling.views import Train
 from mlsys_assets.features.profile import profile
 from mlsys_assets.measures.stability_index import expected_psi
 from mlsys_assets.offline_evaluation.importance.column_drift import LEAST_ROWS, ColumnDrift
-from mlsys_assets.production_monitoring.drift import drift
+from mlsys_assets.production_monitoring.drift.profile_drift import drift
 from mlsys_assets.types import DeclarationError, TimeWindow, days
 
 A_DAY = 400

@@ -6,7 +6,7 @@ import pytest
 
 from mlsys_assets.features.profile import profile
 from mlsys_assets.measures.stability_index import LARGE, MODERATE, expected_psi
-from mlsys_assets.production_monitoring.drift import DRIFT_SCHEMA, drift, psi_of_scores, unmatched
+from mlsys_assets.production_monitoring.drift.profile_drift import DRIFT_SCHEMA, drift, psi_of_scores, unmatched
 
 
 def of(before: object, now: object) -> dict:

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pytest
 
 from mlsys_assets.production_monitoring.assets import _score_shift
-from mlsys_assets.production_monitoring.drift import psi_of_scores
+from mlsys_assets.production_monitoring.drift.profile_drift import psi_of_scores
 from mlsys_assets.tables import PREDICT_AT, SCORE, TIMESTAMP
 from mlsys_assets.types import Calendar, TimeWindow, days, hours, utc
 

@@ -1,0 +1,105 @@
+"""Distances of two samples of numbers, weighted or not, from each sorted once."""
+
+from typing import Final
+
+import numpy as np
+
+from mlsys_assets.measures.count_distances import jensen_shannon
+from mlsys_assets.measures.metrics import Floats
+from mlsys_assets.production_monitoring.drift.numbers import Numbers
+
+MOST_VALUES: Final = 20
+"""Numbers of so few distinct values before are counted value by value, of more in bins of equal width."""
+
+
+def kolmogorov_smirnov(before: Numbers, now: Numbers) -> tuple[float, float]:
+    """Return the largest gap of the distribution functions, and its asymptotic p-value; NaN if a side has no values.
+
+    Equal to ``scipy.stats.ks_2samp(method="asymp")``; weighted rows count as their effective number (Monahan 2011,
+    ch. 12, by way of Kish 1965).
+    """
+    if not before.total or not now.total:
+        return float(np.nan), float(np.nan)
+    from scipy.stats import kstwo
+
+    values, gap = _gaps(before, now)
+    last = np.append(values[1:] != values[:-1], True)
+    farthest = float(min(np.abs(gap[last]).max(), 1.0))
+    n, m = before.known_size, now.known_size
+    return farthest, float(np.clip(kstwo.sf(farthest, max(np.round(n * m / (n + m)), 1.0)), 0.0, 1.0))
+
+
+def wasserstein(before: Numbers, now: Numbers) -> float:
+    """Return the area between the distribution functions of the finite values, in their unit; NaN without any.
+
+    Equal to ``scipy.stats.wasserstein_distance`` (Ramdas et al. 2017).
+    """
+    before, now = before.only_finite(), now.only_finite()
+    if not before.total or not now.total:
+        return float(np.nan)
+    values, gap = _gaps(before, now)
+    return float((np.abs(gap[:-1]) * np.diff(values)).sum())
+
+
+def shape_distance(before: Numbers, now: Numbers) -> float:
+    """Return the Jensen–Shannon distance of the finite values; NaN if a side has none.
+
+    As Evidently counts them: value by value where there are few before, else in bins of equal width over both sides,
+    as many as Sturges (1926) advises.
+    """
+    before, now = before.only_finite(), now.only_finite()
+    if not before.total or not now.total or not np.isfinite(np.subtract(*_ends(before, now))):
+        return float(np.nan)
+    values = _distinct(before.values, most=MOST_VALUES)
+    if values is None:
+        edges = _equal_widths(before, now)
+        inner = [side.below(edges[1:-1]) for side in (before, now)]
+        return jensen_shannon(
+            *(np.diff(at, prepend=0.0, append=side.total) for at, side in zip(inner, (before, now), strict=True))
+        )
+    values = np.union1d(values, now.values)
+    return jensen_shannon(*(side.at_most(values) - side.below(values) for side in (before, now)))
+
+
+def mean_difference(before: Numbers, now: Numbers) -> float:
+    """Return the standardised mean difference, by the root of the mean of both variances (Austin 2009).
+
+    NaN where a side has no numbers, or where the means differ and nothing varies.
+    """
+    first, second = before.summary, now.summary
+    difference, spread = second.mean - first.mean, np.sqrt((first.sd**2 + second.sd**2) / 2)
+    if spread == 0:
+        return 0.0 if difference == 0 else float(np.nan)
+    return float(difference / spread)
+
+
+def _gaps(before: Numbers, now: Numbers) -> tuple[Floats, Floats]:
+    """Return the values of both in order, and after each of them how far the first distribution function is above."""
+    values = np.concatenate([before.values, now.values])
+    order = np.argsort(values, kind="stable")  # of two sorted runs: merges them
+    if before.weights is None and now.weights is None:  # whole numbers: nothing rounds
+        n, m = len(before.values), len(now.values)
+        rises = np.concatenate([np.full(n, m), np.full(m, -n)])
+        return values[order], np.cumsum(rises[order]) / (float(n) * m)
+    rises = np.concatenate([_shares(before), -_shares(now)])
+    return values[order], np.cumsum(rises[order])
+
+
+def _shares(side: Numbers) -> Floats:
+    return (np.ones(len(side.values)) if side.weights is None else side.weights) / side.total
+
+
+def _distinct(values: Floats, *, most: int) -> Floats | None:
+    """Return the distinct of (n,) rising values; None if there are more than so many."""
+    first = np.flatnonzero(values[1:] != values[:-1])
+    return None if len(first) >= most else np.append(values[first], values[-1])
+
+
+def _equal_widths(before: Numbers, now: Numbers) -> Floats:
+    bins = int(np.ceil(np.log2(len(before.values) + len(now.values)) + 1))
+    edges: Floats = np.linspace(*_ends(before, now), bins + 1)
+    return edges
+
+
+def _ends(before: Numbers, now: Numbers) -> tuple[np.float64, np.float64]:
+    return min(before.values[0], now.values[0]), max(before.values[-1], now.values[-1])
