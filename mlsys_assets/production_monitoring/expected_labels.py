@@ -1,16 +1,18 @@
 """The labels that a window's scores lead one to expect, by what came of like scores on the reference.
 
 Each cell of score has the share of positives that it had on the reference, whether the scores are calibrated or not;
-within a cell a sigmoid says which rows are the likelier ones. That is right as long as a score means what it meant, however many of each score there are: under covariate shift. It
-is wrong where the share of positives among like scores moved: under label shift and concept shift.
+within a cell a sigmoid says which rows are the likelier ones. That is right as long as a score means what it meant,
+however many of each score there are: under covariate shift. It is wrong where the share of positives among like scores
+moved: under label shift and concept shift.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from mlsys_assets.measures.intervals import Estimate, bootstrap, spread
+from mlsys_assets.measures.intervals import Estimate, bootstrap, day_blocks, spread
 from mlsys_assets.measures.metrics import Floats, Metric, Weights, divide
 from mlsys_assets.models.calibrated_predictor import ScoreMap, SigmoidMap
 from mlsys_assets.models.calibration import Platt
@@ -43,6 +45,8 @@ class ExpectedLabels:
         The reference's rows, positives and days.
     day_spread
         How far log-odds stray together on one day, as a standard deviation: what the day brings and no score knows.
+    days
+        (b, k) how often each day of the reference was drawn.
     """
 
     rates: Floats
@@ -51,6 +55,7 @@ class ExpectedLabels:
     sigmoid: ScoreMap
     rests_on: Estimate
     day_spread: float
+    days: Floats
 
     @classmethod
     def of(cls, reference: ReferenceScores, score: Floats, at: Times, *, seed: int) -> "ExpectedLabels":
@@ -65,32 +70,57 @@ class ExpectedLabels:
         whole = positive.sum(axis=0) / rows.sum(axis=0)
         strays = _day_spread(rows, positive, whole)
         first, second = np.random.SeedSequence(seed).generate_state(2).tolist()
-        days = bootstrap(np.arange(len(rows)), seed=first, draws=DRAWS).counts
+        days = np.vstack([np.ones(len(rows)), bootstrap(np.arange(len(rows)), seed=first, draws=DRAWS).counts])
         drawn = np.where(days @ rows > 0, divide(days @ positive, days @ rows), whole)
-        realised = _realised(drawn, counted(score, at, edges), strays, seed=second)
+        realised = _realised(drawn[1:], counted(score, at, edges), strays, seed=second)
         rests_on = Estimate(np.nan, np.nan, np.nan, len(reference.score), int(reference.label.sum()), len(rows))
-        sigmoid = _sigmoid(reference)
+        sigmoid = sigmoid_of(reference)
         likely = counted(reference.score, reference.at, edges, of=sigmoid.apply(reference.score)).sum(axis=0)
-        return cls(np.vstack([whole, realised]), likely / rows.sum(axis=0), edges, sigmoid, rests_on, strays)
+        likely /= rows.sum(axis=0)
+        return cls(np.vstack([whole, realised]), likely, edges, sigmoid, rests_on, strays, days)
 
     def estimate(self, metric: Metric, score: Floats) -> Estimate:
-        """Return what a metric of the window's (n,) scores is expected to be, once their labels are known.
+        """Return what a metric of the window's (n,) scores is expected to be, once their labels are known."""
+        return expected(metric, [(self, score)])
 
-        Each row stands for two, a positive and a negative one, that count as often as either is expected: any metric
-        is computed as it always is. A row's own two are a tie, so that an AUC is lowered by one part in twice n.
-        """
-        cell, one, p = cell_of(score, self.edges), np.ones(len(score)), self.sigmoid.apply(score)
-        counts = np.hstack([self.rates / self.likely, (1 - self.rates) / (1 - self.likely)])
-        weights = Weights(np.concatenate([cell, cell + len(self.likely)]), counts, np.concatenate([p, 1 - p]))
-        try:
-            found = metric.draws(np.concatenate([one, 0 * one]), np.concatenate([score, score]), weights)
-        except Exception as error:  # noqa: BLE001 - a metric may be anybody's: it is named, and the others still come
-            like, note = self.rests_on, f"{metric.name}: {type(error).__name__}: {error}"
-            return Estimate(np.nan, np.nan, np.nan, like.rows, like.positives, like.blocks, sufficient=False, note=note)
-        return spread(float(found[0]), found[1:], like=self.rests_on)
+    def change(self, metric: Metric, score: Floats, reference: ReferenceScores) -> Estimate:
+        """Return that minus the metric of the reference, whose days are drawn alike for both."""
+        then = metric.draws(reference.label, reference.score, Weights(day_blocks(reference.at), self.days))
+        return expected(metric, [(self, score)], less=then)
 
 
-def _sigmoid(reference: ReferenceScores) -> ScoreMap:
+def expected(metric: Metric, parts: Sequence[tuple[ExpectedLabels, Floats]], *, less: Floats | float = 0.0) -> Estimate:
+    """Return what a metric of several windows' scores together is expected to be, each by its own model's reference.
+
+    Each row stands for two, a positive and a negative one, that count as often as either is expected: any metric is
+    computed as it always is. A row's own two are a tie, so that an AUC is lowered by one part in twice n.
+
+    Parameters
+    ----------
+    parts
+        What is expected of each window, and its (n,) scores.
+    less
+        (b,) what is taken off, as the metric of another time.
+    """
+    blocks, rows, counts, cells = [], [], [], 0
+    for labels, score in parts:
+        p, width = labels.sigmoid.apply(score), len(labels.likely)
+        cell = cells + cell_of(score, labels.edges)
+        blocks.append(np.concatenate([cell, cell + width]))
+        rows.append(np.concatenate([p, 1 - p]))
+        counts.append(np.hstack([labels.rates / labels.likely, (1 - labels.rates) / (1 - labels.likely)]))
+        cells += 2 * width
+    label = np.concatenate([np.repeat([1.0, 0.0], len(score)) for _, score in parts])
+    weights = Weights(np.concatenate(blocks), np.hstack(counts), np.concatenate(rows))
+    like = min((labels.rests_on for labels, _ in parts), key=lambda one: one.blocks)
+    try:
+        found = metric.draws(label, np.concatenate([np.tile(score, 2) for _, score in parts]), weights) - less
+    except Exception as error:  # noqa: BLE001 - a metric may be anybody's: it is named, and the others still come
+        return replace(like, sufficient=False, note=f"{metric.name}: {type(error).__name__}: {error}")
+    return spread(float(found[0]), found[1:], like=like)
+
+
+def sigmoid_of(reference: ReferenceScores) -> ScoreMap:
     """Return Platt's map; level where higher scores do not go with more positives, and say nothing within a cell."""
     try:
         return Platt().fit(reference.label, reference.score)
@@ -105,7 +135,7 @@ def _day_spread(rows: Floats, positive: Floats, rate: Floats) -> float:
 
 
 def _realised(rate: Floats, rows: Floats, strays: float, *, seed: int) -> Floats:
-    """Return (b, c) shares of positives that may come of (d, c) rows with (b, c) rates; the rate where there is none."""
+    """Return (b, c) shares of positives that may come of (d, c) rows with (b, c) rates; the rate where are no rows."""
     rng = np.random.default_rng(seed)
     shift = strays * rng.standard_normal((len(rate), len(rows)))
     total = rows.sum(axis=0)

@@ -119,12 +119,16 @@ def label_shift(
             f"(rates {apart[0]:.3f} apart, {LEAST_APART:g} needed); the model tells the classes hardly apart",
         )
     share = likeliest_share(counts)
+    fit = fit_of(counts, share)
     found = LabelShift(
         reference.prior,
-        *(counts.estimate(one) for one in (share, share - counts.priors, confusion, share_by_cells(counts))),
-        ExpectedLabels.of(reference, score, at, seed=seed).estimate(Prevalence(), score),
-        fit := fit_of(counts, share),
-        _objection(counts, share, confusion, fit) or DayShares.of(reference).objection,
+        share=counts.estimate(share),
+        moved=counts.estimate(share - counts.priors),
+        by_confusion=counts.estimate(confusion),
+        by_cells=counts.estimate(share_by_cells(counts)),
+        by_features=ExpectedLabels.of(reference, score, at, seed=seed).estimate(Prevalence(), score),
+        fit=fit,
+        objection=_objection(counts, share, confusion, fit) or DayShares.of(reference).objection,
     )
     return _with_symptom(found, standard_error(counts, float(share[0])))
 
@@ -156,9 +160,7 @@ def _with_symptom(found: LabelShift, error: float) -> LabelShift:
     )
     numbers = {"before": found.before, "share": found.share.value, "low": found.share.low, "high": found.share.high}
     measures = {**numbers, "by_confusion": found.by_confusion.value, "by_features": found.by_features.value}
-    return replace(
-        found, symptom=Symptom(Cause.LABEL, "score_mixture", "scores", told, size, LEAST_EFFECT, measures)
-    )
+    return replace(found, symptom=Symptom(Cause.LABEL, "score_mixture", "scores", told, size, LEAST_EFFECT, measures))
 
 
 def cohen_h(one: float, other: float) -> float:

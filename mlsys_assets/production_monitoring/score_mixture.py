@@ -12,7 +12,7 @@ import numpy as np
 
 from mlsys_assets.measures.intervals import Estimate, bootstrap, spread
 from mlsys_assets.measures.metrics import Floats, divide
-from mlsys_assets.production_monitoring.reference_scores import ReferenceScores, Times, cell_of, counted
+from mlsys_assets.production_monitoring.reference_scores import ReferenceScores, Times, counted
 
 CELLS: Final = 20
 """Scores are counted in at most so many cells: enough for the share, few enough for the test of fit."""
@@ -53,11 +53,9 @@ class Counts:
             counted(score, at, edges),
         )
         before, now = (np.random.SeedSequence(seed).generate_state(2)).tolist()
-        drawn = [
-            _drawn(part, seed=own) for part, own in zip(parts, (before, before, now), strict=True)
-        ]  # the reference's classes are drawn together
-        blocks = min(len(parts[0]), len(parts[2]))
-        return cls(*drawn, edges, Estimate(np.nan, np.nan, np.nan, len(score), 0, blocks))
+        positive, negative = (_drawn(part, seed=before) for part in parts[:2])  # the same days for both
+        like = Estimate(np.nan, np.nan, np.nan, len(score), 0, min(len(parts[0]), len(parts[2])))
+        return cls(positive, negative, _drawn(parts[2], seed=now), edges, like)
 
     @property
     def classes(self) -> tuple[Floats, Floats, Floats]:
