@@ -11,7 +11,7 @@ from mlsys_assets.measures.prevalence import Prevalence
 from mlsys_assets.production_monitoring.day_shares import DayShares
 from mlsys_assets.production_monitoring.diagnosis import Cause, Symptom
 from mlsys_assets.production_monitoring.expected_labels import ExpectedLabels
-from mlsys_assets.production_monitoring.reference_scores import ReferenceScores, Times, unfit_window
+from mlsys_assets.production_monitoring.reference_scores import ReferenceScores, Times, days_of, unfit_window
 from mlsys_assets.production_monitoring.score_mixture import (
     LEAST_APART,
     Counts,
@@ -33,6 +33,8 @@ BY_CHANCE_OF_DAYS: Final = 0.01
 """How often chance alone may give as much, if only days are: their deviation is itself a guess of a few of them."""
 EDGE: Final = 0.005
 """A share as near to 0 or 1 is no share, but says that the scores lie beyond what any mixture gives."""
+SAME_DAYS: Final = 0.9
+"""A window with this share of its days in the reference has met what those days brought to their features."""
 UNTOLD: Final = Estimate(np.nan, np.nan, np.nan, 0, 0, 0, sufficient=False)
 
 
@@ -128,7 +130,7 @@ def label_shift(
         by_cells=counts.estimate(share_by_cells(counts)),
         by_features=ExpectedLabels.of(reference, score, at, seed=seed).estimate(Prevalence(), score),
         fit=fit,
-        objection=_objection(counts, share, confusion, fit) or DayShares.of(reference).objection,
+        objection=_objection(counts, share, confusion, fit) or _by_day(reference, at),
     )
     return _with_symptom(found, standard_error(counts, float(share[0])))
 
@@ -145,6 +147,12 @@ def _objection(counts: Counts, share: Floats, confusion: Floats, fit: Fit) -> st
     if cohen_h(float(share[0]), float(confusion[0])) >= LEAST_EFFECT and apart.p_zero < BY_CHANCE_OF_DAYS:
         return f"two estimates disagree ({share[0]:.3f} and, by the confusion matrix, {confusion[0]:.3f})"
     return ""
+
+
+def _by_day(reference: ReferenceScores, at: Times) -> str:
+    """Return what the reference's days speak against; nothing where the window is of the same days."""
+    shared = np.isin(days_of(at), days_of(reference.at)).mean()
+    return "" if shared >= SAME_DAYS else DayShares.of(reference).objection
 
 
 def _with_symptom(found: LabelShift, error: float) -> LabelShift:

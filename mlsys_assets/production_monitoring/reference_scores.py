@@ -104,6 +104,11 @@ def counted(score: Floats, at: Times, edges: Floats, *, of: Floats | None = None
     return found.reshape(-1, cells).astype(np.float64)
 
 
+def days_of(at: Times) -> Times:
+    """Return (k,) the UTC days of (n,) moments, in the order of ``day_blocks``."""
+    return np.unique(at.astype("datetime64[us]").astype("datetime64[D]"))
+
+
 def cell_of(score: Floats, edges: Floats) -> NDArray[np.intp]:
     """Return (n,) the cell of each score: from an edge on, the next."""
     return np.searchsorted(edges, score, side="right")

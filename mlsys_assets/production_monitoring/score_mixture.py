@@ -12,7 +12,7 @@ import numpy as np
 
 from mlsys_assets.measures.intervals import Estimate, bootstrap, spread
 from mlsys_assets.measures.metrics import Floats, divide
-from mlsys_assets.production_monitoring.reference_scores import ReferenceScores, Times, counted
+from mlsys_assets.production_monitoring.reference_scores import ReferenceScores, Times, counted, days_of
 
 CELLS: Final = 20
 """Scores are counted in at most so many cells: enough for the share, few enough for the test of fit."""
@@ -45,17 +45,19 @@ class Counts:
 
     @classmethod
     def of(cls, reference: ReferenceScores, score: Floats, at: Times, *, seed: int) -> "Counts":
-        """Count both, drawn by day; each must be fit."""
+        """Count both, drawn by day; each must be fit.
+
+        A day that both have rows of is drawn for both at once: what it brought is no difference between them.
+        """
         edges = reference.cells(CELLS)
         parts = (
             counted(reference.score, reference.at, edges, of=reference.label),
             counted(reference.score, reference.at, edges, of=1 - reference.label),
             counted(score, at, edges),
         )
-        before, now = (np.random.SeedSequence(seed).generate_state(2)).tolist()
-        positive, negative = (_drawn(part, seed=before) for part in parts[:2])  # the same days for both
+        then, now = _days_drawn(days_of(reference.at), days_of(at), seed=seed)
         like = Estimate(np.nan, np.nan, np.nan, len(score), 0, min(len(parts[0]), len(parts[2])))
-        return cls(positive, negative, _drawn(parts[2], seed=now), edges, like)
+        return cls(then @ parts[0], then @ parts[1], now @ parts[2], edges, like)
 
     @property
     def classes(self) -> tuple[Floats, Floats, Floats]:
@@ -78,9 +80,18 @@ class Counts:
         return self.positive, self.negative, self.window
 
 
-def _drawn(daily: Floats, *, seed: int) -> Floats:
-    weights = bootstrap(np.arange(len(daily)), seed=seed, draws=DRAWS)
-    return np.vstack([daily.sum(axis=0), weights.counts @ daily])
+def _days_drawn(then: Times, now: Times, *, seed: int) -> tuple[Floats, Floats]:
+    """Return (b, days) how often each day of both is drawn: as many as both share, and as only either has."""
+    counts = np.ones((1 + DRAWS, len(then))), np.ones((1 + DRAWS, len(now)))
+    shared = np.isin(then, now), np.isin(now, then)
+    seeds = np.random.SeedSequence(seed).generate_state(3).tolist()
+    if shared[0].any():
+        both = bootstrap(np.arange(int(shared[0].sum())), seed=seeds[0], draws=DRAWS).counts
+        counts[0][1:, shared[0]], counts[1][1:, shared[1]] = both, both
+    for drawn, of_both, own in zip(counts, shared, seeds[1:], strict=True):
+        if not of_both.all():
+            drawn[1:, ~of_both] = bootstrap(np.arange(int((~of_both).sum())), seed=own, draws=DRAWS).counts
+    return counts
 
 
 def likeliest_share(counts: Counts) -> Floats:
