@@ -1,0 +1,97 @@
+"""How far scores and columns moved, in all rows and within each class."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlsys_assets.measures.metrics import Floats
+from mlsys_assets.measures.multiplicity import holm
+from mlsys_assets.production_monitoring.shift_kind.by_day import Days, Moved, two_sided
+from mlsys_assets.production_monitoring.shift_kind.density_ratio import numbers_of_both, standardized
+from mlsys_assets.production_monitoring.shift_kind.scored_rows import ScoredRows
+
+SCORE = "scores"
+"""What the first row of a movement is of."""
+
+
+@dataclass(frozen=True, eq=False)
+class Movement:
+    """Differences of means, in standard deviations of the reference: first of the score's log-odds, then of columns.
+
+    Parameters
+    ----------
+    names
+        (d,) ``scores``, and the columns that are numbers.
+    value, error
+        (d,) each difference, and its standard error.
+    days
+        Days of the side that has fewer.
+    """
+
+    names: tuple[str, ...]
+    value: Floats
+    error: Floats
+    days: int
+
+    @property
+    def score(self) -> Moved:
+        """How far the score moved."""
+        return Moved(float(self.value[0]), float(self.error[0]), self.days)
+
+    def farthest(self, *, chance: float) -> tuple[str, float] | None:
+        """Return what moved farthest beyond chance, all of it taken together, and how far; None if nothing did."""
+        beyond = holm(two_sided(self.value, self.error, self.days)) <= chance
+        far = np.where(beyond, np.abs(self.value), -1.0)
+        k = int(np.argmax(far))
+        return (self.names[k], float(self.value[k])) if beyond[k] else None
+
+
+@dataclass(frozen=True)
+class Movements:
+    """How rows moved.
+
+    Parameters
+    ----------
+    marginal
+        All rows.
+    within
+        Within each class, in the mean of both classes: 0 where nothing but the share of positives changed.
+    negatives, positives
+        How far the score moved within each class.
+    """
+
+    marginal: Movement
+    within: Movement
+    negatives: Moved
+    positives: Moved
+
+
+def movements(reference: ScoredRows, window: ScoredRows, days: Days) -> Movements:
+    """Return how labelled rows moved from a reference to a window."""
+    sides = standardized((reference.features, window.features), (reference.score, window.score))
+    names = (SCORE, *numbers_of_both(reference.features, window.features))
+    value, error = days.means(*sides)
+    classes, within = [], [np.zeros(len(side_) * n).reshape(len(side_), n) for side_, n in _shapes(sides)]
+    moved = np.zeros(len(names))
+    for label in (0.0, 1.0):
+        own = (reference.label == label, window.label == label)
+        share = 0.5
+        found, parts = _class_means((sides[0][:, own[0]], sides[1][:, own[1]]))
+        moved += share * found
+        for side, rows, part in zip(within, own, parts, strict=True):
+            side[:, rows] = share * part
+        score_error = days.within(*own).errors(parts[0][:1], parts[1][:1])
+        classes.append(Moved(float(found[0]), float(score_error[0]), days.within(*own).fewer))
+    inside = Movement(names, moved, days.errors(within[0], within[1]), days.fewer)
+    return Movements(Movement(names, value, error, days.fewer), inside, classes[0], classes[1])
+
+
+def _class_means(sides: tuple[Floats, Floats]) -> tuple[Floats, tuple[Floats, Floats]]:
+    """Return (d,) differences of means of (d, n) and (d, m) values, and what each row adds to them."""
+    means = [side.mean(axis=1, dtype=np.float64) for side in sides]
+    parts = [(side - mean[:, None]) / side.shape[1] for side, mean in zip(sides, means, strict=True)]
+    return np.asarray(means[1] - means[0]), (parts[0], parts[1])
+
+
+def _shapes(sides: tuple[Floats, Floats]) -> list[tuple[Floats, int]]:
+    return [(side, side.shape[1]) for side in sides]
