@@ -17,6 +17,8 @@ from mlsys_assets.measures.intervals import require_rows
 from mlsys_assets.measures.metrics import SMALLEST, Floats, log_losses
 from mlsys_assets.mistakes import out_of_range
 
+EVEN: Final = 0.5
+"""From here on the label 1 is the likelier."""
 LEAST_ROWS: Final = 200
 """Of a shorter stream nothing is told: it has no before."""
 
@@ -65,7 +67,7 @@ class ErrorStream:
         excess, spread = excess_losses(label, score, held)
         order = np.argsort(known_at, kind="stable")
         scale = float(np.sqrt(np.mean(spread))) if len(spread) else 1.0
-        return cls(known_at[order], (excess / (scale or 1.0))[order], ((score >= 0.5) != (label > 0))[order])
+        return cls(known_at[order], (excess / (scale or 1.0))[order], ((score >= EVEN) != (label > 0))[order])
 
     def __len__(self) -> int:
         return len(self.at)

@@ -1,11 +1,15 @@
 """How far means of a window lie from those of a reference, where rows of a day depend on each other."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlsys_assets.measures.metrics import Floats
+
+INDEPENDENT: Final = 1_000_000
+"""Degrees of freedom of rows that are independent: a normal number's, as good as."""
 
 
 @dataclass(frozen=True)
@@ -18,15 +22,23 @@ class Moved:
         The difference and its standard error.
     days
         Days of the side that has fewer.
+    by_rows
+        The standard error if rows were independent.
     """
 
     value: float
     error: float
     days: int
+    by_rows: float = 0.0
+
+    @property
+    def p_of_rows(self) -> float:
+        """How likely chance alone would give as much if rows were independent."""
+        return float(two_sided(np.array([self.value]), np.array([self.by_rows]), INDEPENDENT)[0])
 
     @property
     def p(self) -> float:
-        """How likely chance alone gives as much, either way: Student's t on as many degrees of freedom as days but one."""
+        """How likely chance alone gives as much, Student's t, of as many degrees of freedom as days but one."""
         return float(two_sided(np.array([self.value]), np.array([self.error]), self.days)[0])
 
     def __str__(self) -> str:
@@ -89,7 +101,8 @@ class Days:
     def mean(self, reference: Floats, window: Floats) -> Moved:
         """Return the difference of the means of (n,) and (m,) values."""
         value, error = self.means(reference[None], window[None])
-        return Moved(float(value[0]), float(error[0]), self.fewer)
+        by_rows = float(np.sqrt(reference.var() / len(reference) + window.var() / len(window)))
+        return Moved(float(value[0]), float(error[0]), self.fewer, by_rows)
 
 
 def two_sided(value: Floats, error: Floats, days: int | NDArray[np.intp]) -> Floats:

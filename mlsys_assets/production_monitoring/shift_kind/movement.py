@@ -70,20 +70,19 @@ def movements(reference: ScoredRows, window: ScoredRows, days: Days) -> Movement
     """Return how labelled rows moved from a reference to a window."""
     sides = standardized((reference.features, window.features), (reference.score, window.score))
     names = (SCORE, *numbers_of_both(reference.features, window.features))
-    value, error = days.means(*sides)
-    classes, within = [], [np.zeros(len(side_) * n).reshape(len(side_), n) for side_, n in _shapes(sides)]
-    moved = np.zeros(len(names))
+    value, error_of_all = days.means(*sides)
+    moved, parts, classes = np.zeros(len(names)), [np.zeros(side.shape) for side in sides], list[Moved]()
     for label in (0.0, 1.0):
         own = (reference.label == label, window.label == label)
-        share = 0.5
-        found, parts = _class_means((sides[0][:, own[0]], sides[1][:, own[1]]))
-        moved += share * found
-        for side, rows, part in zip(within, own, parts, strict=True):
-            side[:, rows] = share * part
-        score_error = days.within(*own).errors(parts[0][:1], parts[1][:1])
-        classes.append(Moved(float(found[0]), float(score_error[0]), days.within(*own).fewer))
-    inside = Movement(names, moved, days.errors(within[0], within[1]), days.fewer)
-    return Movements(Movement(names, value, error, days.fewer), inside, classes[0], classes[1])
+        found, adds = _class_means((sides[0][:, own[0]], sides[1][:, own[1]]))
+        moved += found / 2
+        for part, rows, add in zip(parts, own, adds, strict=True):
+            part[:, rows] = add / 2
+        there = days.within(*own)
+        error = there.errors(adds[0][:1], adds[1][:1])
+        classes.append(Moved(float(found[0]), float(error[0]), there.fewer))
+    inside = Movement(names, moved, days.errors(parts[0], parts[1]), days.fewer)
+    return Movements(Movement(names, value, error_of_all, days.fewer), inside, classes[0], classes[1])
 
 
 def _class_means(sides: tuple[Floats, Floats]) -> tuple[Floats, tuple[Floats, Floats]]:
@@ -91,7 +90,3 @@ def _class_means(sides: tuple[Floats, Floats]) -> tuple[Floats, tuple[Floats, Fl
     means = [side.mean(axis=1, dtype=np.float64) for side in sides]
     parts = [(side - mean[:, None]) / side.shape[1] for side, mean in zip(sides, means, strict=True)]
     return np.asarray(means[1] - means[0]), (parts[0], parts[1])
-
-
-def _shapes(sides: tuple[Floats, Floats]) -> list[tuple[Floats, int]]:
-    return [(side, side.shape[1]) for side in sides]

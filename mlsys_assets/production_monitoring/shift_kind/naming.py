@@ -1,20 +1,17 @@
 """Covariate, label or concept shift, or nothing: the kind is told from the line, the regions and the movements."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-import numpy as np
-
 from mlsys_assets.measures.intervals import Estimate
-from mlsys_assets.measures.metrics import LogLoss, value
 from mlsys_assets.measures.multiplicity import holm
-from mlsys_assets.mistakes import out_of_range
 from mlsys_assets.production_monitoring.diagnosis import Cause, Remedy, Symptom
 from mlsys_assets.production_monitoring.shift_kind.by_day import Days
 from mlsys_assets.production_monitoring.shift_kind.decomposition import Decomposition, decompose
 from mlsys_assets.production_monitoring.shift_kind.density_ratio import DensityRatio, LogisticRatio
+from mlsys_assets.production_monitoring.shift_kind.kinds import Known, Limits, ShiftKind
 from mlsys_assets.production_monitoring.shift_kind.movement import SCORE, Movements, movements
 from mlsys_assets.production_monitoring.shift_kind.recalibration import Line, Recalibrated, recalibrated
 from mlsys_assets.production_monitoring.shift_kind.regions import Region, worst_region
@@ -24,85 +21,6 @@ from mlsys_assets.types import TimeWindow
 LABELS: Final = "labels"
 CREDIBLE: Final = 0.05
 """How likely chance may give what a movement costs: that there is one has been told beyond chance by then."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """From where on a change counts.
-
-    Parameters
-    ----------
-    chance
-        How likely chance alone may give a change that is named, for labels and for features each.
-    gain
-        Log loss a request that undoing a change of P(Y|X) must regain.
-    moved
-        Standard deviations that a column's mean, or the score's log-odds, must move.
-    cost
-        Log loss a request that a movement must change: one that costs nothing, and spares nothing, is not named.
-    """
-
-    chance: float = 5e-4
-    gain: float = 0.003
-    moved: float = 0.3
-    cost: float = 0.003
-
-    def mistakes(self) -> list[str]:
-        """Return what is wrong with the declaration."""
-        return [
-            *out_of_range("kinds of shift: chance", self.chance, above=0.0, most=0.5),
-            *(m for n in ("gain", "moved", "cost") for m in out_of_range(f"kinds of shift: {n}", getattr(self, n), least=0)),
-        ]
-
-
-@dataclass(frozen=True, eq=False)
-class ShiftKind:
-    """What kind of shift a window shows against a reference.
-
-    Parameters
-    ----------
-    cause
-        ``COVARIATE``, ``LABEL``, ``CONCEPT``, ``NOTHING`` or ``UNTOLD``.
-    remedy
-        What to do about it.
-    symptoms
-        Those of the cause first; of other kinds that hold as well, what changes the log loss more comes first.
-    parts
-        The change of log loss and what it comes of; None if it cannot be told.
-    reference
-        The line by which the champion's score was calibrated in the reference.
-    learn_from
-        The prediction times to learn from, where the remedy is to retrain.
-    reason
-        All of it in a sentence.
-    """
-
-    cause: Cause
-    remedy: Remedy
-    symptoms: tuple[Symptom, ...]
-    parts: Decomposition | None
-    reference: Line | None
-    learn_from: TimeWindow | None
-    reason: str
-
-
-@dataclass(frozen=True)
-class Known:
-    """What others found out, and the kind of a shift follows from.
-
-    Parameters
-    ----------
-    symptoms
-        Of columns that moved: with one of ``Cause.COVARIATE``, features count as moved.
-    since
-        When errors got worse; None if no detector says so.
-    refit
-        Log loss of a refitted model minus the champion's, on recent rows that neither saw; None if none was fitted.
-    """
-
-    symptoms: tuple[Symptom, ...] = ()
-    since: np.datetime64 | None = None
-    refit: Estimate | None = None
 
 
 def shift_kind(
@@ -204,7 +122,12 @@ class _Seen:
         if region is not None and part:
             where = region.column
             told += f"; where {where} is {region.told}, labels are 1 by {region.residual:+.1%} of the rows more"
-        measures = {"level": line.level.value, "slope": line.slope.value, "p_level": line.level.p, "p_slope": line.slope.p}
+        measures = {
+            "level": line.level.value,
+            "slope": line.slope.value,
+            "p_level": line.level.p,
+            "p_slope": line.slope.p,
+        }
         return Symptom(Cause.CONCEPT, "recalibration", where, told, gain, limits.gain, measures)
 
     def _label(self, limits: Limits) -> Symptom:
@@ -217,16 +140,14 @@ class _Seen:
     def _covariate(self, parts: Decomposition, limits: Limits, known: Known, *, within: bool) -> Iterator[Symptom]:
         """Yield how features moved; ``within`` classes where the share of positives changed, as it moves them too."""
         movement = self.moves.within if within else self.moves.marginal
-        far = movement.farthest(chance=limits.chance)
-        handed = [s for s in known.symptoms if s.cause is Cause.COVARIATE] if not within else []
-        of = parts.of_features
-        costs = abs(of.value) >= limits.cost and of.p <= CREDIBLE
-        if (far is None or abs(far[1]) < limits.moved) and not handed:
+        far, of = movement.farthest(chance=limits.chance), parts.of_features
+        handed = [] if within else [s for s in known.symptoms if s.cause is Cause.COVARIATE]
+        own = far is not None and abs(far[1]) >= limits.moved
+        if not (handed or own) or abs(of.value) < limits.cost or (of.p_of_rows if handed else of.p) > CREDIBLE:
             return
-        if not costs:
-            return
-        where, size = (handed[0].where, handed[0].size) if far is None else far
-        told = f"{where} moved by {size:+.2f} standard deviations, which alone changes the log loss by {of.value:+.4f}"
+        where, size = far if far is not None and own else (handed[0].where, handed[0].size)
+        by = f" by {size:+.2f} standard deviations" if own else ""
+        told = f"{where} moved{by}, which alone changes the log loss by {of.value:+.4f}"
         measures = {"moved": size, "beyond_overlap": parts.beyond_overlap, "p": of.p}
         yield Symptom(Cause.COVARIATE, "density ratio", where, told, abs(of.value), limits.cost, measures)
 
@@ -256,13 +177,16 @@ def _named(symptoms: Sequence[Symptom], parts: Decomposition, line: Line, times:
 
 
 def _remedy(cause: Cause, parts: Decomposition, refit: Estimate | None) -> Remedy:
-    """Return what to do: features that moved ask for a retraining only if one gains, as far as that is known."""
+    """Return what to do.
+
+    Features that moved ask for a retraining if a refit gains; where none was tried, if the loss has risen with them.
+    """
     if cause is Cause.LABEL:
         return Remedy.CORRECT_PRIOR
     if cause is Cause.CONCEPT:
         return Remedy.RETRAIN
-    no_gain = refit is not None and refit.sufficient and refit.high >= 0.0
-    return Remedy.NOTHING if no_gain else Remedy.REWEIGHT
+    gains = parts.of_features.value > 0.0 if refit is None or not refit.sufficient else refit.high < 0.0
+    return Remedy.REWEIGHT if gains else Remedy.NOTHING
 
 
 def _worst_first(symptom: Symptom) -> tuple[float, str]:

@@ -13,9 +13,7 @@ from mlsys_assets.production_monitoring.shift_kind.scored_rows import ScoredRows
 REALISED: Final = "realised"
 
 
-def realised_price(
-    window: ScoredRows, calibrated: Floats, *, costs: CostMatrix | None = None, seed: int = 0
-) -> Price:
+def realised_price(window: ScoredRows, calibrated: Floats, *, costs: CostMatrix | None = None, seed: int = 0) -> Price:
     """Return what the known labels of a window cost more than the reference's calibration foretells of its rows.
 
     Rows that are harder than before are no part of it; where labels became easier to foretell, it is below 0.

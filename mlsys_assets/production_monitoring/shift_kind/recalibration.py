@@ -5,6 +5,7 @@ than foretold; a slope that fell, that scores tell less.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -100,7 +101,7 @@ def recalibrated(reference: ScoredRows, window: ScoredRows, days: Days) -> Recal
     prior = common_level(window.label, before)
     losses = [value(LogLoss(), window.label, p) for p in (before, shifted(before, prior), now(window.score))]
     chance = 0.5 / len(window) + 0.5 / len(reference)  # what each fitted number gains in the mean by chance
-    gains = [first - second - chance for first, second in zip(losses, losses[1:], strict=False)]
+    gains = [first - second - chance for first, second in pairwise(losses)]
     return Recalibrated(then, now, level, slope, prior, *gains)
 
 

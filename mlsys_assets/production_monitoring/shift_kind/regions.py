@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -20,6 +21,8 @@ SAMPLED: Final = 2_000
 """Rows of the reference that the edges of bins are taken from."""
 LEAST_SPREAD: Final = 10.0
 """Σ p (1 − p) of a bin's rows: with less on a side, the bin says nothing."""
+Codes = tuple[NDArray[np.intp], NDArray[np.intp]]
+"""The bin of each row of a reference, and of a window."""
 TIES: Final = 1e-12
 """Of p-values that are all 0, the farthest bin is named."""
 
@@ -66,7 +69,8 @@ class _Side:
         spread, foretold = (np.bincount(code, weights=v, minlength=bins) for v in (self.spread, self.foretold))
         cell = code * days + self.day
         residual = np.bincount(cell, weights=self.residual, minlength=bins * days).reshape(bins, days)
-        return _Sums(spread, foretold, residual, np.bincount(cell, minlength=bins * days).reshape(bins, days))
+        rows = np.bincount(cell, minlength=bins * days).reshape(bins, days)
+        return _Sums(*(part.astype(np.float64) for part in (spread, foretold, residual, rows)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,14 +80,14 @@ class _Sums:
     spread: Floats
     total: Floats
     residual: Floats
-    days: NDArray[np.intp]
+    days: Floats
 
     def of(self, bins: NDArray[np.intp]) -> "_Sums":
         return _Sums(self.spread[bins], self.total[bins], self.residual[bins], self.days[bins])
 
     @property
     def rows(self) -> Floats:
-        return self.days.sum(axis=1).astype(np.float64)
+        return np.asarray(self.days.sum(axis=1))
 
     @property
     def mean(self) -> Floats:
@@ -131,7 +135,7 @@ def worst_region(
 
 
 def _of_column(
-    column: str, names: list[str], sides: tuple[_Side, _Side], codes: tuple[NDArray[np.intp], NDArray[np.intp]], days: Days
+    column: str, names: list[str], sides: tuple[_Side, _Side], codes: Codes, days: Days
 ) -> tuple[Region | None, int]:
     """Return what a column tells, with the smallest p-value of a bin as it is, and how many bins were asked."""
     then, now = (side.sums(code, len(names), days.count) for side, code in zip(sides, codes, strict=True))
@@ -163,9 +167,7 @@ def _exact(moved: Floats, foretold: Floats, rows: Floats) -> Floats:
     return np.abs(moved) / np.sqrt(np.maximum(2 * rows * divergence, 1e-300))
 
 
-def _binned(
-    reference: pa.Table, window: pa.Table
-) -> Iterator[tuple[str, list[str], tuple[NDArray[np.intp], NDArray[np.intp]]]]:
+def _binned(reference: pa.Table, window: pa.Table) -> Iterator[tuple[str, list[str], Codes]]:
     """Yield each column that both have, the names of its bins, and the bin of each row of both."""
     both = [name for name in reference.schema.names if name in window.schema.names]
     category = {name: is_category(reference.schema.field(name).type) for name in both}
@@ -178,8 +180,10 @@ def _binned(
         if not len(sample):
             continue
         edges = np.unique(np.quantile(sample, np.arange(1, BINS) / BINS, method="lower"))
-        codes = tuple(np.where(np.isnan(x), len(edges) + 1, np.searchsorted(edges, x, side="left")) for x in (before, now))
-        told = [f"≤ {edges[0]:g}", *(f"{a:g} to {b:g}" for a, b in zip(edges, edges[1:], strict=False))]
+        codes = tuple(
+            np.where(np.isnan(x), len(edges) + 1, np.searchsorted(edges, x, side="left")) for x in (before, now)
+        )
+        told = [f"≤ {edges[0]:g}", *(f"{a:g} to {b:g}" for a, b in pairwise(edges))]
         yield name, [*told, f"> {edges[-1]:g}", "missing"], (codes[0], codes[1])
     for name in (name for name in both if category[name] and is_category(window.schema.field(name).type)):
         counts = pc.value_counts(reference[name].cast(pa.string()))

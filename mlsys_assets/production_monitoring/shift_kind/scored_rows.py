@@ -1,6 +1,5 @@
 """Rows with the champion's scores, and their labels as far as they are known."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -47,7 +46,7 @@ class ScoredRows:
         if len(set(lengths.values())) > 1:
             raise ValueError(f"scored rows must have parts of one length, got {lengths}")
         if bad := int((~((self.score >= 0) & (self.score <= 1))).sum()):
-            raise ValueError(f"{bad} of {len(self)} scores are no probabilities; score the rows with the champion first")
+            raise ValueError(f"{bad} of {len(self)} scores are no probabilities; score the rows first")
         if other := self.label[~(np.isnan(self.label) | (self.label == 0) | (self.label == 1))].tolist():
             raise ValueError(f"labels must be 0, 1 or NaN, got {other[0]} ({len(other)} such rows)")
 
@@ -69,14 +68,14 @@ class ScoredRows:
         rows, known = len(self), int(self.known.sum())
         positives = int(np.nansum(self.label)) if known else 0
         days = len(np.unique(self.at[self.known].astype("datetime64[D]")))
-        checks: list[tuple[bool, Callable[[], str]]] = [
-            (not rows, lambda: "has no rows"),
-            (known < LEAST_KNOWN * rows, lambda: f"has {known:,} labels of {rows:,} rows, {LEAST_KNOWN:.0%} are needed"),
-            (
-                min(positives, known - positives) < LEAST_OF_EACH_CLASS,
-                lambda: f"has {positives} positive labels of {known:,}, {LEAST_OF_EACH_CLASS} of each class are needed",
+        known_share = known / rows if rows else 1.0
+        reasons = {
+            "has no rows": rows == 0,
+            f"has {known:,} labels of {rows:,} rows, of {LEAST_KNOWN:.0%} they are needed": known_share < LEAST_KNOWN,
+            f"has {positives:,} positive labels of {known:,}, {LEAST_OF_EACH_CLASS} of each class are needed": (
+                min(positives, known - positives) < LEAST_OF_EACH_CLASS
             ),
-            (days < LEAST_DAYS, lambda: f"has labels of {days} days, {LEAST_DAYS} are needed"),
-            (len(np.unique(self.score)) < 2, lambda: f"has one score, {self.score[0]:g}, for all rows"),  # noqa: PLR2004
-        ]
-        return next((f"{what} {told()}" for fails, told in checks if fails), "")
+            f"has labels of {days} days, {LEAST_DAYS} are needed": days < LEAST_DAYS,
+            "has the same score for all rows": len(self) > 0 and float(np.ptp(self.score)) == 0.0,
+        }
+        return next((f"{what} {reason}" for reason, holds in reasons.items() if holds), "")
