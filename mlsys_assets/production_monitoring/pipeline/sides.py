@@ -1,0 +1,89 @@
+"""A number column in two windows: as it was, and as it is now."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mlsys_assets.measures.metrics import Floats
+
+LEAST_ROWS: Final = 30
+"""Fewer rows than this on a side, and a column is not compared."""
+LEAST_NUMBERS: Final = 100
+"""Fewer numbers than this on a side, and neither their quantiles nor their values are compared."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """A number column before and now.
+
+    Parameters
+    ----------
+    name
+        The column's.
+    before, now
+        (n,) and (m,) numbers, NaN where there is none; in order of time, as far as that is known.
+    """
+
+    name: str
+    before: Floats
+    now: Floats
+
+    @cached_property
+    def rising_before(self) -> Floats:
+        """The finite numbers before, sorted."""
+        return np.sort(self.before[np.isfinite(self.before)])
+
+    @cached_property
+    def rising_now(self) -> Floats:
+        """The finite numbers now, sorted."""
+        return np.sort(self.now[np.isfinite(self.now)])
+
+    @property
+    def told(self) -> bool:
+        """Whether there are numbers enough on both sides."""
+        return min(len(self.rising_before), len(self.rising_now)) >= LEAST_NUMBERS
+
+    def stretches(self, length: int) -> Iterator[Floats]:
+        """Yield what was before in stretches of so many rows, in order: what is usual from one to the next."""
+        for start in range(0, len(self.before) - length + 1, max(length, 1)):
+            yield self.before[start : start + length]
+
+
+def number_sides(before: pa.Table, now: pa.Table) -> list[Sides]:
+    """Return the number columns that both tables have."""
+    there = {field.name for field in before.schema if is_number(field.type)}
+    both = [field.name for field in now.schema if field.name in there and is_number(field.type)]
+    return [Sides(name, numbers(before[name]), numbers(now[name])) for name in both]
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Return whether a column holds numbers, or true and false."""
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Return whether a column holds categories."""
+    plain = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(plain) or pa.types.is_large_string(plain))
+
+
+def numbers(column: pa.ChunkedArray) -> Floats:
+    """Return (n,) the numbers of a column, NaN where there is none."""
+    return np.asarray(pc.cast(column, pa.float64(), safe=False).to_numpy(), dtype=np.float64)
+
+
+def quantiles(rising: Floats, levels: Floats) -> Floats:
+    """Return the quantiles of (n,) sorted numbers: the values that stand there, nothing between two of them."""
+    return np.asarray(rising[np.floor(levels * (len(rising) - 1)).astype(np.intp)])
+
+
+def ks_distance(first: Floats, second: Floats) -> float:
+    """Return the largest distance of the distribution functions of two sorted samples (Kolmogorov 1933)."""
+    both = np.concatenate([first, second])
+    below = [np.searchsorted(side, both, side="right") / len(side) for side in (first, second)]
+    return float(np.abs(below[0] - below[1]).max())
