@@ -1,0 +1,154 @@
+"""Whether a list comes to show ever less of what there is, and has stopped to learn of the rest.
+
+Both must hold. A list that settles on what is best, and still tries the rest with known chances, learns of all of it;
+one whose outcomes come whatever is shown is no loop.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mlsys_assets.measures.metrics import Floats
+from mlsys_assets.mistakes import out_of_range
+from mlsys_assets.production_monitoring.feedback.diversity import Diversity
+from mlsys_assets.types import Finding, Scalar, Severity
+
+NAME = "shown_items_stay_diverse"
+LEAST_WINDOWS = 8
+"""Of fewer windows no order is rarer by chance than the level below, or nearly none."""
+LARGEST_CHANCE = 1e-3
+"""How likely chance alone may give as clear a trend."""
+LEAST_FALL = 0.5
+"""The fall of the effective items, as a share, from which on it matters: half of what was shown is gone."""
+LEAST_REACHED = 0.5
+"""The share of the catalogue that must be learned of: below it, most of what is known is as old as the loop."""
+PARTS = 3
+"""The first and the last of so many parts of the history are held against each other."""
+
+
+@dataclass(frozen=True)
+class Degeneration:
+    """From where on a narrowing list is called degenerate.
+
+    Parameters
+    ----------
+    fall
+        The least fall of the effective items, from the first third of the windows to the last.
+    chance
+        The largest p-value of the trend over the windows, one-sided.
+    reached
+        The share of the catalogue that must still be learned of.
+    windows
+        The least windows in which something was shown.
+    """
+
+    fall: float = LEAST_FALL
+    chance: float = LARGEST_CHANCE
+    reached: float = LEAST_REACHED
+    windows: int = LEAST_WINDOWS
+
+    def mistakes(self) -> list[str]:
+        """Return what is wrong with the declaration."""
+        return [
+            *out_of_range("degeneration: fall", self.fall, above=0, most=1),
+            *out_of_range("degeneration: chance", self.chance, above=0, most=1),
+            *out_of_range("degeneration: reached", self.reached, least=0, most=1),
+            *out_of_range("degeneration: windows", self.windows, whole=True, least=LEAST_WINDOWS),
+        ]
+
+
+@dataclass(frozen=True)
+class Trend:
+    """How a list narrowed over its windows.
+
+    Parameters
+    ----------
+    fall
+        The share of effective items lost from the first third of the windows to the last, medians; below 0 if it
+        widened. As far as the catalogue shrank, its items are not missed.
+    p
+        How likely chance alone gives as clear a fall (Mann 1945; Kendall 1938), one-sided.
+    reached
+        The share of the catalogue that is learned of, in the last third.
+    measures
+        Further numbers, for the record.
+    """
+
+    fall: float
+    p: float
+    reached: float
+    measures: dict[str, Scalar] = field(default_factory=dict)
+
+
+def trend(windows: Sequence[Diversity]) -> Trend | None:
+    """Return how a list narrowed over windows in order of time; None if fewer than two of them can be compared."""
+    told = [w for w in windows if np.isfinite(w.effective)]
+    if len(told) < 2:  # noqa: PLR2004 - two make a trend
+        return None
+    offered = np.array([w.catalogue for w in told], dtype=np.float64)
+    shrunk = np.minimum(offered / offered[0], 1.0)
+    effective = np.array([w.effective for w in told]) / shrunk
+    third = max(len(told) // PARTS, 1)
+    first, last = float(np.median(effective[:third])), float(np.median(effective[-third:]))
+    return Trend(
+        fall=1 - last / first,
+        p=falling(effective),
+        reached=float(min((np.array([w.reached for w in told]) / offered)[-third:].mean(), 1.0)),
+        measures={
+            "windows": len(told),
+            "effective before": first,
+            "effective now": last,
+            "gini before": float(np.median([w.gini for w in told[:third]])),
+            "gini now": float(np.median([w.gini for w in told[-third:]])),
+            "aggregate before": float(np.median([w.aggregate for w in told[:third]])),
+            "aggregate now": float(np.median([w.aggregate for w in told[-third:]])),
+            "catalogue now": told[-1].catalogue,
+        },
+    )
+
+
+def falling(values: Floats) -> float:
+    """Return how likely (n,) values in an order by chance fall as clearly: Mann & Kendall's test, one-sided.
+
+    Their order is compared, not their size, so that one odd window decides nothing; 1 if all are alike.
+    """
+    from scipy.special import ndtr
+
+    n = len(values)
+    later, earlier = np.triu_indices(n, 1)[::-1]
+    score = float(np.sign(values[later] - values[earlier]).sum())
+    _, ties = np.unique(values, return_counts=True)
+    variance = (n * (n - 1) * (2 * n + 5) - float((ties * (ties - 1) * (2 * ties + 5)).sum())) / 18
+    return float(ndtr((score + 1) / np.sqrt(variance))) if variance > 0 else 1.0
+
+
+def degenerate(windows: Sequence[Diversity], *, asked: Degeneration | None = None) -> Finding:
+    """Return whether what a list shows narrows and leaves the rest unknown, given its windows in order of time."""
+    limits = asked or Degeneration()
+    found = trend(windows)
+    if found is None or int(found.measures["windows"] or 0) < limits.windows:
+        n = 0 if found is None else found.measures["windows"]
+        told = f"insufficient data: {n} windows showed items on two days or more; {limits.windows} are needed"
+        return Finding(NAME, True, told, Severity.WARN, {"windows": n})
+    evidence = {
+        "fall": found.fall,
+        "p": found.p,
+        "reached": found.reached,
+        **found.measures,
+    }
+    narrower = found.fall >= limits.fall and found.p <= limits.chance
+    told = (
+        f"as if {found.measures['effective now']:.3g} items were shown alike, {found.measures['effective before']:.3g} "
+        f"in the first windows (fell by {found.fall:.0%}, {limits.fall:.0%} counts; p = {found.p:.1g})"
+    )
+    if not narrower:
+        return Finding(NAME, True, told, Severity.WARN, evidence)
+    if found.reached >= limits.reached:
+        told += f"; of {found.reached:.0%} of the catalogue it is still learned, so that the rest can come back"
+        return Finding(NAME, True, told, Severity.WARN, evidence)
+    advice = (
+        f"; of {found.reached:.0%} of the catalogue it is known to be learned, {limits.reached:.0%} are needed: show "
+        "some of the rest at random, and log how likely each item was to be shown"
+    )
+    return Finding(NAME, False, told + advice, Severity.WARN, evidence)
