@@ -70,7 +70,7 @@ class Trend:
     p
         How likely chance alone gives as clear a fall (Mann 1945; Kendall 1938), one-sided.
     reached
-        The share of the catalogue that is learned of, in the last third.
+        The share of the catalogue that is learned of, in the last third; NaN while outcomes are waited for.
     measures
         Further numbers, for the record.
     """
@@ -94,7 +94,7 @@ def trend(windows: Sequence[Diversity]) -> Trend | None:
     return Trend(
         fall=1 - last / first,
         p=falling(effective),
-        reached=float(min((np.array([w.reached for w in told]) / offered)[-third:].mean(), 1.0)),
+        reached=_known_mean((np.array([w.reached for w in told]) / offered)[-third:]),
         measures={
             "windows": len(told),
             "effective before": first,
@@ -134,7 +134,7 @@ def degenerate(windows: Sequence[Diversity], *, asked: Degeneration | None = Non
     evidence = {
         "fall": found.fall,
         "p": found.p,
-        "reached": found.reached,
+        "reached": found.reached if np.isfinite(found.reached) else None,
         **found.measures,
     }
     narrower = found.fall >= limits.fall and found.p <= limits.chance
@@ -144,6 +144,9 @@ def degenerate(windows: Sequence[Diversity], *, asked: Degeneration | None = Non
     )
     if not narrower:
         return Finding(NAME, True, told, Severity.WARN, evidence)
+    if np.isnan(found.reached):
+        told += "; no outcome came yet, so that it is not known whether it learns of the rest: wait for labels"
+        return Finding(NAME, True, told, Severity.WARN, evidence)
     if found.reached >= limits.reached:
         told += f"; of {found.reached:.0%} of the catalogue it is still learned, so that the rest can come back"
         return Finding(NAME, True, told, Severity.WARN, evidence)
@@ -152,3 +155,8 @@ def degenerate(windows: Sequence[Diversity], *, asked: Degeneration | None = Non
         "some of the rest at random, and log how likely each item was to be shown"
     )
     return Finding(NAME, False, told + advice, Severity.WARN, evidence)
+
+
+def _known_mean(shares: Floats) -> float:
+    known = shares[np.isfinite(shares)]
+    return float(min(known.mean(), 1.0)) if len(known) else np.nan

@@ -80,8 +80,8 @@ class Listed:
         """
         starts = window_starts(self.at, calendar)
         offered, known = (self._items(starts, rows) for rows in (np.ones(len(self.at), dtype=bool), self.known))
-        seen = [] if self.log.outcome is None else window_starts(self.log.at, calendar)[~np.isnan(self.log.outcome)]
-        waited = ~np.isin(np.unique(starts), seen)
+        told = np.zeros(len(self.log), dtype=bool) if self.log.outcome is None else ~np.isnan(self.log.outcome)
+        waited = ~np.isin(np.unique(starts), window_starts(self.log.at[told], calendar))
         return by_window(self.log, calendar, offered=offered.tolist(), learned=np.where(waited, np.nan, known).tolist())
 
     def _items(self, starts: NDArray[np.datetime64], rows: NDArray[np.bool_]) -> NDArray[np.intp]:
@@ -122,7 +122,7 @@ def listed(declared: FeedbackLog, predictions: pa.Table, requests: pa.Table, lab
     item = pc.index_in(names, value_set=catalogue).to_numpy(zero_copy_only=False).astype(np.intp)
     outcome = _label(asked[key], labels, key)
     score, at = asked[SCORE].cast(pa.float64()).to_numpy(), moments(asked[PREDICT_AT])
-    shown, position = _highest(score, at, row_hashes(asked.select([key])), declared.shown_per_day)
+    shown, position = _highest(score, at, asked.select([key]), declared.shown_per_day)
     log = ShownLog(
         tuple(catalogue.to_pylist()),
         item[shown],
@@ -146,13 +146,17 @@ def _label(wanted: pa.ChunkedArray, labels: pa.Table, key: str) -> Floats:
     return np.asarray(labels[LABEL].cast(pa.float64()).take(found).to_numpy())
 
 
-def _highest(
-    score: Floats, at: NDArray[np.datetime64], tie: NDArray[np.uint64], shown: int
-) -> tuple[NDArray[np.intp], Floats]:
-    """Return the rows of the highest scores of each day, in order, and their places from 1; NaN scores come last."""
+def _highest(score: Floats, at: NDArray[np.datetime64], keys: pa.Table, shown: int) -> tuple[NDArray[np.intp], Floats]:
+    """Return the rows of the highest scores of each day, in order, and their places from 1; NaN scores come last.
+
+    Those alike come in the order of their keys' hashes: a key's own order, as of a carrier's flights, favours some.
+    """
     day = day_blocks(at)
-    order = np.lexsort((tie, -score, day))
-    first = np.searchsorted(day[order], day[order])
-    place = np.arange(len(order)) - first
+    order = np.lexsort((-score, day))
+    first, after = (np.searchsorted(day[order], np.arange(day.max(initial=-1) + 1), side) for side in ("left", "right"))
+    last = score[order][np.minimum(first + shown, after) - 1]
+    able = np.flatnonzero(~(score < last[day]))
+    able = able[np.lexsort((row_hashes(keys.take(pa.array(able))), -score[able], day[able]))]
+    place = np.arange(len(able)) - np.searchsorted(day[able], day[able])
     top = place < shown
-    return order[top], (place[top] + 1).astype(np.float64)
+    return able[top], (place[top] + 1).astype(np.float64)
