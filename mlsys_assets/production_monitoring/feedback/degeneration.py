@@ -16,13 +16,15 @@ from mlsys_assets.types import Finding, Scalar, Severity
 
 NAME = "shown_items_stay_diverse"
 LEAST_WINDOWS = 8
-"""Of fewer windows no order is rarer by chance than the level below, or nearly none."""
+"""Of fewer windows a third is one, and does not say how much they vary."""
 LARGEST_CHANCE = 1e-3
 """How likely chance alone may give as clear a trend."""
 LEAST_FALL = 0.5
 """The fall of the effective items, as a share, from which on it matters: half of what was shown is gone."""
 LEAST_REACHED = 0.5
 """The share of the catalogue that must be learned of: below it, most of what is known is as old as the loop."""
+ROUNDING = 1e-12
+"""Logarithms nearer to each other than this are alike."""
 PARTS = 3
 """The first and the last of so many parts of the history are held against each other."""
 
@@ -36,7 +38,7 @@ class Degeneration:
     fall
         The least fall of the effective items, from the first third of the windows to the last.
     chance
-        The largest p-value of the trend over the windows, one-sided.
+        The largest p-value of that fall, one-sided.
     reached
         The share of the catalogue that must still be learned of.
     windows
@@ -68,7 +70,7 @@ class Trend:
         The share of effective items lost from the first third of the windows to the last, medians; below 0 if it
         widened. As far as the catalogue shrank, its items are not missed.
     p
-        How likely chance alone gives as clear a fall (Mann 1945; Kendall 1938), one-sided.
+        How likely chance alone gives as clear a fall between the two parts, one-sided.
     reached
         The share of the catalogue that is learned of, in the last third; NaN while outcomes are waited for.
     measures
@@ -90,10 +92,11 @@ def trend(windows: Sequence[Diversity]) -> Trend | None:
     shrunk = np.minimum(offered / offered[0], 1.0)
     effective = np.array([w.effective for w in told]) / shrunk
     third = max(len(told) // PARTS, 1)
-    first, last = float(np.median(effective[:third])), float(np.median(effective[-third:]))
+    parts = effective[:third], effective[-third:]
+    first, last = (float(np.median(part)) for part in parts)
     return Trend(
         fall=1 - last / first,
-        p=falling(effective),
+        p=falling(*parts),
         reached=_known_mean((np.array([w.reached for w in told]) / offered)[-third:]),
         measures={
             "windows": len(told),
@@ -108,19 +111,21 @@ def trend(windows: Sequence[Diversity]) -> Trend | None:
     )
 
 
-def falling(values: Floats) -> float:
-    """Return how likely (n,) values in an order by chance fall as clearly: Mann & Kendall's test, one-sided.
+def falling(first: Floats, last: Floats) -> float:
+    """Return how likely chance alone takes the last values as far below the first: Student's t of their logarithms.
 
-    Their order is compared, not their size, so that one odd window decides nothing; 1 if all are alike.
+    The two parts do not meet, so that it matters little when between them they fell, nor whether at once. One-sided.
     """
-    from scipy.special import ndtr
+    from scipy.special import stdtr
 
-    n = len(values)
-    later, earlier = np.triu_indices(n, 1)[::-1]
-    score = float(np.sign(values[later] - values[earlier]).sum())
-    _, ties = np.unique(values, return_counts=True)
-    variance = (n * (n - 1) * (2 * n + 5) - float((ties * (ties - 1) * (2 * ties + 5)).sum())) / 18
-    return float(ndtr((score + 1) / np.sqrt(variance))) if variance > 0 else 1.0
+    early, late = np.log(first), np.log(last)
+    freedom = len(first) + len(last) - 2
+    gap = float(early.mean() - late.mean())
+    squares = float(np.square(early - early.mean()).sum() + np.square(late - late.mean()).sum())
+    error = np.sqrt(squares / max(freedom, 1) * (1 / len(first) + 1 / len(last)))
+    if freedom < 1 or error <= ROUNDING:
+        return float(freedom < 1 or gap <= ROUNDING)
+    return float(stdtr(freedom, -gap / error))
 
 
 def degenerate(windows: Sequence[Diversity], *, asked: Degeneration | None = None) -> Finding:

@@ -1,13 +1,13 @@
 """Whether a list does as well on what is seldom shown as on what is popular (Chia et al. 2021; Huyen 2022, ch. 8)."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlsys_assets.measures.intervals import Estimate, Support, bootstrap, day_blocks, estimate, spread
-from mlsys_assets.measures.metrics import Floats, Weights
+from mlsys_assets.measures.metrics import Floats, Weights, divide
 from mlsys_assets.production_monitoring.feedback.shown import ShownLog
 
 BUCKETS = {"never": (0, 1), "1 to 9": (1, 10), "10 to 99": (10, 100), "100 and more": (100, math.inf)}
@@ -70,19 +70,25 @@ def hit_rates(log: ShownLog, *, seed: int = 0, support: Support | None = None) -
 def popularity_gap(log: ShownLog, *, popular: int = 10, seed: int = 0, support: Support | None = None) -> Estimate:
     """Return how much higher the hit rate is of items shown at least ``popular`` times before than of the others.
 
-    A list that is much better on what is popular than on the rest has a popularity bias. Days are drawn for both
-    together. It is untold unless both have rows enough.
+    A list that is much better on what is popular than on the rest has a popularity bias. Rows of one day are compared
+    (Greenland & Robins 1985, after Mantel & Haenszel): nothing is popular when a log begins, and hits have seasons.
+    It is untold unless both have rows enough.
     """
     asked = support or Support()
     if not len(log) or log.outcome is None:
         return Estimate.untold(np.empty(0), 0)
     known = ~np.isnan(log.outcome)
     outcome, head = log.outcome[known], (shown_before(log.item, day_blocks(log.at)) >= popular)[known]
-    weights = bootstrap(day_blocks(log.at[known]), seed=seed)
-    blank = Estimate.untold(outcome, len(np.unique(weights.block)))
-    for part in (head, ~head):
-        if not asked.suffices(outcome[part], outcome[part], len(np.unique(weights.block[part]))):
-            return blank
-    sides = [(w.of(head).means(outcome[head]), w.of(~head).means(outcome[~head])) for w in (weights.whole, weights)]
-    like = Estimate(0, 0, 0, blank.rows, blank.positives, blank.blocks)
-    return spread(float(sides[0][0][0] - sides[0][1][0]), sides[1][0] - sides[1][1], like=like)
+    day = day_blocks(log.at[known])
+    weights = bootstrap(day, seed=seed)
+    blank = Estimate.untold(outcome, len(np.unique(day)))
+    if not all(asked.suffices(outcome[part], outcome[part], len(np.unique(day[part]))) for part in (head, ~head)):
+        return blank
+    popular_rows, others, hits, other_hits = (
+        weights.by_block(part.astype(np.float64)) for part in (head, ~head, head * outcome, ~head * outcome)
+    )
+    rows = popular_rows + others
+    gaps, worth = (hits * others - other_hits * popular_rows) / rows, popular_rows * others / rows
+    drawn = divide(weights.counts @ gaps, weights.counts @ worth)
+    whole = float(gaps.sum() / worth.sum()) if worth.sum() else np.nan
+    return spread(whole, drawn, like=replace(blank, sufficient=True))

@@ -10,7 +10,7 @@ from mlsys_assets.measures.metrics import Floats
 
 LEAST_EFFECTIVE = 30.0
 """Fewer effective rows than this, and the interval is itself a guess."""
-LEAST_CHANCE_OF_WEIGHTS = 1e-3
+LEAST_CHANCE_OF_WEIGHTS = 1e-4
 """Weights are 1 in the mean; how likely chance alone takes them as far away as they are."""
 
 
