@@ -1,9 +1,9 @@
 """One tick that is monitored: what its data and its champion were, as known by its end, and where findings go."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -12,11 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlsys_assets import dagster_adapter as adapter
+from mlsys_assets.data_ingestion.source import Source
 from mlsys_assets.data_ingestion.ticks import with_tick
 from mlsys_assets.data_labeling.label import settled
 from mlsys_assets.data_sampling.rows import moments
 from mlsys_assets.ledger import CHALLENGER, MONITORING
 from mlsys_assets.measures.metrics import Floats
+from mlsys_assets.production_monitoring.drift.references import ReferenceTimes
+from mlsys_assets.production_monitoring.diagnosing.observed import Observed, TablePair
+from mlsys_assets.production_monitoring.pipeline.bugs import PipelineTests
+from mlsys_assets.production_monitoring.shift_kind.scored_rows import ScoredRows
 from mlsys_assets.system import MLSystem
 from mlsys_assets.tables import FEATURES, KNOWN_AT, LABEL, LABELS, PREDICT_AT, PREDICTIONS, SCORE, TICK
 from mlsys_assets.types import CHAMPION, TimeWindow
@@ -24,8 +29,6 @@ from mlsys_resources.operations_rows import Decision, ModelVersion
 from mlsys_resources.resources import Resources
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from mlsys_resources.lake import Lake
     from mlsys_resources.operations_store import OperationsStore
 
@@ -42,24 +45,12 @@ class Predicted:
     ----------
     ids
         (n,) the requests' keys.
-    at
-        (n,) datetime64[us], UTC: prediction times.
-    features
-        (n, d) as known at the prediction time.
-    score
-        (n,) the champion's probabilities.
-    label
-        (n,) 0 or 1, NaN where none is known yet or will ever be.
+    rows
+        (n) rows in order of prediction time.
     """
 
     ids: pa.Array
-    at: "NDArray[np.datetime64]"
-    features: pa.Table
-    score: Floats
-    label: Floats
-
-    def __len__(self) -> int:
-        return len(self.score)
+    rows: ScoredRows
 
 
 class MonitoringStep:
@@ -109,16 +100,66 @@ class MonitoringStep:
         """Return what champions said of the requests of a window; no rows before the first one."""
         return self.stores.lake.read(self.system.name, PREDICTIONS, window=(PREDICT_AT, window.start, window.end))
 
-    def labels(self, since: datetime) -> pa.Table:
-        """Return what became known since then, and by the tick's end, once for each request."""
-        key, known = self.system.requests.key, (KNOWN_AT, since, self.window.end)
+    def labels(self, since: datetime, *, by: datetime | None = None) -> pa.Table:
+        """Return what became known since then, and by a moment (the tick's end), once for each request."""
+        key, known = self.system.requests.key, (KNOWN_AT, since, by or self.window.end)
         found = self.stores.lake.read(self.system.name, LABELS, window=known)
         return settled(found, key=key, corrections=self.system.label.corrections)
 
-    def predicted(self, window: TimeWindow) -> Predicted:
-        """Return the requests of a window that were predicted, in order of prediction time."""
+    def predicted(self, window: TimeWindow, *, by: datetime | None = None) -> Predicted:
+        """Return the requests of a window that were predicted, with the labels known by a moment (the tick's end)."""
         made = self.predictions(window)
-        return joined(made, self.features(window), self.labels(window.start), key=self.system.requests.key)
+        return joined(made, self.features(window), self.labels(window.start, by=by), key=self.system.requests.key)
+
+    @cached_property
+    def reference_times(self) -> ReferenceTimes:
+        """The earlier times that the tick is held against."""
+        return self.system.monitoring.reference.times(self.window, earliest=self.system.calendar.start)
+
+    def observed(self, past: Mapping[str, Floats]) -> Observed:
+        """Return all that a diagnosis looks at.
+
+        Parameters
+        ----------
+        past
+            By column, the stability index of each tick before against its own reference.
+        """
+        predicted, earlier = self.predicted(self.window), self.reference_times.windows
+        return Observed(
+            self.window,
+            raw={source.name: self._raw(source) for source in self._watched},
+            features=self._features(),
+            predicted=predicted.rows,
+            ids=predicted.ids,
+            held_out=None if (held := self.held_out) is None else held.rows,
+            recent=scored([self.predicted(window, by=self.window.start).rows for window in earlier]),
+            past=past,
+            costs=self.system.costs,
+        )
+
+    @property
+    def _watched(self) -> tuple[Source, ...]:
+        """The sources whose rows come in tick by tick."""
+        every = (self.system.requests.source, *self.system.feature_sources)
+        return tuple({s.name: s for s in every if not s.snapshot}.values())
+
+    def _raw(self, source: Source) -> TablePair:
+        """Return a source's rows that became known in the tick, and in the reference times."""
+        home, columns = self.system.home(source.name), [c.name for c in source.columns]
+        read = partial(self.stores.lake.read, home, source.name, columns=columns)
+        windows = [self.window, *self.reference_times.windows]
+        now, *before = (read(window=(KNOWN_AT, w.start, w.end)) for w in windows)
+        return self._pair(before, now, self.system.monitoring.bugs.get(source.name))
+
+    def _features(self) -> TablePair:
+        windows = [self.window, *self.reference_times.windows]
+        drop = [self.system.requests.key, PREDICT_AT]
+        now, *before = (self.features(w).drop_columns(drop) for w in windows)
+        return self._pair(before, now, None)
+
+    def _pair(self, before: list[pa.Table], now: pa.Table, tests: PipelineTests | None) -> TablePair:
+        untold = self.reference_times.untold
+        return TablePair(pa.concat_tables(before) if before else now.slice(0, 0), now, tests, untold)
 
     @property
     def held_out(self) -> Predicted | None:
@@ -148,13 +189,21 @@ def joined(made: pa.Table, features: pa.Table, labels: pa.Table, *, key: str) ->
     made, place = made.take(order), place.take(order)
     told = pc.index_in(made[key], value_set=labels[key].combine_chunks())
     label = labels[LABEL].cast(pa.float64()).take(told)
-    return Predicted(
-        ids=made[key].combine_chunks(),
+    rows = ScoredRows(
         at=moments(made[PREDICT_AT]),
         features=features.take(place).drop_columns([key, PREDICT_AT]),
         score=made[SCORE].to_numpy(),
-        label=label.to_numpy(zero_copy_only=False) if len(label) else np.zeros(0),
+        label=np.asarray(label.to_numpy(), dtype=np.float64),
     )
+    return Predicted(pa.array(made[key].to_pylist(), pa.string()), rows)
+
+
+def scored(parts: Sequence[ScoredRows]) -> ScoredRows | None:
+    """Return rows of several windows as one; None without any."""
+    if not sum(len(part) for part in parts):
+        return None
+    at, score, label = (np.concatenate([getattr(p, name) for p in parts]) for name in ("at", "score", "label"))
+    return ScoredRows(at, pa.concat_tables([p.features for p in parts]), score, label)
 
 
 @lru_cache(maxsize=2)

@@ -27,6 +27,7 @@ from mlsys_assets.offline_evaluation.slicing.fairness import Fairness
 from mlsys_assets.offline_evaluation.slicing.slice_finder import SliceFinder
 from mlsys_assets.offline_evaluation.slicing.slices import Slicing
 from mlsys_assets.offline_evaluation.studies.budgets import Unequal
+from mlsys_assets.production_monitoring.monitoring import Monitoring
 from mlsys_assets.retraining.arbiter import Retraining
 from mlsys_assets.retraining.trigger import Trigger
 from mlsys_assets.tables import EVENT_TIME, FEATURES, KNOWN_AT, PREDICT_AT, TIMESTAMP, TYPES, Column
@@ -141,6 +142,8 @@ class MLSystem:
     triggers, retraining
         What is asked at every tick, and how the answers become a decision; without triggers, models are
         trained by hand only.
+    monitoring
+        What each tick is held against, and from where on a change counts.
     costs
         What its decisions cost, right and wrong; without it, no cost is told.
     cpu_hour_price
@@ -180,6 +183,7 @@ class MLSystem:
     unequal: tuple[Unequal, ...] = ()
     triggers: tuple[Trigger, ...] = ()
     retraining: Retraining = Retraining()
+    monitoring: Monitoring = Monitoring()
     costs: CostMatrix | None = None
     cpu_hour_price: float | None = None
     simulated_from: datetime | None = None

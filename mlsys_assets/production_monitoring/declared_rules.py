@@ -83,7 +83,7 @@ class Within:
         found = _common(what, self, columns)
         bounds = [bound for bound in (self.low, self.high) if bound is not None]
         wrong = [m for bound in bounds for m in out_of_range(f"{what}: a bound", bound)]
-        if not wrong and len(bounds) == 2 and bounds[0] > bounds[1]:
+        if not wrong and bounds != sorted(bounds):
             wrong = [f"{what}: low is above high; exchange them"]
         return found + wrong
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,7 @@ class ReferenceTimes:
         return found
 
 
+@runtime_checkable
 class Reference(Protocol):
     """Which earlier times a window is held against."""
 

@@ -1,0 +1,74 @@
+"""What a diagnosis looks at: one window's data and predictions beside those that they are held against."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from mlsys_assets.measures.costs import CostMatrix
+from mlsys_assets.measures.metrics import Floats
+from mlsys_assets.production_monitoring.diagnosis import Price, Symptom
+from mlsys_assets.production_monitoring.pipeline.bugs import PipelineTests
+from mlsys_assets.production_monitoring.shift_kind.scored_rows import ScoredRows
+from mlsys_assets.types import TimeWindow
+
+
+@dataclass(frozen=True, eq=False)
+class TablePair:
+    """A table as it was in the reference times, and as it is in the window.
+
+    Parameters
+    ----------
+    before, now
+        (n, d) and (m, d), in order of time.
+    tests
+        What it is looked at for besides.
+    untold
+        Why there is nothing to hold it against, if so.
+    """
+
+    before: pa.Table
+    now: pa.Table
+    tests: PipelineTests | None = None
+    untold: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Observed:
+    """All that is known of a window by its end.
+
+    Parameters
+    ----------
+    window
+        Of prediction times.
+    raw
+        By source, what came in.
+    features
+        What was known of requests at their prediction times.
+    predicted
+        The window's requests as the champion scored them; no rows without one.
+    ids
+        Their identifiers.
+    held_out
+        What the champion's recipe said of rows that it had not learned from; None without a champion.
+    recent
+        The requests of the reference times as champions scored them, with their labels.
+    skew, skew_price
+        Features that were served otherwise than known, and what that costs.
+    past
+        By column, the stability index of each window before against its own reference, the oldest first.
+    costs
+        What decisions cost, if the system says.
+    """
+
+    window: TimeWindow
+    raw: Mapping[str, TablePair]
+    features: TablePair
+    predicted: ScoredRows
+    ids: pa.Array
+    held_out: ScoredRows | None = None
+    recent: ScoredRows | None = None
+    skew: tuple[Symptom, ...] = ()
+    skew_price: Price | None = None
+    past: Mapping[str, Floats] = field(default_factory=dict)
+    costs: CostMatrix | None = None

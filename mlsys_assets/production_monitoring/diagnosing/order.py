@@ -1,0 +1,222 @@
+"""From what is observed to a diagnosis: bugs first, then skew, then what changed in the world, then what it costs."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from mlsys_assets.features.leakage.learner import Learner
+from mlsys_assets.measures.intervals import Estimate
+from mlsys_assets.production_monitoring.declared_rules import keep_rules
+from mlsys_assets.production_monitoring.diagnosis import Cause, Diagnosis, Price, Remedy, Symptom
+from mlsys_assets.production_monitoring.drift.columns import Distances, Reference
+from mlsys_assets.production_monitoring.drift.shifted import shifted_columns
+from mlsys_assets.production_monitoring.estimated_price import price_of_covariate_shift, price_of_label_shift
+from mlsys_assets.production_monitoring.label_shift import LabelShift, label_shift
+from mlsys_assets.production_monitoring.monitoring import Monitoring
+from mlsys_assets.production_monitoring.diagnosing.observed import Observed
+from mlsys_assets.production_monitoring.pipeline.bugs import pipeline_bugs
+from mlsys_assets.production_monitoring.pipeline.examined import Examined
+from mlsys_assets.production_monitoring.pipeline.repeats import repeated_predictions
+from mlsys_assets.production_monitoring.reference_scores import ReferenceScores
+from mlsys_assets.production_monitoring.refit_comparison import compare_refit
+from mlsys_assets.production_monitoring.shift_kind.kinds import Known, ShiftKind
+from mlsys_assets.production_monitoring.shift_kind.naming import shift_kind
+from mlsys_assets.production_monitoring.shift_kind.price import realised_price
+from mlsys_assets.production_monitoring.shift_kind.scored_rows import ScoredRows
+
+BUGS: Final = (Cause.SCHEMA, Cause.PIPELINE, Cause.SKEW)
+"""What no change of the world is: it is mended, not learned from, and explains whatever else moved with it."""
+SHIFTS: Final = (Cause.COVARIATE, Cause.LABEL, Cause.CONCEPT)
+SHOWN: Final = 3
+"""Symptoms that the reason repeats."""
+
+
+@dataclass(frozen=True, eq=False)
+class Diagnosing:
+    """One window's diagnosis in the making: each look is taken once.
+
+    Parameters
+    ----------
+    seen
+        What is observed.
+    asked
+        How the system is monitored.
+    learner
+        What is refitted to see whether learning anew would gain.
+    seed, threads
+        Of draws and fits.
+    """
+
+    seen: Observed
+    asked: Monitoring
+    learner: Learner
+    seed: int = 0
+    threads: int = 1
+
+    def diagnosis(self) -> Diagnosis:
+        """Return what changed, what it costs and what to do."""
+        found = Examined.of([*self._bug_looks(), self._covariate])
+        symptoms, untold = [*found.symptoms, *self.seen.skew], {**found.untold, **dict(self._unlooked())}
+        bugs = [s.cause for s in symptoms if s.cause in BUGS]
+        told = self._of_bugs(min(bugs, key=BUGS.index)) if bugs else self._of_shifts(symptoms)
+        every = [*told.symptoms, *(s for s in symptoms if s not in told.symptoms)]
+        every.sort(key=lambda s: s.cause is not told.cause)  # stable: in each part as they were found
+        told = replace(told, symptoms=tuple(every), untold=untold)
+        return replace(told, reason=_reason(told))
+
+    def _unlooked(self) -> Iterator[tuple[str, str]]:
+        """Yield what could not be told of the kind of a shift, and why."""
+        kind, shift = self.kind, self.label_shift
+        if kind is None:
+            yield "kind of shift", "no champion, or nothing was predicted"
+        elif kind.cause is Cause.UNTOLD:
+            yield "kind of shift", kind.reason
+        if shift is not None and shift.untold:
+            yield "label shift", shift.untold
+
+    # ---------------------------------------------------------------------------------------------- bugs
+
+    def _bug_looks(self) -> Iterator[Examined]:
+        for name, pair in self.seen.raw.items():
+            if pair.untold:
+                yield Examined.nothing(f"bugs of {name}", pair.untold)
+            else:
+                yield _within(pipeline_bugs(pair.before, pair.now, tests=pair.tests, seed=self.seed), name)
+        features = self.seen.features
+        if features.untold:
+            yield Examined.nothing("bugs of features", features.untold)
+        else:
+            yield pipeline_bugs(features.before, features.now, tests=features.tests, seed=self.seed)
+        rows = self.seen.predicted
+        if self.asked.rules and len(rows):
+            yield keep_rules(self.asked.rules, rows.features, self.seen.ids)[1]
+        if len(rows):
+            before = None if self.seen.recent is None else self.seen.recent.score
+            yield repeated_predictions(rows.score, rows.at, before=before)
+
+    def _of_bugs(self, cause: Cause) -> Diagnosis:
+        if cause is Cause.SKEW:
+            return self._named(cause, Remedy.FIX_SERVING, self.seen.skew_price)
+        return self._named(cause, Remedy.FIX_DATA, self._loss())
+
+    # ---------------------------------------------------------------------------------------------- shifts
+
+    @cached_property
+    def distances(self) -> dict[str, Distances]:
+        """How far each feature lies from the reference times; nothing where there is no reference."""
+        pair = self.seen.features
+        return {} if pair.untold else Reference.of(pair.before).distances(pair.now)
+
+    @cached_property
+    def _covariate(self) -> Examined:
+        """Features that moved: far, beyond chance, and beyond what is usual of this system."""
+        psi = {name: one.psi for name, one in self.distances.items() if np.isfinite(one.psi)}
+        usual = self.asked.usual.judged(self.seen.past, psi)
+        limits = {one.name: one.limit for one in usual.statistics}
+        found = shifted_columns(self.distances, self.asked.columns, usual=limits)
+        return Examined(found.symptoms, {f"drift of {name}": why for name, why in found.untold.items()})
+
+    @cached_property
+    def reference(self) -> ReferenceScores | None:
+        """The held-out scores with their labels."""
+        held = self.seen.held_out
+        if held is None:
+            return None
+        known = held.take(held.known)
+        return ReferenceScores(known.score, known.label, known.at)
+
+    @cached_property
+    def label_shift(self) -> LabelShift | None:
+        """What the window's scores alone tell of its share of positives."""
+        rows = self.seen.predicted
+        if self.reference is None or not len(rows):
+            return None
+        return label_shift(self.reference, rows.score, rows.at, seed=self.seed)
+
+    @cached_property
+    def kind(self) -> ShiftKind | None:
+        """What the labels that are known tell: whether features or what they mean changed."""
+        held, rows = self.seen.held_out, self.seen.predicted
+        if held is None or not len(rows):
+            return None
+        known = Known(self._covariate.symptoms)
+        found = shift_kind(held, rows, limits=self.asked.kinds, known=known)
+        if found.cause is not Cause.COVARIATE:
+            return found
+        return shift_kind(held, rows, limits=self.asked.kinds, known=replace(known, refit=self._refit()))
+
+    def _refit(self) -> Estimate | None:
+        """Return what a refit on the reference times would gain on the window."""
+        recent, rows = self.seen.recent, self.seen.predicted
+        if recent is None or not len(recent):
+            return None
+        both = ScoredRows(
+            np.concatenate([recent.at, rows.at]),
+            pa.concat_tables([recent.features, rows.features]),
+            np.concatenate([recent.score, rows.score]),
+            np.concatenate([recent.label, rows.label]),
+        )
+        found = compare_refit(
+            both, self.learner, known_at=both.at, held_from=rows.at.min(), seed=self.seed, threads=self.threads
+        )
+        return found.difference if found.difference.sufficient else None
+
+    def _of_shifts(self, symptoms: Sequence[Symptom]) -> Diagnosis:
+        """Return what labels tell; where too few are known, what the scores and features tell without them."""
+        kind, shift = self.kind, self.label_shift
+        if kind is not None and kind.cause in SHIFTS:
+            price = self._expected() if kind.cause is Cause.COVARIATE else self._loss()
+            return replace(
+                self._named(kind.cause, kind.remedy, price), symptoms=kind.symptoms, learn_from=kind.learn_from
+            )
+        labelled = kind is not None and kind.cause is Cause.NOTHING
+        if not labelled and shift is not None and shift.symptom is not None and self.reference is not None:
+            price = price_of_label_shift(self.reference, self.seen.predicted.score, shift, costs=self.seen.costs)
+            return replace(self._named(Cause.LABEL, Remedy.CORRECT_PRIOR, price), symptoms=(shift.symptom,))
+        if symptoms:
+            return self._named(Cause.COVARIATE, Remedy.NOTHING if labelled else Remedy.WAIT, self._expected())
+        if labelled or not self.seen.features.untold:
+            return self._named(Cause.NOTHING, Remedy.NOTHING, None)
+        return self._named(Cause.UNTOLD, Remedy.WAIT, None)
+
+    def _named(self, cause: Cause, remedy: Remedy, price: Price | None) -> Diagnosis:
+        return Diagnosis(self.seen.window, cause, (), price, remedy, None, "")
+
+    # ---------------------------------------------------------------------------------------------- what it costs
+
+    def _expected(self) -> Price | None:
+        """Return what features that moved cost, by the scores alone."""
+        rows = self.seen.predicted
+        if self.reference is None or not len(rows):
+            return None
+        return price_of_covariate_shift(self.reference, rows.score, rows.at, costs=self.seen.costs, seed=self.seed)
+
+    def _loss(self) -> Price | None:
+        """Return what labels that follow otherwise cost; what the scores tell, where too few labels are known."""
+        kind = self.kind
+        if kind is None or kind.reference is None:
+            return self._expected()
+        rows = self.seen.predicted
+        return realised_price(rows, kind.reference(rows.score), costs=self.seen.costs, seed=self.seed)
+
+
+def _within(found: Examined, name: str) -> Examined:
+    """Return what was seen of a source's columns under its name."""
+    named = tuple(replace(s, where=f"{name}.{s.where}") for s in found.symptoms)
+    return Examined(named, {f"{test} of {name}": why for test, why in found.untold.items()})
+
+
+def _reason(told: Diagnosis) -> str:
+    """Return a diagnosis in a sentence."""
+    if told.cause is Cause.NOTHING:
+        return "nothing changed beyond what is usual"
+    if told.cause is Cause.UNTOLD:
+        return "nothing could be held against anything"
+    of = [s for s in told.symptoms if s.cause is told.cause]
+    what = "; ".join(s.told for s in of[:SHOWN]) + (f"; and {len(of) - SHOWN} more" if len(of) > SHOWN else "")
+    price = "what it costs cannot be told" if told.price is None else str(told.price)
+    return f"{told.cause}: {what}. {price}; remedy: {told.remedy}"

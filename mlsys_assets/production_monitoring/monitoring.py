@@ -1,0 +1,83 @@
+"""How a system is monitored: what windows are held against, and from where on a change counts. Declared once."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from mlsys_assets.mistakes import none_of, not_all, not_long, not_one, sound
+from mlsys_assets.production_monitoring.declared_rules import DeclaredRule
+from mlsys_assets.production_monitoring.drift.references import Reference, Sliding
+from mlsys_assets.production_monitoring.drift.shifted import ShiftLimits
+from mlsys_assets.production_monitoring.drift.usual import Usual
+from mlsys_assets.production_monitoring.feedback.feedback_log import FeedbackLog
+from mlsys_assets.production_monitoring.pipeline.bugs import PipelineTests
+from mlsys_assets.production_monitoring.shift_kind.kinds import Limits
+from mlsys_assets.types import days
+
+
+@dataclass(frozen=True)
+class Monitoring:
+    """How a system is monitored.
+
+    Parameters
+    ----------
+    reference
+        The earlier time that a tick's rows are held against.
+    columns
+        From where on a column counts as shifted.
+    usual
+        How the past of the system itself sets limits.
+    kinds
+        From where on a change of features or labels counts.
+    bugs
+        By source, what its raw rows are looked at for besides what their columns say.
+    rules
+        What the features' values must be.
+    feedback
+        What of the predictions somebody sees; None: no list is watched.
+    oldest_model
+        How old what the champion learned may be; None: any age.
+    """
+
+    reference: Reference = Sliding(days(28))
+    columns: ShiftLimits = ShiftLimits()
+    usual: Usual = Usual()
+    kinds: Limits = Limits()
+    bugs: Mapping[str, PipelineTests] = field(default_factory=dict)
+    rules: tuple[DeclaredRule, ...] = ()
+    feedback: FeedbackLog | None = None
+    oldest_model: timedelta | None = None
+
+    def mistakes(
+        self, *, sources: Mapping[str, Collection[str]], features: Collection[str], requests: Collection[str]
+    ) -> list[str]:
+        """Return what is wrong with the declaration.
+
+        Parameters
+        ----------
+        sources
+            Each source's columns, by its name.
+        features, requests
+            The columns of features, and of requests.
+        """
+        found = [
+            *not_one("monitoring: reference", self.reference, Reference),
+            *not_one("monitoring: columns", self.columns, ShiftLimits),
+            *not_one("monitoring: usual", self.usual, Usual),
+            *not_one("monitoring: kinds", self.kinds, Limits),
+            *not_one("monitoring: bugs", self.bugs, Mapping),
+            *not_all("monitoring: rules", self.rules, DeclaredRule),
+            *([] if self.feedback is None else not_one("monitoring: feedback", self.feedback, FeedbackLog)),
+            *([] if self.oldest_model is None else not_long("monitoring: oldest_model", self.oldest_model)),
+        ]
+        if found:
+            return found
+        for part in (self.reference, self.columns, self.usual, self.kinds):
+            found += part.mistakes()
+        for name, tests in self.bugs.items():
+            wrong = none_of("monitoring: bugs: a source", name, sources) or not_one(
+                f"monitoring: bugs of {name}", tests, PipelineTests
+            )
+            found += wrong or tests.mistakes(sources[name])
+        found += [mistake for rule in sound(self.rules, DeclaredRule) for mistake in rule.mistakes(features)]
+        return found + ([] if self.feedback is None else self.feedback.mistakes(list(requests)))
