@@ -18,12 +18,16 @@ from mlsys_assets.data_labeling.label import settled
 from mlsys_assets.data_sampling.rows import moments
 from mlsys_assets.ledger import CHALLENGER, MONITORING
 from mlsys_assets.measures.metrics import Floats
-from mlsys_assets.production_monitoring.drift.references import ReferenceTimes
+from mlsys_assets.models.bundle import from_files
+from mlsys_assets.prediction.skew import differences
 from mlsys_assets.production_monitoring.diagnosing.observed import Observed, TablePair
+from mlsys_assets.production_monitoring.diagnosis import Price, Symptom
+from mlsys_assets.production_monitoring.drift.references import ReferenceTimes
 from mlsys_assets.production_monitoring.pipeline.bugs import PipelineTests
 from mlsys_assets.production_monitoring.shift_kind.scored_rows import ScoredRows
+from mlsys_assets.production_monitoring.skew_symptoms import skew_price, skew_symptoms
 from mlsys_assets.system import MLSystem
-from mlsys_assets.tables import FEATURES, KNOWN_AT, LABEL, LABELS, PREDICT_AT, PREDICTIONS, SCORE, TICK
+from mlsys_assets.tables import FEATURES, KNOWN_AT, LABEL, LABELS, PREDICT_AT, PREDICTIONS, SCORE, SERVED, TICK
 from mlsys_assets.types import CHAMPION, TimeWindow
 from mlsys_resources.operations_rows import Decision, ModelVersion
 from mlsys_resources.resources import Resources
@@ -125,17 +129,37 @@ class MonitoringStep:
             By column, the stability index of each tick before against its own reference.
         """
         predicted, earlier = self.predicted(self.window), self.reference_times.windows
+        skew, skew_price = self._skew(predicted)
         return Observed(
             self.window,
             raw={source.name: self._raw(source) for source in self._watched},
-            features=self._features(),
+            features=self.feature_pair(),
             predicted=predicted.rows,
             ids=predicted.ids,
             held_out=None if (held := self.held_out) is None else held.rows,
             recent=scored([self.predicted(window, by=self.window.start).rows for window in earlier]),
+            skew=skew,
+            skew_price=skew_price,
             past=past,
             costs=self.system.costs,
         )
+
+    def _skew(self, predicted: Predicted) -> tuple[tuple[Symptom, ...], Price | None]:
+        """Return the features that were served otherwise than known, and what that costs by the champion's scores."""
+        system, lake, key = self.system, self.stores.lake, self.system.requests.key
+        if self.champion is None or not lake.has(system.name, SERVED) or not len(predicted.ids):
+            return (), None
+        names = [n for n in system.feature_schema.names if n in lake.schema(system.name, SERVED).names]
+        asked = (PREDICT_AT, self.window.start, self.window.end)
+        served = lake.read(system.name, SERVED, columns=names, window=asked)
+        known = self.features(self.window).select(names)
+        found = skew_symptoms(differences(served, known, key=key), served, known, key=key)
+        if not found:
+            return (), None
+        predictor = from_files(self.stores.models.load(system.name, self.champion.version).content)
+        place = pc.index_in(served[key], value_set=predicted.ids)
+        label = pa.array(predicted.rows.label).take(place).to_numpy(zero_copy_only=False)
+        return found, skew_price(predictor, served, known, key=key, label=label, costs=system.costs)
 
     @property
     def _watched(self) -> tuple[Source, ...]:
@@ -151,7 +175,8 @@ class MonitoringStep:
         now, *before = (read(window=(KNOWN_AT, w.start, w.end)) for w in windows)
         return self._pair(before, now, self.system.monitoring.bugs.get(source.name))
 
-    def _features(self) -> TablePair:
+    def feature_pair(self) -> TablePair:
+        """Return what was known of the requests of the tick, and of the reference times."""
         windows = [self.window, *self.reference_times.windows]
         drop = [self.system.requests.key, PREDICT_AT]
         now, *before = (self.features(w).drop_columns(drop) for w in windows)

@@ -35,9 +35,9 @@ TRUTH: dict[str, Any] = {"gives": "true or false", "fits": pa.types.is_boolean}
 OWN_TABLES = frozenset({
     "labels", "features", "served_features", "predictions", "baseline_predictions", "test_scores", "training_set",
     "candidates", "evaluation", "champion_decision", "retraining_decision", "refitted_model", "promotion",
-    "swept_models", "training_profile", "performance", "drift", "monthly_cost", "report", "challenger_report",
-    "learning_curve", "freshness", "gain_per_compute", "feature_importance", "feature_removal", "split_gap",
-    "compression",
+    "swept_models", "training_profile", "performance", "drift", "diagnosis", "recent_drift", "monthly_cost", "report",
+    "challenger_report", "learning_curve", "freshness", "gain_per_compute", "feature_importance", "feature_removal",
+    "split_gap", "compression",
 })  # fmt: skip
 """What every system has besides its sources; a test holds them equal to the assets of the stages."""
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from mlsys_assets.measures.intervals import Estimate, on_record
 from mlsys_assets.types import Scalar, TimeWindow
@@ -21,6 +21,12 @@ class Cause(StrEnum):
     CONCEPT = "concept shift"
     NOTHING = "nothing"
     UNTOLD = "insufficient data"
+
+
+BUGS: Final = (Cause.SCHEMA, Cause.PIPELINE, Cause.SKEW)
+"""What no change of the world is: it is mended, not learned from, and explains whatever else moved with it."""
+SHIFTS: Final = (Cause.COVARIATE, Cause.LABEL, Cause.CONCEPT)
+"""Changes of the world."""
 
 
 class Remedy(StrEnum):

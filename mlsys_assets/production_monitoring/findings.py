@@ -8,6 +8,7 @@ from typing import Any
 from mlsys_assets.ledger import INSUFFICIENT
 from mlsys_assets.measures.metrics import Metric
 from mlsys_assets.measures.stability_index import LARGE
+from mlsys_assets.production_monitoring.diagnosis import BUGS, SHIFTS, Diagnosis
 from mlsys_assets.production_monitoring.revisions import PREDICTED
 from mlsys_assets.tables import MODEL
 from mlsys_assets.types import CHAMPION, Finding, Severity
@@ -32,6 +33,12 @@ DRIFT_CHECKS = {
     "features_are_those_trained_on": ("The features are those that the champion was trained on.", False),
     "features_are_familiar": ("Few features lie far from what the champion was trained on.", False),
     "scores_are_familiar": ("Scores are distributed as in the four weeks before.", False),
+}
+
+
+DIAGNOSIS_CHECKS = {
+    "data_is_sound": ("No bug of the data or of serving: schema, units, missing values, skew.", False),
+    "no_change_costs": ("Nothing in the world changed that costs more than it did.", False),
 }
 
 
@@ -107,6 +114,18 @@ def features_trained_on(new: Sequence[str], gone: Sequence[str]) -> Finding:
         return Finding(name, True, "the same columns, or no champion yet", Severity.WARN)
     told = [f"{what}: {', '.join(columns)}" for what, columns in (("new", new), ("gone", gone)) if columns]
     return Finding(name, False, f"{'; '.join(told)}; train, so that the champion knows them", Severity.WARN)
+
+
+def diagnosis_findings(found: Diagnosis) -> list[Finding]:
+    """Return whether the data is sound, and whether a change of the world costs anything."""
+    bugs = [s.told for s in found.symptoms if s.cause in BUGS]
+    loss = None if found.price is None or not found.price.log_loss.sufficient else found.price.log_loss
+    costs = found.cause in SHIFTS and loss is not None and loss.low > 0
+    measures = {"log loss": None if loss is None else loss.value, "remedy": found.remedy.value}
+    return [
+        Finding("data_is_sound", not bugs, "; ".join(bugs) or "no bug is seen", Severity.WARN, {"bugs": len(bugs)}),
+        Finding("no_change_costs", not costs, found.reason, Severity.WARN, measures),
+    ]
 
 
 def drift_findings(columns: Mapping[str, float], scores: float | None) -> list[Finding]:

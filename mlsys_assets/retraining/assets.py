@@ -4,7 +4,7 @@ import dagster as dg
 
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.charts import grid
-from mlsys_assets.ledger import DRIFT, HOLD, PERFORMANCE, TRAIN
+from mlsys_assets.ledger import DIAGNOSIS, HOLD, PERFORMANCE, TRAIN
 from mlsys_assets.retraining.controller import Controller
 from mlsys_assets.retraining.trigger import Answer
 from mlsys_assets.system import MLSystem
@@ -37,7 +37,7 @@ def build_assets(system: MLSystem) -> list[dg.AssetSpec]:
     return [
         dg.AssetSpec(
             adapter.key(system, DECISION),
-            deps=[dg.AssetDep(adapter.key(system, n), partition_mapping=tick_before) for n in (PERFORMANCE, DRIFT)],
+            deps=[dg.AssetDep(adapter.key(system, n), partition_mapping=tick_before) for n in (PERFORMANCE, DIAGNOSIS)],
             partitions_def=adapter.as_ofs(system),
             description=f"Whether to train as of each tick's end. Asked: {asked}. Decided by `{system.name}_arbiter` "
             f"from what monitoring found: {system.retraining}. No run makes it: the sensor tells of it as it decides.",

@@ -18,6 +18,7 @@ from mlsys_assets.clocks import clock_of
 from mlsys_assets.ledger import (
     ADEQUATE,
     ARBITER,
+    DIAGNOSIS,
     DRIFT,
     FAILED,
     GATE,
@@ -77,7 +78,7 @@ class Controller:
     def is_monitored(self, as_of: datetime) -> bool:
         """Return whether the tick that ends then is on record, and the run that brought it in has ended well."""
         found = self.stores.operations.decisions(self.system.name, MONITORING, since=as_of, until=as_of)
-        return {PERFORMANCE, DRIFT} <= {d.name for d in found} and self._brought_in(as_of)
+        return {PERFORMANCE, DRIFT, DIAGNOSIS} <= {d.name for d in found} and self._brought_in(as_of)
 
     def _brought_in(self, as_of: datetime) -> bool:
         """Return whether a run of the tick succeeded, be it asked for here or started by hand."""

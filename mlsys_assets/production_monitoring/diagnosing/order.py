@@ -11,13 +11,13 @@ import pyarrow as pa
 from mlsys_assets.features.leakage.learner import Learner
 from mlsys_assets.measures.intervals import Estimate
 from mlsys_assets.production_monitoring.declared_rules import keep_rules
-from mlsys_assets.production_monitoring.diagnosis import Cause, Diagnosis, Price, Remedy, Symptom
+from mlsys_assets.production_monitoring.diagnosing.observed import Observed
+from mlsys_assets.production_monitoring.diagnosis import BUGS, SHIFTS, Cause, Diagnosis, Price, Remedy, Symptom
 from mlsys_assets.production_monitoring.drift.columns import Distances, Reference
 from mlsys_assets.production_monitoring.drift.shifted import shifted_columns
 from mlsys_assets.production_monitoring.estimated_price import price_of_covariate_shift, price_of_label_shift
 from mlsys_assets.production_monitoring.label_shift import LabelShift, label_shift
 from mlsys_assets.production_monitoring.monitoring import Monitoring
-from mlsys_assets.production_monitoring.diagnosing.observed import Observed
 from mlsys_assets.production_monitoring.pipeline.bugs import pipeline_bugs
 from mlsys_assets.production_monitoring.pipeline.examined import Examined
 from mlsys_assets.production_monitoring.pipeline.repeats import repeated_predictions
@@ -28,9 +28,6 @@ from mlsys_assets.production_monitoring.shift_kind.naming import shift_kind
 from mlsys_assets.production_monitoring.shift_kind.price import realised_price
 from mlsys_assets.production_monitoring.shift_kind.scored_rows import ScoredRows
 
-BUGS: Final = (Cause.SCHEMA, Cause.PIPELINE, Cause.SKEW)
-"""What no change of the world is: it is mended, not learned from, and explains whatever else moved with it."""
-SHIFTS: Final = (Cause.COVARIATE, Cause.LABEL, Cause.CONCEPT)
 SHOWN: Final = 3
 """Symptoms that the reason repeats."""
 
