@@ -13,7 +13,7 @@ import sys
 import uuid
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 SCORE, LABEL = "score", "label"
 """The columns of the labelled rows."""
@@ -55,7 +55,7 @@ def drift_and_summary(before: Any, now: Any, columns: list[str], task: Any) -> t
 
     try:
         return run(columns), {}
-    except Exception as error:  # noqa: BLE001 - which column is it? each is tried alone
+    except Exception as error:  # which column is it? each is tried alone
         failed = {name: said for name in columns if (said := _attempt(run, name))}
         kept = [name for name in columns if name not in failed]
         if not failed or not kept:
@@ -145,16 +145,12 @@ def _repeat_ids(draw: random.Random) -> None:
     with contextlib.suppress(ImportError):
         import uuid6
 
-        uuid6.uuid7 = uuid.uuid4
+        uuid6.uuid7 = uuid.uuid4  # type: ignore[assignment]  # it is only written down
 
 
-def _refuse(event: str, arguments: Any) -> None:
+def _refuse(event: str, _: Any) -> None:
     if event in REFUSED:
-        _no(event)
-
-
-def _no(event: str) -> NoReturn:
-    raise PermissionError(f"{event}: a report has nothing to ask for")
+        raise PermissionError(f"{event}: a report has nothing to ask for")
 
 
 if __name__ == "__main__":

@@ -65,8 +65,8 @@ def screened(reference: pa.Table, current: pa.Table) -> Screened:
             else:
                 kept[name] = found
     named = _named(kept)
-    sides = [pa.table({named[name]: pair[side] for name, pair in kept.items()}) for side in (0, 1)]
-    return Screened(*sides, left_out)
+    before, now = (pa.table({named[name]: pair[side] for name, pair in kept.items()}) for side in (0, 1))
+    return Screened(before, now, left_out)
 
 
 def safe(text: str) -> str:

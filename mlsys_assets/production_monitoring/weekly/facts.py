@@ -4,10 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from mlsys_assets.measures.intervals import Estimate
 from mlsys_assets.production_monitoring.diagnosis import Diagnosis
 from mlsys_assets.types import CHAMPION, TimeWindow
+
+
+LONGEST_WORD: Final = 60
+"""Characters of a name on a page."""
+WORDS: Final = ("system", "owner", "request", "requests", "positive", "metric")
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,15 @@ class Wording:
     unit: str | None = None
     metric: str = "log_loss"
     higher_is_better: bool = False
+
+    def mistakes(self) -> list[str]:
+        """Return what is wrong with the declaration."""
+        words = {name: getattr(self, name) for name in WORDS} | ({} if self.unit is None else {"unit": self.unit})
+        return [
+            f"wording: {name} is {word!r}; it must be text of 1 to {LONGEST_WORD} characters"
+            for name, word in words.items()
+            if not isinstance(word, str) or not 0 < len(word.strip()) <= LONGEST_WORD
+        ]
 
 
 @dataclass(frozen=True)
@@ -204,12 +219,12 @@ class WeeklyFacts:
 
     @property
     def diagnosis(self) -> Diagnosis | None:
-        """This week's diagnosis."""
+        """The diagnosis of the week."""
         return next((one for one in reversed(self.diagnoses) if one.window.start == self.week.start), None)
 
     @property
     def served(self) -> ModelWeek | None:
-        """How this week's champion did so far."""
+        """How the week's champion did so far."""
         return next((one for one in self.of(CHAMPION) if one.week == self.week.start), None)
 
     @property

@@ -138,7 +138,11 @@ def _predicted(tables: WeeklyTables) -> list[PredictedShare]:
     if tables.predictions is None or not len(tables.predictions):
         return []
     made = with_tick(tables.predictions.select([PREDICT_AT, SCORE]), tables.calendar, PREDICT_AT)
-    means = made.sort_by([(TICK, "ascending"), (SCORE, "ascending")]).group_by(TICK, use_threads=False).aggregate([(SCORE, "mean")])
+    means = (
+        made.sort_by([(TICK, "ascending"), (SCORE, "ascending")])
+        .group_by(TICK, use_threads=False)
+        .aggregate([(SCORE, "mean")])
+    )
     told = means.sort_by([(TICK, "ascending")]).to_pylist()
     return [PredictedShare(row[TICK], row[f"{SCORE}_mean"]) for row in told]
 
@@ -192,6 +196,6 @@ def _bin_name(one: dict[str, Any]) -> str:
     if low is None and high is None:
         return "any number"
     if high is None:
-        return f"above {low:.4g}"
+        return f"above {low:.4g}".replace("-", "−")
     first, last = "" if low is None else f"{low:.4g}", f"{high:.4g}"
-    return last if first == last else f"{first} to {last}".strip()
+    return (last if first == last else f"{first} to {last}").strip().replace("-", "−")

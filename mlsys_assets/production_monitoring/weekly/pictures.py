@@ -1,4 +1,4 @@
-"""The small pictures of a weekly page, as SVG: readable in grey, on paper, and by a screen reader through their title."""
+"""The small pictures of a weekly page, as SVG: readable in grey, on paper, and aloud by their titles."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,7 +16,14 @@ INK, SOFT, THEN, NOW = "#27313b", "#66717c", "#b9c4cf", "#2f6f9f"
 CELL, GAP, COST = 26, 3, 46
 """Height of a week's cell, space between two, height of the highest bar of costs."""
 STYLE: Final = 'font-family="system-ui,sans-serif" font-size="11"'
-WEEKS_A_YEAR: Final = 53
+LEAST_CELLS: Final = 26
+"""Weeks that fill the width of a strip: of fewer, cells would be bricks."""
+
+
+LEAST_MISSING: Final = 0.005
+"""The share of missing values from which on they are drawn."""
+MOST_NAMED, LONGEST_NAME = 4, 24
+"""Bins that all have their name beneath them, and characters of one: of more, the first and the last have."""
 
 
 def year_strip(diagnoses: Sequence[Diagnosis], *, unit: str | None, this: datetime) -> str:
@@ -24,7 +31,7 @@ def year_strip(diagnoses: Sequence[Diagnosis], *, unit: str | None, this: dateti
 
     Weeks of which nothing is known to cost anything have no bar.
     """
-    step = WIDTH / max(len(diagnoses), WEEKS_A_YEAR)
+    step = WIDTH / max(len(diagnoses), LEAST_CELLS)
     costs = [_sure(one) for one in diagnoses]
     most, top = max([*costs, 1e-9]), 24 + CELL
     parts = []
@@ -55,7 +62,8 @@ def year_strip(diagnoses: Sequence[Diagnosis], *, unit: str | None, this: dateti
 
 def then_now(one: Moved) -> str:
     """Return the shares of a column's values at training and now, side by side."""
-    bins = [b for b in one.bins if b.then or b.now]
+    bins = [b for b in one.bins[:-1] if b.then or b.now]
+    bins += [b for b in one.bins[-1:] if max(b.then, b.now) >= LEAST_MISSING]
     if not bins:
         return ""
     most = max(max(b.then, b.now) for b in bins)
@@ -70,11 +78,11 @@ def then_now(one: Moved) -> str:
             for k, (share, colour) in enumerate(((b.then, THEN), (b.now, NOW)))
         )
         parts.append(f"<g><title>{escape(printable(said))}</title>{bars}</g>")
-    shown = range(len(bins)) if len(bins) <= 4 else (0, len(bins) - 1)  # noqa: PLR2004 - so many names fit
+    shown = range(len(bins)) if len(bins) <= MOST_NAMED else (0, len(bins) - 1)
     for n in shown:
         anchor = "start" if n == 0 else "end" if n == len(bins) - 1 else "middle"
         x = {"start": 0.0, "end": 400.0, "middle": (n + 0.5) * step}[anchor]
-        parts.append(_text(x, base + 14, bins[n].name[:24], anchor=anchor, colour=SOFT))
+        parts.append(_text(x, base + 14, bins[n].name[:LONGEST_NAME], anchor=anchor, colour=SOFT))
     return _svg(400, base + 20, parts, f"{one.column}: shares of values in training and now")
 
 
@@ -101,7 +109,9 @@ def _sure(one: Diagnosis) -> float:
 
 
 def _text(x: float, y: float, said: str, *, anchor: str = "start", colour: str = INK) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}" {STYLE}>{escape(printable(said))}</text>'
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}" {STYLE}>{escape(printable(said))}</text>'
+    )
 
 
 def _svg(width: float, height: float, parts: Sequence[str], title: str) -> str:

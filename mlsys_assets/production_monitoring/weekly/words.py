@@ -1,16 +1,13 @@
 """What a week's facts mean, in plain words; a number within them is marked up with its exact value."""
 
-import math
-from datetime import datetime
 from enum import StrEnum
-from html import escape
 from typing import Final
 
-from mlsys_assets.charts import printable
 from mlsys_assets.measures.intervals import Estimate
 from mlsys_assets.measures.stability_index import LARGE
 from mlsys_assets.production_monitoring.diagnosis import Cause, Diagnosis, Price, Remedy
 from mlsys_assets.production_monitoring.weekly.facts import Moved, WeeklyFacts, Wording
+from mlsys_assets.production_monitoring.weekly.markup import day, number, percent, text
 from mlsys_assets.types import days
 
 BUGS: Final = frozenset({Cause.SCHEMA, Cause.PIPELINE, Cause.SKEW})
@@ -19,8 +16,7 @@ NOTICEABLE_SHIFT: Final = 0.2
 """Standard deviations from which on a mean is called higher or lower: a small effect (Cohen 1988)."""
 NOTICEABLE_MISSING: Final = 0.05
 """How much of a column must have come or gone before it is told."""
-WHOLE: Final = 100.0
-"""From here on a number is told by its whole part."""
+VOWELS: Final = frozenset("aeiou")
 
 
 class Light(StrEnum):
@@ -135,10 +131,10 @@ def moved(one: Moved) -> str:
     parts = [f"Moved {size} (index {number(one.psi, 2)})."]
     if one.mean_shift is not None and abs(one.mean_shift) >= NOTICEABLE_SHIFT:
         way = "higher" if one.mean_shift > 0 else "lower"
-        parts.append(f"Its mean is {number(abs(one.mean_shift), 1)} of its usual spreads {way} than in training.")
+        parts.append(f"Its mean is {way} than in training by {number(abs(one.mean_shift), 1)} of its usual spread.")
     elif one.numeric:
         parts.append("Its mean is about where it was; its values are spread otherwise.")
-    else:
+    elif one.bins:
         most = max(one.bins, key=lambda found: abs(found.now - found.then))
         parts.append(f"{text(most.name)}: {percent(most.now)} now, {percent(most.then)} in training.")
     if abs(one.missing_now - one.missing_then) >= NOTICEABLE_MISSING:
@@ -173,43 +169,10 @@ def _log_loss(price: Price) -> str:
 
 def worded(sentence: str, wording: Wording) -> str:
     """Return a sentence with the system's own words in it, escaped."""
-    first = wording.request[:1].lower()
+    article = "an" if wording.request[:1].lower() in VOWELS else "a"
     names = {
-        "request": f"{'an' if first in set('aeiou') else 'a'} {text(wording.request)}",
+        "request": f"{article} {text(wording.request)}",
         "requests": text(wording.requests),
         "positive": text(wording.positive),
     }
     return sentence.format(**names)
-
-
-def text(said: str) -> str:
-    """Return anybody's text as a page can hold it."""
-    return escape(printable(said))
-
-
-def number(value: float, digits: int | None = None) -> str:
-    """Return a number as people read it, with its exact value for machines.
-
-    >>> number(1234.5)
-    '<data value="1234.5">1,234</data>'
-    """
-    if not math.isfinite(value):
-        return "—"
-    places = (0 if abs(value) >= WHOLE else 2) if digits is None else digits
-    shown = f"{value:,.{places}f}"
-    shown = shown.lstrip("-") if not float(shown.replace(",", "")) else shown
-    return f'<data value="{value!r}">{shown.replace("-", "−")}</data>'
-
-
-def percent(share: float | None) -> str:
-    """Return a share as people read it.
-
-    >>> percent(0.123), percent(None)
-    ('<data value="0.123">12.3%</data>', '—')
-    """
-    return "—" if share is None or not math.isfinite(share) else f'<data value="{share!r}">{share:.1%}</data>'
-
-
-def day(moment: datetime) -> str:
-    """Return a day as people read it."""
-    return f'<time datetime="{moment.isoformat()}">{moment.day} {moment:%B %Y}</time>'
