@@ -81,4 +81,5 @@ def table(head: Iterable[str], rows: Iterable[Sequence[str]], *, left: int) -> s
         return "".join(f"<{tag}{side}>{cell}</{tag}>" for side, cell in zip(sides, row, strict=False))
 
     body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
-    return f"<table><thead><tr>{cells('th', map(text, head))}</tr></thead><tbody>{body}</tbody></table>"
+    top = cells("th", map(text, head))
+    return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'

@@ -1,18 +1,14 @@
 """The weekly page says what the tables say, opens anywhere, and says in words what is missing."""
 
 import re
-import sys
 from dataclasses import replace
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # its reader
-
-from reader import Read
+from weekly_reader import Read
 
 from mlsys_assets.production_monitoring.diagnosis import Cause, Diagnosis, Remedy, Symptom
 from mlsys_assets.production_monitoring.weekly.facts import AlertLine, Moved, WeeklyFacts, Wording
