@@ -25,9 +25,13 @@ def one(before: object, now: object) -> tuple[pa.Table, pa.Table, str]:
         (pa.array([[1]] * N), pa.array([[1]] * N), "neither numbers nor text"),
         (pa.array([0] * N, pa.timestamp("s")), pa.array([0] * N, pa.timestamp("s")), "neither numbers nor text"),
         (np.arange(N), np.arange(N), "100% of its whole numbers are distinct: an identifier"),
-        ([f"N{i}" for i in range(N)], ["N1"] * N, "200 categories, of which the 20 most frequent hold 0% of the rows: an identifier"),
+        (
+            [f"N{i}" for i in range(N)],
+            ["N1"] * N,
+            "200 categories, of which the 20 most frequent hold 0% of the rows: an identifier",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_taken_is_named(before: object, now: object, reason: str) -> None:
     reference, current, said = one(before, now)
     assert reason in said

@@ -27,13 +27,19 @@ def side(seed: int, *, rows: int = 400, shift: float = 0.0) -> pa.Table:
     label = np.where(rng.random(rows) < 0.1, np.nan, rng.random(rows) < score)
     return pa.table(
         {
-            "moved": rng.normal(size=rows) + shift, "steady": rng.normal(size=rows), "constant": np.ones(rows),
-            "few": np.where(np.arange(rows) < rows - 1, np.nan, 1.5), "rain": rng.random(rows) < 0.5,
-            "kind": rng.choice(["a", NASTY], rows), NASTY: rng.normal(size=rows),
+            "moved": rng.normal(size=rows) + shift,
+            "steady": rng.normal(size=rows),
+            "constant": np.ones(rows),
+            "few": np.where(np.arange(rows) < rows - 1, np.nan, 1.5),
+            "rain": rng.random(rows) < 0.5,
+            "kind": rng.choice(["a", NASTY], rows),
+            NASTY: rng.normal(size=rows),
             "empty": pa.nulls(rows, pa.float64()) if shift else np.zeros(rows),
-            "tail": [f"N{seed}{i}" for i in range(rows)], "score": score, "label": pa.array(label, from_pandas=True),
+            "tail": [f"N{seed}{i}" for i in range(rows)],
+            "score": score,
+            "label": pa.array(label, from_pandas=True),
         }
-    )  # fmt: skip
+    )
 
 
 def made(into: Path, before: pa.Table | None = None, now: pa.Table | None = None, **more: Any) -> EvidentlyReport:
@@ -97,9 +103,12 @@ def test_what_cannot_be_reported_is_a_reason_without_a_child(
         ("import os; os.kill(os.getpid(), 9)", "Evidently failed: exit -9"),
         ("raise SystemExit(3)", "Evidently failed: exit 3"),
         ("pass", "Evidently failed: exit 0"),
-        ("import sys, pathlib; (pathlib.Path(sys.argv[1]) / 'error.txt').write_text('E: oh'); sys.exit(1)", "Evidently failed: E: oh"),
+        (
+            "import sys, pathlib\n(pathlib.Path(sys.argv[1]) / 'error.txt').write_text('E: oh')\nsys.exit(1)",
+            "Evidently failed: E: oh",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_child_that_hangs_dies_or_fails_is_a_reason(
     script: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,13 +130,16 @@ for name in task["tables"]:
     with pa.memory_map(str(place / (name + ".arrow"))) as source:
         rows[name] = pa.ipc.open_file(source).read_all()
 (place / "report.html").write_text("page")
-told = {"environment": dict(os.environ), "rows": {n: len(t) for n, t in rows.items()}, "first": rows["current"]["x"][0].as_py(),
+told = {"environment": dict(os.environ), "rows": {n: len(t) for n, t in rows.items()},
+        "first": rows["current"]["x"][0].as_py(),
         "columns": rows["current"].column_names}
 (place / "values.json").write_text(json.dumps({"failed": {"x": "why"}, "notes": {}, "metrics": told}))
 """
 
 
-def test_the_child_gets_a_bounded_sample_and_a_bare_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_child_gets_a_bounded_sample_and_a_bare_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "child.py").write_text(ASK)
     monkeypatch.setattr(module, "CHILD", tmp_path / "child.py")
     monkeypatch.setenv("SECRET", "x")

@@ -10,7 +10,6 @@ from mlsys_assets.measures.intervals import Estimate
 from mlsys_assets.production_monitoring.diagnosis import Diagnosis
 from mlsys_assets.types import CHAMPION, TimeWindow
 
-
 LONGEST_WORD: Final = 60
 """Characters of a name on a page."""
 WORDS: Final = ("system", "owner", "request", "requests", "positive", "metric")

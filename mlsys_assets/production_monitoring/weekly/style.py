@@ -17,7 +17,8 @@ h2 { font-size: 1.15rem; margin: 2.6rem 0 .4rem } h3 { font-size: 1rem; margin: 
   font-size: 1.5rem; font-weight: 600; line-height: 1.3 }
 .tiles span { font-size: .85rem; color: #56616c }
 figure { margin: 1rem 0 } figcaption { font-size: .85rem } svg { max-width: 100%; height: auto; display: block }
-.moved { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(360px, 100%), 1fr)); gap: 20px 32px; margin-top: 1rem }
+.moved { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(360px, 100%), 1fr)); gap: 20px 32px;
+  margin-top: 1rem }
 .moved p { margin: .2rem 0 .6rem; font-size: .92rem }
 table { border-collapse: collapse; font-size: .82rem; width: 100%; font-variant-numeric: tabular-nums }
 th, td { padding: 4px 10px 4px 0; border-bottom: 1px solid #e6eaed; text-align: right; vertical-align: top }
@@ -29,6 +30,7 @@ dt { font-weight: 600 } dd { margin: 0 0 .6rem }
   margin-right: .4em; color: #27313b }
 footer { margin-top: 3rem; font-size: .82rem; color: #56616c; border-top: 1px solid #e1e6ea; padding-top: .8rem }
 .wide { overflow-x: auto }
-@media print { .wide { overflow: visible } body { font-size: 11pt; padding: 0 } * { print-color-adjust: exact; -webkit-print-color-adjust: exact }
+@media print { .wide { overflow: visible } body { font-size: 11pt; padding: 0 }
+  * { print-color-adjust: exact; -webkit-print-color-adjust: exact }
   .head, .tiles div, figure, .moved article, tr { break-inside: avoid } h2 { break-after: avoid } }
 """

@@ -30,7 +30,9 @@ def estimate(value: float, low: float, high: float, *, sufficient: bool = True) 
     return Estimate(value, low, high, 500, 90, 7, sufficient=sufficient)
 
 
-def diagnosis(n: int, cause: Cause, price: Price | None = None, remedy: Remedy = Remedy.NOTHING, **more: Any) -> Diagnosis:
+def diagnosis(
+    n: int, cause: Cause, price: Price | None = None, remedy: Remedy = Remedy.NOTHING, **more: Any
+) -> Diagnosis:
     more = {"symptoms": (), "learn_from": None, "reason": "", **more}
     return Diagnosis(window=TimeWindow(week(n), week(n + 1)), cause=cause, price=price, remedy=remedy, **more)
 
@@ -76,7 +78,9 @@ def rainy_year() -> World:
     rows = _performance(rng)
     at = [week(n) + timedelta(hours=int(h)) for n in range(WEEKS) for h in range(40)]
     predictions = pa.table({"predict_at": pa.array(at, pa.timestamp("us", tz="UTC")), "score": rng.random(len(at)) / 3})
-    then = pa.table({"wind": rng.normal(size=2000), "sky": rng.choice(["grey", "blue"], 2000), "calm": rng.random(2000)})
+    then = pa.table(
+        {"wind": rng.normal(size=2000), "sky": rng.choice(["grey", "blue"], 2000), "calm": rng.random(2000)}
+    )
     now = pa.table(
         {"wind": rng.normal(size=500) + 1.5, "sky": rng.choice(["grey", "pink"], 500), "calm": rng.random(500)}
     )
@@ -87,16 +91,33 @@ def rainy_year() -> World:
         for n in range(WEEKS - 1)
     )
     last = diagnosis(
-        WEEKS - 1, Cause.CONCEPT, price, Remedy.RETRAIN, reason="It rains otherwise, by .05.",
+        WEEKS - 1,
+        Cause.CONCEPT,
+        price,
+        Remedy.RETRAIN,
+        reason="It rains otherwise, by .05.",
         symptoms=(Symptom(Cause.CONCEPT, "refit", "scores", "A refit is better by .05.", 0.05, 0.01),),
-        learn_from=TimeWindow(week(10), week(WEEKS)), untold={"mmd": "only 12 rows"},
-    )  # fmt: skip
+        learn_from=TimeWindow(week(10), week(WEEKS)),
+        untold={"mmd": "only 12 rows"},
+    )
     return World(
         WeeklyTables(
-            Calendar(START, step=days(7)), pa.Table.from_pylist(rows, schema=revised_schema((LogLoss(),))), predictions,
-            drift(learned, now), learned, now,
+            Calendar(START, step=days(7)),
+            pa.Table.from_pylist(rows, schema=revised_schema((LogLoss(),))),
+            predictions,
+            drift(learned, now),
+            learned,
+            now,
         ),
-        rows, predictions, (*diagnoses, last),
-        tuple(Forecast(week(n), estimate(0.42, 0.4, 0.45, sufficient=n != 27), 0.41 if n < 29 else None) for n in range(25, 30)),
-        ((week(20), "critical", "data-team", "wind in knots", "closed"), (week(29), "warning", "sky-team", "worse", "open")),
-    )  # fmt: skip
+        rows,
+        predictions,
+        (*diagnoses, last),
+        tuple(
+            Forecast(week(n), estimate(0.42, 0.4, 0.45, sufficient=n != 27), 0.41 if n < 29 else None)
+            for n in range(25, 30)
+        ),
+        (
+            (week(20), "critical", "data-team", "wind in knots", "closed"),
+            (week(29), "warning", "sky-team", "worse", "open"),
+        ),
+    )

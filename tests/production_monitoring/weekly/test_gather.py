@@ -17,9 +17,14 @@ from mlsys_assets.types import Calendar, TimeWindow, days, utc
 def test_what_came_to_be_known_later_is_left_out(world: Any) -> None:
     middle = TimeWindow.of("2013-03-04", "2013-03-11")  # the ninth week
     now = weekly_facts(
-        Wording("rain", "sky"), middle, world.tables, as_of=middle.end, diagnoses=world.diagnoses,
-        forecasts=world.forecasts, alerts=world.alerts,
-    )  # fmt: skip
+        Wording("rain", "sky"),
+        middle,
+        world.tables,
+        as_of=middle.end,
+        diagnoses=world.diagnoses,
+        forecasts=world.forecasts,
+        alerts=world.alerts,
+    )
     assert max(one.week for one in now.performance) == middle.start
     assert all(one.as_of <= middle.end for one in now.performance)
     assert now.served is not None
@@ -43,7 +48,10 @@ def test_baselines_are_ranked_by_the_metric_in_its_direction(world: Any) -> None
 
 def test_the_bins_of_what_moved_are_counted_as_numpy_counts_them(world: Any) -> None:
     facts = world.facts()
-    assert [one.column for one in facts.moved] == ["sky", "wind"] or [one.column for one in facts.moved] == ["wind", "sky"]
+    assert [one.column for one in facts.moved] == ["sky", "wind"] or [one.column for one in facts.moved] == [
+        "wind",
+        "sky",
+    ]
     wind = next(one for one in facts.moved if one.column == "wind")
     values = world.tables.features["wind"].to_numpy()
     rows = [r for r in world.tables.profile.to_pylist() if r["column"] == "wind"]
@@ -60,9 +68,11 @@ def test_a_column_that_changed_its_type_or_is_gone_is_left_out() -> None:
     then = pa.table({"a": rng.normal(size=900), "b": rng.normal(size=900)})
     now = pa.table({"a": rng.normal(size=900) + 2, "b": rng.normal(size=900) + 2})
     tables = WeeklyTables(
-        Calendar(utc("2013-01-07"), step=days(7)), drift=drift(profile(then), now), profile=profile(then),
+        Calendar(utc("2013-01-07"), step=days(7)),
+        drift=drift(profile(then), now),
+        profile=profile(then),
         features=pa.table({"a": ["text"] * 900}),
-    )  # fmt: skip
+    )
     facts = weekly_facts(Wording("s", "o"), TimeWindow.of("2013-01-07", "2013-01-14"), tables, as_of=utc("2013-01-14"))
     assert (facts.compared, facts.moved) == (2, ())
 
@@ -71,13 +81,20 @@ def test_nothing_moves_in_an_empty_week() -> None:
     then = pa.table({"a": np.arange(900.0)})
     empty = then.slice(0, 0)
     tables = WeeklyTables(
-        Calendar(utc("2013-01-07"), step=days(7)), drift=drift(profile(then), empty), profile=profile(then),
-        features=empty, predictions=pa.table({"predict_at": pa.array([], pa.timestamp("us", "UTC")), "score": pa.array([], pa.float64())}),
-    )  # fmt: skip
+        Calendar(utc("2013-01-07"), step=days(7)),
+        drift=drift(profile(then), empty),
+        profile=profile(then),
+        features=empty,
+        predictions=pa.table(
+            {"predict_at": pa.array([], pa.timestamp("us", "UTC")), "score": pa.array([], pa.float64())}
+        ),
+    )
     facts = weekly_facts(Wording("s", "o"), TimeWindow.of("2013-01-07", "2013-01-14"), tables, as_of=utc("2013-01-14"))
     assert (facts.moved, facts.predicted, facts.performance) == ((), (), ())
 
 
 def test_every_state_but_closed_is_open(world: Any) -> None:
-    facts = world.facts(alerts=[(utc("2013-07-30"), "w", "o", "t", state) for state in ("open", "acknowledged", "closed")])
+    facts = world.facts(
+        alerts=[(utc("2013-07-30"), "w", "o", "t", state) for state in ("open", "acknowledged", "closed")]
+    )
     assert [one.state for one in facts.alerts] == [AlertState.OPEN, AlertState.OPEN, AlertState.CLOSED]

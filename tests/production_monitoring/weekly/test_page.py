@@ -2,12 +2,11 @@
 
 import re
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
 import pytest
-
 from weekly_reader import Read
 
 from mlsys_assets.production_monitoring.diagnosis import Cause, Diagnosis, Remedy, Symptom
@@ -36,7 +35,12 @@ def known_numbers(world: Any) -> set[float]:
     found |= {drift["wind"]["psi"], drift["sky"]["psi"], abs(drift["wind"]["mean_shift"])}
     sky = world.tables.features["sky"].to_numpy()
     then = {row["category"]: row["count"] / 2000 for row in world.tables.profile.to_pylist() if row["column"] == "sky"}
-    found |= {float((sky == "grey").mean()), float((sky == "blue").mean()), float((sky == "pink").mean()), *then.values()}
+    found |= {
+        float((sky == "grey").mean()),
+        float((sky == "blue").mean()),
+        float((sky == "pink").mean()),
+        *then.values(),
+    }
     counts = {0, 1, 2, 3, 4, 26, 28, 30}  # weeks quiet, known and judged, columns, alerts
     return found | counts | {float(np.mean([500 + n for n in range(25, 29)]))}
 
@@ -104,24 +108,35 @@ def test_every_picture_has_words_for_those_who_do_not_see_it(world: Any) -> None
     assert 'lang="en"' in html
     levels = [int(level) for level in re.findall(r"<h(\d)", html)]
     assert levels[0] == 1
-    assert all(b <= a + 1 for a, b in zip(levels, levels[1:], strict=False))
+    assert all(b <= a + 1 for a, b in pairwise(levels))
 
 
 def test_hostile_names_stay_text(world: Any) -> None:
     facts = world.facts()
     bad = Diagnosis(
-        facts.week, Cause.SKEW, (Symptom(Cause.SKEW, NASTY, NASTY, NASTY, 1, 0),), None, Remedy.FIX_SERVING, None, NASTY,
+        facts.week,
+        Cause.SKEW,
+        (Symptom(Cause.SKEW, NASTY, NASTY, NASTY, 1, 0),),
+        None,
+        Remedy.FIX_SERVING,
+        None,
+        NASTY,
         {NASTY: NASTY},
-    )  # fmt: skip
+    )
     hostile = replace(
         facts,
         wording=Wording(*[NASTY] * 6, unit=NASTY, metric=NASTY),
         diagnoses=(*facts.diagnoses[:-1], bad),
-        moved=tuple(replace(one, column=NASTY, bins=tuple(replace(b, name=NASTY) for b in one.bins)) for one in facts.moved),
-        performance=tuple(replace(o, model=o.model if o.model == "champion" else o.model + NASTY) for o in facts.performance),
+        moved=tuple(
+            replace(one, column=NASTY, bins=tuple(replace(b, name=NASTY) for b in one.bins)) for one in facts.moved
+        ),
+        performance=tuple(
+            replace(o, model=o.model if o.model == "champion" else o.model + NASTY) for o in facts.performance
+        ),
         alerts=(AlertLine.of((facts.as_of, NASTY, NASTY, NASTY, "open")),),
-        champion=NASTY, planned=(NASTY,),
-    )  # fmt: skip
+        champion=NASTY,
+        planned=(NASTY,),
+    )
     page = Read(weekly_page(hostile))
     assert page.tags & {"script", "img"} == set()
     assert page.links == []
@@ -132,7 +147,10 @@ def test_hostile_names_stay_text(world: Any) -> None:
 @pytest.mark.parametrize(
     ("missing", "said"),
     [
-        ({"diagnoses": ()}, ["This week was not examined.", "No week was examined so far.", "What it costs cannot be told yet."]),
+        (
+            {"diagnoses": ()},
+            ["This week was not examined.", "No week was examined so far.", "What it costs cannot be told yet."],
+        ),
         ({"performance": (), "predicted": ()}, ["No model was in service this week", "No model has served yet."]),
         ({"champion": ""}, ["No model is in service."]),
         ({"alerts": ()}, ["There were none."]),
@@ -140,7 +158,7 @@ def test_hostile_names_stay_text(world: Any) -> None:
         ({"moved": ()}, ["None of 3 columns is far from what it was in training."]),
         ({"wording": Wording("rain", "sky")}, ["No costs are declared for rain", "Its log loss is 0.050 more"]),
     ],
-)  # fmt: skip
+)
 def test_what_is_missing_is_said(world: Any, missing: dict[str, Any], said: list[str]) -> None:
     words = Read(weekly_page(replace(world.facts(), **missing))).words
     for told in said:
@@ -157,12 +175,16 @@ def test_without_labels_it_says_so(world: Any) -> None:
 
 
 def test_a_page_of_nothing_is_a_page() -> None:
-    page = Read(weekly_page(WeeklyFacts(Wording("rain", "sky"), TimeWindow.of("2013-01-07", "2013-01-14"), utc("2013-01-14"))))
+    page = Read(
+        weekly_page(WeeklyFacts(Wording("rain", "sky"), TimeWindow.of("2013-01-07", "2013-01-14"), utc("2013-01-14")))
+    )
     assert list(chain(page.numbers)) == []
     assert "This week was not examined." in page.words
 
 
 def test_a_column_of_few_words_has_a_picture() -> None:
-    facts = WeeklyFacts(Wording("rain", "sky"), TimeWindow.of("2013-01-07", "2013-01-14"), utc("2013-01-14"), compared=1)
+    facts = WeeklyFacts(
+        Wording("rain", "sky"), TimeWindow.of("2013-01-07", "2013-01-14"), utc("2013-01-14"), compared=1
+    )
     empty = Moved("sky", 0.3, None, 0.0, 0.0, (), numeric=False)
     assert "sky" in Read(weekly_page(replace(facts, moved=(empty,)))).words

@@ -40,7 +40,9 @@ def test_the_strip_has_a_cell_a_week_and_a_bar_where_it_surely_cost(world: Any) 
     assert "Week of 2013-05-27: fault in the data, 1,322 EUR" in titles
 
 
-@pytest.mark.parametrize(("colour", "lit"), [("red", "#c5372c"), ("amber", "#e09a1f"), ("green", "#3a8f4d"), ("grey", "")])
+@pytest.mark.parametrize(
+    ("colour", "lit"), [("red", "#c5372c"), ("amber", "#e09a1f"), ("green", "#3a8f4d"), ("grey", "")]
+)
 def test_one_lamp_is_lit_or_none(colour: str, lit: str) -> None:
     picture = lamp(colour, "<the light>")
     fills = [one.attrib["fill"] for one in ET.fromstring(picture).iter(f"{SVG}circle")]

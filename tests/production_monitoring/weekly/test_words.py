@@ -86,14 +86,33 @@ def plain(said: str) -> str:
 @pytest.mark.parametrize(
     ("price", "said"),
     [
-        (Price(SURE, SURE, 6000, "realised"), "It cost 12,000 USD on 6,000 flights (between 6,000 and 18,000; by the outcomes known so far)."),
-        (Price(SURE, UNSURE, 10, "estimated"), "Whether it cost anything is not certain: the sum is 5.00 USD on 10 flights (between −10.00 and 20.00; estimated before outcomes came)."),
-        (Price(SURE, estimate(-2, -3, -1), 10, "realised"), "It cost nothing, but saved: the sum is −20.00 USD on 10 flights (between −30.00 and −10.00; by the outcomes known so far)."),
-        (Price(SURE, UNTOLD, 10, "realised"), "What it costs in USD cannot be told yet: too few data. Its log loss is 2.000 more than it would have been (between 1.000 and 3.000)."),
-        (Price(UNTOLD, None, 10, "realised"), "No costs are declared for flights, so that no sum can be named. How much worse the model predicts cannot be told either."),
+        (
+            Price(SURE, SURE, 6000, "realised"),
+            "It cost 12,000 USD on 6,000 flights (between 6,000 and 18,000; by the outcomes known so far).",
+        ),
+        (
+            Price(SURE, UNSURE, 10, "estimated"),
+            "Whether it cost anything is not certain: the sum is 5.00 USD on 10 flights (between "
+            "−10.00 and 20.00; estimated before outcomes came).",
+        ),
+        (
+            Price(SURE, estimate(-2, -3, -1), 10, "realised"),
+            "It cost nothing, but saved: the sum is −20.00 USD on 10 flights (between −30.00 and "
+            "−10.00; by the outcomes known so far).",
+        ),
+        (
+            Price(SURE, UNTOLD, 10, "realised"),
+            "What it costs in USD cannot be told yet: too few data. Its log loss is 2.000 more than it "
+            "would have been (between 1.000 and 3.000).",
+        ),
+        (
+            Price(UNTOLD, None, 10, "realised"),
+            "No costs are declared for flights, so that no sum can be named. How much worse the model "
+            "predicts cannot be told either.",
+        ),
         (None, "What it costs cannot be told yet."),
     ],
-)  # fmt: skip
+)
 def test_what_it_costs(price: Price | None, said: str) -> None:
     assert plain(cost(facts(Cause.LABEL, price))) == said
 
@@ -107,12 +126,25 @@ def test_a_quiet_week_costs_nothing_and_asks_for_nothing() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"psi": 0.3, "mean_shift": 1.25}, "Moved much (index 0.30). Its mean is higher than in training by 1.2 of its usual spread."),
-        ({"psi": 0.2, "mean_shift": -0.5}, "Moved somewhat (index 0.20). Its mean is lower than in training by 0.5 of its usual spread."),
-        ({"mean_shift": 0.1}, "Moved somewhat (index 0.11). Its mean is about where it was; its values are spread otherwise."),
-        ({"missing_now": 0.25}, "Moved somewhat (index 0.11). Its mean is about where it was; its values are spread otherwise. Missing in 25.0% now, in 0.0% then."),
+        (
+            {"psi": 0.3, "mean_shift": 1.25},
+            "Moved much (index 0.30). Its mean is higher than in training by 1.2 of its usual spread.",
+        ),
+        (
+            {"psi": 0.2, "mean_shift": -0.5},
+            "Moved somewhat (index 0.20). Its mean is lower than in training by 0.5 of its usual spread.",
+        ),
+        (
+            {"mean_shift": 0.1},
+            "Moved somewhat (index 0.11). Its mean is about where it was; its values are spread otherwise.",
+        ),
+        (
+            {"missing_now": 0.25},
+            "Moved somewhat (index 0.11). Its mean is about where it was; its values are spread "
+            "otherwise. Missing in 25.0% now, in 0.0% then.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_how_a_column_moved(change: dict[str, Any], said: str) -> None:
     assert plain(moved(replace(Moved("temp", 0.11, 0.0, 0.0, 0.0, (), numeric=True), **change))) == said
 

@@ -24,7 +24,9 @@ class Read(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
         found = dict(attrs)
-        self.links += [f"{k}={v}" for k, v in attrs if k in {"src", "href", "srcset", "action", "xlink:href"} or k.startswith("on")]
+        self.links += [
+            f"{k}={v}" for k, v in attrs if k in {"src", "href", "srcset", "action", "xlink:href"} or k.startswith("on")
+        ]
         if tag == "tr":
             self.rows.append([])
         if tag in {"td", "th"}:
