@@ -92,23 +92,31 @@ def plain(said: str) -> str:
         ),
         (
             Price(SURE, UNSURE, 10, "estimated"),
-            "Whether it cost anything is not certain: the sum is 5.00 USD on 10 flights (between "
-            "−10.00 and 20.00; estimated before outcomes came).",
+            (
+                "Whether it cost anything is not certain: the sum is 5.00 USD on 10 flights (between "
+                "−10.00 and 20.00; estimated before outcomes came)."
+            ),
         ),
         (
             Price(SURE, estimate(-2, -3, -1), 10, "realised"),
-            "It cost nothing, but saved: the sum is −20.00 USD on 10 flights (between −30.00 and "
-            "−10.00; by the outcomes known so far).",
+            (
+                "It cost nothing, but saved: the sum is −20.00 USD on 10 flights (between −30.00 and "
+                "−10.00; by the outcomes known so far)."
+            ),
         ),
         (
             Price(SURE, UNTOLD, 10, "realised"),
-            "What it costs in USD cannot be told yet: too few data. Its log loss is 2.000 more than it "
-            "would have been (between 1.000 and 3.000).",
+            (
+                "What it costs in USD cannot be told yet: too few data. Its log loss is 2.000 more than it "
+                "would have been (between 1.000 and 3.000)."
+            ),
         ),
         (
             Price(UNTOLD, None, 10, "realised"),
-            "No costs are declared for flights, so that no sum can be named. How much worse the model "
-            "predicts cannot be told either.",
+            (
+                "No costs are declared for flights, so that no sum can be named. How much worse the model "
+                "predicts cannot be told either."
+            ),
         ),
         (None, "What it costs cannot be told yet."),
     ],
@@ -140,8 +148,10 @@ def test_a_quiet_week_costs_nothing_and_asks_for_nothing() -> None:
         ),
         (
             {"missing_now": 0.25},
-            "Moved somewhat (index 0.11). Its mean is about where it was; its values are spread "
-            "otherwise. Missing in 25.0% now, in 0.0% then.",
+            (
+                "Moved somewhat (index 0.11). Its mean is about where it was; its values are spread "
+                "otherwise. Missing in 25.0% now, in 0.0% then."
+            ),
         ),
     ],
 )
