@@ -34,6 +34,14 @@ def test_what_came_to_be_known_later_is_left_out(world: Any) -> None:
     assert [one.week for one in now.predicted][-1] == middle.start
 
 
+def test_a_page_written_anew_tells_more_of_its_own_weeks_and_of_no_later_ones(world: Any) -> None:
+    middle = TimeWindow.of("2013-03-04", "2013-03-11")
+    later = weekly_facts(Wording("rain", "sky"), middle, world.tables, as_of=utc("2013-08-05"))
+    assert max(one.week for one in later.performance) == middle.start
+    assert later.served is not None
+    assert later.served.labelled == 488  # of its second revision
+
+
 def test_the_year_has_53_weeks_and_performance_26(world: Any) -> None:
     facts = world.facts(diagnoses=world.diagnoses * 3)
     assert len(facts.diagnoses) == 53

@@ -1,5 +1,6 @@
 """The pictures of the weekly page are whole XML, and as large as what they show."""
 
+from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -38,6 +39,13 @@ def test_the_strip_has_a_cell_a_week_and_a_bar_where_it_surely_cost(world: Any) 
     assert "1,322 EUR" in said
     titles = [one.text for one in ET.fromstring(picture).iter(f"{SVG}title")]
     assert "Week of 2013-05-27: fault in the data, 1,322 EUR" in titles
+
+
+def test_a_week_that_may_have_cost_nothing_has_no_bar(world: Any) -> None:
+    last = world.diagnoses[-1]
+    unsure = replace(last, price=replace(last.price, money=replace(last.price.money, low=-0.1)))
+    assert len(rects(year_strip([last], unit="EUR", this=last.window.start), NOW)) == 1
+    assert rects(year_strip([unsure], unit="EUR", this=last.window.start), NOW) == []
 
 
 @pytest.mark.parametrize(
