@@ -35,7 +35,7 @@ class DayShares:
     p_value: float
 
     @classmethod
-    def of(cls, reference: ReferenceScores) -> "DayShares":
+    def of(cls, reference: ReferenceScores, *, seed: int) -> "DayShares":
         """Return what the days of a fit reference tell."""
         from scipy.special import chdtrc
 
@@ -49,7 +49,7 @@ class DayShares:
         apart = float(p[positive].mean() - p[~positive].mean())
         chance = float((rows * (mean - p.mean()) ** 2).sum() / max(p.var(), np.finfo(float).tiny))
         like = Estimate(np.nan, np.nan, np.nan, len(p), int(positive.sum()), len(rows))
-        weights = bootstrap(np.arange(len(rows)), seed=0, draws=DRAWS)
+        weights = bootstrap(np.arange(len(rows)), seed=seed, draws=DRAWS)
         drawn = _slope(np.vstack([np.ones(len(rows)), weights.counts]) * rows, mean, share)
         alone = 1 / apart if apart > 0 else np.nan
         return cls(spread(float(drawn[0]), drawn[1:], like=like), alone, float(chdtrc(len(rows) - 1, chance)))

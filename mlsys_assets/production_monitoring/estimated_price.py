@@ -83,8 +83,9 @@ def _priced(gap: Gap, believed: Floats, shift: LabelShift) -> Estimate:
     value, ends = at(share.value), (at(share.low), at(share.high))
     within = share.low <= shift.before <= share.high
     low, high = 0.0 if within else min(value, *ends), max(value, *ends)
-    reach = (share.high - share.low) / share.error if share.error > 0 else np.inf
-    return replace(share, value=value, low=low, high=high, error=(high - low) / reach, bias=0.0)
+    least, most = share.interval()
+    error = share.error * (high - low) / (most - least) if most > least else 0.0  # as wide as its interval says
+    return replace(share, value=value, low=low, high=high, error=error, bias=0.0)
 
 
 def _divergence(believed: Floats, true: Floats) -> float:

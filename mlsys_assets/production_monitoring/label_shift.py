@@ -124,13 +124,13 @@ def label_shift(
     fit = fit_of(counts, share)
     found = LabelShift(
         reference.prior,
-        share=counts.estimate(share),
+        share=counts.estimate_share(share),
         moved=counts.estimate(share - counts.priors),
-        by_confusion=counts.estimate(confusion),
-        by_cells=counts.estimate(share_by_cells(counts)),
+        by_confusion=counts.estimate_share(confusion),
+        by_cells=counts.estimate_share(share_by_cells(counts)),
         by_features=ExpectedLabels.of(reference, score, at, seed=seed).estimate(Prevalence(), score),
         fit=fit,
-        objection=_objection(counts, share, confusion, fit) or _by_day(reference, at),
+        objection=_objection(counts, share, confusion, fit) or _by_day(reference, at, seed=seed),
     )
     return _with_symptom(found, standard_error(counts, float(share[0])))
 
@@ -149,10 +149,10 @@ def _objection(counts: Counts, share: Floats, confusion: Floats, fit: Fit) -> st
     return ""
 
 
-def _by_day(reference: ReferenceScores, at: Times) -> str:
+def _by_day(reference: ReferenceScores, at: Times, *, seed: int) -> str:
     """Return what the reference's days speak against; nothing where the window is of the same days."""
     shared = np.isin(days_of(at), days_of(reference.at)).mean()
-    return "" if shared >= SAME_DAYS else DayShares.of(reference).objection
+    return "" if shared >= SAME_DAYS else DayShares.of(reference, seed=seed).objection
 
 
 def _with_symptom(found: LabelShift, error: float) -> LabelShift:

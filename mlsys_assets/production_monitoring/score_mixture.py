@@ -5,7 +5,7 @@ share follows from the mixture, by the largest likelihood or from a confusion ma
 all can be tested, without a label.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -74,6 +74,11 @@ class Counts:
     def estimate(self, found: Floats) -> Estimate:
         """Return the estimate of a (b,) number."""
         return spread(float(found[0]), found[1:], like=self.like)
+
+    def estimate_share(self, found: Floats) -> Estimate:
+        """Return the estimate of a (b,) share, whose interval lies in [0, 1]."""
+        told = self.estimate(found)
+        return replace(told, low=max(told.low, 0.0), high=min(told.high, 1.0)) if told.sufficient else told
 
     @property
     def _all(self) -> tuple[Floats, Floats, Floats]:

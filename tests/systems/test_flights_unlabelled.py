@@ -6,7 +6,6 @@ the scores' mixture, right where only the share moves, is far off, and is not be
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
