@@ -1,10 +1,12 @@
 """A label shift is found where there is one, within its interval; where features moved, it is not called one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from mlsys_assets.production_monitoring.diagnosis import Cause
-from mlsys_assets.production_monitoring.label_shift import LEAST_EFFECT, cohen_h, label_shift
+from mlsys_assets.production_monitoring.label_shift import LEAST_EFFECT, _with_symptom, cohen_h, label_shift
 from mlsys_assets.production_monitoring.reference_scores import ReferenceScores
 
 from .unlabelled_worlds import LEARNED, classes, reference_of_classes, reference_of_weather, weather
@@ -126,3 +128,12 @@ def test_equal_inputs_give_equal_estimates() -> None:
     one, two = (label_shift(reference_of_classes(), score, at, seed=3) for _ in range(2))
     assert one == two
     assert label_shift(reference_of_classes(), score, at, seed=4) != one
+
+
+def test_a_shift_that_rows_alone_may_give_is_no_symptom_however_alike_the_days() -> None:
+    """Seven days may differ little by chance: what their rows alone would give is asked too."""
+    score, _, at = classes(0.33, 10_000, seed=0)
+    found = replace(label_shift(reference_of_classes(), score, at, seed=0), symptom=None)
+    assert _with_symptom(found, error=found.moved.value / 3.2).symptom is not None
+    assert _with_symptom(found, error=found.moved.value / 3.0).symptom is None
+    assert _with_symptom(replace(found, objection="features moved"), error=1e-3).symptom is None
