@@ -79,7 +79,9 @@ def test_what_days_bring_unknown_to_scores_widens_the_interval() -> None:
     )
     assert calm.day_spread < 0.1
     assert stormy.day_spread == pytest.approx(0.5, abs=0.15)
-    assert stormy.estimate(Prevalence(), score).error > 3 * calm.estimate(Prevalence(), score).error
+    told = stormy.estimate(Prevalence(), score).error
+    assert told > 3 * calm.estimate(Prevalence(), score).error
+    assert told > 0.8 * stormy.day_spread * (score * (1 - score)).mean() / np.sqrt(7)  # the window's own seven days
 
 
 def test_windows_of_two_models_are_estimated_together() -> None:
@@ -89,10 +91,12 @@ def test_windows_of_two_models_are_estimated_together() -> None:
         (ExpectedLabels.of(reference, score, at, seed=0), score)
         for reference, (score, _, at) in ((first, one), (second, two))
     ]
+    turned = ReferenceScores(1 - second.score, second.label, second.at)  # another model, of which nothing is alike
+    parts[1] = (ExpectedLabels.of(turned, 1 - two[0], two[2], seed=0), 1 - two[0])
     found = expected(LogLoss(), parts)
     alone = [labels.estimate(LogLoss(), score).value for labels, score in parts]
     assert found.value == pytest.approx(0.4 * alone[0] + 0.6 * alone[1], rel=0.01)
-    score, label = (np.concatenate([a, b]) for a, b in zip(one[:2], two[:2], strict=True))
+    score, label = np.concatenate([one[0], 1 - two[0]]), np.concatenate([one[1], two[1]])
     ranked = expected(RocAuc(), parts)
     assert ranked.low < value(RocAuc(), label, score) < ranked.high
 
