@@ -86,7 +86,7 @@ def trimmed(ratio: Floats) -> tuple[Floats, float]:
         return np.ones(len(ratio)), 1.0
     weight = ratio / mean
     cut = np.minimum(weight, TRIMMED)
-    return cut / cut.mean(), float(1 - cut.mean())
+    return cut / cut.mean(), max(float(1 - cut.mean()), 0.0)
 
 
 def _scaled(side: Floats, mean: Floats, scale: Floats) -> Floats:

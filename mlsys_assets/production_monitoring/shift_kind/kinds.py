@@ -56,7 +56,7 @@ class ShiftKind:
     remedy
         What to do about it.
     symptoms
-        Those of the cause first; of other kinds that hold as well, what changes the log loss more comes first.
+        One for each kind that holds; first that which accounts for more of the change of log loss.
     parts
         The change of log loss and what it comes of; None if it cannot be told.
     reference

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from mlsys_assets.measures.intervals import Estimate
@@ -57,12 +58,12 @@ def shift_kind(
     then, now = reference.take(reference.known), window.take(window.known)
     days = Days.of(then.at, now.at)
     line = recalibrated(then, now, days)
-    if not line.told:
+    if line is None:
         return _untold("insufficient data: scores separate the classes, so that there is no line to compare")
     seen = _Seen.of(then, now, line, days)
     foretold = (line.reference(then.score), line.reference(now.score))
     parts = decompose(then, now, foretold, days, ratio=ratio or LogisticRatio())
-    symptoms = sorted(seen.symptoms(parts, asked, more), key=_worst_first)
+    symptoms = sorted(seen.symptoms(parts, asked, more), key=partial(_accounts_for, parts), reverse=True)
     if not symptoms:
         return ShiftKind(Cause.NOTHING, Remedy.NOTHING, (), parts, line.reference, None, seen.quiet)
     return _named(symptoms, parts, line.reference, _Times(window, more))
@@ -189,8 +190,9 @@ def _remedy(cause: Cause, parts: Decomposition, refit: Estimate | None) -> Remed
     return Remedy.REWEIGHT if gains else Remedy.NOTHING
 
 
-def _worst_first(symptom: Symptom) -> tuple[float, str]:
-    return -symptom.size, symptom.cause
+def _accounts_for(parts: Decomposition, symptom: Symptom) -> float:
+    """Return how much of the change of log loss a symptom's cause accounts for."""
+    return abs(parts.of_features.value if symptom.cause is Cause.COVARIATE else parts.of_labels.value)
 
 
 def _untold(reason: str) -> ShiftKind:

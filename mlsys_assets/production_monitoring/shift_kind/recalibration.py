@@ -77,14 +77,9 @@ class Recalibrated:
     level_gain: float
     slope_gain: float
 
-    @property
-    def told(self) -> bool:
-        """Whether both lines are there: classes that the score separates have none."""
-        return self.reference.told and self.window.told
 
-
-def recalibrated(reference: ScoredRows, window: ScoredRows, days: Days) -> Recalibrated:
-    """Return how the line of labelled rows moved from a reference to a window.
+def recalibrated(reference: ScoredRows, window: ScoredRows, days: Days) -> Recalibrated | None:
+    """Return how the line of labelled rows moved from a reference to a window; None if the score separates classes.
 
     Parameters
     ----------
@@ -92,6 +87,8 @@ def recalibrated(reference: ScoredRows, window: ScoredRows, days: Days) -> Recal
         Of those rows.
     """
     then, now = (Line.fit(rows.label, rows.score) for rows in (reference, window))
+    if not (then.told and now.told):
+        return None
     centre = float(log_odds(window.score).mean())
     parts = [_influence(rows, line, centre) for rows, line in ((reference, then), (window, now))]
     errors = days.errors(parts[0], parts[1])
@@ -119,6 +116,4 @@ def _influence(rows: ScoredRows, line: Line, centre: float) -> Floats:
     x = np.stack([np.ones(len(rows)), log_odds(rows.score) - centre])
     p = line(rows.score)
     spread = (x * (p * (1 - p))) @ x.T
-    if not np.isfinite(spread).all() or np.linalg.matrix_rank(spread) < len(spread):
-        return np.full(x.shape, np.nan)
     return np.asarray(np.linalg.solve(spread, x * (rows.label - p)), dtype=np.float64)

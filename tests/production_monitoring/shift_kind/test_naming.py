@@ -1,0 +1,192 @@
+"""Planted shifts of each kind are named, with their remedy; where nothing was planted, nothing is."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from mlsys_assets.measures.intervals import Estimate
+from mlsys_assets.production_monitoring.diagnosis import Cause, Remedy, Symptom
+from mlsys_assets.production_monitoring.shift_kind.kinds import Known, Limits
+from mlsys_assets.production_monitoring.shift_kind.naming import shift_kind
+from mlsys_assets.types import TimeWindow
+
+from .simulated import REFERENCE, STILL, World, moved
+
+ROWS = 10_000
+COVARIATE = (Cause.COVARIATE, Remedy.REWEIGHT)
+LABEL = (Cause.LABEL, Remedy.CORRECT_PRIOR)
+CONCEPT = (Cause.CONCEPT, Remedy.RETRAIN)
+PLANTS = {
+    "features by .5 SD": (moved(means=(0.5, 0.0, 0.0, 0.0)), COVARIATE),
+    "features by 1 SD": (moved(means=(1.0, 0.0, 0.0, 0.0)), COVARIATE),
+    "labels by 6 points": (moved(share=0.26), LABEL),
+    "labels by 11 points": (moved(share=0.31), LABEL),
+    "labels by 6 points down": (moved(share=0.14), LABEL),
+    "10% flipped": (moved(flipped=0.1), CONCEPT),
+    "20% flipped": (moved(flipped=0.2), CONCEPT),
+    "one place of ten flipped": (moved(flipped_place="3"), CONCEPT),
+    "all likelier, features as before": (moved(harder=0.4), CONCEPT),
+    "nothing": (STILL, (Cause.NOTHING, Remedy.NOTHING)),
+}
+"""Of 20% positives. A champion that is not calibrated sees the same."""
+
+
+def named(world: World, *, seed: int, **more: object) -> tuple[Cause, Remedy]:
+    reference, window = moved(stretch=1.2).rows(REFERENCE, seed=1000 + seed), replace(world, stretch=1.2)
+    found = shift_kind(reference, window.rows(ROWS, seed=seed), **more)  # type: ignore[arg-type]
+    return found.cause, found.remedy
+
+
+@pytest.mark.parametrize("plant", PLANTS)
+def test_a_planted_shift_is_named_with_its_remedy(plant: str) -> None:
+    world, expected = PLANTS[plant]
+    assert [named(world, seed=seed) for seed in range(3)] == [expected] * 3
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("plant", PLANTS)
+def test_a_planted_shift_is_named_in_ten_seeds(plant: str) -> None:
+    world, expected = PLANTS[plant]
+    assert [named(world, seed=seed) for seed in range(3, 13)] == [expected] * 10
+
+
+def quiet(rows: int, tables: int, *, columns: int = 30) -> int:
+    """How often nothing is named of so many tables, whose days are another few weeks, or as many."""
+    found = 0
+    for seed in range(tables):
+        world = moved(columns=columns, stretch=(1.0, 1.3)[seed % 2], days=(7, 28)[seed // 2 % 2])
+        reference = world.rows(min(rows, 20_000), seed=2 * seed)
+        found += shift_kind(reference, world.rows(rows, seed=2 * seed + 1)).cause is Cause.NOTHING
+    return found
+
+
+def test_nothing_is_named_where_nothing_changed() -> None:
+    assert quiet(1_000, 60) == 60
+    assert quiet(10_000, 10) == 10
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize(("rows", "tables"), [(1_000, 1_000), (10_000, 1_000), (100_000, 100)])
+def test_at_most_one_alarm_in_a_thousand(rows: int, tables: int) -> None:
+    assert quiet(rows, tables) >= tables * 0.999
+
+
+def test_days_that_differ_by_more_than_features_tell_are_no_concept_shift() -> None:
+    found = []
+    for seed in range(12):
+        reference = moved(by_day=0.5).rows(REFERENCE, seed=seed)
+        window = moved(by_day=0.5, days=7, first_day=30).rows(6_500, seed=100 + seed)
+        found.append(shift_kind(reference, window).cause)
+    assert found == [Cause.NOTHING] * 12
+
+
+def test_of_two_shifts_that_come_together_the_costlier_is_named_first_and_both_are_listed() -> None:
+    reference = STILL.rows(REFERENCE, seed=1)
+    label_more = shift_kind(reference, moved(means=(0.5, 0.0, 0.0, 0.0), share=0.45).rows(ROWS, seed=2))
+    assert [s.cause for s in label_more.symptoms] == [Cause.LABEL, Cause.COVARIATE]
+    assert label_more.symptoms[1].where == "x0"
+    features_more = shift_kind(reference, moved(means=(1.0, 0.0, 0.0, 0.0), share=0.45).rows(ROWS, seed=2))
+    assert [s.cause for s in features_more.symptoms] == [Cause.COVARIATE, Cause.LABEL]
+    flipped = shift_kind(reference, moved(means=(0.5, 0.0, 0.0, 0.0), flipped=0.1).rows(ROWS, seed=3))
+    assert [s.cause for s in flipped.symptoms] == [Cause.CONCEPT, Cause.COVARIATE]
+
+
+def test_the_place_whose_labels_changed_is_named() -> None:
+    found = shift_kind(STILL.rows(REFERENCE, seed=1), moved(flipped_place="7").rows(ROWS, seed=2))
+    assert found.symptoms[0].where == "place"
+    assert "place is 7" in found.reason
+
+
+def test_a_movement_that_changes_no_loss_is_not_named() -> None:
+    moved_idly = STILL.rows(ROWS, seed=2)
+    column = moved_idly.features.schema.get_field_index("x5")
+    shifted = moved_idly.features["x5"].to_numpy() + np.float32(1.0)
+    idle = replace(moved_idly, features=moved_idly.features.set_column(column, "x5", [shifted]))
+    assert shift_kind(STILL.rows(REFERENCE, seed=1), idle).cause is Cause.NOTHING
+
+
+def test_features_that_moved_ask_for_a_retraining_only_if_one_gains() -> None:
+    world = moved(means=(1.0, 0.0, 0.0, 0.0))
+    better = Estimate(-0.01, -0.02, -0.005, 5_000, 1_000, 14, error=0.002)
+    assert named(world, seed=1, known=Known(refit=better)) == COVARIATE
+    assert named(world, seed=1, known=Known(refit=replace(better, high=0.001))) == (Cause.COVARIATE, Remedy.NOTHING)
+    easier = moved(means=(-1.0, 0.0, 0.0, 0.0))
+    assert named(easier, seed=1) == (Cause.COVARIATE, Remedy.NOTHING)
+
+
+def test_what_others_saw_move_is_taken_at_its_word_if_it_costs() -> None:
+    told = Known((Symptom(Cause.COVARIATE, "psi", "x0", "", 0.3, 0.25),))
+    a_little = moved(means=(0.25, 0.0, 0.0, 0.0))
+    assert named(a_little, seed=1) == (Cause.NOTHING, Remedy.NOTHING)
+    assert named(a_little, seed=1, known=told) == COVARIATE
+    assert named(STILL, seed=1, known=told) == (Cause.NOTHING, Remedy.NOTHING)
+    assert named(moved(share=0.31), seed=1, known=told) == LABEL
+
+
+def test_a_retraining_learns_from_when_errors_got_worse() -> None:
+    window = moved(flipped=0.2).rows(ROWS, seed=2)
+    reference, since = STILL.rows(REFERENCE, seed=1), np.datetime64("2013-03-10", "us")
+    last = window.at.max().astype(datetime).replace(tzinfo=UTC)
+    told = shift_kind(reference, window, known=Known(since=since))
+    assert told.learn_from == TimeWindow(datetime(2013, 3, 10, tzinfo=UTC), last)
+    untold = shift_kind(reference, window)
+    assert untold.learn_from == TimeWindow(window.at.min().astype(datetime).replace(tzinfo=UTC), last)
+    assert shift_kind(reference, moved(share=0.31).rows(ROWS, seed=2)).learn_from is None
+
+
+def test_limits_say_what_counts() -> None:
+    assert named(moved(share=0.31), seed=1, limits=Limits(gain=0.1)) == (Cause.NOTHING, Remedy.NOTHING)
+    assert not Limits().mistakes()
+    assert len(Limits(chance=0.0, gain=-1.0, moved=float("nan"), cost=-1.0).mistakes()) == 4
+
+
+def late(share: float) -> Cause:
+    rows = STILL.rows(1_000, seed=2)
+    label = np.where(np.arange(1_000) < share * 1_000, rows.label, np.nan)
+    return shift_kind(STILL.rows(2_000, seed=1), replace(rows, label=label)).cause
+
+
+def test_labels_that_are_late_or_missing_tell_nothing() -> None:
+    assert [late(share) for share in (0.0, 0.5, 0.9)] == [Cause.UNTOLD, Cause.UNTOLD, Cause.NOTHING]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"label": np.zeros(1_000)}, "0 positive labels of 1,000"),
+        ({"label": np.full(1_000, np.nan)}, "0 labels of 1,000"),
+        ({"score": np.full(1_000, 0.3)}, "the same score for all rows"),
+        ({"at": np.full(1_000, np.datetime64("2013-03-01", "us"))}, "1 days"),
+    ],
+    ids=["one class", "no labels", "one score", "one day"],
+)
+def test_rows_that_cannot_tell_say_why(change: dict[str, np.ndarray], reason: str) -> None:
+    rows = STILL.rows(1_000, seed=2)
+    good = STILL.rows(2_000, seed=1)
+    for pair in ((good, replace(rows, **change)), (replace(rows, **change), good)):  # type: ignore[arg-type]
+        found = shift_kind(*pair)
+        assert (found.cause, found.remedy) == (Cause.UNTOLD, Remedy.WAIT)
+        assert reason in found.reason
+
+
+def test_empty_windows_and_separate_classes_say_why() -> None:
+    good = STILL.rows(2_000, seed=1)
+    assert "no rows" in shift_kind(good, good.take(np.zeros(2_000, dtype=bool))).reason
+    sure = replace(good, score=np.where(good.label > 0, 0.9, 0.1))
+    assert shift_kind(good, sure).cause is Cause.UNTOLD
+
+
+@pytest.mark.filterwarnings("error")
+def test_columns_that_are_empty_constant_or_new_stop_nothing() -> None:
+    reference, window = STILL.rows(2_000, seed=1), STILL.rows(2_000, seed=2)
+    null, one = np.full(2_000, np.nan, dtype=np.float32), np.ones(2_000, dtype=np.float32)
+    for first, second in ((null, null), (null, one), (one, null), (one, one), (one, 2 * one)):
+        pair = (
+            replace(rows, features=rows.features.append_column("odd", [values]))
+            for rows, values in ((reference, first), (window, second))
+        )
+        assert shift_kind(*pair).cause is Cause.NOTHING
+    new = replace(window, features=window.features.append_column("new", [one]))
+    assert shift_kind(reference, new).cause is shift_kind(new, reference).cause is Cause.NOTHING
