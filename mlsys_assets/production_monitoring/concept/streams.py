@@ -150,8 +150,8 @@ class _River(Protocol):
 class Adwin:
     """Adaptive windowing (Bifet & Gavaldà 2007): a change wherever two parts of the window have unlike means.
 
-    Sees a change either way. Of 200 streams of 10,000 independent rows none alarmed; with ``confidence`` .002, as
-    river has it, 1 in 20.
+    Sees a change either way. Of 200 streams of 10,000 independent rows none alarmed; with a ``confidence`` of .002, as
+    river has it, 4 did.
 
     Parameters
     ----------
@@ -219,7 +219,7 @@ class Ddm:
     """The drift detection method (Gama et al. 2004): the share of wrong classes rises beyond its lowest by so much.
 
     Reads classes, not probabilities: of rare labels it sees little, and rows that are harder alarm as well. Of 200
-    streams of 10,000 independent rows at most 3 alarmed; with a ``threshold`` of 3, as river has it, 1 in 40.
+    streams of 10,000 independent rows 7 alarmed; with a ``threshold`` of 3, as river has it, 21 did.
 
     Parameters
     ----------
@@ -287,7 +287,7 @@ AGREE: Final = 2
 def watch(stream: ErrorStream, detectors: Sequence[Detector] = DETECTORS) -> Streamed:
     """Return what detectors say of a stream, each of which reads it until it is sure.
 
-    A row costs 0.2 to 0.5 µs of CPU and detector, so that a week needs no counting together beforehand.
+    A row costs each detector 0.2 to 0.5 µs of CPU, so that a week of rows is read one by one.
     """
     if len(stream) < LEAST_ROWS:
         return Streamed((), len(stream), f"insufficient data: {len(stream)} labels, {LEAST_ROWS} are the least")

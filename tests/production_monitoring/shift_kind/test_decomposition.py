@@ -1,5 +1,7 @@
 """The two parts of a change of log loss: those of a simulated world in which each is known."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -13,18 +15,15 @@ from mlsys_assets.production_monitoring.shift_kind.scored_rows import ScoredRows
 
 from .simulated import LEVEL, STILL, World, moved
 
-MANY = 400_000
+MANY, ROWS, DRAWS = 400_000, 5_000, 20
+FEATURES = (0.7, 0.0, 0.3, 0.0)
 
 
-def truth(world: World, of: World = STILL) -> float:
-    """The mean loss of a world's labels."""
+@cache
+def mean_loss(world: World) -> float:
+    """The mean loss in a world, of so many rows that chance is small beside it."""
     rows = world.rows(MANY, seed=99)
-    return float(log_losses(rows.label, rows.score).mean() - log_losses(*_parts(of)).mean())
-
-
-def _parts(world: World) -> tuple[np.ndarray, np.ndarray]:
-    rows = world.rows(MANY, seed=98)
-    return rows.label, rows.score
+    return float(log_losses(rows.label, rows.score).mean())
 
 
 def parts(first: ScoredRows, second: ScoredRows) -> Decomposition:
@@ -32,29 +31,30 @@ def parts(first: ScoredRows, second: ScoredRows) -> Decomposition:
     return decompose(first, second, (first.score, second.score), days, ratio=LogisticRatio())
 
 
-@pytest.mark.parametrize("means", [(0.5, 0.0, 0.0, 0.0), (1.0, 0.0, 0.5, 0.0), (-1.0, 0.0, 0.0, 0.0)])
-def test_features_that_moved_account_for_all_of_it(means: tuple[float, ...]) -> None:
-    world = moved(means=means)
-    found = parts(STILL.rows(20_000, seed=1), world.rows(20_000, seed=2))
-    assert found.of_features.value == pytest.approx(truth(world), abs=3 * found.of_features.error)
-    assert abs(found.of_labels.value) < 3 * found.of_labels.error
-    assert found.total.value == pytest.approx(found.of_features.value + found.of_labels.value)
-
-
-def test_labels_that_follow_otherwise_account_for_all_of_it() -> None:
-    world = moved(flipped=0.2)
-    found = parts(STILL.rows(20_000, seed=1), world.rows(20_000, seed=2))
-    assert found.of_labels.value == pytest.approx(truth(world), abs=3 * found.of_labels.error)
-    assert abs(found.of_features.value) < 3 * found.of_features.error
-
-
-def test_of_both_each_is_told() -> None:
-    means = (0.7, 0.0, 0.0, 0.0)
-    found = parts(STILL.rows(20_000, seed=1), moved(means=means, flipped=0.1).rows(20_000, seed=2))
-    of_features = truth(moved(means=means))
-    assert found.of_features.value == pytest.approx(of_features, abs=3 * found.of_features.error)
-    of_labels = truth(moved(means=means, flipped=0.1)) - of_features
-    assert found.of_labels.value == pytest.approx(of_labels, abs=3 * found.of_labels.error)
+@pytest.mark.parametrize(
+    ("world", "features_alone"),
+    [
+        (STILL, STILL),
+        (moved(means=FEATURES), moved(means=FEATURES)),
+        (moved(means=(-1.0, 0.0, 0.0, 0.0)), moved(means=(-1.0, 0.0, 0.0, 0.0))),
+        (moved(flipped=0.2), STILL),
+        (moved(means=FEATURES, flipped=0.1), moved(means=FEATURES)),
+    ],
+    ids=["nothing", "features up", "features down", "labels", "both"],
+)
+def test_each_part_is_the_truth_within_its_error(world: World, features_alone: World) -> None:
+    """Over many draws: unbiased, and off by as much as the errors say."""
+    of_features = mean_loss(features_alone) - mean_loss(STILL)
+    of_labels = mean_loss(world) - mean_loss(features_alone)
+    off = []
+    for seed in range(DRAWS):
+        found = parts(STILL.rows(ROWS, seed=200 + 2 * seed), world.rows(ROWS, seed=201 + 2 * seed))
+        assert found.total.value == pytest.approx(found.of_features.value + found.of_labels.value)
+        pairs = ((found.of_features, of_features), (found.of_labels, of_labels))
+        off.append([(part.value - truth) / part.error for part, truth in pairs])
+    far = np.array(off)
+    assert np.abs(far.mean(axis=0)).max() < 0.9  # four standard errors of the mean of so many draws
+    assert (np.abs(far) < 2).mean(axis=0).min() >= 0.8
 
 
 def test_where_the_champion_is_wrong_already_is_weighted() -> None:
