@@ -125,6 +125,14 @@ def test_what_others_saw_move_is_taken_at_its_word_if_it_costs() -> None:
     assert named(moved(share=0.31), seed=1, known=told) == LABEL
 
 
+def test_features_that_moved_because_labels_did_are_no_shift_of_their_own() -> None:
+    told = Known((Symptom(Cause.COVARIATE, "psi", "x0", "", 0.3, 0.25),))
+    window = moved(share=0.45).rows(ROWS, seed=2)
+    for known in (None, told):
+        found = shift_kind(STILL.rows(REFERENCE, seed=1), window, known=known)
+        assert [s.cause for s in found.symptoms] == [Cause.LABEL]
+
+
 def test_a_retraining_learns_from_when_errors_got_worse() -> None:
     window = moved(flipped=0.2).rows(ROWS, seed=2)
     reference, since = STILL.rows(REFERENCE, seed=1), np.datetime64("2013-03-10", "us")
