@@ -90,7 +90,7 @@ def _differences(served: pa.Table, known: pa.Table, key: str) -> Iterator[Differ
 
 def _unlike(mine: pa.Array, theirs: pa.Array) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
     """Return (n,) which values differ, and by how much; NaN where one is missing, or text."""
-    one_missing = np.asarray(mine.is_null()) != np.asarray(theirs.is_null())
+    one_missing = np.asarray(mine.is_null(nan_is_null=True)) != np.asarray(theirs.is_null(nan_is_null=True))
     if pa.types.is_string(mine.type):
         return one_missing | np.asarray(pc.fill_null(pc.not_equal(mine, theirs), False)), np.full(len(mine), np.nan)
     a, b = (x.to_numpy(zero_copy_only=False).astype(np.float64) for x in (mine, theirs))

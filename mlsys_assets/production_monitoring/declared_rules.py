@@ -86,6 +86,10 @@ class Within:
         if not wrong and bounds != sorted(bounds):
             wrong = [f"{what}: low is above high; exchange them"]
         return found + wrong
+        found += [m for bound in bounds for m in out_of_range(f"{what}: a bound", bound)]
+        if not found and bounds != sorted(bounds):
+            found.append(f"{what}: low is above high; exchange them")
+        return found if bounds else [*found, f"{what} has no bound; give low, high or both"]
 
 
 @dataclass(frozen=True)

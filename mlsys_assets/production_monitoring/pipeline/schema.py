@@ -25,8 +25,10 @@ ALIKE: Final = 0.8
 categories. Two windows of one column are."""
 CLEARLY: Final = 0.1
 """By how much a column must be more alike than the next best, to be called renamed."""
-UNLIKE: Final = 0.5
-"""Up to here two windows of one column are so unlike that another's content may stand in it."""
+UNLIKE: Final = 0.1
+"""Up to here two windows of one column are so unlike that another's content stands in it."""
+CROSSED: Final = 0.5
+"""From here on the other column's content is: a season may have come along."""
 LEVELS: Final = np.array([0.1, 0.5, 0.9])
 """Quantiles by which columns are sorted out whose content cannot have moved."""
 REORDERED = "reordered"
@@ -42,7 +44,7 @@ def schema_changes(before: pa.Table, now: pa.Table) -> Examined:
     new = [name for name in here if name not in set(was)]
     renamed = dict(_renamed(before.select(gone), now.select(new)))
     found = [
-        _symptom("renamed", there, f"{here} is called {there} now: their contents are {alike:.0%} alike", blocks=True)
+        _symptom("renamed", here, f"{here} is called {there} now: their contents are {alike:.0%} alike", blocks=True)
         for here, (there, alike) in renamed.items()
     ]
     found += [_symptom("gone", name, f"{name} is gone", blocks=True) for name in gone if name not in renamed]
@@ -130,4 +132,4 @@ def _may_have_moved(one: Sides) -> bool:
 
 def _crossed(a: Sides, b: Sides) -> bool:
     pairs = ((a.rising_before, b.rising_now), (b.rising_before, a.rising_now))
-    return all(1 - ks_distance(was, here) >= ALIKE for was, here in pairs)
+    return all(1 - ks_distance(was, here) >= CROSSED for was, here in pairs)

@@ -28,11 +28,11 @@ LEAST_NEW: Final = 0.01
 """The share of rows with values never held before from which on their values are looked at."""
 LEAST_VALUES: Final = 5
 """Fewer new values than this may be converted ones by chance."""
-CONVERTED: Final = 0.95
-"""The share of values never held before that must be converted ones."""
+CONVERTED: Final = 0.75
+"""The share of values never held before that must be converted ones: a season brings others."""
 CONTROLS: Final = (0.9987, 1.0013)
 """Factors that make a conversion none: what these give too, values that lie close give by chance."""
-MOST_BY_CHANCE: Final = 0.3
+MOST_BY_CHANCE: Final = 0.25
 """The share of values that a control may give."""
 LEVELS: Final = np.linspace(0.02, 0.98, 25)
 """The quantiles that are compared."""
@@ -44,6 +44,14 @@ LEFT: Final = 1.5
 """How many standard deviations, of the wider side, the median must have moved."""
 LARGE_FACTOR: Final = 10.0
 """From this factor on no season makes a column as much wider."""
+LOOSE_FIT: Final = 1.0
+"""The same as ``FIT`` with such a factor, where the middle half now lies beyond all that was: a season came along."""
+FAR_FIT: Final = 0.5
+"""The same where it does not, but quantiles differ from those before by ``FAR``."""
+FAR: Final = 10.0
+"""So many standard deviations of the narrower side, in the mean."""
+MOST_WIDER: Final = 2.0
+"""By which factor the spread may then be another than the converted one."""
 LEAST_FACTOR: Final = 1.5
 """Below this factor quantiles cannot tell a conversion from a season."""
 TELLING: Final = np.array([one.factor >= LEAST_FACTOR for one in CONVERSIONS])
@@ -114,12 +122,14 @@ def _by_quantiles(sides: Sides) -> Symptom | None:
     misfits = _misfits(SLOPES, OFFSETS, sides)
     best = int(np.argmin(np.where(TELLING, misfits, np.inf)))
     conversion, off = CONVERSIONS[best], float(misfits[best])
-    if off > FIT or not _left(conversion, sides):
+    if not (off <= FIT and _left(conversion, sides)) and off > _loose_fit(conversion, sides):
         return None
     plain = float(_misfits(np.ones(1), np.zeros(1), sides)[0])
+    near = [CONVERSIONS[i].name for i in np.flatnonzero(TELLING & (misfits <= max(FIT, off)))]
+    nearly = "" if off <= FIT else "nearly "
     told = (
-        f"{sides.name} is {conversion.formula} of what it was ({conversion.name}): its quantiles are {off:.2f} SD from "
-        f"that, and {plain:.1f} SD from those before"
+        f"{sides.name} is {nearly}{conversion.formula} of what it was ({' or '.join(near)}): its quantiles are "
+        f"{off:.2f} SD from that, and {plain:.1f} SD from those before"
     )
     measures = conversion.measures | {"plain": plain, "misfit": off, "rows": 1.0}
     return Symptom(Cause.PIPELINE, TEST, sides.name, told, plain, LEFT, measures)
@@ -144,3 +154,14 @@ def _left(conversion: Conversion, sides: Sides) -> bool:
     before, now = (quantiles(side, LEVELS) for side in (sides.rising_before, sides.rising_now))
     middle = len(LEVELS) // 2
     return bool(abs(now[middle] - before[middle]) >= LEFT * max(before.std(), now.std()))
+
+
+def _loose_fit(conversion: Conversion, sides: Sides) -> float:
+    """Return how far quantiles may be from the converted ones where the factor is so large that nothing else has it."""
+    before, now = (quantiles(side, LEVELS) for side in (sides.rising_before, sides.rising_now))
+    spread, quarter = conversion.slope * before.std(), len(LEVELS) // 4
+    if conversion.factor < LARGE_FACTOR or not spread / MOST_WIDER <= now.std() <= spread * MOST_WIDER:
+        return 0.0
+    if now[quarter] > before[-1] or now[-1 - quarter] < before[0]:
+        return LOOSE_FIT
+    return FAR_FIT if np.abs(now - before).mean() >= FAR * min(before.std(), now.std()) else 0.0

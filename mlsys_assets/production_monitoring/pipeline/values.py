@@ -14,6 +14,11 @@ SPIKE_TEST: Final = "spike"
 STORM: Final = 0.5
 """Cohen's h (1988, ch. 6: medium) by which the share of missing values differs, of all before and of any stretch of it:
 none to 6 of 100, half to 74."""
+SURE_STORM: Final = 0.8
+"""The same (large) of a column that was missing now and then, where fewer stretches tell what is usual."""
+LEAST_STRETCHES: Final = 3
+SELDOM: Final = 0.01
+"""A share of missing values up to which a column is hardly ever missing."""
 DEVIATIONS: Final = 6.0
 """Standard errors by which two shares must differ: by chance once in a billion questions."""
 PIECES: Final = 7
@@ -28,6 +33,8 @@ LEAST_SENTINEL: Final = 0.005
 """The same of a value that is written where there is none, and lies beyond all that was."""
 LEAST_SENTINELS: Final = 10
 """Rows that must have it."""
+FAR_WIDTHS: Final = 5.0
+"""So many widths of all that was, beyond it, is far."""
 RARE: Final = 0.001
 """The share of rows before up to which a value counts as never held."""
 TIMES_USUAL: Final = 3.0
@@ -49,12 +56,13 @@ def missing_storm(sides: Sides) -> Symptom | None:
     stretches = [float((~np.isfinite(part)).mean()) for part in sides.stretches(len(now))]
     was, share = float(before.mean()), float(now.mean())
     size = min((abs(_angle(share) - _angle(usual)) for usual in (was, *stretches)), default=0.0)
-    if size < STORM or size / np.sqrt(1 / len(before) + 1 / len(now)) < DEVIATIONS:
+    limit = STORM if len(stretches) >= LEAST_STRETCHES or was <= SELDOM else SURE_STORM
+    if size < limit or size / np.sqrt(1 / len(before) + 1 / len(now)) < DEVIATIONS:
         return None
     most = max((was, *stretches))
     told = f"{sides.name} is missing in {share:.1%} of rows, {was:.1%} before and {most:.1%} at most (h {size:.2f})"
     measures = {"share": share, "before": was, "most": most, "infinite": float(np.isinf(sides.now).mean())}
-    return Symptom(Cause.PIPELINE, MISSING_TEST, sides.name, told, size, STORM, measures)
+    return Symptom(Cause.PIPELINE, MISSING_TEST, sides.name, told, size, limit, measures)
 
 
 def _angle(share: float) -> float:
@@ -114,7 +122,7 @@ def _least_share(values: Floats, before: Floats) -> Floats:
     """Return (k,) the share from which on each value is a spike."""
     written = np.isin(values, SENTINELS)
     beyond = np.maximum(before[0] - values, values - before[-1])
-    far = beyond > before[-1] - before[0]
+    far = beyond > FAR_WIDTHS * (before[-1] - before[0])
     return np.where(written & (beyond > 0), LEAST_SENTINEL, np.where(written | far, LEAST_STAND_IN, LEAST_SPIKE))
 
 
