@@ -63,3 +63,9 @@ def test_other_requests_are_refused() -> None:
     for wrong in (KNOWN.slice(1), KNOWN.set_column(0, "id", pa.array(["a", "a", "c", "d"]))):
         with pytest.raises(ValueError, match="bring the tick in again"):
             differences(wrong, KNOWN, key="id")
+
+
+def test_not_a_number_is_missing_too() -> None:
+    (only,) = differences(served(y=pa.array([math.nan, 1e6, 1e-9, -1.0], pa.float32())), KNOWN, key="id")
+    assert (only.feature, only.rows, only.mean) == ("y", 1, None)
+    assert differences(served(x=pa.array([1.0, 2.0, math.nan, 4.0], pa.float32())), KNOWN, key="id") == []

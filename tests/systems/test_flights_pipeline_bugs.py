@@ -8,16 +8,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from mlsys_assets import LightGBM
+from mlsys_assets import LightGBM, TimeWindow
 from mlsys_assets.data_ingestion.validation import ingest
 from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.data_sampling.splits import Split
 from mlsys_assets.measures.metrics import log_losses
 from mlsys_assets.prediction.skew import differences
+from mlsys_assets.production_monitoring.declared_rules import Ordered, keep_rules
 from mlsys_assets.production_monitoring.diagnosis import Cause
 from mlsys_assets.production_monitoring.edge_cases import Isolation, Quadrant, high_loss, quadrants
 from mlsys_assets.production_monitoring.pipeline.bugs import PipelineTests, pipeline_bugs
 from mlsys_assets.production_monitoring.skew_symptoms import skew_price, skew_symptoms
+from mlsys_assets.systems.flights.sources import FlightsSources
+from mlsys_assets.types import days
 
 FIRST = np.datetime64("2013-02-04T05:00")
 """A Monday, by New York's clock, with four weeks before it."""
@@ -81,8 +84,8 @@ PLANTED = {
     "inches of mercury": ("origin_pressure", lambda x: x / 33.8638866667, "unit", "hPa → inHg"),
     "minutes": ("planned_hours", lambda x: x * 60, "unit", "hours → minutes (minutes → seconds)"),
     "the sign": ("tailnum_seats", lambda x: -x, "sign", None),
-    "a storm of NaN": ("origin_temp", lambda x: np.where(np.arange(len(x)) % 8 == 0, np.nan, x), "missing values", None),
-    "a day of infinity": ("origin_temp", lambda x: np.where(np.arange(len(x)) < 900, np.inf, x), "missing values", None),
+    "NaN": ("origin_temp", lambda x: np.where(np.arange(len(x)) % 8 == 0, np.nan, x), "missing values", None),
+    "infinite": ("origin_temp", lambda x: np.where(np.arange(len(x)) < 900, np.inf, x), "missing values", None),
     "-999": ("origin_temp", lambda x: np.where(np.arange(len(x)) % 99 == 0, -999, x), "spike", None),
     "0 for no pressure": ("origin_pressure", lambda x: np.where(np.arange(len(x)) % 15 == 0, 0, x), "spike", None),
     "a frozen gauge": ("origin_wind_speed", lambda x: np.full(len(x), 8.05), "constant", None),
@@ -172,16 +175,38 @@ def test_storm_days_are_edge_cases(flights_split: Split, flights_tables: dict[st
     )  # these are not what storms make
 
 
-def test_a_landing_before_the_departure_is_flagged_where_no_midnight_was(flights) -> None:
-    """Rows of the source as they came, the landing set an hour before the departure on one of them."""
-    from mlsys_assets import TimeWindow
-
-    window = TimeWindow.of("2013-01-14", "2013-01-15")
+def test_a_landing_before_the_departure_is_flagged_and_midnight_is_not(flights: FlightsSources) -> None:
+    """At the source, where a clock face before the departure's is the next day's only if the delays say so."""
+    window = TimeWindow.of("2013-01-14", "2013-01-16")
+    known = {one.name: ingest(one, one.read(window), window=window, known={}).accepted for one in (flights.airlines,)}
+    known["airports"] = ingest(flights.airports, flights.airports.read(window), window=window, known=known).accepted
     raw = flights.arrivals.read(window)
-    known = {
-        source.name: ingest(source, source.read(window), window=window, known={}).accepted
-        for source in (flights.airlines, flights.airports)
-    }
-    assert "lands before it leaves" in {rule.name for rule in flights.arrivals.rules}
-    as_it_came = ingest(flights.arrivals, raw, window=window, known=known)
-    assert "lands before it leaves" not in set(as_it_came.quarantine["rule"].to_pylist())
+    before_departure = pc.less(pc.cast(raw["arr_time"], pa.int64()), pc.cast(raw["dep_time"], pa.int64()))
+    assert pc.sum(before_departure.cast(pa.int64())).as_py() > 0  # landed after midnight
+    short = pc.equal(raw["dest"], "BOS")
+    early = raw.set_column(
+        raw.column_names.index("arr_delay"),
+        "arr_delay",
+        pc.if_else(pc.and_(short, pc.is_valid(raw["arr_delay"])), "-200", raw["arr_delay"]),
+    )
+    rules = [
+        ingest(flights.arrivals, rows, window=window, known=known).quarantine["rule"].to_pylist()
+        for rows in (raw, early)
+    ]
+    assert rules[0].count("lands before it leaves") == 0
+    assert rules[1].count("lands before it leaves") > 0
+
+
+def test_the_same_rule_of_the_tables_rows(flights_tables: dict[str, pa.Table]) -> None:
+    arrivals = flights_tables["arrivals"]
+    (kept,), _ = keep_rules([Ordered("departed", "event_time")], arrivals, arrivals["flight_id"].combine_chunks())
+    assert (kept.broken, kept.rows) == (0, arrivals.num_rows)
+    a_day = pa.scalar(days(1), pa.duration("us"))
+    wrong = arrivals.slice(0, 500).set_column(
+        arrivals.column_names.index("event_time"),
+        "event_time",
+        pc.subtract(arrivals["event_time"].slice(0, 500), a_day),
+    )
+    (broken,), examined = keep_rules([Ordered("departed", "event_time")], wrong, wrong["flight_id"].combine_chunks())
+    assert broken.broken == 500
+    assert [s.cause for s in examined.symptoms] == [Cause.PIPELINE]
