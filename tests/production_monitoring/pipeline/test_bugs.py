@@ -80,6 +80,13 @@ def test_a_column_has_one_symptom() -> None:
     assert [(s.test, s.where) for s in found if s.where == "tenths_1"] == [("constant", "tenths_1")]
 
 
+def test_swapped_columns_are_that_and_nothing_else() -> None:
+    high, low = NOW["normal_5"].to_numpy() * 60, NOW["normal_5"].to_numpy()
+    before = put(BEFORE, normal_4=BEFORE["normal_5"].to_numpy() * 60)
+    found = pipeline_bugs(before, put(NOW, normal_4=low, normal_5=high), tests=TESTS).symptoms
+    assert [(s.cause, s.where) for s in found] == [(Cause.SCHEMA, "normal_4, normal_5")]
+
+
 def test_columns_that_may_jump_are_left_alone() -> None:
     now = put(NOW, normal_1=np.full(1_500, np.nan))
     assert pipeline_bugs(BEFORE, now, tests=PipelineTests(may_jump=("normal_1",))).symptoms == ()
