@@ -10,7 +10,7 @@ from mlsys_assets.production_monitoring.edge_cases import Isolation, Quadrant, h
 def table(rows: int, seed: int, *, odd: int = 0) -> pa.Table:
     """Rows of twelve columns, the first of them far from all others."""
     rng = np.random.default_rng(seed)
-    values = rng.normal(size=(rows, 12))
+    values = rng.normal(50, 1, size=(rows, 12))
     values[:odd] += rng.choice([-6, 6], size=(odd, 12))
     return pa.table({f"x{j}": values[:, j] for j in range(12)} | {"c": ["a"] * rows})
 

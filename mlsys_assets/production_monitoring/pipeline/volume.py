@@ -38,7 +38,7 @@ def volume(rows: int, *, usual: Sequence[int], where: str = "rows") -> Examined:
     middle = float(np.median(usual))
     ratio, low, high = ((count / middle if middle else np.inf) for count in (rows, min(usual), max(usual)))
     error = np.sqrt(1 / max(rows, 1) + 1 / max(middle, 1))
-    limit = min(FALLEN, FALLEN * low) if ratio < 1 else max(GROWN, high * GROWN**0.5)
+    limit = FALLEN * low if ratio < 1 else GROWN * high
     outside = ratio < limit if ratio < 1 else ratio > limit
     if not outside or abs(np.log(max(rows, 1) / max(middle, 1))) < DEVIATIONS * error:
         return Examined()
