@@ -85,11 +85,11 @@ def test_the_inverse_propensities_count_what_had_a_chance() -> None:
 
 
 def test_windows_are_the_ticks_and_popularity_is_what_was_shown_before() -> None:
-    shown = log([0, 1, 0, 1, 2, 2], [0, 1, 7, 8, 21, 22], catalogue=3)
+    shown = log([0, 1, 1, 1, 0, 2], [0, 1, 7, 8, 21, 22], catalogue=3)
     told = by_window(shown, Weekly("2012-12-31"), offered=[3, 3, 2])
     assert [str(start)[:10] for start in told] == ["2013-01-07", "2013-01-14", "2013-01-28"]
     assert [w.catalogue for w in told.values()] == [3, 3, 2]
-    assert [w.popularity for w in told.values()][1:] == [1.0, 0.0]
+    assert [w.popularity for w in told.values()][1:] == [1.0, 0.5]
     mixed = by_window(shown.take(np.array([5, 0, 3, 2, 4, 1])), Weekly("2012-12-31"), offered=[3, 3, 2])
     np.testing.assert_equal([w.as_dict() for w in mixed.values()], [w.as_dict() for w in told.values()])
     learned = by_window(shown, Weekly("2012-12-31"), learned=[3, 2, np.nan])
