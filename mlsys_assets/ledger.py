@@ -37,6 +37,8 @@ RETIREMENT = "retirement"
 """A model learned from rows that were erased: it serves no more and cannot be rebuilt. Its name is its version's."""
 RANDOM_SPLIT = "random_split"
 """A person split rows ordered in time at random, for a study: its names tell the seed and the reason apart."""
+ALERT = "alert"
+"""What somebody was told of a fault, or was not, and why: its name is the fault's."""
 
 TRAINING = (TRAINING_SET, CANDIDATE, EVALUATION, CHALLENGER, COMPARISON, BEHAVIOR, GATE, REFIT, PROMOTION)
 """The kinds of a training's records, in their order."""

@@ -119,4 +119,38 @@ class OnlinePosition:
     edition: int
 
 
+@dataclass(frozen=True, slots=True)
+class AlertRow:
+    """One decision on a fault that changed something: told on some channels, or on none.
+
+    ``id`` follows from the decision before it of the same fault, so that two processes that decide alike record it
+    once. Evidence is what JSON holds.
+    """
+
+    id: str
+    system: str
+    as_of: datetime
+    name: str
+    verdict: str
+    reason: str
+    severity: str
+    owner: str
+    subject: str
+    body: str
+    channels: tuple[str, ...] = ()
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    recorded_at: datetime | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One alert on its way on one channel: how often it was tried, and what came of the last try."""
+
+    alert: AlertRow
+    channel: str
+    tries: int
+    said: str
+    delivered_at: datetime | None
+
+
 TestRead.__test__ = False  # type: ignore[attr-defined]  # not a pytest class

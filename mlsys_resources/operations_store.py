@@ -6,6 +6,7 @@ from functools import partial
 
 from mlsys_resources import fence
 from mlsys_resources.database import Database
+from mlsys_resources.operations_alerts import AlertOutbox
 from mlsys_resources.operations_aliases import Aliases, RetiredModel, UnknownModel
 from mlsys_resources.operations_checks import LONGEST_TEXT, check_text
 from mlsys_resources.operations_clocks import SimulatedClocks
@@ -20,7 +21,7 @@ from mlsys_resources.operations_test_reads import ReadLedger
 __all__ = ["Conflict", "OperationsStore", "RetiredModel", "UnknownModel"]
 
 
-class OperationsStore(Ledger, TrustedModels, Aliases, ReadLedger, SimulatedClocks, Erasures):
+class OperationsStore(Ledger, TrustedModels, Aliases, ReadLedger, SimulatedClocks, Erasures, AlertOutbox):
     """The operational record of all systems, in SQLite (``sqlite:///file``) or PostgreSQL (``postgresql://…``).
 
     Opens its database on first use and creates its tables, safely against other processes doing the

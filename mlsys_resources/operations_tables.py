@@ -151,3 +151,35 @@ RETIREMENTS = sa.Table(
     sa.Column("erasure", sa.Text, nullable=False),
     sa.Column("as_of", UtcTime, nullable=False),
 )
+
+ALERTS = sa.Table(
+    "mlsys_alerts",
+    METADATA,
+    sa.Column("number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("system", sa.Text, nullable=False),
+    sa.Column("id", sa.Text, nullable=False),
+    sa.Column("as_of", UtcTime, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("verdict", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("severity", sa.Text, nullable=False),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("evidence", sa.Text, nullable=False),
+    sa.Column("recorded_at", UtcTime, nullable=False),
+    sa.UniqueConstraint("system", "id"),
+)
+
+ALERT_DELIVERIES = sa.Table(
+    "mlsys_alert_deliveries",
+    METADATA,
+    sa.Column("system", sa.Text, primary_key=True),
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("channel", sa.Text, primary_key=True),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("said", sa.Text, nullable=False),
+    sa.Column("taken_until", UtcTime),
+    sa.Column("delivered_at", UtcTime),
+    sa.Index("mlsys_alert_deliveries_left", "system", "delivered_at"),
+)

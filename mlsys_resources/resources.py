@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mlsys_resources.alert_channels import Channel
     from mlsys_resources.engines import Engine
     from mlsys_resources.lake import Lake
     from mlsys_resources.model_store import ModelStore
@@ -155,6 +156,13 @@ class Resources:
             clock=self.clock,
             ui=self.env.get(MLFLOW_UI),
         )
+
+    @cached_property
+    def alert_channels(self) -> "Mapping[str, Channel]":
+        """Where alerts are told; raises ValueError for what is no URL, server or address."""
+        from mlsys_resources.alerts import channels_of
+
+        return channels_of(self.env, home=self.home)
 
     def _check_fence(self) -> None:
         self.operations.check_fence()
