@@ -31,7 +31,7 @@ class Recorded(Protocol):
 
     @property
     def name(self) -> str:
-        """The fault's name, or ``digest``."""
+        """The fault's name, or the digest's."""
         ...
 
     @property

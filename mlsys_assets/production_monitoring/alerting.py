@@ -133,7 +133,7 @@ class Alerting:
     worse_by
         A fault so many times as large as when it was told is told again; so is a warning that became an error.
     at_most, within
-        So many warnings are told in so long: the false-alarm budget.
+        So many warnings are told in so long by each watch: the false-alarm budget.
     holds
         Windows in which nobody is told.
     check_warnings

@@ -40,7 +40,8 @@ def decide(look: Look, faults: Sequence[Fault], before: Before, declared: Alerti
         All that the watch found; of two with one name, the more severe and larger stands. A watch that could not look
         does not decide: nothing that it found before is called gone.
     before
-        What was decided before, by all watches of the system.
+        What the same watch decided before: hold and budget are each watch's own, so that what is told of the data does
+        not depend on which runs failed.
 
     Asked again after its own decisions, it gives nothing that changes anything.
     """
@@ -106,7 +107,7 @@ class _Pass:
         """Decide on what this watch found before, and does not now; in a hold it waits."""
         if self.hold:
             return []
-        mine = {n: s for n, s in self.before.standing.items() if s.alert.watch == self.look.watch and n not in seen}
+        mine = {n: s for n, s in self.before.standing.items() if n not in seen}
         return [
             self._said(name, RESOLVED, f"it is gone; it was there since {stands.alert.opened}", stands.alert)
             if stands.told_at is not None
@@ -128,7 +129,9 @@ class _Pass:
             f"in {self.declared.within.days} days is spent"
         )
         listed = {name: alert.told for name, alert in sorted(waits.items())}
-        return [self._said(DIGEST, DIGEST, reason, self._listing(waits, errors=errors), listed)]
+        return [
+            self._said(f"{DIGEST} of {self.look.watch}", DIGEST, reason, self._listing(waits, errors=errors), listed)
+        ]
 
     def _listing(self, waits: Mapping[str, Alert], *, errors: bool) -> Alert:
         lines = "; ".join(f"{name}: {alert.told}" for name, alert in sorted(waits.items()))

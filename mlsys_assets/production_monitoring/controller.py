@@ -1,0 +1,120 @@
+"""Decides which faults of a system are told, records that once, and delivers what is left to tell."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import dagster as dg
+from dagster._core.storage.asset_check_execution_record import (
+    COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES,
+    AssetCheckExecutionRecordStatus,
+)
+
+from mlsys_assets import dagster_adapter as adapter
+from mlsys_assets.ledger import ALERT
+from mlsys_assets.production_monitoring.alert_decision import AlertDecision, Before
+from mlsys_assets.production_monitoring.alerting import Alerting, Fault, Watch
+from mlsys_assets.production_monitoring.faults import LastRun
+from mlsys_assets.production_monitoring.quiet import Look, decide
+from mlsys_assets.system import MLSystem
+from mlsys_assets.types import Finding, Severity
+from mlsys_resources.alerts import Delivered, deliver
+from mlsys_resources.operations_rows import AlertRow, Decision
+from mlsys_resources.resources import Resources
+
+ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+"""How a run ends by itself: one that a person stopped is no fault."""
+
+
+@dataclass(frozen=True)
+class AlertController:
+    """Tells the faults of a system by its declaration."""
+
+    system: MLSystem
+    stores: Resources
+    declared: Alerting
+
+    def diagnosed(self, faults: Sequence[Fault], as_of: datetime) -> tuple[AlertDecision, ...]:
+        """Tell the faults of a tick's diagnosis, and put every decision on the ledger, told or not.
+
+        What was decided as of later is not looked at: a tick that is brought in again decides as it did.
+        """
+        found = self._decided(Watch.DIAGNOSIS, faults, as_of=as_of, before=as_of)
+        for one in found:
+            self.stores.operations.record(
+                Decision(self.system.name, as_of, ALERT, one.name, one.verdict, one.reason, one.evidence)
+            )
+        return found
+
+    def watched(self, watch: Watch, faults: Sequence[Fault], as_of: datetime) -> tuple[AlertDecision, ...]:
+        """Tell the faults of checks or runs as of when they were looked for: what runs did is not on the ledger."""
+        return self._decided(watch, faults, as_of=as_of)
+
+    def deliver(self) -> Delivered:
+        """Try what is left to tell."""
+        return deliver(self.stores.operations, self.system.name, self.stores.alert_channels)
+
+    def _decided(
+        self, watch: Watch, faults: Sequence[Fault], *, as_of: datetime, before: datetime | None = None
+    ) -> tuple[AlertDecision, ...]:
+        outbox, name = self.stores.operations, self.system.name
+        mine = [row for row in outbox.alerts(name, before=before) if row.evidence["alert"]["watch"] == watch]
+        found = decide(Look(name, watch, as_of), faults, Before.of(mine), self.declared)
+        outbox.record_alerts([_row(one) for one in found if one.changes])
+        return found
+
+
+def _row(one: AlertDecision) -> AlertRow:
+    alert = one.alert
+    channels = alert.channels if one.told else ()
+    return AlertRow(
+        one.id, one.system, one.as_of, one.name, one.verdict, one.reason, alert.severity, alert.owner, one.subject,
+        one.body, channels, one.evidence,
+    )  # fmt: skip
+
+
+def last_checks(instance: dg.DagsterInstance, keys: Sequence[dg.AssetCheckKey]) -> dict[str, list[Finding]]:
+    """Return by asset what each check said when it was evaluated last; one that is planned says what it said before."""
+    storage, found = instance.event_log_storage, dict[str, list[Finding]]()
+    for key, last in storage.get_latest_asset_check_execution_by_key(list(keys)).items():
+        record = last
+        if record.status not in COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES:
+            done = storage.get_asset_check_execution_history(
+                key, limit=1, status=set(COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES)
+            )
+            if not done:
+                continue
+            record = done[0]
+        said = record.evaluation
+        if said is None:
+            continue
+        error = said.severity is dg.AssetCheckSeverity.ERROR
+        passed = record.status is AssetCheckExecutionRecordStatus.SUCCEEDED
+        finding = Finding(key.name, passed, said.description or "", Severity.ERROR if error else Severity.WARN)
+        found.setdefault(key.asset_key.to_user_string(), []).append(finding)
+    return found
+
+
+def last_runs(instance: dg.DagsterInstance, system: MLSystem) -> list[LastRun]:
+    """Return how the last run of each of the system's jobs ended."""
+    found = []
+    for name in (adapter.data_job, adapter.tick_job, adapter.training_job, adapter.prediction_job, adapter.study_job):
+        records = instance.get_run_records(dg.RunsFilter(job_name=name(system), statuses=ENDED), limit=1)
+        for record in records:
+            run = record.dagster_run
+            ended = datetime.fromtimestamp(record.end_time or record.update_timestamp.timestamp(), UTC)
+            failed = run.status is dg.DagsterRunStatus.FAILURE
+            found.append(LastRun(run.job_name, run.run_id, ended, failed, _why(instance, run.run_id) if failed else ""))
+    return found
+
+
+def _why(instance: dg.DagsterInstance, run_id: str) -> str:
+    """Return which steps failed, and by what: an error's own text may hold what not everybody is to read."""
+    failed = instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+    told = []
+    for entry in failed:
+        event = entry.dagster_event
+        error = event.step_failure_data.error if event is not None else None
+        cause = error.cause if error is not None and error.cause is not None else error
+        told.append(f"{entry.step_key} by {cause.cls_name if cause is not None else 'an unknown error'}")
+    return "; ".join(told)
