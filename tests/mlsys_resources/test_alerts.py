@@ -110,7 +110,11 @@ def test_the_file_holds_a_line_of_json_for_each_also_after_one_that_was_torn(tmp
         FileChannel(tmp_path).send(alert(3))
 
 
-MAIL = {"MLSYS_ALERT_SMTP": "mail.example.org:587", "MLSYS_ALERT_FROM": "m@example.org", "MLSYS_ALERT_TO": "a@b.c, d@e.f"}
+MAIL = {
+    "MLSYS_ALERT_SMTP": "mail.example.org:587",
+    "MLSYS_ALERT_FROM": "m@example.org",
+    "MLSYS_ALERT_TO": "a@b.c, d@e.f",
+}
 
 
 def test_the_environment_says_which_channels_there_are(tmp_path) -> None:

@@ -5,7 +5,9 @@ import pytest
 from mlsys_assets.production_monitoring.alerting import Alert, Alerting, Fault, Hold, Route, Watch, printable
 from mlsys_assets.types import Severity, TimeWindow, days
 
-FAULT = Fault(Watch.DIAGNOSIS, "label shift", "labels", Severity.WARN, "the rate rose", 3.0, 1200.0, "correct the prior")
+FAULT = Fault(
+    Watch.DIAGNOSIS, "label shift", "labels", Severity.WARN, "the rate rose", 3.0, 1200.0, "correct the prior"
+)
 
 
 def test_the_first_route_that_fits_says_whose_a_fault_is() -> None:

@@ -14,7 +14,9 @@ def symptom(cause: Cause, where: str, size: float = 3.0, limit: float = 1.5) -> 
     return Symptom(cause, "psi", where, f"{where} moved", size, limit)
 
 
-def diagnosis(cause: Cause, *symptoms: Symptom, price: Price | None = None, remedy: Remedy = Remedy.RETRAIN) -> Diagnosis:
+def diagnosis(
+    cause: Cause, *symptoms: Symptom, price: Price | None = None, remedy: Remedy = Remedy.RETRAIN
+) -> Diagnosis:
     return Diagnosis(WEEK, cause, symptoms, price, remedy, None, "so")
 
 
