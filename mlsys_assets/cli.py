@@ -77,6 +77,15 @@ def _add_looks(commands: Commands) -> None:
     )  # fmt: skip
     ledger.add_argument("--hash", action="store_true", help="one hash over everything that was decided")
     ledger.add_argument("--json", action="store_true", help="with evidence, one decision a line")
+    trace = _command(
+        commands, "trace", "everything behind one prediction: features, model, code, label, decisions",
+        "Tells of what features a prediction was made, and what was known then; which model made it, by what code and "
+        "as of when it was trained; what became of it, and when that was known; and what was decided around it.",
+        system=False,
+    )  # fmt: skip
+    trace.add_argument("system", metavar="SYSTEM", help="its name")
+    trace.add_argument("key", metavar="KEY", help="what was predicted, as its requests name it")
+    trace.add_argument("--json", action="store_true", help="for programs")
     _command(
         commands, "doctor", "what is wrong with the state folder, if anything",
         "Looks at the folder of all state, and says of each part whether it is as it was written. Repairs nothing, "

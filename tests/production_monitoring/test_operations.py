@@ -14,7 +14,7 @@ START = utc("2013-07-01")
 
 def read(text: str) -> dict[tuple[str, ...], float]:
     return {
-        (sample.name, *sample.labels.values()): sample.value
+        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
@@ -36,8 +36,8 @@ def test_two_services_in_one_process_count_apart_and_from_many_threads() -> None
     found = read(one.text())
     assert (found["mlsys_requests_total", "/p", "2xx"], found["mlsys_requests_total", "/p", "5xx"]) == (1200, 400)
     assert found["mlsys_rows_predicted_total",] == 3200
-    assert (found["mlsys_request_seconds_bucket", "/p", "0.002"], one.success) == (0, 0.75)
-    assert found["mlsys_request_seconds_bucket", "/p", "0.005"] == found["mlsys_request_seconds_count", "/p"] == 1600
+    assert (found["mlsys_request_seconds_bucket", "0.002", "/p"], one.success) == (0, 0.75)
+    assert found["mlsys_request_seconds_bucket", "0.005", "/p"] == found["mlsys_request_seconds_count", "/p"] == 1600
     assert other.success is None
 
 
@@ -68,8 +68,8 @@ def test_a_life_is_counted_from_its_records_as_of_a_moment() -> None:
     life = Life("flights", START + days(14), records, {"predictions": 900}, latest=START + days(13))
     found = read(metrics_of(life))
     assert found == {
-        ("mlsys_decisions", "flights", "alert"): 1, ("mlsys_decisions", "flights", "gate"): 2,
-        ("mlsys_decisions", "flights", "promotion"): 2, ("mlsys_trainings", "flights", "fail"): 1,
+        ("mlsys_decisions", "alert", "flights"): 1, ("mlsys_decisions", "gate", "flights"): 2,
+        ("mlsys_decisions", "promotion", "flights"): 2, ("mlsys_trainings", "flights", "fail"): 1,
         ("mlsys_trainings", "flights", "pass"): 1, ("mlsys_alerts", "flights", "opened"): 1,
         ("mlsys_rows", "flights", "predictions"): 900, ("mlsys_model_age_seconds", "flights"): 14 * 86_400,
         ("mlsys_data_lag_seconds", "flights"): 86_400,
