@@ -77,6 +77,12 @@ def _add_looks(commands: Commands) -> None:
     )  # fmt: skip
     ledger.add_argument("--hash", action="store_true", help="one hash over everything that was decided")
     ledger.add_argument("--json", action="store_true", help="with evidence, one decision a line")
+    metrics = _command(
+        commands, "metrics", "what is counted of a system's life, as Prometheus reads it",
+        "Decisions, trainings and alerts by verdict, rows by table, the model's age and the data's lag, as of the "
+        "system's clock, in Prometheus' text format: for a file that its node exporter reads.",
+    )  # fmt: skip
+    metrics.add_argument("--out", type=Path, metavar="FILE", help="put it there, whole, in the place of what is there")
     trace = _command(
         commands, "trace", "everything behind one prediction: features, model, code, label, decisions",
         "Tells of what features a prediction was made, and what was known then; which model made it, by what code and "

@@ -181,7 +181,7 @@ def _of(
         return []
     (column, key), rows = named, lake.read(*table, ticks=ticks)
     found: list[dict[str, Any]] = rows.filter(pc.equal(rows[column], key)).to_pylist()
-    return [{name: value for name, value in row.items() if name != TICK} for row in found]
+    return found
 
 
 def _first(rows: Sequence[dict[str, Any]], at: datetime) -> dict[str, Any] | None:
