@@ -111,6 +111,25 @@ def test_in_a_hold_nobody_is_told_and_after_it_what_stands_and_what_was_severe(s
     assert set(life.records[-1].collected) == {"covariate shift: brief"}
 
 
+def test_what_was_collected_and_is_gone_is_in_the_next_digest() -> None:
+    life = Life(Alerting("ops", at_most=0, within=days(28)))
+    assert ("digest of diagnosis", "digest") in life.ask(0, fault("a"))
+    assert life.ask(1, fault("a"), fault("brief")) == [("a", "repeated"), ("brief", "over budget")]
+    assert life.ask(2, fault("a")) == [("a", "repeated"), ("brief", "gone")]
+    life.ask(3, fault("a"))
+    assert ("digest of diagnosis", "digest") in life.ask(4, fault("a"))
+    assert "covariate shift: brief" in life.records[-1].collected
+
+
+def test_an_error_that_came_and_went_in_a_hold_waits_for_no_window() -> None:
+    hold = Hold(TimeWindow(START + days(7), START + days(14)), "maintenance")
+    life = Life(Alerting("ops", at_most=0, within=days(365), holds=(hold,)))
+    assert ("digest of diagnosis", "digest") in life.ask(0, fault("a"))
+    life.ask(1, fault("a"), fault("brief", ERROR))
+    assert life.ask(2, fault("a"))[-1] == ("digest of diagnosis", "digest")
+    assert set(life.records[-1].collected) == {"covariate shift: brief"}
+
+
 def test_of_two_faults_of_one_name_the_worse_stands() -> None:
     life = Life()
     assert life.ask(0, fault(size=1), fault(size=9), fault(severity=ERROR, size=2)) == [("temp", "opened")]
