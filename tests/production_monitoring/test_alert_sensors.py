@@ -204,7 +204,6 @@ def test_two_processes_that_decide_at_once_tell_once(world: World) -> None:
 
     def go(later: int) -> None:
         start.wait()
-        controller.watched(Watch.CHECKS, [], START)
         fault = Fault(Watch.CHECKS, "failed check", "t", Severity.ERROR, "so")
         controller.watched(Watch.CHECKS, [fault], START + days(later) / 1000)
         controller.deliver()
