@@ -20,7 +20,7 @@ from mlsys_assets.ledger import CHALLENGER, MONITORING
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.models.bundle import from_files
 from mlsys_assets.prediction.skew import differences
-from mlsys_assets.production_monitoring.diagnosing.observed import Observed, TablePair
+from mlsys_assets.production_monitoring.diagnosing.seen import Seen, TablePair
 from mlsys_assets.production_monitoring.diagnosis import Price, Symptom
 from mlsys_assets.production_monitoring.drift.references import ReferenceTimes
 from mlsys_assets.production_monitoring.pipeline.bugs import PipelineTests
@@ -120,7 +120,7 @@ class MonitoringStep:
         """The earlier times that the tick is held against."""
         return self.system.monitoring.reference.times(self.window, earliest=self.system.calendar.start)
 
-    def observed(self, past: Mapping[str, Floats]) -> Observed:
+    def observed(self, past: Mapping[str, Floats]) -> Seen:
         """Return all that a diagnosis looks at.
 
         Parameters
@@ -130,7 +130,7 @@ class MonitoringStep:
         """
         predicted, earlier = self.predicted(self.window), self.reference_times.windows
         skew, skew_price = self._skew(predicted)
-        return Observed(
+        return Seen(
             self.window,
             raw={source.name: self._raw(source) for source in self._watched},
             features=self.feature_pair(),

@@ -27,7 +27,9 @@ from mlsys_assets.offline_evaluation.slicing.fairness import Fairness
 from mlsys_assets.offline_evaluation.slicing.slice_finder import SliceFinder
 from mlsys_assets.offline_evaluation.slicing.slices import Slicing
 from mlsys_assets.offline_evaluation.studies.budgets import Unequal
+from mlsys_assets.production_monitoring.alerting import Alerting
 from mlsys_assets.production_monitoring.monitoring import Monitoring
+from mlsys_assets.production_monitoring.weekly.facts import Wording
 from mlsys_assets.retraining.arbiter import Retraining
 from mlsys_assets.retraining.trigger import Trigger
 from mlsys_assets.tables import EVENT_TIME, FEATURES, KNOWN_AT, PREDICT_AT, TIMESTAMP, TYPES, Column
@@ -216,6 +218,27 @@ class MLSystem:
     def price(self, cpu_s: float) -> float | None:
         """Return what so many seconds of a processor cost; None if no price is declared."""
         return None if self.cpu_hour_price is None else self.cpu_hour_price * cpu_s / 3600
+
+    @property
+    def alerting(self) -> Alerting:
+        """Who is told of faults: as declared, or the owner."""
+        return self.monitoring.alerting or Alerting(self.owner or self.name)
+
+    @property
+    def wording(self) -> Wording:
+        """How its things are called on the pages of its ticks."""
+        words, metric = self.monitoring.words, self.metrics[0]
+        return Wording(
+            self.name,
+            self.owner or self.name,
+            self.description,
+            words.request,
+            words.requests,
+            words.positive,
+            unit=None if self.costs is None else self.costs.unit,
+            metric=metric.name,
+            higher_is_better=metric.higher_is_better,
+        )
 
     def acts_from(self, chosen: float | None = None) -> float:
         """Return the score from which on one acts: that chosen on validation, or of the costs, or one half."""

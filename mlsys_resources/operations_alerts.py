@@ -94,7 +94,7 @@ class AlertOutbox(Records):
 
     def put_back(self, delivery: Delivery, *, said: str, delivered: bool) -> None:
         """Say what came of a try: it is delivered for good, or left for the next."""
-        values = {"said": said[:LONGEST_TEXT], "taken_until": None}
+        values: dict[str, Any] = {"said": said[:LONGEST_TEXT], "taken_until": None}
         if delivered:
             values["delivered_at"] = self._clock()
         with self._database.write() as connection:

@@ -35,6 +35,7 @@ from mlsys_assets.production_monitoring.revisions import (
     revised_schema,
     served,
 )
+from mlsys_assets.production_monitoring.weekly import assets as weekly
 from mlsys_assets.system import MLSystem
 from mlsys_assets.tables import (
     BASELINES,
@@ -61,8 +62,8 @@ days, however long a tick is."""
 
 
 def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
-    """Return performance, drift and diagnosis of each tick."""
-    return [_performance(system), _drift(system), *diagnosing.build_assets(system)]
+    """Return performance, drift, diagnosis and page of each tick."""
+    return [_performance(system), _drift(system), *diagnosing.build_assets(system), *weekly.build_assets(system)]
 
 
 def _performance(system: MLSystem) -> dg.AssetsDefinition:

@@ -22,6 +22,9 @@ LEAST_LABELS = 100
 LEAST_ARRIVED = 0.9
 """The share of a tick's requests of which something must be known once their labels have had their time."""
 
+NAMED = 3
+"""Faults that a summary names."""
+
 MEASURED = "measured"
 
 PERFORMANCE_CHECKS = {
@@ -139,3 +142,9 @@ def drift_findings(columns: Mapping[str, float], scores: float | None) -> list[F
         Finding("features_are_familiar", share < MOST_SHIFTED, told + advice, Severity.WARN, {"share": share}),
         Finding("scores_are_familiar", scores is None or scores < LARGE, score_told, Severity.WARN, {"psi": scores}),
     ]
+
+
+def alerts_standing(name: str, standing: Mapping[str, object]) -> Finding:
+    """Return whether faults stand that somebody was told of."""
+    told = f"{len(standing)} stand: {', '.join(sorted(standing)[:NAMED])}" if standing else "no fault stands"
+    return Finding(name, not standing, told, Severity.WARN, {"standing": len(standing)})

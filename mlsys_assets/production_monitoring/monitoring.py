@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from mlsys_assets.mistakes import none_of, not_all, not_long, not_one, sound
+from mlsys_assets.production_monitoring.alerting import Alerting
 from mlsys_assets.production_monitoring.declared_rules import DeclaredRule
 from mlsys_assets.production_monitoring.drift.references import Reference, Sliding
 from mlsys_assets.production_monitoring.drift.shifted import ShiftLimits
@@ -12,6 +13,7 @@ from mlsys_assets.production_monitoring.drift.usual import Usual
 from mlsys_assets.production_monitoring.feedback.feedback_log import FeedbackLog
 from mlsys_assets.production_monitoring.pipeline.bugs import PipelineTests
 from mlsys_assets.production_monitoring.shift_kind.kinds import Limits
+from mlsys_assets.production_monitoring.weekly.facts import Words
 from mlsys_assets.types import days
 
 
@@ -37,6 +39,10 @@ class Monitoring:
         What of the predictions somebody sees; None: no list is watched.
     oldest_model
         How old what the champion learned may be; None: any age.
+    alerting
+        Who is told of faults, and how rarely; None: the system's owner, in the log and in a file.
+    words
+        What requests and their labels are called on the pages of its ticks.
     """
 
     reference: Reference = Sliding(days(28))
@@ -47,6 +53,8 @@ class Monitoring:
     rules: tuple[DeclaredRule, ...] = ()
     feedback: FeedbackLog | None = None
     oldest_model: timedelta | None = None
+    alerting: Alerting | None = None
+    words: Words = Words()
 
     def mistakes(
         self, *, sources: Mapping[str, Collection[str]], features: Collection[str], requests: Collection[str]
@@ -68,6 +76,8 @@ class Monitoring:
             *not_one("monitoring: bugs", self.bugs, Mapping),
             *not_all("monitoring: rules", self.rules, DeclaredRule),
             *([] if self.feedback is None else not_one("monitoring: feedback", self.feedback, FeedbackLog)),
+            *([] if self.alerting is None else not_one("monitoring: alerting", self.alerting, Alerting)),
+            *not_one("monitoring: words", self.words, Words),
             *([] if self.oldest_model is None else not_long("monitoring: oldest_model", self.oldest_model)),
         ]
         if found:
@@ -79,5 +89,7 @@ class Monitoring:
                 f"monitoring: bugs of {name}", tests, PipelineTests
             )
             found += wrong or tests.mistakes(sources[name])
+        found += [] if self.alerting is None else self.alerting.mistakes("monitoring: alerting")
+        found += self.words.mistakes()
         found += [mistake for rule in sound(self.rules, DeclaredRule) for mistake in rule.mistakes(features)]
         return found + ([] if self.feedback is None else self.feedback.mistakes(list(requests)))

@@ -8,10 +8,11 @@ import pyarrow as pa
 
 from mlsys_assets import dagster_adapter as adapter, thumbnails
 from mlsys_assets.charts import bars
-from mlsys_assets.ledger import DIAGNOSIS, DRIFT, PERFORMANCE
+from mlsys_assets.ledger import DIAGNOSIS, DRIFT, MONITORING, PERFORMANCE
 from mlsys_assets.measures.intervals import Estimate
 from mlsys_assets.monitoring_step import MonitoringStep
 from mlsys_assets.production_monitoring import findings
+from mlsys_assets.production_monitoring.diagnosing.expected import ESTIMATED, NOT_BELIEVED, last_comparison
 from mlsys_assets.production_monitoring.diagnosing.history import (
     RECENT_DRIFT,
     RECENT_DRIFT_MEANS,
@@ -23,19 +24,21 @@ from mlsys_assets.production_monitoring.diagnosing.order import Diagnosing
 from mlsys_assets.production_monitoring.diagnosis import Diagnosis
 from mlsys_assets.production_monitoring.drift.columns import Reference
 from mlsys_assets.production_monitoring.estimated_performance import (
+    Comparison,
     estimated_performance,
     not_valid,
     silenced,
 )
+from mlsys_assets.production_monitoring.revisions import PREDICTED, latest
 from mlsys_assets.system import MLSystem
-from mlsys_assets.tables import TICK
-from mlsys_assets.types import TimeWindow
+from mlsys_assets.tables import MODEL, TICK
+from mlsys_assets.types import CHAMPION, TimeWindow
 from mlsys_resources.resources import Resources
 
 STAGE = "production_monitoring"
 SHOWN_COLUMNS = 20
-ESTIMATED, NOT_VALID = "estimated", "not valid"
-"""In a diagnosis' record: what each metric is expected to be, and why that is not to be believed."""
+LOOKS_BACK = 8
+"""Ticks among which the last one is looked for whose labels have come."""
 
 
 def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
@@ -104,29 +107,32 @@ class _Expected:
     """What the tick's metrics are expected to be, and whether that is to be believed."""
 
     def __init__(self, step: MonitoringStep, making: Diagnosing) -> None:
-        self.step, self.making = step, making
-        self.reason, self.estimates = "", dict[str, Estimate]()
+        self.step, self.estimates, self.reason = step, dict[str, Estimate](), ""
         rows = making.seen.predicted
-        if making.reference is None or not len(rows):
-            return
-        metrics, seed = step.system.metrics, step.system.seed
-        found = estimated_performance(making.reference, rows.score, rows.at, metrics=metrics, seed=seed)
-        self.reason = not_valid(making.label_shift, self._matured())
-        self.estimates = silenced(found, self.reason)
+        if making.reference is not None and len(rows):
+            metrics, seed = step.system.metrics, step.system.seed
+            self.estimates = estimated_performance(making.reference, rows.score, rows.at, metrics=metrics, seed=seed)
+            self.reason = not_valid(making.label_shift, self._matured())
 
-    def _matured(self) -> Any:
+    def _matured(self) -> tuple[Comparison, ...]:
         """Return how the last estimate did whose labels are known by now."""
-        return ()
+        step, name, calendar = self.step, self.step.system.name, self.step.system.calendar
+        since = max(calendar.start, step.window.start - LOOKS_BACK * calendar.step)
+        found = step.stores.operations.decisions(name, MONITORING, since=since, until=step.window.start)
+        records = {d.as_of - calendar.step: d.evidence for d in found if d.name == DIAGNOSIS}
+        rows = step.stores.lake.read(name, PERFORMANCE, window=(TICK, since, step.window.end))
+        mine = [row for row in latest(rows) if row[MODEL] == CHAMPION]
+        return last_comparison(records, {row[PREDICTED]: row for row in mine}, step.system.metrics[0].name)
 
     @property
     def evidence(self) -> dict[str, Any]:
-        """What the ledger keeps."""
-        return {ESTIMATED: {name: e.as_dict() for name, e in self.estimates.items()}, NOT_VALID: self.reason}
+        """What the ledger keeps: also what is not believed, that it can be held against what came."""
+        return {ESTIMATED: {name: e.as_dict() for name, e in self.estimates.items()}, NOT_BELIEVED: self.reason}
 
     @property
     def metadata(self) -> dict[str, Any]:
         """What the graph shows."""
-        rows = [(name, str(e)) for name, e in self.estimates.items()]
+        rows = [(name, str(e)) for name, e in silenced(self.estimates, self.reason).items()]
         return {"expected before labels": adapter.markdown_table(("metric", "expected"), rows)} if rows else {}
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from mlsys_assets.features.leakage.learner import Learner
 from mlsys_assets.measures.intervals import Estimate
 from mlsys_assets.production_monitoring.declared_rules import keep_rules
-from mlsys_assets.production_monitoring.diagnosing.observed import Observed
+from mlsys_assets.production_monitoring.diagnosing.seen import Seen
 from mlsys_assets.production_monitoring.diagnosis import BUGS, SHIFTS, Cause, Diagnosis, Price, Remedy, Symptom
 from mlsys_assets.production_monitoring.drift.columns import Distances, Reference
 from mlsys_assets.production_monitoring.drift.shifted import shifted_columns
@@ -28,6 +28,8 @@ from mlsys_assets.production_monitoring.shift_kind.naming import shift_kind
 from mlsys_assets.production_monitoring.shift_kind.price import realised_price
 from mlsys_assets.production_monitoring.shift_kind.scored_rows import ScoredRows
 
+BLOCKS: Final = "blocks"
+"""The measure of a symptom that says whether it is a bug: a column that is new is told, and breaks nothing."""
 SHOWN: Final = 3
 """Symptoms that the reason repeats."""
 
@@ -48,7 +50,7 @@ class Diagnosing:
         Of draws and fits.
     """
 
-    seen: Observed
+    seen: Seen
     asked: Monitoring
     learner: Learner
     seed: int = 0
@@ -58,7 +60,7 @@ class Diagnosing:
         """Return what changed, what it costs and what to do."""
         found = Examined.of([*self._bug_looks(), self._covariate])
         symptoms, untold = [*found.symptoms, *self.seen.skew], {**found.untold, **dict(self._unlooked())}
-        bugs = [s.cause for s in symptoms if s.cause in BUGS]
+        bugs = [s.cause for s in symptoms if s.cause in BUGS and s.measures.get(BLOCKS, True)]
         told = self._of_bugs(min(bugs, key=BUGS.index)) if bugs else self._of_shifts(symptoms)
         every = [*told.symptoms, *(s for s in symptoms if s not in told.symptoms)]
         every.sort(key=lambda s: s.cause is not told.cause)  # stable: in each part as they were found

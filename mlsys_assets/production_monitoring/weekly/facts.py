@@ -16,6 +16,31 @@ WORDS: Final = ("system", "owner", "request", "requests", "positive", "metric")
 
 
 @dataclass(frozen=True)
+class Words:
+    """What is predicted, in words that its users use.
+
+    Parameters
+    ----------
+    request, requests
+        One and several of what is predicted: ``flight``, ``flights``.
+    positive
+        What a request of label 1 is: ``late``.
+    """
+
+    request: str = "request"
+    requests: str = "requests"
+    positive: str = "positive"
+
+    def mistakes(self) -> list[str]:
+        """Return which words are none."""
+        return [
+            f"words: {name} is {word!r}; it must be text of 1 to {LONGEST_WORD} characters"
+            for name, word in vars(self).items()
+            if not isinstance(word, str) or not 0 < len(word.strip()) <= LONGEST_WORD
+        ]
+
+
+@dataclass(frozen=True)
 class Wording:
     """How a system's things are called, in words that its users use.
 

@@ -15,7 +15,7 @@ from mlsys_assets.features.profile import CATEGORY, MISSING, OTHER, RANGE, Categ
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.measures.stability_index import MODERATE
 from mlsys_assets.production_monitoring.diagnosis import Diagnosis
-from mlsys_assets.production_monitoring.drift import beyond_chance
+from mlsys_assets.production_monitoring.drift.profile_drift import beyond_chance
 from mlsys_assets.production_monitoring.performance import MEAN_COST
 from mlsys_assets.production_monitoring.revisions import AS_OF, PREDICTED, latest
 from mlsys_assets.production_monitoring.weekly.facts import (

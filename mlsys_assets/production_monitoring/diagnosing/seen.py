@@ -34,7 +34,7 @@ class TablePair:
 
 
 @dataclass(frozen=True, eq=False)
-class Observed:
+class Seen:
     """All that is known of a window by its end.
 
     Parameters
