@@ -16,7 +16,7 @@ from mlsys_assets.mistakes import alike, none_of, not_all, sound
 from mlsys_assets.models import assets as models
 from mlsys_assets.offline_evaluation import assets as offline_evaluation
 from mlsys_assets.prediction import assets as prediction
-from mlsys_assets.production_monitoring import assets as production_monitoring
+from mlsys_assets.production_monitoring import assets as production_monitoring, sensors as alerting
 from mlsys_assets.retraining import assets as retraining, sensors
 from mlsys_assets.rollout import assets as rollout
 from mlsys_assets.system import MLSystem
@@ -57,13 +57,21 @@ def build_definitions(
     builders = BUILDERS | replaced
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)  # of what the graph is built on: no news to who declares one
-        assets = [asset for system in systems for build in builders.values() for asset in build(system)]
+        by_system = {s.name: [asset for build in builders.values() for asset in build(s)] for s in systems}
+        assets = [asset for built in by_system.values() for asset in built]
         jobs = [job for system in systems for job in _jobs(system)]
     return dg.Definitions(
         assets=assets,
         jobs=jobs,
         schedules=[schedule for system in systems for schedule in sensors.build_schedules(system)],
-        sensors=[sensor for system in systems for sensor in sensors.build_sensors(system)],
+        sensors=[
+            sensor
+            for system in systems
+            for sensor in (
+                *sensors.build_sensors(system),
+                *alerting.build_sensors(system, system.alerting, alerting.checks_of(by_system[system.name])),
+            )
+        ],
         resources=resources.for_dagster(),
         executor=dg.in_process_executor,
     )

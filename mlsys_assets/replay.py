@@ -23,6 +23,7 @@ from mlsys_assets.ledger import (
     RETRAINING,
     TRAINING_SET,
 )
+from mlsys_assets.production_monitoring.sensors import look
 from mlsys_assets.retraining.controller import Controller
 from mlsys_assets.retraining.sensors import build_schedules, build_sensors
 from mlsys_assets.retraining.timetable import Due, first_as_of, next_due
@@ -144,6 +145,8 @@ class Replay:
             self._round()
             decided = self._controller.decided
             if decided is not None and decided.as_of != before and not self._controller.training_wanted():
+                alerts, instance = self.system.alerting, self.runner.instance
+                look(self.system, self.stores, alerts, instance=instance, checks=self._checks)
                 return decided.as_of
         raise RunFailed(
             f"{self.system.name}: what is due at {self._clock.now():%Y-%m-%d %H:%M} is not done after {MOST_ROUNDS} "
@@ -183,6 +186,12 @@ class Replay:
     @cached_property
     def _sensors(self) -> list[dg.SensorDefinition]:
         return build_sensors(self.system)
+
+    @cached_property
+    def _checks(self) -> list[dg.AssetCheckKey]:
+        """The checks of the system's own assets."""
+        keys = self.runner.definitions.resolve_asset_graph().asset_check_keys
+        return sorted((key for key in keys if key.asset_key.path[0] == self.system.name), key=str)
 
     @cached_property
     def _repository(self) -> object:

@@ -9,7 +9,6 @@ import pytest
 
 from mlsys_assets import (
     Answer,
-    Drift,
     History,
     LogLoss,
     NonInferiority,
@@ -28,6 +27,8 @@ from mlsys_assets.instance import open_instance
 from mlsys_assets.measures.metrics import value
 from mlsys_assets.models.bundle import from_files
 from mlsys_assets.runs import Runner
+
+from .triggers import CriesWolf
 
 AHEAD = ("precip_1", "precip_2", "precip_3")
 SINCE = "2013-03-05"
@@ -54,7 +55,7 @@ def set_ahead(raw: pa.Table, values: pa.ChunkedArray, where: pa.ChunkedArray) ->
 
 @pytest.mark.prove
 def test_always_on_drift_is_capped(grown, rain) -> None:
-    always = (Drift(share=1e-9, over=1),)
+    always = (CriesWolf(),)
     policy = Retraining(cooldown=days(14), at_most=2, within=days(28))
     life = grown(replace(rain, triggers=always, retraining=policy)).live("2013-04-16")
     assert list(life.said("trigger", "drift").values())[1:] == ["yes"] * 6

@@ -17,7 +17,6 @@ import pyarrow.compute as pc
 import pytest
 
 from mlsys_assets import (
-    Drift,
     Every,
     LabelVolume,
     LightGBM,
@@ -33,6 +32,8 @@ from mlsys_assets.replay import Replay
 from mlsys_assets.retraining.controller import Controller
 from mlsys_assets.retraining.timetable import Due
 from mlsys_assets.runs import Runner
+
+from .triggers import CriesWolf
 
 README = Path(__file__).parents[2] / "README.md"
 UNTIL = "2013-04-16"
@@ -202,7 +203,7 @@ def test_four_true_triggers_make_one_training_and_ten_replays_add_nothing(grown,
         Every(days(7)),
         LabelVolume(grows=0.001),
         PerformanceDrop(by=1e-9, metric=PrAuc(), over=1),
-        Drift(share=1e-9, over=1),
+        CriesWolf(),
     )
     at = utc("2013-03-19")  # a week that went worse than the test of the first champion
     life = grown(replace(rain, triggers=four, retraining=Retraining(cooldown=days(14)))).live(at)
