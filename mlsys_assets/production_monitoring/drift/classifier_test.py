@@ -1,6 +1,6 @@
 """The classifier two-sample test: if a learner tells rows of now from rows before, they are not distributed alike."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from mlsys_assets.features.leakage.learner import Learner
 from mlsys_assets.features.leakage.told_apart import NAMED, Told, Unlabelled, adversarial_validation
+from mlsys_assets.measures.intervals import Estimate, day_blocks
 from mlsys_assets.mistakes import not_one, out_of_range
 from mlsys_assets.production_monitoring.diagnosis import Cause, Symptom
 from mlsys_assets.production_monitoring.drift.comparable import Comparable, Rows, comparable
@@ -18,6 +19,9 @@ LEAST_AUC: Final = 0.6
 """The AUC from which two sets count as apart: that of one normal column that moved by .36 standard deviations."""
 CHANCE: Final = 0.001
 """What chance gives more rarely than this is no chance: one window in a thousand."""
+FOLDS_DEPEND: Final = 1.5
+"""By how much more the AUC varies than days drawn anew tell: fits of different folds share rows (Nadeau and Bengio
+2003), and no two folds' errors are independent. Simulated with days that share weather, seven of them now."""
 ROW_BLOCKS: Final = 50
 """Into how many blocks rows are dealt that do not depend on each other."""
 
@@ -68,7 +72,9 @@ class ClassifierTest:
             return Outcome.nothing(CLASSIFIER, why, both.left_out)
         if not told.auc.sufficient:
             return Outcome.nothing(CLASSIFIER, str(told.auc), both.left_out)
-        return self._outcome(told, both.left_out)
+        days = (len(np.unique(day_blocks(at))) for at in (before.at, now.at))
+        fewest = min(days) if self.blocks == "days" else min(ROW_BLOCKS, len(before.at), len(now.at))
+        return self._outcome(told, chance_of(told.auc, fewest), both.left_out)
 
     def _told(self, before: Unlabelled, now: Unlabelled, both: Comparable, seed: int, threads: int) -> Told:
         at = (before.at, now.at)
@@ -78,8 +84,8 @@ class ClassifierTest:
         sets = Rows(at[0], both.before), Rows(at[1], both.now)
         return adversarial_validation(sets, self.learner, seed=seed, threads=threads, folds_of=self.blocks)
 
-    def _outcome(self, told: Told, left_out: dict[str, str]) -> Outcome:
-        auc, chance = told.auc, told.auc.p_above(0.5)
+    def _outcome(self, told: Told, chance: float, left_out: dict[str, str]) -> Outcome:
+        auc = told.auc
         symptom = None
         if auc.value >= self.least_auc and chance <= self.chance:
             most = ", ".join(f"{name} ({one:.2f})" for name, one in told.columns[:NAMED])
@@ -90,6 +96,12 @@ class ClassifierTest:
             measures = {"low": auc.low, "high": auc.high, "p": chance, "rows": auc.rows, "blocks": auc.blocks}
             symptom = Symptom(Cause.COVARIATE, CLASSIFIER, "features", said, auc.value, self.least_auc, measures)
         return Outcome(CLASSIFIER, auc.value, self.least_auc, chance, separation(auc.value), symptom, "", left_out)
+
+
+def chance_of(auc: Estimate, fewest: int) -> float:
+    """Return how likely an AUC as large is by chance, given how many blocks the smaller set has: one-sided."""
+    wide = replace(auc, error=auc.error * FOLDS_DEPEND, blocks=fewest)
+    return wide.p_above(0.5)
 
 
 def separation(auc: float) -> float:

@@ -57,7 +57,7 @@ def _apart(before: pa.Table, now: pa.Table, name: str) -> str:
         return f"holds {odd[0]}, which is neither number nor text"
     if len({is_category(kind) for kind in known}) > 1:
         return f"held {first.type} before, and {second.type} now"
-    if first.null_count == len(first) and second.null_count == len(second):
+    if 0 < len(first) + len(second) == first.null_count + second.null_count:
         return "has no value, before or now"
     return ""
 

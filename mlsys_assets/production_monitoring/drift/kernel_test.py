@@ -97,7 +97,7 @@ class KernelTest:
         member = np.repeat([0, 1], [len(compared), len(other)])
         block = self._blocks(np.concatenate([before.at[compared], now.at[other]]), member)
         dealt, own = int(block.max()) + 1, len(np.unique(block[member == 1]))
-        if comb(dealt, own) * self.chance < 1:
+        if comb(dealt, own) < 1 / self.chance:
             why = f"{dealt} {self.blocks}, {own} of them now, can be dealt out in too few ways to tell chance"
             return Outcome.nothing(KERNEL, why, left_out)
         effect, chance = mmd_test(reduced[:, len(fit) :].T, member, block, random=random)

@@ -4,8 +4,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlsys_assets.measures.metrics import Floats
+
+Counts = NDArray[np.intp]
 
 LEAST_SPREAD: Final = 0.2
 """Distances that differ by less than a fifth (on the log scale) are the same."""
@@ -97,7 +100,20 @@ def _located(numbers: Floats) -> tuple[Floats, Floats]:
     """Return median and spread along the last axis, by the median absolute deviation, and never none."""
     center = _median(numbers)
     spread = TO_DEVIATION * _median(np.abs(numbers - center[..., None]))
-    return center, np.maximum(spread, LEAST_SPREAD)
+    count = np.sum(~np.isnan(numbers), axis=-1)
+    return center, _shrunk(np.maximum(spread, LEAST_SPREAD), count)
+
+
+def _shrunk(spread: Floats, count: Counts) -> Floats:
+    """Return (m, …) spreads drawn together, by as much of what they differ by as chance gives (empirical Bayes).
+
+    A spread that few windows tell is as often too small, and its statistic then the most unusual of all.
+    """
+    logs = np.log(spread)
+    middle, differ = logs.mean(axis=0), logs.var(axis=0)
+    chance = (1 / (2 * EFFICIENCY * np.maximum(count - 1, 1))).mean(axis=0)
+    own = np.where(differ > chance, 1 - chance / np.maximum(differ, chance), 0.0)
+    return np.asarray(np.exp(middle + own * (logs - middle)))
 
 
 def _median(numbers: Floats) -> Floats:

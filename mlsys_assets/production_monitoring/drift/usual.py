@@ -22,6 +22,9 @@ LEAST_WINDOWS: Final = 12
 """Fewer windows than this, and what is usual is not known."""
 MOST_WINDOWS: Final = 52
 """The last so many count: of weeks, every season once."""
+APART: Final = 6.0
+"""A PSI that is a change whatever came before: two sets with nothing in common have about 8, more is not possible. Of
+87 columns of flights, the largest of 35 weeks was 5.1."""
 MANY: Final = 0.25
 """The share of the statistics that are looked at together."""
 
@@ -159,7 +162,9 @@ class Usual:
             found.append(f"{what}: {self.most_windows} windows count at most, and {self.least_windows} are needed")
         return found
 
-    def judged(self, past: Mapping[str, Floats], now: Mapping[str, float], *, least: float = 0.0) -> Judged:
+    def judged(
+        self, past: Mapping[str, Floats], now: Mapping[str, float], *, least: float = 0.0, most: float = np.inf
+    ) -> Judged:
         """Return how usual each statistic of a window is.
 
         Parameters
@@ -171,6 +176,8 @@ class Usual:
             For each name the distance of the window; below 0 counts as 0.
         least
             The distance below which none counts, however unusual.
+        most
+            The distance beyond which each counts, however usual: of one that cannot grow without end, as ``APART``.
         """
         untold = {name: why for name, value in now.items() if (why := self._missing(past.get(name), value))}
         names = [name for name in now if name not in untold]
@@ -180,7 +187,7 @@ class Usual:
         logs, log_now = logarithms(self._recent(past, names), value)
         null = RollingNull.of(logs, self.rate)
         z = (log_now - null.center) / null.spread
-        limits = np.maximum(np.exp(null.center + null.spread * null.limit), least)
+        limits = np.clip(np.exp(null.center + null.spread * null.limit), least, most)
         chance, windows = null.chance(z), np.sum(~np.isnan(logs), axis=1)
         medians = np.exp(null.center)
         rows = zip(names, value.tolist(), medians.tolist(), limits.tolist(), chance.tolist(), windows, strict=True)
