@@ -90,7 +90,7 @@ def test_rows_of_one_distribution_are_silent(test, monkeypatch) -> None:
 def test_days_that_have_their_own_weather_are_silent_as_days_and_alarm_as_rows() -> None:
     days, single = 0, 0
     for seed in range(8):
-        sets = rows(seed, weather=3.0), now(seed, weather=3.0)
+        sets = rows(seed, columns=3, weather=3.0), now(seed, columns=3, weather=3.0)
         days += TEST.held(*sets, seed=seed).symptom is not None
         single += BY_ROWS.held(*sets, seed=seed).symptom is not None
     assert days == 0
