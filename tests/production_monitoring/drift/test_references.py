@@ -77,6 +77,13 @@ def test_the_seasons_there_are_are_taken_and_one_that_is_cut_is_not() -> None:
     assert len(SameSeason(days(7), seasons=2).times(window, earliest=START).windows) == 2
 
 
+def test_a_window_longer_than_a_season_is_held_against_as_many_before_it() -> None:
+    window = TimeWindow.of("2013-03-01", "2013-03-21")
+    assert SameSeason(days(7), seasons=1).times(window, earliest=START).windows == (
+        TimeWindow.of("2013-02-08", "2013-02-28"),
+    )
+
+
 def test_where_there_is_no_reference_it_says_why() -> None:
     window = TimeWindow.of("2013-02-01", "2013-02-08")
     early = utc("2013-01-30")

@@ -211,6 +211,8 @@ def test_only_the_last_windows_count() -> None:
     distances = quiet(1, 90, 3)
     distances[:30] *= 1e6
     assert judged(distances, replace(USUAL, most_windows=40)) == judged(distances[-41:])
+    distances[-50:-1, 0] = np.nan
+    assert judged(distances, replace(USUAL, most_windows=40)).untold == {"c0": "0 windows before, 12 needed"}
 
 
 def test_symptoms_name_the_worst_first_with_their_numbers() -> None:
