@@ -19,11 +19,14 @@ from mlsys_assets.production_monitoring.drift.outcome import Outcome
 
 KERNEL: Final = "kernel"
 SAMPLED: Final = 700
-"""Rows of each set that are held against each other: their number squared is what it costs."""
+"""Rows of each set at most that are held against each other, as many of every day where days are blocks: their number
+squared is what it costs."""
 FITTED: Final = 5_000
 """Rows before, others than those, that the components are fitted on."""
 LEAST_ROWS: Final = 50
 """Fewer rows than this in any part tell nothing."""
+OF_A_DAY: Final = 20
+"""Rows of a day at least, where there are so many; of more days than then fit in, some are drawn."""
 COMPONENTS: Final = 10
 """How many principal components are kept."""
 CLIP: Final = 5.0
@@ -80,8 +83,8 @@ class KernelTest:
         both = comparable(before.features, now.features)
         left_out = both.left_out | {f.name: "is text" for f in both.before.schema if not is_number(f.type)}
         random = np.random.default_rng(seed)
-        parts = _drawn(len(before.at), len(now.at), random)
-        if min(map(len, parts)) < LEAST_ROWS:
+        parts = self._drawn(before.at, now.at, random)
+        if len(before.at) < 2 * LEAST_ROWS or len(now.at) < LEAST_ROWS:
             few = f"{len(before.at)} rows before and {len(now.at)} now; {2 * LEAST_ROWS} and {LEAST_ROWS} needed"
             return Outcome.nothing(KERNEL, few, left_out)
         fit, compared, other = parts
@@ -102,6 +105,19 @@ class KernelTest:
             return Outcome.nothing(KERNEL, why, left_out)
         effect, chance = mmd_test(reduced[:, len(fit) :].T, member, block, random=random)
         return self._outcome(effect, chance, left_out, len(member))
+
+    def _drawn(
+        self, before: NDArray[np.datetime64], now: NDArray[np.datetime64], random: np.random.Generator
+    ) -> tuple[NDArray[np.intp], ...]:
+        """Return the positions of rows before to fit on, of others to compare, and of rows now."""
+        shuffled, other = random.permutation(len(before)), random.permutation(len(now))
+        half = len(before) // 2
+        fit, compared = np.sort(shuffled[half : half + FITTED]), shuffled[:half]
+        if self.blocks == "rows":
+            return fit, np.sort(compared[:SAMPLED]), np.sort(other[:SAMPLED])
+        days = max(len(np.unique(day_blocks(at))) for at in (before[compared], now))
+        each = max(SAMPLED // max(days, 1), OF_A_DAY)
+        return fit, _even(before, compared, each, random), _even(now, other, each, random)
 
     def _blocks(self, at: NDArray[np.datetime64], member: NDArray[np.intp]) -> NDArray[np.intp]:
         """Return (n,) blocks that are permuted: rows, or the days of either set."""
@@ -172,12 +188,17 @@ def _effects(kernel: NDArray[np.float32], member: NDArray[np.float32]) -> Floats
     return np.asarray((within + without - 2 * between) / np.maximum(1 - (within + without) / 2, 1e-12))
 
 
-def _drawn(before: int, now: int, random: np.random.Generator) -> tuple[NDArray[np.intp], ...]:
-    """Return the positions of rows before to fit on, of others to compare, and of rows now."""
-    shuffled = random.permutation(before)
-    compared = min(SAMPLED, before // 2)
-    fit, own = shuffled[compared : compared + FITTED], random.permutation(now)[:SAMPLED]
-    return np.sort(fit), np.sort(shuffled[:compared]), np.sort(own)
+def _even(
+    at: NDArray[np.datetime64], candidates: NDArray[np.intp], each: int, random: np.random.Generator
+) -> NDArray[np.intp]:
+    """Return the first ``each`` candidates of every day, rising: days of one size can take each other's place."""
+    day = day_blocks(at[candidates])
+    count = int(day.max(initial=-1)) + 1
+    order = np.argsort(day, kind="stable")
+    starts = np.searchsorted(day[order], np.arange(count))
+    within = np.arange(len(order)) - starts[day[order]]
+    drawn = np.isin(day[order], random.permutation(count)[: SAMPLED // each])
+    return np.sort(candidates[order[(within < each) & drawn]])
 
 
 def _standardised(*parts: NDArray[np.float32]) -> tuple[Floats, NDArray[np.bool_]]:

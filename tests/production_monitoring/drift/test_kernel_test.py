@@ -182,3 +182,19 @@ def test_mistakes_are_told() -> None:
         "the kernel test: components is 0",
         "the kernel test: blocks are 'weeks'",
     ]
+
+
+def test_days_that_had_more_rows_are_no_larger_blocks() -> None:
+    """Else a week of many rows would have the place of few, and chance give far more than it does."""
+    at = np.datetime64("2013-01-01", "us") + np.repeat(np.arange(3), [50, 5, 20]) * np.timedelta64(1, "D")
+    shuffled = np.random.default_rng(1).permutation(75)
+    found = kernel_test._even(at, shuffled, 8, np.random.default_rng(0))
+    assert np.bincount((found >= 50).astype(int) + (found >= 55)).tolist() == [8, 5, 8]
+    assert set(found[:8]) == set(shuffled[shuffled < 50][:8])
+    assert len(kernel_test._even(at[:0], shuffled[:0], 8, np.random.default_rng(0))) == 0
+
+
+def test_of_a_long_reference_some_days_are_drawn_and_the_week_keeps_its_rows() -> None:
+    found = TEST.held(rows(1, 20_000, days=300), rows(2, 3_000, first=300, days=7, together=-0.8), seed=0)
+    assert found.symptom is not None
+    assert found.symptom.measures["rows"] == 35 * 20 + 7 * 20
