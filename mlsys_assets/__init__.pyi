@@ -232,6 +232,48 @@ from mlsys_assets.offline_evaluation.studies.ladder import (
     ladder as ladder,
 )
 from mlsys_assets.offline_evaluation.studies.learning_curve import LearningCurveStudy as LearningCurveStudy
+from mlsys_assets.production_monitoring.alerting import (
+    Alerting as Alerting,
+    Hold as Hold,
+    Route as Route,
+)
+from mlsys_assets.production_monitoring.concept.streams import (
+    Adwin as Adwin,
+    Ddm as Ddm,
+    PageHinkley as PageHinkley,
+)
+from mlsys_assets.production_monitoring.declared_rules import (
+    Matches as Matches,
+    Ordered as Ordered,
+    Within as Within,
+)
+from mlsys_assets.production_monitoring.diagnosis import (
+    Cause as Cause,
+    Diagnosis as Diagnosis,
+    Remedy as Remedy,
+)
+from mlsys_assets.production_monitoring.drift.classifier_test import ClassifierTest as ClassifierTest
+from mlsys_assets.production_monitoring.drift.kernel_test import KernelTest as KernelTest
+from mlsys_assets.production_monitoring.drift.references import (
+    Cumulative as Cumulative,
+    SameSeason as SameSeason,
+    Sliding as Sliding,
+)
+from mlsys_assets.production_monitoring.drift.shifted import ShiftLimits as ShiftLimits
+from mlsys_assets.production_monitoring.drift.usual import Usual as Usual
+from mlsys_assets.production_monitoring.feedback.degeneration import Degeneration as Degeneration
+from mlsys_assets.production_monitoring.feedback.exploration import (
+    EpsilonGreedy as EpsilonGreedy,
+    Greedy as Greedy,
+    Thompson as Thompson,
+)
+from mlsys_assets.production_monitoring.feedback.feedback_log import FeedbackLog as FeedbackLog
+from mlsys_assets.production_monitoring.feedback.position import PositionFeature as PositionFeature
+from mlsys_assets.production_monitoring.feedback.propensity import policy_value as policy_value
+from mlsys_assets.production_monitoring.monitoring import Monitoring as Monitoring
+from mlsys_assets.production_monitoring.pipeline.bugs import PipelineTests as PipelineTests
+from mlsys_assets.production_monitoring.shift_kind.kinds import KindLimits as KindLimits
+from mlsys_assets.production_monitoring.weekly.facts import Words as Words
 from mlsys_assets.retraining.arbiter import (
     AllOf as AllOf,
     AnyOf as AnyOf,

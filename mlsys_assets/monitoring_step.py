@@ -180,7 +180,7 @@ class MonitoringStep:
         windows = [self.window, *self.reference_times.windows]
         drop = [self.system.requests.key, PREDICT_AT]
         now, *before = (self.features(w).drop_columns(drop) for w in windows)
-        return self._pair(before, now, None)
+        return self._pair(before, now, self.system.monitoring.bugs.get(FEATURES))
 
     def _pair(self, before: list[pa.Table], now: pa.Table, tests: PipelineTests | None) -> TablePair:
         untold = self.reference_times.untold

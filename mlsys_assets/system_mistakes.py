@@ -30,12 +30,13 @@ from mlsys_assets.offline_evaluation.slicing.fairness import Fairness
 from mlsys_assets.offline_evaluation.slicing.slices import Slicing
 from mlsys_assets.offline_evaluation.studies.budgets import Unequal
 from mlsys_assets.prediction.batch import prediction_schema
+from mlsys_assets.production_monitoring.monitoring import Monitoring
 from mlsys_assets.production_monitoring.revisions import revised_schema
 from mlsys_assets.retraining.arbiter import Retraining
 from mlsys_assets.retraining.trigger import Trigger
 from mlsys_assets.reuse_mistakes import reuse_mistakes
 from mlsys_assets.system import MLSystem, Requests
-from mlsys_assets.tables import PREDICT_AT, TICK, Column
+from mlsys_assets.tables import FEATURES, PREDICT_AT, TICK, Column
 from mlsys_assets.types import CHAMPION, Calendar, TimeWindow, days
 
 LONGEST_SYSTEM_NAME = 40
@@ -59,6 +60,7 @@ PARTS: dict[str, type] = {
     "gates": Gates,
     "retraining": Retraining,
     "detective": LeakageDetective,
+    "monitoring": Monitoring,
 }
 LISTS: dict[str, type | tuple[type, ...]] = {
     "sources": Source, "features": FEATURE_KINDS, "candidates": Candidate, "metrics": Metric, "slices": Slicing,
@@ -89,6 +91,7 @@ class _Declared:
     gates: Gates | None
     retraining: Retraining | None
     detective: LeakageDetective | None
+    monitoring: Monitoring | None
 
     @classmethod
     def of(cls, system: MLSystem) -> "_Declared":
@@ -125,6 +128,7 @@ def system_mistakes(system: MLSystem) -> Iterator[str]:
     yield from _feature_mistakes(declared, system)
     yield from _candidate_mistakes(declared)
     yield from _split_mistakes(declared)
+    yield from _monitoring_mistakes(declared, system)
     if declared.gates is not None:
         static = declared.split is None or bool(declared.split.static_test)
         yield from declared.gates.mistakes(metrics=declared.metrics, slices=declared.slices, static=static)
@@ -271,6 +275,20 @@ def _own_columns() -> set[str]:
     key = ""
     schemas = (label_schema(key), score_schema(key, PREDICT_AT), prediction_schema(key, PREDICT_AT))
     return {name for schema in schemas for name in schema.names} - {key}
+
+
+def _monitoring_mistakes(declared: _Declared, system: MLSystem) -> Iterator[str]:
+    """Yield what is wrong with how it is monitored, once what is monitored is sound itself."""
+    if declared.monitoring is None:
+        return
+    try:
+        features = [c.name for c in system.feature_columns]
+    except Exception:  # noqa: BLE001 - of features that are wrong themselves, as is told elsewhere
+        return
+    legible = [s for s in declared.sources if s.is_legible]
+    columns = {s.name: [c.name for c in s.columns] for s in legible} | {FEATURES: features}
+    asked = [] if declared.columns is None else [c.name for c in declared.columns]
+    yield from declared.monitoring.mistakes(sources=columns, features=features, requests=asked)
 
 
 def _feature_mistakes(declared: _Declared, system: MLSystem) -> Iterator[str]:

@@ -84,7 +84,7 @@ def test_the_browser_shows_schedules_sensors_and_jobs_by_name(shown) -> None:
 
 def test_the_browser_shows_the_graph_by_stage_with_what_was_found(shown) -> None:
     nodes = {"/".join(n["assetKey"]["path"]): n for n in shown["assetNodes"]}
-    assert len(nodes) == 33
+    assert len(nodes) == 35
     groups: dict[str, set[str]] = {}
     for name, node in nodes.items():
         groups.setdefault(node["groupName"].removeprefix("flights_"), set()).add(name.removeprefix("flights/"))
@@ -96,7 +96,7 @@ def test_the_browser_shows_the_graph_by_stage_with_what_was_found(shown) -> None
         "models": {"candidates", "refitted_model", "training_profile"},
         "offline_evaluation": {"evaluation", "champion_decision", "challenger_report"},
         "prediction": {"predictions"},
-        "production_monitoring": {"performance", "drift"},
+        "production_monitoring": {"performance", "drift", "diagnosis", "weekly_page"},
         "retraining": {"retraining_decision"},
         "rollout": {"promotion", "swept_models"},
         "value_analysis": {"monthly_cost", "report", *STUDIES},

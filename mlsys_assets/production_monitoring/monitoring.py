@@ -12,7 +12,7 @@ from mlsys_assets.production_monitoring.drift.shifted import ShiftLimits
 from mlsys_assets.production_monitoring.drift.usual import Usual
 from mlsys_assets.production_monitoring.feedback.feedback_log import FeedbackLog
 from mlsys_assets.production_monitoring.pipeline.bugs import PipelineTests
-from mlsys_assets.production_monitoring.shift_kind.kinds import Limits
+from mlsys_assets.production_monitoring.shift_kind.kinds import KindLimits
 from mlsys_assets.production_monitoring.weekly.facts import Words
 from mlsys_assets.types import days
 
@@ -32,7 +32,8 @@ class Monitoring:
     kinds
         From where on a change of features or labels counts.
     bugs
-        By source, what its raw rows are looked at for besides what their columns say.
+        By source, what its raw rows are looked at for besides what their columns say; of the features, by the name
+        ``features``.
     rules
         What the features' values must be.
     feedback
@@ -48,7 +49,7 @@ class Monitoring:
     reference: Reference = Sliding(days(28))
     columns: ShiftLimits = ShiftLimits()
     usual: Usual = Usual()
-    kinds: Limits = Limits()
+    kinds: KindLimits = KindLimits()
     bugs: Mapping[str, PipelineTests] = field(default_factory=dict)
     rules: tuple[DeclaredRule, ...] = ()
     feedback: FeedbackLog | None = None
@@ -64,7 +65,7 @@ class Monitoring:
         Parameters
         ----------
         sources
-            Each source's columns, by its name.
+            Each table's columns, by its name: the sources', and those of ``features``.
         features, requests
             The columns of features, and of requests.
         """
@@ -72,7 +73,7 @@ class Monitoring:
             *not_one("monitoring: reference", self.reference, Reference),
             *not_one("monitoring: columns", self.columns, ShiftLimits),
             *not_one("monitoring: usual", self.usual, Usual),
-            *not_one("monitoring: kinds", self.kinds, Limits),
+            *not_one("monitoring: kinds", self.kinds, KindLimits),
             *not_one("monitoring: bugs", self.bugs, Mapping),
             *not_all("monitoring: rules", self.rules, DeclaredRule),
             *([] if self.feedback is None else not_one("monitoring: feedback", self.feedback, FeedbackLog)),

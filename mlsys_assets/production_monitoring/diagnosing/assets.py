@@ -9,10 +9,15 @@ import pyarrow as pa
 from mlsys_assets import dagster_adapter as adapter, thumbnails
 from mlsys_assets.charts import bars
 from mlsys_assets.ledger import DIAGNOSIS, DRIFT, MONITORING, PERFORMANCE
-from mlsys_assets.measures.intervals import Estimate
+from mlsys_assets.measures.intervals import Estimate, attempt, on_record
 from mlsys_assets.monitoring_step import MonitoringStep
 from mlsys_assets.production_monitoring import findings
-from mlsys_assets.production_monitoring.diagnosing.expected import ESTIMATED, NOT_BELIEVED, last_comparison
+from mlsys_assets.production_monitoring.diagnosing.expected import (
+    ESTIMATED,
+    NOT_BELIEVED,
+    REFERENCE,
+    last_comparison,
+)
 from mlsys_assets.production_monitoring.diagnosing.history import (
     RECENT_DRIFT,
     RECENT_DRIFT_MEANS,
@@ -29,6 +34,8 @@ from mlsys_assets.production_monitoring.estimated_performance import (
     not_valid,
     silenced,
 )
+from mlsys_assets.production_monitoring.performance import MEAN_COST
+from mlsys_assets.production_monitoring.reference_scores import ReferenceScores
 from mlsys_assets.production_monitoring.revisions import PREDICTED, latest
 from mlsys_assets.system import MLSystem
 from mlsys_assets.tables import MODEL, TICK
@@ -108,8 +115,10 @@ class _Expected:
 
     def __init__(self, step: MonitoringStep, making: Diagnosing) -> None:
         self.step, self.estimates, self.reason = step, dict[str, Estimate](), ""
+        self.reference: dict[str, float] = {}
         rows = making.seen.predicted
         if making.reference is not None and len(rows):
+            self.reference = _on_reference(making.reference, step.system)
             metrics, seed = step.system.metrics, step.system.seed
             self.estimates = estimated_performance(making.reference, rows.score, rows.at, metrics=metrics, seed=seed)
             self.reason = not_valid(making.label_shift, self._matured())
@@ -127,13 +136,22 @@ class _Expected:
     @property
     def evidence(self) -> dict[str, Any]:
         """What the ledger keeps: also what is not believed, that it can be held against what came."""
-        return {ESTIMATED: {name: e.as_dict() for name, e in self.estimates.items()}, NOT_BELIEVED: self.reason}
+        made = {name: e.as_dict() for name, e in self.estimates.items()}
+        return {ESTIMATED: made, NOT_BELIEVED: self.reason, REFERENCE: self.reference}
 
     @property
     def metadata(self) -> dict[str, Any]:
         """What the graph shows."""
         rows = [(name, str(e)) for name, e in silenced(self.estimates, self.reason).items()]
         return {"expected before labels": adapter.markdown_table(("metric", "expected"), rows)} if rows else {}
+
+
+def _on_reference(reference: ReferenceScores, system: MLSystem) -> dict[str, float]:
+    """Return what each metric is on the held-out rows, and what a request costs there."""
+    found = {m.name: attempt(m, reference.label, reference.score) for m in system.metrics}
+    if system.costs is not None:
+        found[MEAN_COST] = system.costs.realised(reference.label, reference.score)
+    return {name: on_record(value) for name, value in found.items() if np.isfinite(value)}
 
 
 def _told(found: Diagnosis) -> dict[str, Any]:

@@ -11,6 +11,8 @@ ESTIMATED: Final = "estimated"
 """In the evidence of a diagnosis: what each metric is expected to be."""
 NOT_BELIEVED: Final = "estimates not believed"
 """... and why that is not to be believed; empty if it is."""
+REFERENCE: Final = "reference"
+"""... and what each metric is on the held-out rows that windows are held against, with what a request costs there."""
 ARRIVED: Final = 0.9
 """The share of a tick's requests whose label must be known before an estimate of it is held against them."""
 

@@ -15,6 +15,7 @@ from mlsys_assets.production_monitoring.diagnosing.seen import Seen
 from mlsys_assets.production_monitoring.diagnosis import BUGS, SHIFTS, Cause, Diagnosis, Price, Remedy, Symptom
 from mlsys_assets.production_monitoring.drift.columns import Distances, Reference
 from mlsys_assets.production_monitoring.drift.shifted import shifted_columns
+from mlsys_assets.production_monitoring.drift.usual import APART
 from mlsys_assets.production_monitoring.estimated_price import price_of_covariate_shift, price_of_label_shift
 from mlsys_assets.production_monitoring.label_shift import LabelShift, label_shift
 from mlsys_assets.production_monitoring.monitoring import Monitoring
@@ -114,7 +115,7 @@ class Diagnosing:
     def _covariate(self) -> Examined:
         """Features that moved: far, beyond chance, and beyond what is usual of this system."""
         psi = {name: one.psi for name, one in self.distances.items() if np.isfinite(one.psi)}
-        usual = self.asked.usual.judged(self.seen.past, psi)
+        usual = self.asked.usual.judged(self.seen.past, psi, most=APART)
         limits = {one.name: one.limit for one in usual.statistics}
         found = shifted_columns(self.distances, self.asked.columns, usual=limits)
         return Examined(found.symptoms, {f"drift of {name}": why for name, why in found.untold.items()})

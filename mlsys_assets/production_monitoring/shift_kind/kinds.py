@@ -13,7 +13,7 @@ from mlsys_assets.types import TimeWindow
 
 
 @dataclass(frozen=True)
-class Limits:
+class KindLimits:
     """From where on a change counts.
 
     Parameters

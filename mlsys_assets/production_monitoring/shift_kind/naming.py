@@ -12,7 +12,7 @@ from mlsys_assets.production_monitoring.diagnosis import Cause, Remedy, Symptom
 from mlsys_assets.production_monitoring.shift_kind.by_day import Days
 from mlsys_assets.production_monitoring.shift_kind.decomposition import Decomposition, decompose
 from mlsys_assets.production_monitoring.shift_kind.density_ratio import DensityRatio, LogisticRatio
-from mlsys_assets.production_monitoring.shift_kind.kinds import Known, Limits, ShiftKind
+from mlsys_assets.production_monitoring.shift_kind.kinds import KindLimits, Known, ShiftKind
 from mlsys_assets.production_monitoring.shift_kind.movement import SCORE, Movements, movements
 from mlsys_assets.production_monitoring.shift_kind.recalibration import Line, Recalibrated, recalibrated
 from mlsys_assets.production_monitoring.shift_kind.regions import Region, worst_region
@@ -28,7 +28,7 @@ def shift_kind(
     reference: ScoredRows,
     window: ScoredRows,
     *,
-    limits: Limits | None = None,
+    limits: KindLimits | None = None,
     known: Known | None = None,
     ratio: DensityRatio | None = None,
 ) -> ShiftKind:
@@ -52,7 +52,7 @@ def shift_kind(
     ratio
         How densities are compared; by a logistic regression if None.
     """
-    asked, more = limits or Limits(), known or Known()
+    asked, more = limits or KindLimits(), known or Known()
     if reason := reference.lacks("the reference") or window.lacks("the window"):
         return _untold(f"insufficient data: {reason}")
     then, now = reference.take(reference.known), window.take(window.known)
@@ -91,7 +91,7 @@ class _Seen:
             f"its mean by {self.moves.marginal.score} standard deviations"
         )
 
-    def symptoms(self, parts: Decomposition, limits: Limits, known: Known) -> Iterator[Symptom]:
+    def symptoms(self, parts: Decomposition, limits: KindLimits, known: Known) -> Iterator[Symptom]:
         """Yield what holds, one a kind."""
         region = 1.0 if self.region is None else self.region.p
         level, slope, part = holm([self.line.level.p, self.line.slope.p, region]) <= limits.chance
@@ -105,7 +105,7 @@ class _Seen:
             yield self._label(limits)
         yield from self._covariate(parts, limits, known, within=bool(level))
 
-    def _as_positives(self, limits: Limits) -> bool:
+    def _as_positives(self, limits: KindLimits) -> bool:
         """Return whether scores moved as the share of positives did, rather than not at all.
 
         Of two rows of hypotheses, "features lie as they did" and "features of each class lie as they did", the one is
@@ -115,7 +115,7 @@ class _Seen:
         own = float(holm([self.moves.negatives.p, self.moves.positives.p]).min())
         return own >= all_rows or max(own, all_rows) <= limits.chance
 
-    def _concept(self, part: bool, limits: Limits) -> Symptom:
+    def _concept(self, part: bool, limits: KindLimits) -> Symptom:
         line, region = self.line, self.region
         gain = line.level_gain + line.slope_gain + (region.gain if region is not None and part else 0.0)
         told = f"the champion's score would need a slope of {line.window.slope:.2f} (was {line.reference.slope:.2f})"
@@ -131,14 +131,14 @@ class _Seen:
         }
         return Symptom(Cause.CONCEPT, "recalibration", where, told, gain, limits.gain, measures)
 
-    def _label(self, limits: Limits) -> Symptom:
+    def _label(self, limits: KindLimits) -> Symptom:
         before, after = self.shares
         told = f"{after:.1%} positive, {before:.1%} before; scores of each class as before, log-odds off by "
         told += f"{self.line.prior:+.2f}"
         measures = {"before": before, "after": after, "log_odds": self.line.prior, "p": self.line.level.p}
         return Symptom(Cause.LABEL, "prior", LABELS, told, self.line.level_gain, limits.gain, measures)
 
-    def _covariate(self, parts: Decomposition, limits: Limits, known: Known, *, within: bool) -> Iterator[Symptom]:
+    def _covariate(self, parts: Decomposition, limits: KindLimits, known: Known, *, within: bool) -> Iterator[Symptom]:
         """Yield how features moved; ``within`` classes where the share of positives changed, as it moves them too."""
         movement = self.moves.within if within else self.moves.marginal
         far, of = movement.farthest(chance=limits.chance), parts.of_features

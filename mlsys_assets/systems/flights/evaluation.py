@@ -7,12 +7,15 @@ from mlsys_assets import (
     Directional,
     EdgeCase,
     Fairness,
+    FeedbackLog,
     GroupRate,
     Higher,
     HumanRule,
     Invariant,
     LogLoss,
+    Monitoring,
     Perturbed,
+    PipelineTests,
     RandomBaseline,
     Readings,
     RowsAlone,
@@ -20,6 +23,7 @@ from mlsys_assets import (
     SliceFinder,
     TruePositiveRate,
     When,
+    Words,
     Worth,
     ZeroRule,
 )
@@ -65,3 +69,14 @@ THRESHOLD = ByCost(COSTS)
 ABSTENTION = Abstention(price=15.0, costs=COSTS)
 """Somebody at the gate looks for himself: a quarter of an hour."""
 WORTH = Worth(LogLoss(), least_gain=0.005, costs=COSTS, price=0.01)
+
+MONITORING = Monitoring(
+    # No gust is told where there was none: how many hours had one changes with the weather.
+    bugs={
+        "weather": PipelineTests(may_jump=("wind_gust",)),
+        "features": PipelineTests(may_jump=("origin_wind_gust",)),
+    },
+    feedback=FeedbackLog(item=("carrier", "dest"), shown_per_day=20),  # what the desk looks at: the likeliest late
+    words=Words("flight", "flights", positive="late"),
+)
+"""What each week is held against the four before it."""

@@ -36,6 +36,7 @@ from mlsys_assets.systems.flights.evaluation import (
     COSTS,
     FAIRNESS,
     FINDER,
+    MONITORING,
     SLICES,
     THRESHOLD,
     WORTH,
@@ -93,6 +94,7 @@ def build_system(files: FlightsFiles) -> MLSystem:
         retraining=Retraining(
             AnyOf(labels, worse, AllOf(monthly, shifted)), cooldown=days(14), at_most=6, within=days(91)
         ),
+        monitoring=MONITORING,
         costs=COSTS,
         cpu_hour_price=0.05,  # about what a general-purpose virtual processor is rented for
         simulated_from=utc("2013-07-01"),

@@ -8,7 +8,7 @@ import pytest
 
 from mlsys_assets.measures.intervals import Estimate
 from mlsys_assets.production_monitoring.diagnosis import Cause, Remedy, Symptom
-from mlsys_assets.production_monitoring.shift_kind.kinds import Known, Limits
+from mlsys_assets.production_monitoring.shift_kind.kinds import KindLimits, Known
 from mlsys_assets.production_monitoring.shift_kind.naming import shift_kind
 from mlsys_assets.types import TimeWindow
 
@@ -145,9 +145,9 @@ def test_a_retraining_learns_from_when_errors_got_worse() -> None:
 
 
 def test_limits_say_what_counts() -> None:
-    assert named(moved(share=0.31), seed=1, limits=Limits(gain=0.1)) == (Cause.NOTHING, Remedy.NOTHING)
-    assert not Limits().mistakes()
-    assert len(Limits(chance=0.0, gain=-1.0, moved=float("nan"), cost=-1.0).mistakes()) == 4
+    assert named(moved(share=0.31), seed=1, limits=KindLimits(gain=0.1)) == (Cause.NOTHING, Remedy.NOTHING)
+    assert not KindLimits().mistakes()
+    assert len(KindLimits(chance=0.0, gain=-1.0, moved=float("nan"), cost=-1.0).mistakes()) == 4
 
 
 def late(share: float) -> Cause:
