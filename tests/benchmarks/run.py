@@ -18,6 +18,7 @@ sys.path.insert(0, str(HERE))
 
 import engines  # noqa: E402 - it lies here
 from comparison import CPU, HEADER, WALL, Comparison, Cost, call, compare, process  # noqa: E402 - it lies here
+from drift import drift  # noqa: E402 - it lies here
 from model_store import model_store  # noqa: E402 - it lies here
 
 REPORT = HERE.parents[1] / "benchmarks.json"
@@ -175,6 +176,7 @@ WORKS: dict[str, Callable[[], Iterator[Comparison]]] = {
     "online": engines.online,
     "lake": lake,
     "models": model_store,
+    "drift": drift,
     "sensors": sensors,
     "cycle": cycle,
     "orchestration": orchestration,

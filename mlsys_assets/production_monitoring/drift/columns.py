@@ -7,17 +7,18 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from mlsys_assets.features.named_columns import is_category, is_number, require_once
+from mlsys_assets.features.named_columns import require_once
 from mlsys_assets.measures.count_distances import chi_square_p, jensen_shannon, total_variation
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.measures.stability_index import psi
 from mlsys_assets.production_monitoring.drift.number_distances import (
-    kolmogorov_smirnov,
+    gap_and_area,
+    kolmogorov_smirnov_p,
     mean_difference,
     shape_distance,
-    wasserstein,
 )
-from mlsys_assets.production_monitoring.drift.numbers import Numbers, is_single
+from mlsys_assets.production_monitoring.drift.numbers import Numbers
+from mlsys_assets.production_monitoring.drift.sides import Prepared, Side, alone, paired, prepared
 from mlsys_assets.production_monitoring.drift.summary import Summary
 from mlsys_assets.production_monitoring.drift.texts import Texts, in_common, new_share
 
@@ -77,14 +78,14 @@ class Distances:
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """A table to hold others against, sorted once.
+    """A table to hold others against, read once.
 
     >>> reference = Reference.of(pa.table({"delay": [1.0, 2.0, 3.0, 4.0]}))
     >>> reference.distances(pa.table({"delay": [2.0, 3.0, 4.0, 5.0]}))["delay"].wasserstein
     1.0
     """
 
-    columns: Mapping[str, Numbers | Texts | str]
+    columns: Mapping[str, Prepared]
     types: Mapping[str, pa.DataType] = field(default_factory=dict)
 
     @classmethod
@@ -102,7 +103,7 @@ class Reference:
         """
         _require_weights(table, weights)
         types = dict(zip(table.schema.names, table.schema.types, strict=True))
-        return cls({name: _side(table[name], weights) for name in types}, types)
+        return cls({name: prepared(table[name], weights) for name in types}, types)
 
     def distances(self, now: pa.Table, weights: Floats | None = None) -> dict[str, Distances]:
         """Return how far each column is from this table's: its columns first, then those that are new.
@@ -114,37 +115,18 @@ class Reference:
         found = {}
         for name, before in self.columns.items():
             if name not in now.schema.names:
-                found[name] = Distances(_summary(before), untold="is gone: no such column now")
+                found[name] = Distances(_summary(alone(before)), untold="is gone: no such column now")
                 continue
-            single = is_single(self.types[name]) or is_single(now.schema.field(name).type)
-            side = _side(now[name], weights, single=single, like=before)
-            found[name] = _distances(_rounded(before, single=single), side)
+            found[name] = _distances(*paired(before, self.types[name], now[name], weights))
         for name in now.schema.names:
             if name not in self.columns:
                 found[name] = Distances(untold="is new: no such column before")
         return found
 
 
-def _side(
-    column: pa.ChunkedArray, weights: Floats | None, *, single: bool = False, like: Numbers | Texts | str = ""
-) -> Numbers | Texts | str:
-    """Return one side of a column; why not, if it cannot be looked at. One of nulls alone is of either kind."""
-    if is_category(column.type) or (pa.types.is_null(column.type) and isinstance(like, Texts)):
-        return Texts.of(column, weights)
-    if is_number(column.type) or pa.types.is_null(column.type):
-        return Numbers.of(column, weights, single=single)
-    return f"holds {column.type}; only numbers and text are compared"
-
-
-def _rounded(side: Numbers | Texts | str, *, single: bool) -> Numbers | Texts | str:
-    return side.rounded() if isinstance(side, Numbers) and single else side
-
-
-def _distances(before: Numbers | Texts | str, now: Numbers | Texts | str) -> Distances:
+def _distances(before: Side, now: Side) -> Distances:
     if isinstance(before, str) or isinstance(now, str):
         return Distances(_summary(before), _summary(now), untold=before if isinstance(before, str) else str(now))
-    if isinstance(before, Numbers) and not len(before.values) and isinstance(now, Texts):
-        before = Texts({}, before.missing, before.rows, before.size)  # nulls alone are of either kind
     empty = [when for when, side in (("before", before), ("now", now)) if not side.size]
     untold = f"has no rows {' and '.join(empty)}" if empty else ""
     if isinstance(before, Numbers) and isinstance(now, Numbers):
@@ -160,7 +142,7 @@ def _distances(before: Numbers | Texts | str, now: Numbers | Texts | str) -> Dis
 
 
 def _of_numbers(before: Numbers, now: Numbers, untold: str) -> Distances:
-    edges, (ks, ks_p), area = before.deciles.edges, kolmogorov_smirnov(before, now), wasserstein(before, now)
+    edges, (gap, area) = before.deciles.edges, gap_and_area(before, now)
     first, second = before.counts(edges), now.counts(edges)
     sd = before.summary.sd
     return Distances(
@@ -169,8 +151,8 @@ def _of_numbers(before: Numbers, now: Numbers, untold: str) -> Distances:
         untold or _without_values(before.total, now.total),
         psi=psi(first, second),
         chi_square_p=chi_square_p(first, second),
-        ks=ks,
-        ks_p=ks_p,
+        ks=gap,
+        ks_p=kolmogorov_smirnov_p(gap, before, now),
         wasserstein=area,
         wasserstein_normed=area / sd if sd else float(np.nan),
         jensen_shannon=shape_distance(before, now),
@@ -199,7 +181,7 @@ def _without_values(before: float, now: float) -> str:
     return f"has no values {' and '.join(none)}: only its missing share is compared" if none else ""
 
 
-def _summary(side: Numbers | Texts | str) -> Summary:
+def _summary(side: Side) -> Summary:
     return NOTHING if isinstance(side, str) else side.summary
 
 

@@ -6,39 +6,37 @@ import numpy as np
 
 from mlsys_assets.measures.count_distances import jensen_shannon
 from mlsys_assets.measures.metrics import Floats
+from mlsys_assets.production_monitoring.drift.ks_p_value import ks_p_value
 from mlsys_assets.production_monitoring.drift.numbers import Numbers
 
 MOST_VALUES: Final = 20
 """Numbers of so few distinct values before are counted value by value, of more in bins of equal width."""
 
 
-def kolmogorov_smirnov(before: Numbers, now: Numbers) -> tuple[float, float]:
-    """Return the largest gap of the distribution functions, and its asymptotic p-value; NaN if a side has no values.
+def gap_and_area(before: Numbers, now: Numbers) -> tuple[float, float]:
+    """Return the largest gap of the distribution functions, and the area between them over the finite values.
 
-    Equal to ``scipy.stats.ks_2samp(method="asymp")``; weighted rows count as their effective number (Monahan 2011,
-    ch. 12, by way of Kish 1965).
+    The first is the Kolmogorov–Smirnov statistic, the second the Wasserstein distance, in the numbers' unit: equal to
+    ``scipy.stats.ks_2samp`` and ``wasserstein_distance`` (Ramdas et al. 2017). NaN if a side has no such values.
     """
     if not before.total or not now.total:
         return float(np.nan), float(np.nan)
-    from scipy.stats import kstwo
-
     values, gap = _gaps(before, now)
     last = np.append(values[1:] != values[:-1], True)
     farthest = float(min(np.abs(gap[last]).max(), 1.0))
-    n, m = before.known_size, now.known_size
-    return farthest, float(np.clip(kstwo.sf(farthest, max(np.round(n * m / (n + m)), 1.0)), 0.0, 1.0))
+    first, second = before.only_finite(), now.only_finite()
+    if first is not before or second is not now:
+        return farthest, gap_and_area(first, second)[1]
+    return farthest, float((np.abs(gap[:-1]) * np.diff(values)).sum())
 
 
-def wasserstein(before: Numbers, now: Numbers) -> float:
-    """Return the area between the distribution functions of the finite values, in their unit; NaN without any.
+def kolmogorov_smirnov_p(gap: float, before: Numbers, now: Numbers) -> float:
+    """Return the asymptotic p-value of the largest gap of the distribution functions; NaN if there is none.
 
-    Equal to ``scipy.stats.wasserstein_distance`` (Ramdas et al. 2017).
+    Equal to ``scipy.stats.ks_2samp(method="asymp")``; weighted rows count as their effective number (Kish 1965).
     """
-    before, now = before.only_finite(), now.only_finite()
-    if not before.total or not now.total:
-        return float(np.nan)
-    values, gap = _gaps(before, now)
-    return float((np.abs(gap[:-1]) * np.diff(values)).sum())
+    n, m = before.known_size, now.known_size
+    return ks_p_value(gap, n * m / (n + m) if n + m else 0.0)
 
 
 def shape_distance(before: Numbers, now: Numbers) -> float:
@@ -52,7 +50,7 @@ def shape_distance(before: Numbers, now: Numbers) -> float:
         return float(np.nan)
     values = _distinct(before.values, most=MOST_VALUES)
     if values is None:
-        edges = _equal_widths(before, now)
+        edges = equal_widths(_ends(before, now), before.known + now.known)
         inner = [side.below(edges[1:-1]) for side in (before, now)]
         return jensen_shannon(
             *(np.diff(at, prepend=0.0, append=side.total) for at, side in zip(inner, (before, now), strict=True))
@@ -77,16 +75,13 @@ def _gaps(before: Numbers, now: Numbers) -> tuple[Floats, Floats]:
     """Return the values of both in order, and after each of them how far the first distribution function is above."""
     values = np.concatenate([before.values, now.values])
     order = np.argsort(values, kind="stable")  # of two sorted runs: merges them
-    if before.weights is None and now.weights is None:  # whole numbers: nothing rounds
-        n, m = len(before.values), len(now.values)
-        rises = np.concatenate([np.full(n, m), np.full(m, -n)])
-        return values[order], np.cumsum(rises[order]) / (float(n) * m)
-    rises = np.concatenate([_shares(before), -_shares(now)])
-    return values[order], np.cumsum(rises[order])
+    # Counts are whole numbers, and so are their products: nothing rounds before the division.
+    rises = np.concatenate([_weights(before) * now.total, _weights(now) * -before.total])
+    return values[order], np.cumsum(rises[order]) / (before.total * now.total)
 
 
-def _shares(side: Numbers) -> Floats:
-    return (np.ones(len(side.values)) if side.weights is None else side.weights) / side.total
+def _weights(side: Numbers) -> Floats:
+    return np.ones(len(side.values)) if side.weights is None else side.weights
 
 
 def _distinct(values: Floats, *, most: int) -> Floats | None:
@@ -95,11 +90,11 @@ def _distinct(values: Floats, *, most: int) -> Floats | None:
     return None if len(first) >= most else np.append(values[first], values[-1])
 
 
-def _equal_widths(before: Numbers, now: Numbers) -> Floats:
-    bins = int(np.ceil(np.log2(len(before.values) + len(now.values)) + 1))
-    edges: Floats = np.linspace(*_ends(before, now), bins + 1)
+def equal_widths(ends: tuple[float, float], n: int) -> Floats:
+    """Return the edges of the bins of equal width that Sturges (1926) advises for n values between two ends."""
+    edges: Floats = np.linspace(*ends, int(np.ceil(np.log2(n) + 1)) + 1)
     return edges
 
 
-def _ends(before: Numbers, now: Numbers) -> tuple[np.float64, np.float64]:
-    return min(before.values[0], now.values[0]), max(before.values[-1], now.values[-1])
+def _ends(before: Numbers, now: Numbers) -> tuple[float, float]:
+    return float(min(before.values[0], now.values[0])), float(max(before.values[-1], now.values[-1]))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -13,8 +13,13 @@ from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.production_monitoring.drift.summary import QUANTILES, Summary
 
 DECILES: Final = np.arange(1, BINS) / BINS
+CHUNK: Final = 1 << 14
+"""Values whose powers are held at once: they stay in the processor's cache."""
 SINGLE: Final = (pa.float16(), pa.float32(), pa.bool_(), pa.int8(), pa.int16(), pa.uint8(), pa.uint16())
 """Types whose every value is one of single precision, which is sorted in half the time."""
+
+
+Moments: TypeAlias = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +38,12 @@ class Numbers:
         How many rows there are, with those that miss.
     size
         Kish's effective number of all rows.
+    known
+        How many rows have a value.
+    known_size
+        Kish's effective number of those.
+    moments
+        Mean, standard deviation, skewness and excess kurtosis of the finite values, where they are known already.
     """
 
     values: Floats
@@ -40,18 +51,25 @@ class Numbers:
     missing: float
     rows: int
     size: float
+    known: int
+    known_size: float
+    moments: Moments | None = None
 
     @classmethod
     def of(cls, column: pa.ChunkedArray, weights: Floats | None = None, *, single: bool = False) -> "Numbers":
         """Return an Arrow column's numbers; ``single`` rounds them to float32, as the other side has them."""
-        found = _read(column, single=single)
-        known = len(found) - int(np.isnan(found).sum())
+        return cls.sorted(read(column, single=single), weights)
+
+    @classmethod
+    def sorted(cls, found: NDArray[np.floating], weights: Floats | None = None) -> "Numbers":
+        """Return (n,) numbers in any order, NaN for what is missing."""
+        rows, known = len(found), len(found) - int(np.isnan(found).sum())
         if weights is None:
             values = np.sort(found)[:known].astype(np.float64, copy=False)
-            return cls(values, None, float(len(found) - known), len(found), float(len(found)))
+            return cls(values, None, float(rows - known), rows, float(rows), known, float(known))
         order = np.argsort(found, kind="stable")
         values, own = found[order][:known].astype(np.float64, copy=False), weights[order]
-        return cls(values, own[:known], float(own[known:].sum()), len(found), kish(weights))
+        return cls(values, own[:known], float(own[known:].sum()), rows, kish(weights), known, kish(own[:known]))
 
     @cached_property
     def cumulated(self) -> Floats | None:
@@ -62,11 +80,6 @@ class Numbers:
     def total(self) -> float:
         """What all values count together."""
         return float(len(self.values)) if self.cumulated is None else float(self.cumulated[-1])
-
-    @property
-    def known_size(self) -> float:
-        """Kish's effective number of the rows with a value."""
-        return float(len(self.values)) if self.weights is None else kish(self.weights)
 
     @cached_property
     def finite(self) -> slice:
@@ -89,10 +102,12 @@ class Numbers:
         return self if np.array_equal(values, self.values) else replace(self, values=values)
 
     def only_finite(self) -> "Numbers":
-        """Return the finite numbers alone, none of them missing."""
-        weights = None if self.weights is None else self.weights[self.finite]
-        values = self.values[self.finite]
-        return Numbers(values, weights, 0.0, len(values), float(len(values)) if weights is None else kish(weights))
+        """Return the finite numbers alone."""
+        if self.finite == slice(0, len(self.values)):
+            return self
+        values, weights = self.values[self.finite], None if self.weights is None else self.weights[self.finite]
+        n, size = len(values), float(len(values)) if weights is None else kish(weights)
+        return Numbers(values, weights, 0.0, n, size, n, size)
 
     def counts(self, edges: Floats) -> Floats:
         """Return (k + 2,) effective rows in (−∞, e₁], … (eₖ, ∞), and missing."""
@@ -105,7 +120,7 @@ class Numbers:
         if not len(values):
             return np.full(len(shares), np.nan)
         if self.cumulated is None:
-            at = np.ceil(shares * len(values) * (1 - TINY)).astype(np.intp) - 1
+            at = at_shares(shares, len(values))
         else:
             up_to = self.cumulated[self.finite.start + 1 : self.finite.stop + 1] - self.cumulated[self.finite.start]
             at = np.searchsorted(up_to, shares * up_to[-1] * (1 - TINY), side="left")
@@ -128,7 +143,7 @@ class Numbers:
             self.size,
             self.missing / whole if whole else np.nan,
             float(infinite / whole) if whole else np.nan,
-            *_moments(values, weights),
+            *(self.moments or moments(values, weights)),
             tuple(self.quantiles(np.array(QUANTILES)).tolist()),
         )
 
@@ -138,6 +153,12 @@ class Numbers:
 
 TINY: Final = 1e-12
 """A share such as 0.7 of 10 values is the seventh, though 0.7 × 10 rounds to above 7."""
+
+
+def at_shares(shares: Floats, n: int) -> NDArray[np.intp]:
+    """Return (k,) which of n rising values are the smallest up to which such shares of them lie."""
+    found: NDArray[np.intp] = np.ceil(shares * n * (1 - TINY)).astype(np.intp) - 1
+    return found
 
 
 def kish(weights: Floats) -> float:
@@ -151,8 +172,8 @@ def is_single(kind: pa.DataType) -> bool:
     return kind in SINGLE
 
 
-def _read(column: pa.ChunkedArray, *, single: bool) -> NDArray[np.floating]:
-    """Return (n,) the numbers, NaN for what is missing."""
+def read(column: pa.ChunkedArray, *, single: bool = False) -> NDArray[np.floating]:
+    """Return (n,) an Arrow column's numbers, NaN for what is missing; ``single`` rounds them to float32."""
     kind = np.float32 if single or is_single(column.type) else np.float64
     if pa.types.is_null(column.type):
         return np.full(len(column), np.nan)
@@ -163,17 +184,26 @@ def _read(column: pa.ChunkedArray, *, single: bool) -> NDArray[np.floating]:
     return found
 
 
-def _moments(values: Floats, weights: Floats | None) -> tuple[float, float, float, float]:
+def moments(values: NDArray[np.floating], weights: Floats | None = None) -> Moments:
     """Return mean, standard deviation, skewness and excess kurtosis of finite values; NaN for what there is not."""
     nan = float(np.nan)
     if not len(values) or (weights is not None and not weights.sum()):
         return nan, nan, nan, nan
-    if values[0] == values[-1]:  # summing would round, and a constant seem to vary
+    if values.min() == values.max():  # summing would round, and a constant seem to vary
         return float(values[0]), 0.0, nan, nan
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # of numbers near the largest there is
-        mean = np.average(values, weights=weights)
-        off = values - mean
-        square = off * off
-        powers = (square, square * off, square * square)
-        second, third, fourth = (np.average(power, weights=weights) for power in powers)
-        return float(mean), float(second**0.5), float(third / second**1.5), float(fourth / second**2 - 3)
+        total = float(len(values)) if weights is None else weights.sum()
+        own = values if weights is None else values * weights
+        about, powers = own.sum(dtype=np.float64) / total, np.zeros(4)
+        for start in range(0, len(values), CHUNK):
+            part = slice(start, start + CHUNK)
+            off = values[part].astype(np.float64) - about
+            square, counted = off * off, off if weights is None else off * weights[part]
+            powers += counted.sum(), (counted * off).sum(), (counted * square).sum(), (counted * off * square).sum()
+        one, two, three, four = powers / total  # ``one`` is what the sum has rounded off
+        second = two - one**2
+        third = three - 3 * one * two + 2 * one**3
+        fourth = four - 4 * one * three + 6 * one**2 * two - 3 * one**4
+        found = about + one, second**0.5, third / second**1.5, fourth / second**2 - 3
+        mean, sd, skew, kurtosis = (float(one) if np.isfinite(one) else nan for one in found)
+        return mean, sd, skew, kurtosis
