@@ -48,13 +48,9 @@ def test_a_hundred_random_halves_are_alike(flights_rows: LabelledRows) -> None:
 
 @pytest.mark.parametrize("by", [0.5, 1.0])
 @pytest.mark.parametrize("column", ["origin_dep_delay_1h", "carrier_origin_dep_delay_3h", "origin_temp", "sched_hour"])
-def test_a_feature_that_is_tilted_is_found_alone_of_those_that_do_not_follow_it(
-    flights_rows: LabelledRows, column: str, by: float
-) -> None:
+def test_a_feature_that_is_tilted_is_found_and_no_other(flights_rows: LabelledRows, column: str, by: float) -> None:
     """Half a deviation, from 10,000 rows, is found in whatever column; only its own values are drawn anew."""
     names = flights_rows.features.schema.names
-    if column not in names:
-        pytest.skip(f"no such feature; there are {names}")
     rng = np.random.default_rng(0)
     drawn = rng.permutation(int((flights_rows.at < np.datetime64("2013-10-01")).sum()))
     before = flights_rows.features.take(pa.array(drawn[:HALF]))
