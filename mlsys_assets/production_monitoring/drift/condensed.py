@@ -69,9 +69,9 @@ class Large:
         return cls(values, len(found), middle)
 
     @cached_property
-    def cells(self) -> NDArray[np.int32]:
+    def cells(self) -> NDArray[np.intp]:
         """(n,) the cell of each value."""
-        return _cells(self.values, self.middle)
+        return _cells(self.values, self.middle).astype(np.intp)  # as what it counts and looks up would make it
 
     @cached_property
     def counts(self) -> NDArray[np.intp]:
@@ -97,7 +97,7 @@ class Large:
     def rounded(self) -> "Large | None":
         """Return the numbers as single precision holds them; None if one is then infinite."""
         with np.errstate(over="ignore"):
-            single = self.values.astype(np.float32)
+            single = self.values.astype(np.float32, copy=False)
         return self if single is self.values else Large.of(_padded(single, self.rows), self.middle)
 
     def sorted(self) -> Numbers:

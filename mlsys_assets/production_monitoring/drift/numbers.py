@@ -13,8 +13,8 @@ from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.production_monitoring.drift.summary import QUANTILES, Summary
 
 DECILES: Final = np.arange(1, BINS) / BINS
-CHUNK: Final = 1 << 14
-"""Values whose powers are held at once: they stay in the processor's cache."""
+CHUNK: Final = 1 << 13
+"""Values whose powers are held at once: they stay in the processor's cache, and are too few for several threads."""
 SINGLE: Final = (pa.float16(), pa.float32(), pa.bool_(), pa.int8(), pa.int16(), pa.uint8(), pa.uint16())
 """Types whose every value is one of single precision, which is sorted in half the time."""
 
@@ -199,7 +199,7 @@ def moments(values: NDArray[np.floating], weights: Floats | None = None) -> Mome
             part = slice(start, start + CHUNK)
             off = values[part].astype(np.float64) - about
             square, counted = off * off, off if weights is None else off * weights[part]
-            powers += counted.sum(), (counted * off).sum(), (counted * square).sum(), (counted * off * square).sum()
+            powers += counted.sum(), counted @ off, counted @ square, (counted * off) @ square
         one, two, three, four = powers / total  # ``one`` is what the sum has rounded off
         second = two - one**2
         third = three - 3 * one * two + 2 * one**3

@@ -94,3 +94,9 @@ def test_large_columns_take_the_shortcut() -> None:
     assert "no values before" in found["n"].untold
     assert Reference.of(table).distances(pa.table({"x": ["a"]}))["x"].before.rows == condensing.LARGE
     assert Reference.of(table).distances(table.slice(0, 0))["x"].untold == "has no rows now"
+
+
+def test_a_second_window_finds_the_reference_counted() -> None:
+    side = Large.of(np.random.default_rng(3).normal(size=1_000).astype(np.float32))
+    assert side is not None
+    assert side.rounded() is side
