@@ -113,10 +113,10 @@ def condensed(before: Large, now: Large) -> tuple[Numbers, Numbers]:
     for up_to, asked in ((first, np.concatenate([DECILES, shares])), (second, shares)):
         opened[np.searchsorted(up_to, at_shares(asked, int(up_to[-1])), side="right")] = True
     ends = min(before.ends[0], now.ends[0]), max(before.ends[1], now.ends[1])
-    edges = equal_widths(ends, len(before.values) + len(now.values))
-    for kind in (before.values.dtype.type, now.values.dtype.type):
-        at = np.searchsorted(used, _cells(edges.astype(kind), before.middle))
-        opened[at[at < len(used)]] = True  # of an edge between two cells, the one above
+    single = before.values.dtype == now.values.dtype == np.float32
+    edges = equal_widths(ends, len(before.values) + len(now.values), single=single)
+    at = np.searchsorted(used, _cells(edges.astype(np.result_type(before.values, now.values)), before.middle))
+    opened[at[at < len(used)]] = True  # of an edge between two cells, the one above
     few, rows = len(used) < FEW, before.counts[used[opened]].sum() + now.counts[used[opened]].sum()
     tied = few or (len(used) < SEVERAL and rows > HEAVY * (first[-1] + second[-1]))
     constant = _constant(before, now)[used] if tied else np.full(len(used), np.nan)
@@ -165,6 +165,7 @@ def _condensed(side: Large, used: NDArray[np.intp], opened: NDArray[np.bool_], c
         known=n,
         known_size=float(n),
         moments=side.moments,
+        single=side.values.dtype == np.float32,
     )
 
 

@@ -50,7 +50,7 @@ def shape_distance(before: Numbers, now: Numbers) -> float:
         return float(np.nan)
     values = _distinct(before.values, most=MOST_VALUES)
     if values is None:
-        edges = equal_widths(_ends(before, now), before.known + now.known)
+        edges = equal_widths(_ends(before, now), before.known + now.known, single=before.single and now.single)
         inner = [side.below(edges[1:-1]) for side in (before, now)]
         return jensen_shannon(
             *(np.diff(at, prepend=0.0, append=side.total) for at, side in zip(inner, (before, now), strict=True))
@@ -90,10 +90,14 @@ def _distinct(values: Floats, *, most: int) -> Floats | None:
     return None if len(first) >= most else np.append(values[first], values[-1])
 
 
-def equal_widths(ends: tuple[float, float], n: int) -> Floats:
-    """Return the edges of the bins of equal width that Sturges (1926) advises for n values between two ends."""
-    edges: Floats = np.linspace(*ends, int(np.ceil(np.log2(n) + 1)) + 1)
-    return edges
+def equal_widths(ends: tuple[float, float], n: int, *, single: bool) -> Floats:
+    """Return the edges of the bins of equal width that Sturges (1926) advises for n values between two ends.
+
+    Those of single precision are computed in it, as ``numpy.histogram_bin_edges`` does.
+    """
+    kind = np.float32 if single else np.float64
+    first, last = (kind(end) for end in ends)
+    return np.linspace(first, last, int(np.ceil(np.log2(n) + 1)) + 1, dtype=kind).astype(np.float64)
 
 
 def _ends(before: Numbers, now: Numbers) -> tuple[float, float]:

@@ -44,6 +44,8 @@ class Numbers:
         Kish's effective number of those.
     moments
         Mean, standard deviation, skewness and excess kurtosis of the finite values, where they are known already.
+    single
+        Whether they are of single precision, and so are the edges of bins between them.
     """
 
     values: Floats
@@ -54,6 +56,7 @@ class Numbers:
     known: int
     known_size: float
     moments: Moments | None = None
+    single: bool = False
 
     @classmethod
     def of(cls, column: pa.ChunkedArray, weights: Floats | None = None, *, single: bool = False) -> "Numbers":
@@ -63,13 +66,14 @@ class Numbers:
     @classmethod
     def sorted(cls, found: NDArray[np.floating], weights: Floats | None = None) -> "Numbers":
         """Return (n,) numbers in any order, NaN for what is missing."""
-        rows, known = len(found), len(found) - int(np.isnan(found).sum())
+        rows, known, single = len(found), len(found) - int(np.isnan(found).sum()), found.dtype == np.float32
         if weights is None:
             values = np.sort(found)[:known].astype(np.float64, copy=False)
-            return cls(values, None, float(rows - known), rows, float(rows), known, float(known))
+            return cls(values, None, float(rows - known), rows, float(rows), known, float(known), single=single)
         order = np.argsort(found, kind="stable")
         values, own = found[order][:known].astype(np.float64, copy=False), weights[order]
-        return cls(values, own[:known], float(own[known:].sum()), rows, kish(weights), known, kish(own[:known]))
+        sizes = kish(weights), known, kish(own[:known])
+        return cls(values, own[:known], float(own[known:].sum()), rows, *sizes, single=single)
 
     @cached_property
     def cumulated(self) -> Floats | None:
@@ -99,7 +103,7 @@ class Numbers:
         """Return the numbers as single precision holds them: in the same order."""
         with np.errstate(over="ignore"):
             values = self.values.astype(np.float32).astype(np.float64)
-        return self if np.array_equal(values, self.values) else replace(self, values=values)
+        return self if self.single else replace(self, values=values, single=True)
 
     def only_finite(self) -> "Numbers":
         """Return the finite numbers alone."""
@@ -107,7 +111,7 @@ class Numbers:
             return self
         values, weights = self.values[self.finite], None if self.weights is None else self.weights[self.finite]
         n, size = len(values), float(len(values)) if weights is None else kish(weights)
-        return Numbers(values, weights, 0.0, n, size, n, size)
+        return Numbers(values, weights, 0.0, n, size, n, size, single=self.single)
 
     def counts(self, edges: Floats) -> Floats:
         """Return (k + 2,) effective rows in (−∞, e₁], … (eₖ, ∞), and missing."""
