@@ -193,7 +193,7 @@ def moments(values: NDArray[np.floating], weights: Floats | None = None) -> Mome
     nan = float(np.nan)
     if not len(values) or (weights is not None and not weights.sum()):
         return nan, nan, nan, nan
-    if values.min() == values.max():  # summing would round, and a constant seem to vary
+    if values[0] == values[-1] and values.min() == values.max():  # summing would round, and a constant seem to vary
         return float(values[0]), 0.0, nan, nan
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # of numbers near the largest there is
         total = float(len(values)) if weights is None else weights.sum()
