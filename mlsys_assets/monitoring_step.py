@@ -1,6 +1,6 @@
 """One tick that is monitored: what its data and its champion were, as known by its end, and where findings go."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, lru_cache, partial
@@ -24,7 +24,7 @@ from mlsys_assets.production_monitoring.diagnosing.seen import Seen, TablePair
 from mlsys_assets.production_monitoring.diagnosis import Price, Symptom
 from mlsys_assets.production_monitoring.drift.references import ReferenceTimes
 from mlsys_assets.production_monitoring.pipeline.bugs import PipelineTests
-from mlsys_assets.production_monitoring.shift_kind.scored_rows import ScoredRows
+from mlsys_assets.production_monitoring.shift_kind.scored_rows import ScoredRows, scored
 from mlsys_assets.production_monitoring.skew_symptoms import skew_price, skew_symptoms
 from mlsys_assets.system import MLSystem
 from mlsys_assets.tables import FEATURES, KNOWN_AT, LABEL, LABELS, PREDICT_AT, PREDICTIONS, SCORE, SERVED, TICK
@@ -221,14 +221,6 @@ def joined(made: pa.Table, features: pa.Table, labels: pa.Table, *, key: str) ->
         label=np.asarray(label.to_numpy(), dtype=np.float64),
     )
     return Predicted(pa.array(made[key].to_pylist(), pa.string()), rows)
-
-
-def scored(parts: Sequence[ScoredRows]) -> ScoredRows | None:
-    """Return rows of several windows as one; None without any."""
-    if not sum(len(part) for part in parts):
-        return None
-    at, score, label = (np.concatenate([getattr(p, name) for p in parts]) for name in ("at", "score", "label"))
-    return ScoredRows(at, pa.concat_tables([p.features for p in parts]), score, label)
 
 
 @lru_cache(maxsize=2)

@@ -6,10 +6,10 @@ from functools import cached_property
 from typing import Final
 
 import numpy as np
-import pyarrow as pa
 
 from mlsys_assets.features.leakage.learner import Learner
 from mlsys_assets.measures.intervals import Estimate
+from mlsys_assets.production_monitoring.concept.streams import ErrorStream, watch
 from mlsys_assets.production_monitoring.declared_rules import keep_rules
 from mlsys_assets.production_monitoring.diagnosing.seen import Seen
 from mlsys_assets.production_monitoring.diagnosis import BUGS, SHIFTS, Cause, Diagnosis, Price, Remedy, Symptom
@@ -27,7 +27,8 @@ from mlsys_assets.production_monitoring.refit_comparison import compare_refit
 from mlsys_assets.production_monitoring.shift_kind.kinds import Known, ShiftKind
 from mlsys_assets.production_monitoring.shift_kind.naming import shift_kind
 from mlsys_assets.production_monitoring.shift_kind.price import realised_price
-from mlsys_assets.production_monitoring.shift_kind.scored_rows import ScoredRows
+from mlsys_assets.production_monitoring.shift_kind.recalibration import Line
+from mlsys_assets.production_monitoring.shift_kind.scored_rows import scored
 
 BLOCKS: Final = "blocks"
 """The measure of a symptom that says whether it is a bug: a column that is new is told, and breaks nothing."""
@@ -145,21 +146,29 @@ class Diagnosing:
             return None
         known = Known(self._covariate.symptoms)
         found = shift_kind(held, rows, limits=self.asked.kinds, known=known)
-        if found.cause is not Cause.COVARIATE:
+        if found.cause is Cause.COVARIATE:
+            known = replace(known, refit=self._refit())
+        elif found.cause is Cause.CONCEPT and found.reference is not None:
+            known = replace(known, since=self._since(found.reference))
+        else:
             return found
-        return shift_kind(held, rows, limits=self.asked.kinds, known=replace(known, refit=self._refit()))
+        return shift_kind(held, rows, limits=self.asked.kinds, known=known)
+
+    def _since(self, line: Line) -> np.datetime64 | None:
+        """Return when errors got worse, within the reference times and the window; None where detectors disagree."""
+        rows = scored([part for part in (self.seen.recent, self.seen.predicted) if part is not None])
+        if rows is None:
+            return None
+        known = rows.take(rows.known)
+        stream = ErrorStream.of(known.label, known.score, known_at=known.at, calibrated=line(known.score))
+        return watch(stream).since
 
     def _refit(self) -> Estimate | None:
         """Return what a refit on the reference times would gain on the window."""
         recent, rows = self.seen.recent, self.seen.predicted
-        if recent is None or not len(recent):
+        both = scored([part for part in (recent, rows) if part is not None])
+        if recent is None or both is None:
             return None
-        both = ScoredRows(
-            np.concatenate([recent.at, rows.at]),
-            pa.concat_tables([recent.features, rows.features]),
-            np.concatenate([recent.score, rows.score]),
-            np.concatenate([recent.label, rows.label]),
-        )
         found = compare_refit(
             both, self.learner, known_at=both.at, held_from=rows.at.min(), seed=self.seed, threads=self.threads
         )

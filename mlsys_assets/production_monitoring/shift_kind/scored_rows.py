@@ -1,5 +1,6 @@
 """Rows with the champion's scores, and their labels as far as they are known."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -79,3 +80,11 @@ class ScoredRows:
             "has the same score for all rows": len(self) > 0 and float(np.ptp(self.score)) == 0.0,
         }
         return next((f"{what} {reason}" for reason, holds in reasons.items() if holds), "")
+
+
+def scored(parts: Sequence[ScoredRows]) -> ScoredRows | None:
+    """Return rows of several windows as one; None without any."""
+    if not sum(len(part) for part in parts):
+        return None
+    at, score, label = (np.concatenate([getattr(p, name) for p in parts]) for name in ("at", "score", "label"))
+    return ScoredRows(at, pa.concat_tables([p.features for p in parts]), score, label)
