@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mlsys_assets.production_monitoring.alerting import Fault, Watch
-from mlsys_assets.production_monitoring.diagnosis import Cause, Diagnosis, Remedy, Symptom
+from mlsys_assets.production_monitoring.diagnosis import SHIFTS, Cause, Diagnosis, Remedy, Symptom
 from mlsys_assets.types import Finding, Severity
 
 FAILED_CHECK, FAILED_RUN = "failed check", "failed run"
 NO_REASON = "it left no reason"
-SEVERE = frozenset({Cause.SCHEMA, Cause.PIPELINE, Cause.SKEW})
-"""Causes that are errors: somebody has to mend what the model is given. Of all others it is known only what they cost,
-and a training may answer them."""
+EVERYWHERE = "requests"
+"""Where a shift of the world is: in whatever is asked for. In which columns it shows most changes from tick to tick."""
 QUIET = frozenset({Cause.NOTHING, Cause.UNTOLD})
 """Causes that are no fault."""
 LEAST_SIZE = 1e-12
@@ -31,24 +30,27 @@ class LastRun:
 
 
 def of_diagnosis(diagnosis: Diagnosis) -> tuple[Fault, ...] | None:
-    """Return the faults of a diagnosis, one for each place where its cause shows; None if it could not look.
+    """Return the faults of a diagnosis: of a bug one for each place, of a shift one; None if it could not look.
 
-    Symptoms of causes that come after the first are what it explains, and are no faults of their own. A shift whose
-    price is known, and is not above nothing with its whole interval, is none either: it costs nothing.
+    Symptoms of causes that come after the first are what it explains, and are no faults of their own. A shift is none
+    unless it is known to cost something, with its whole interval: most do not, and nobody is to be woken for them.
     """
     if diagnosis.cause is Cause.UNTOLD:
         return None
-    if diagnosis.cause in QUIET or _costs_nothing(diagnosis):
+    if diagnosis.cause in QUIET or (diagnosis.cause in SHIFTS and not _costs(diagnosis)):
         return ()
     loss = None if diagnosis.price is None else diagnosis.price.total
-    worst: dict[str, Symptom] = {}
-    for symptom in diagnosis.symptoms:
-        if symptom.cause is diagnosis.cause:
-            worst.setdefault(symptom.where, symptom)
-    severity = Severity.ERROR if diagnosis.cause in SEVERE else Severity.WARN
     remedy = "" if diagnosis.remedy is Remedy.NOTHING else str(diagnosis.remedy)
+    own = [symptom for symptom in diagnosis.symptoms if symptom.cause is diagnosis.cause]
+    if diagnosis.cause in SHIFTS:
+        size = max((found for s in own if (found := _size(s)) is not None), default=None)
+        cause = str(diagnosis.cause)
+        return (Fault(Watch.DIAGNOSIS, cause, EVERYWHERE, Severity.WARN, diagnosis.reason, size, loss, remedy),)
+    worst: dict[str, Symptom] = {}
+    for symptom in own:
+        worst.setdefault(symptom.where, symptom)
     return tuple(
-        Fault(Watch.DIAGNOSIS, str(s.cause), where, severity, s.told, _size(s), loss, remedy)
+        Fault(Watch.DIAGNOSIS, str(s.cause), where, Severity.ERROR, s.told, _size(s), loss, remedy)
         for where, s in worst.items()
     )
 
@@ -80,12 +82,13 @@ def of_runs(runs: Iterable[LastRun]) -> tuple[Fault, ...]:
     )
 
 
-def _costs_nothing(diagnosis: Diagnosis) -> bool:
+def _costs(diagnosis: Diagnosis) -> bool:
+    """Return whether it is known to cost something, with its whole interval."""
     price = diagnosis.price
-    if diagnosis.cause in SEVERE or price is None:
+    if price is None:
         return False
     cost = price.log_loss if price.money is None else price.money
-    return cost.sufficient and cost.low <= 0
+    return cost.sufficient and cost.low > 0
 
 
 def _size(symptom: Symptom) -> float | None:

@@ -36,15 +36,15 @@ def test_each_place_of_the_first_cause_is_a_fault_and_what_it_explains_is_none()
     ]
 
 
-def test_a_shift_that_is_known_to_cost_nothing_is_none_and_a_broken_input_always_is_one() -> None:
-    shift = symptom(Cause.COVARIATE, "temp")
-    assert of_diagnosis(diagnosis(Cause.COVARIATE, shift, price=price(-0.1))) == ()
-    (warned,) = of_diagnosis(diagnosis(Cause.COVARIATE, shift, price=price(0.1)))
-    assert warned.severity is Severity.WARN
-    (unpriced,) = of_diagnosis(diagnosis(Cause.COVARIATE, shift))
-    assert unpriced.loss is None
-    assert len(of_diagnosis(diagnosis(Cause.COVARIATE, shift, price=price(-0.1, sufficient=False)))) == 1
-    assert len(of_diagnosis(diagnosis(Cause.SCHEMA, symptom(Cause.SCHEMA, "temp"), price=price(-0.1)))) == 1
+def test_a_shift_is_one_fault_where_it_is_known_to_cost_and_a_broken_input_always_is_one() -> None:
+    shift = [symptom(Cause.COVARIATE, "temp"), symptom(Cause.COVARIATE, "wind", 4.0)]
+    (warned,) = of_diagnosis(diagnosis(Cause.COVARIATE, *shift, price=price(0.1)))
+    assert (warned.name, warned.severity, warned.size) == ("covariate shift: requests", Severity.WARN, 4.0 / 1.5)
+    assert of_diagnosis(diagnosis(Cause.COVARIATE, *shift, price=price(-0.1))) == ()
+    assert of_diagnosis(diagnosis(Cause.COVARIATE, *shift)) == ()
+    assert of_diagnosis(diagnosis(Cause.COVARIATE, *shift, price=price(0.1, sufficient=False))) == ()
+    for of_bug in (price(-0.1), None):
+        assert len(of_diagnosis(diagnosis(Cause.SCHEMA, symptom(Cause.SCHEMA, "temp"), price=of_bug))) == 1
 
 
 def test_who_could_not_look_says_neither_that_there_is_a_fault_nor_that_there_is_none() -> None:

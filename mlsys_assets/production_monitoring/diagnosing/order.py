@@ -1,6 +1,6 @@
 """From what is observed to a diagnosis: bugs first, then skew, then what changed in the world, then what it costs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
@@ -115,10 +115,18 @@ class Diagnosing:
     @cached_property
     def _covariate(self) -> Examined:
         """Features that moved: far, beyond chance, and beyond what is usual of this system."""
+        if self.seen.past is None:
+            return self._shifted(self.distances, {})
         psi = {name: one.psi for name, one in self.distances.items() if np.isfinite(one.psi)}
         usual = self.asked.usual.judged(self.seen.past, psi, most=APART)
         limits = {one.name: one.limit for one in usual.statistics}
-        found = shifted_columns(self.distances, self.asked.columns, usual=limits)
+        found = self._shifted({name: self.distances[name] for name in limits}, limits)
+        return Examined(
+            found.symptoms, {**found.untold, **{f"drift of {name}": why for name, why in usual.untold.items()}}
+        )
+
+    def _shifted(self, distances: Mapping[str, Distances], limits: Mapping[str, float]) -> Examined:
+        found = shifted_columns(distances, self.asked.columns, usual=limits)
         return Examined(found.symptoms, {f"drift of {name}": why for name, why in found.untold.items()})
 
     @cached_property

@@ -1,7 +1,7 @@
 """What a diagnosis looks at: one window's data and predictions beside those that they are held against."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pyarrow as pa
 
@@ -56,7 +56,9 @@ class Seen:
     skew, skew_price
         Features that were served otherwise than known, and what that costs.
     past
-        By column, the stability index of each window before against its own reference, the oldest first.
+        By column, the stability index of each window before against its own reference, the oldest first: until it is
+        long enough to tell what is usual, no column is called shifted. None: distance and chance alone decide, as of
+        rows that do not depend on their time.
     costs
         What decisions cost, if the system says.
     """
@@ -70,5 +72,5 @@ class Seen:
     recent: ScoredRows | None = None
     skew: tuple[Symptom, ...] = ()
     skew_price: Price | None = None
-    past: Mapping[str, Floats] = field(default_factory=dict)
+    past: Mapping[str, Floats] | None = None
     costs: CostMatrix | None = None

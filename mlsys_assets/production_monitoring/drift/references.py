@@ -60,7 +60,7 @@ class Sliding:
     Parameters
     ----------
     over
-        How much time. Of a system that is younger, as much as there is, if it is as long as the window (or ``over``).
+        How much time. Of a system that is younger there is no reference: two weeks differ in more than two months do.
     gap
         The time left out between the reference and the window.
 
@@ -79,9 +79,9 @@ class Sliding:
         return [*not_long(f"{what}: over", self.over), *not_long(f"{what}: gap", self.gap, zero=True)]
 
     def times(self, window: TimeWindow, *, earliest: datetime) -> ReferenceTimes:
-        """Return the time before the window, as far as there is any."""
+        """Return the time before the window, if there are rows of all of it."""
         end = window.start - self.gap
-        return _from(max(earliest, end - self.over), end, least=min(self.over, window.length))
+        return _from(max(earliest, end - self.over), end, least=self.over)
 
 
 @dataclass(frozen=True)
