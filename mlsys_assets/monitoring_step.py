@@ -64,6 +64,7 @@ class MonitoringStep:
         self, context: dg.AssetExecutionContext, system: MLSystem, stores: Resources, window: TimeWindow
     ) -> None:
         self.context, self.system, self.stores, self.window = context, system, stores, window
+        self._features: dict[TimeWindow, pa.Table] = {}
 
     @classmethod
     def each(cls, context: dg.AssetExecutionContext, system: MLSystem, stores: Resources) -> "list[MonitoringStep]":
@@ -96,9 +97,11 @@ class MonitoringStep:
         return None if found is None else operations.model(self.system.name, found.version)
 
     def features(self, window: TimeWindow) -> pa.Table:
-        """Return key, prediction time and features of the requests of a window."""
-        asked = (PREDICT_AT, window.start, window.end)
-        return self.stores.lake.read(self.system.home(FEATURES), FEATURES, columns=self.system.selected, window=asked)
+        """Return key, prediction time and features of the requests of a window, which are read once."""
+        if window not in self._features:
+            asked, home = (PREDICT_AT, window.start, window.end), self.system.home(FEATURES)
+            self._features[window] = self.stores.lake.read(home, FEATURES, columns=self.system.selected, window=asked)
+        return self._features[window]
 
     def predictions(self, window: TimeWindow) -> pa.Table:
         """Return what champions said of the requests of a window; no rows before the first one."""
@@ -149,7 +152,8 @@ class MonitoringStep:
         system, lake, key = self.system, self.stores.lake, self.system.requests.key
         if self.champion is None or not lake.has(system.name, SERVED) or not len(predicted.ids):
             return (), None
-        names = [n for n in system.feature_schema.names if n in lake.schema(system.name, SERVED).names]
+        there = set(lake.schema(system.name, SERVED).names)
+        names = [name for name in system.feature_schema.names if name in there]
         asked = (PREDICT_AT, self.window.start, self.window.end)
         served = lake.read(system.name, SERVED, columns=names, window=asked)
         known = self.features(self.window).select(names)
@@ -220,7 +224,7 @@ def joined(made: pa.Table, features: pa.Table, labels: pa.Table, *, key: str) ->
         score=made[SCORE].to_numpy(),
         label=np.asarray(label.to_numpy(), dtype=np.float64),
     )
-    return Predicted(pa.array(made[key].to_pylist(), pa.string()), rows)
+    return Predicted(made[key].cast(pa.string()).combine_chunks(), rows)
 
 
 @lru_cache(maxsize=2)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlsys_assets.measures.metrics import Floats
+from mlsys_assets.production_monitoring.drift.numbers import is_single
 
 LEAST_ROWS: Final = 30
 """Fewer rows than this on a side, and a column is not compared."""
@@ -27,21 +28,24 @@ class Sides:
         The column's.
     before, now
         (n,) and (m,) numbers, NaN where there is none; in order of time, as far as that is known.
+    single
+        Whether all of them are of single precision, which is sorted in half the time.
     """
 
     name: str
     before: Floats
     now: Floats
+    single: bool = False
 
     @cached_property
     def rising_before(self) -> Floats:
         """The finite numbers before, sorted."""
-        return np.sort(self.before[np.isfinite(self.before)])
+        return _rising(self.before, single=self.single)
 
     @cached_property
     def rising_now(self) -> Floats:
         """The finite numbers now, sorted."""
-        return np.sort(self.now[np.isfinite(self.now)])
+        return _rising(self.now, single=self.single)
 
     @property
     def told(self) -> bool:
@@ -58,7 +62,8 @@ def number_sides(before: pa.Table, now: pa.Table) -> list[Sides]:
     """Return the number columns that both tables have."""
     there = {field.name for field in before.schema if is_number(field.type)}
     both = [field.name for field in now.schema if field.name in there and is_number(field.type)]
-    return [Sides(name, numbers(before[name]), numbers(now[name])) for name in both]
+    single = {name: is_single(before[name].type) and is_single(now[name].type) for name in both}
+    return [Sides(name, numbers(before[name]), numbers(now[name]), single[name]) for name in both]
 
 
 def is_number(kind: pa.DataType) -> bool:
@@ -75,6 +80,11 @@ def is_text(kind: pa.DataType) -> bool:
 def numbers(column: pa.ChunkedArray) -> Floats:
     """Return (n,) the numbers of a column, NaN where there is none."""
     return np.asarray(pc.cast(column, pa.float64(), safe=False).to_numpy(), dtype=np.float64)
+
+
+def _rising(side: Floats, *, single: bool) -> Floats:
+    there = side[np.isfinite(side)]
+    return np.sort(there.astype(np.float32)).astype(np.float64) if single else np.sort(there)
 
 
 def quantiles(rising: Floats, levels: Floats) -> Floats:

@@ -1,7 +1,7 @@
 """Categories that are spelled otherwise, or are others altogether."""
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -21,6 +21,12 @@ LEAST_UNSEEN: Final = 0.5
 TIMES_USUAL: Final = 3.0
 """How many times what is new in the second half of the time before it must be: names of planes are always new."""
 NAMED: Final = 3
+APART: Final = "\0"
+"""What stands between texts that are looked at together."""
+PLAIN: Final = bytes(range(128)).lower()
+"""What each ASCII letter is but for its case."""
+LEFT_OUT: Final = bytes(code for code in range(128) if not chr(code).isalnum() and chr(code) != APART)
+"""ASCII that is no letter and no digit."""
 
 
 def category_bugs(before: pa.Table, now: pa.Table) -> Examined:
@@ -46,6 +52,18 @@ def normalised(text: str) -> str:
     return "".join(letter for letter in plain if letter.isalnum())
 
 
+def all_normalised(texts: Sequence[str]) -> list[str]:
+    """Return what categories are called, as ``normalised`` does: all at once where they are ASCII, as most are.
+
+    >>> all_normalised(["New-York", "Orly 3"])
+    ['newyork', 'orly3']
+    """
+    joined = APART.join(texts)
+    if not joined.isascii() or joined.count(APART) != len(texts) - 1:
+        return [normalised(text) for text in texts]
+    return joined.encode().translate(PLAIN + bytes(range(128, 256)), LEFT_OUT).decode().split(APART)
+
+
 def _of_column(name: str, before: pa.ChunkedArray, now: pa.ChunkedArray) -> Iterator[Symptom]:
     known = pc.unique(before)
     counted = pc.value_counts(now)
@@ -57,11 +75,13 @@ def _of_column(name: str, before: pa.ChunkedArray, now: pa.ChunkedArray) -> Iter
     if shares.sum() < LEAST_RESPELLED:
         return
     texts = values.take(pa.array(new)).to_pylist()
-    plain = {normalised(old): old for old in known.to_pylist() if normalised(old)}
-    of_old = np.array([normalised(text) in plain for text in texts])
+    old = known.to_pylist()
+    plain = {called: text for called, text in zip(all_normalised(old), old, strict=True) if called}
+    called = all_normalised(texts)
+    of_old = np.array([each in plain for each in called])
     if (share := float(shares[of_old].sum())) >= LEAST_RESPELLED:
         ranked = [i for i in np.argsort(-shares, kind="stable") if of_old[i]]
-        pairs = ", ".join(f"{texts[i]!r} for {plain[normalised(texts[i])]!r}" for i in ranked[:NAMED])
+        pairs = ", ".join(f"{texts[i]!r} for {plain[called[i]]!r}" for i in ranked[:NAMED])
         told = f"{share:.1%} of rows hold an old category of {name} in a new spelling: {pairs}"
         yield Symptom(
             Cause.PIPELINE, SPELLING_TEST, name, told, share, LEAST_RESPELLED, {"categories": int(of_old.sum())}

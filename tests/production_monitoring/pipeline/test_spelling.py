@@ -5,7 +5,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from mlsys_assets.production_monitoring.pipeline.spelling import category_bugs, normalised
+from hypothesis import given, strategies as st
+
+from mlsys_assets.production_monitoring.pipeline.spelling import all_normalised, category_bugs, normalised
 
 
 def table(values: list[str], rows: int = 600, seed: int = 0) -> pa.Table:
@@ -29,6 +31,17 @@ def test_a_part_of_the_rows_and_other_ways_to_write() -> None:
     assert "'new-york' for 'New York'" in found.told
     assert normalised("Zürich") == normalised("Zu\u0308RICH")
     assert normalised("a1") != normalised("a2")
+
+
+@given(st.lists(st.text() | st.text(st.characters(max_codepoint=127)), min_size=1))
+def test_all_at_once_as_one_by_one(texts: list[str]) -> None:
+    assert all_normalised(texts) == [normalised(text) for text in texts]
+
+
+def test_none_at_once_and_text_that_holds_what_texts_are_joined_with() -> None:
+    assert all_normalised([]) == []
+    assert all_normalised(["A\0b", ""]) == ["ab", ""]
+    assert all_normalised(["A-b", "", "C d"]) == ["ab", "", "cd"]
 
 
 def test_a_new_category_is_none() -> None:
