@@ -3,10 +3,11 @@
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.production_monitoring.diagnosis import Cause, Symptom
-from mlsys_assets.production_monitoring.pipeline.sides import LEAST_ROWS, Sides
+from mlsys_assets.production_monitoring.pipeline.sides import LEAST_ROWS, Sides, quantiles
 
 MISSING_TEST: Final = "missing values"
 CONSTANT_TEST: Final = "constant"
@@ -30,9 +31,13 @@ LEAST_SPIKE: Final = 0.2
 LEAST_STAND_IN: Final = 0.05
 """The same of a value that is written where there is none, or lies far beyond all that was."""
 LEAST_SENTINEL: Final = 0.005
-"""The same of a value that is written where there is none, and lies beyond all that was."""
+"""The same of a value that is written where there is none, and lies beyond all that was and apart from all others."""
 LEAST_SENTINELS: Final = 10
 """Rows that must have it."""
+ENDS: Final = np.array([0.01, 0.99])
+"""The quantiles from which on numbers are an end of a column, as far beyond which others will come."""
+LEAST_GAP: Final = 0.1
+"""The share of the width of all that was that lies empty between a sentinel and the nearest number at least."""
 FAR_WIDTHS: Final = 5.0
 """So many widths of all that was, beyond it, is far."""
 RARE: Final = 0.001
@@ -40,7 +45,15 @@ RARE: Final = 0.001
 TIMES_USUAL: Final = 3.0
 """How many times the largest share that a new value came to have within the time before a spike must have."""
 SENTINELS: Final = np.array(
-    [0.0, -1.0, *(sign * (10.0**k - 1) for k in range(2, 10) for sign in (-1, 1)), -(2.0**31), 2.0**31 - 1, 2.0**15 - 1]
+    [
+        0.0,
+        -1.0,
+        -9.0,
+        *(sign * (10.0**k - 1) for k in range(2, 10) for sign in (-1, 1)),
+        -(2.0**31),
+        2.0**31 - 1,
+        2.0**15 - 1,
+    ]
 )
 """Numbers that are written where there is none."""
 
@@ -96,13 +109,14 @@ def spike(sides: Sides) -> Symptom | None:
     if not sides.told:
         return None
     now, before = sides.rising_now, sides.rising_before
-    values, counts = np.unique(now, return_counts=True)
+    first = np.flatnonzero(np.append(True, now[1:] != now[:-1]))
+    values, counts = now[first], np.diff(first, append=len(now))
     many = counts >= max(LEAST_SENTINEL * len(sides.now), LEAST_SENTINELS)
     if len(values) == 1 or not many.any():
         return None
     values, counts = values[many], counts[many]
     held = (np.searchsorted(before, values, "right") - np.searchsorted(before, values)) / len(before)
-    share, least = counts / len(sides.now), _least_share(values, before)
+    share, least = counts / len(sides.now), _least_share(values, sides)
     suspect = (held <= np.minimum(RARE, share / TIMES_USUAL)) & (share >= least)
     if not suspect.any():
         return None
@@ -118,12 +132,31 @@ def spike(sides: Sides) -> Symptom | None:
     return Symptom(Cause.PIPELINE, SPIKE_TEST, sides.name, told, float(share[worst]), limit, measures)
 
 
-def _least_share(values: Floats, before: Floats) -> Floats:
+def _least_share(values: Floats, sides: Sides) -> Floats:
     """Return (k,) the share from which on each value is a spike."""
+    before = sides.rising_before
     written = np.isin(values, SENTINELS)
     beyond = np.maximum(before[0] - values, values - before[-1])
     far = beyond > FAR_WIDTHS * (before[-1] - before[0])
-    return np.where(written & (beyond > 0), LEAST_SENTINEL, np.where(written | far, LEAST_STAND_IN, LEAST_SPIKE))
+    found = np.where(written | far, LEAST_STAND_IN, LEAST_SPIKE)
+    return np.where(written & (beyond > 0) & _apart(values, sides), LEAST_SENTINEL, found)
+
+
+def _apart(values: Floats, sides: Sides) -> NDArray[np.bool_]:
+    """Return which of (k,) values beyond the numbers before lie farther from every other number than ends reach.
+
+    Those that lie nearer are the weather's: fog makes the least visibility 0 that was an eighth of a mile. A value below
+    0 where none was is apart, however little.
+    """
+    now, before = sides.rising_now, sides.rising_before
+    first, last = quantiles(before, ENDS)
+    after, up_to = np.searchsorted(now, values, "right"), np.searchsorted(now, values)
+    above = np.append(now, np.inf)[after]  # the next number of the window
+    below = np.append(-np.inf, now)[up_to]
+    under = values < before[0]
+    gap = np.where(under, np.minimum(above, before[0]) - values, values - np.maximum(below, before[-1]))
+    wide = (gap >= LEAST_GAP * (before[-1] - before[0])) | ((values < 0) & (before[0] >= 0))
+    return np.asarray(wide & (gap > np.where(under, first - before[0], before[-1] - last)))
 
 
 def _newest(sides: Sides) -> float:

@@ -66,6 +66,42 @@ def test_a_stand_in_is_a_spike(value: float, share: float) -> None:
     assert found.size == pytest.approx(share, abs=0.02)
 
 
+def visibility(rows: int, *, least: float, seed: int = 0) -> np.ndarray:
+    """Miles, mostly ten: in steps down to an eighth and less."""
+    steps = np.array([0.12, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0])
+    found = np.random.default_rng(seed).choice(steps, rows, p=[0.002, 0.006, 0.01, 0.03, 0.06, 0.1, 0.792])
+    return np.maximum(found, least)
+
+
+@pytest.mark.parametrize("least", [0.12, 0.25, 0.5])
+def test_what_lies_next_to_all_that_was_is_weather(least: float) -> None:
+    before, now = visibility(20_000, least=least), visibility(6_500, least=least, seed=1)
+    assert spike(Sides("visibility", before, lost(now, 0.015, value=0.0))) is None  # fog
+    for value in (-1.0, -9.0, 99.0, -999.0):
+        assert spike(Sides("visibility", before, lost(now, 0.015, value=value))) is not None
+    assert spike(Sides("visibility", before, lost(now, 0.08, value=0.0))) is not None  # no fog lasts for so long
+
+
+def test_fog_is_weather_where_an_eighth_of_a_mile_is_no_rarity() -> None:
+    before = lost(visibility(20_000, least=0.12), 0.03, value=0.12)
+    assert spike(Sides("visibility", before, lost(visibility(6_500, least=0.12), 0.015, value=0.0))) is None
+
+
+def test_a_number_below_all_that_was_is_weather_where_others_came_down_with_it() -> None:
+    before, cold = np.round(normal(5_000) - 18), np.round(normal(1_500, seed=3) - 62)
+    frozen = lost(before[:1_500], 0.02, value=-1.0)
+    assert spike(Sides("degrees", before[before > 0], cold)) is None
+    assert spike(Sides("degrees", before[before > 12], frozen[(frozen > 12) | (frozen == -1)])) is not None
+
+
+@pytest.mark.parametrize("least", [0.0, 2.0])
+def test_minus_one_where_nothing_was_below_zero(least: float) -> None:
+    counts = np.random.default_rng(0).poisson(12, 20_000) * 1.0 + least
+    counts[:400] = least
+    now = np.random.default_rng(1).poisson(12, 6_500) * 1.0 + least
+    assert spike(Sides("counts", counts, lost(now, 0.01, value=-1.0))) is not None
+
+
 def test_a_value_that_was_there_before_is_no_spike() -> None:
     assert spike(Sides("x", lost(normal(5_000), 0.02, value=0), lost(normal(1_500), 0.1, value=0))) is None
     assert spike(Sides("x", normal(5_000), normal(1_500, seed=3))) is None
