@@ -1,10 +1,10 @@
 """One tick that is monitored: what its data and its champion were, as known by its end, and where findings go."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
-from functools import cached_property, lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from functools import cached_property, partial
+from typing import Any
 
 import dagster as dg
 import numpy as np
@@ -13,48 +13,28 @@ import pyarrow.compute as pc
 
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.data_ingestion.source import Source
-from mlsys_assets.data_ingestion.ticks import with_tick
 from mlsys_assets.data_labeling.label import settled
 from mlsys_assets.data_sampling.rows import moments
-from mlsys_assets.ledger import CHALLENGER, MONITORING
+from mlsys_assets.held_out import Predicted, held_out, joined, ordinary
+from mlsys_assets.ledger import MONITORING
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.models.bundle import from_files
 from mlsys_assets.prediction.skew import differences
-from mlsys_assets.production_monitoring.diagnosing.seen import Seen, TablePair
+from mlsys_assets.production_monitoring.diagnosing.odd_requests import Ordinary
+from mlsys_assets.production_monitoring.diagnosing.seen import NO_MOMENTS, Seen, TablePair
+from mlsys_assets.production_monitoring.diagnosing.shown_list import TICKS, ShownList
 from mlsys_assets.production_monitoring.diagnosis import Price, Symptom
 from mlsys_assets.production_monitoring.drift.references import ReferenceTimes
+from mlsys_assets.production_monitoring.feedback.feedback_log import listed
 from mlsys_assets.production_monitoring.pipeline.bugs import PipelineTests
-from mlsys_assets.production_monitoring.shift_kind.scored_rows import ScoredRows, scored
+from mlsys_assets.production_monitoring.pipeline.volume import Flow
+from mlsys_assets.production_monitoring.shift_kind.scored_rows import scored
 from mlsys_assets.production_monitoring.skew_symptoms import skew_price, skew_symptoms
 from mlsys_assets.system import MLSystem
-from mlsys_assets.tables import FEATURES, KNOWN_AT, LABEL, LABELS, PREDICT_AT, PREDICTIONS, SCORE, SERVED, TICK
+from mlsys_assets.tables import FEATURES, KNOWN_AT, LABEL, LABELS, PREDICT_AT, PREDICTIONS, SCORE, SERVED
 from mlsys_assets.types import CHAMPION, TimeWindow
 from mlsys_resources.operations_rows import Decision, ModelVersion
 from mlsys_resources.resources import Resources
-
-if TYPE_CHECKING:
-    from mlsys_resources.lake import Lake
-    from mlsys_resources.operations_store import OperationsStore
-
-TEST_SCORES = "test_scores"
-MOST_REFERENCE_ROWS = 20_000
-"""Rows that a reference has at most; a shift that counts is seen in far fewer."""
-
-
-@dataclass(frozen=True, eq=False)
-class Predicted:
-    """Requests with what was known of them, what the champion said and, where it is known, what became of them.
-
-    Parameters
-    ----------
-    ids
-        (n,) the requests' keys.
-    rows
-        (n) rows in order of prediction time.
-    """
-
-    ids: pa.Array
-    rows: ScoredRows
 
 
 class MonitoringStep:
@@ -123,13 +103,15 @@ class MonitoringStep:
         """The earlier times that the tick is held against."""
         return self.system.monitoring.reference.times(self.window, earliest=self.system.calendar.start)
 
-    def observed(self, past: Mapping[str, Floats]) -> Seen:
+    def observed(self, past: Mapping[str, Floats], together: Floats) -> Seen:
         """Return all that a diagnosis looks at.
 
         Parameters
         ----------
         past
             By column, the stability index of each tick before against its own reference.
+        together
+            (k,) the distance of all columns together of each tick before.
         """
         predicted, earlier = self.predicted(self.window), self.reference_times.windows
         skew, skew_price = self._skew(predicted)
@@ -144,6 +126,7 @@ class MonitoringStep:
             skew=skew,
             skew_price=skew_price,
             past=past,
+            past_together=together,
             costs=self.system.costs,
         )
 
@@ -173,22 +156,39 @@ class MonitoringStep:
 
     def _raw(self, source: Source) -> TablePair:
         """Return a source's rows that became known in the tick, and in the reference times."""
-        home, columns = self.system.home(source.name), [c.name for c in source.columns]
-        read = partial(self.stores.lake.read, home, source.name, columns=columns)
-        windows = [self.window, *self.reference_times.windows]
-        now, *before = (read(window=(KNOWN_AT, w.start, w.end)) for w in windows)
-        return self._pair(before, now, self.system.monitoring.bugs.get(source.name))
+        home, columns, times = self.system.home(source.name), [c.name for c in source.columns], self.reference_times
+        read = partial(self.stores.lake.read, home, source.name, columns=[*columns, KNOWN_AT])
+        now, *before = (read(window=(KNOWN_AT, w.start, w.end)) for w in (self.window, *times.windows))
+        pair = self._pair(before, now, KNOWN_AT, drop=[KNOWN_AT], tests=self.system.monitoring.bugs.get(source.name))
+        if len(pair.now) or any(len(at) for at in pair.before_at):
+            return replace(pair, flow=Flow.of(np.concatenate([*pair.before_at, NO_MOMENTS]), self._ticks_before))
+        ever = read(columns=[KNOWN_AT], window=(KNOWN_AT, self.system.calendar.start, self.window.end))
+        return replace(pair, before_at=(moments(ever[KNOWN_AT]),))  # silent for long: what was usual is long ago
+
+    @cached_property
+    def _ticks_before(self) -> list[TimeWindow]:
+        """The ticks that lie in the reference times as a whole."""
+        windows, ticks = self.reference_times.windows, self.system.calendar.ticks
+        return [t for w in windows for t in ticks(w) if w.start <= t.start and t.end <= w.end]
 
     def feature_pair(self) -> TablePair:
         """Return what was known of the requests of the tick, and of the reference times."""
-        windows = [self.window, *self.reference_times.windows]
+        now, *before = map(self.features, (self.window, *self.reference_times.windows))
         drop = [self.system.requests.key, PREDICT_AT]
-        now, *before = (self.features(w).drop_columns(drop) for w in windows)
-        return self._pair(before, now, self.system.monitoring.bugs.get(FEATURES))
+        return self._pair(before, now, PREDICT_AT, drop=drop, tests=self.system.monitoring.bugs.get(FEATURES))
 
-    def _pair(self, before: list[pa.Table], now: pa.Table, tests: PipelineTests | None) -> TablePair:
-        untold = self.reference_times.untold
-        return TablePair(pa.concat_tables(before) if before else now.slice(0, 0), now, tests, untold)
+    def _pair(
+        self, before: list[pa.Table], now: pa.Table, at: str, *, drop: list[str], tests: PipelineTests | None
+    ) -> TablePair:
+        """Return the two sides of a table, ``at`` being the column of their moments."""
+        return TablePair(
+            (pa.concat_tables(before) if before else now.slice(0, 0)).drop_columns(drop),
+            now.drop_columns(drop),
+            tests,
+            self.reference_times.untold,
+            tuple(moments(part[at]) for part in before),
+            moments(now[at]),
+        )
 
     @property
     def held_out(self) -> Predicted | None:
@@ -196,9 +196,18 @@ class MonitoringStep:
         return (
             None
             if self.champion is None
-            else _held_out(self.system, self.stores.lake, self.stores.operations, self.champion.as_of)
+            else held_out(self.system, self.stores.lake, self.stores.operations, self.champion.as_of)
         )
 
+    @property
+    def ordinary(self) -> Ordinary | None:
+        """Return what is ordinary of those rows; None without a champion."""
+        champion = self.champion
+        return (
+            None
+            if champion is None
+            else ordinary(self.system, self.stores.lake, self.stores.operations, champion.as_of)
+        )
 
 def joined(made: pa.Table, features: pa.Table, labels: pa.Table, *, key: str) -> Predicted:
     """Return predictions with the features and the labels of their requests.
@@ -249,3 +258,21 @@ def _sample(rows: pa.Table, *, seed: int) -> pa.Table:
         return rows
     drawn = np.random.default_rng(seed).choice(len(rows), MOST_REFERENCE_ROWS, replace=False)
     return rows.take(pa.array(np.sort(drawn)))
+    def shown_list(self) -> ShownList | None:
+        """Return the list that the last ticks' predictions made; None where none is declared, or none was made."""
+        system, calendar, declared = self.system, self.system.calendar, self.system.monitoring.feedback
+        if declared is None:
+            return None
+        key, source = system.requests.key, system.requests.source.name
+        first, end, read = (
+            max(calendar.start, self.window.end - TICKS * calendar.step),
+            self.window.end,
+            self.stores.lake.read,
+        )
+        made = read(system.name, PREDICTIONS, columns=[key, PREDICT_AT, SCORE], window=(PREDICT_AT, first, end))
+        if not len(made):
+            return None
+        asked = (system.requests.predict_at, first, end)
+        requests = read(system.home(source), source, columns=[key, *declared.item], window=asked)
+        labels = self.labels(first).select([key, LABEL])
+        return ShownList(listed(declared, made, requests, labels, key=key), calendar, self.window, system.seed)

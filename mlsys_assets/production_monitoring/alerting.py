@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from mlsys_assets.mistakes import not_all, not_long, not_one, out_of_range, sound
+from mlsys_assets.production_monitoring.failures import FailureClass
 from mlsys_assets.types import Severity, TimeWindow, days
 
 LOG, FILE, WEBHOOK, EMAIL = "log", "file", "webhook", "email"
@@ -28,6 +29,7 @@ class Watch(StrEnum):
     """What looked. Only the watch that found a fault can say that it is gone."""
 
     DIAGNOSIS = "diagnosis"
+    DEPENDENCIES = "dependencies"
     CHECKS = "checks"
     RUNS = "runs"
 
@@ -50,6 +52,8 @@ class Fault:
         What it is estimated to cost over the window that was looked at, in the unit of the system's costs.
     remedy
         What to do about it.
+    failure
+        What kind of failure it is; None where that is not known.
     """
 
     watch: Watch
@@ -60,6 +64,7 @@ class Fault:
     size: float | None = None
     loss: float | None = None
     remedy: str = ""
+    failure: FailureClass | None = None
 
     @property
     def name(self) -> str:
@@ -199,6 +204,7 @@ class Alert:
     size: float | None
     loss: float | None
     remedy: str
+    failure: str = ""
 
     @classmethod
     def of(cls, fault: Fault, declared: Alerting, *, opened: str) -> "Alert":
@@ -207,7 +213,7 @@ class Alert:
         where, told, remedy = (printable(text) for text in (fault.where, fault.told, fault.remedy))
         return cls(
             str(fault.watch), str(fault.cause), where, str(fault.severity), owner, channels, told, opened, fault.size,
-            fault.loss, remedy,
+            fault.loss, remedy, "" if fault.failure is None else fault.failure.value,
         )  # fmt: skip
 
     @classmethod
@@ -224,6 +230,7 @@ class Alert:
     def body(self) -> str:
         """What it says, in lines."""
         lines = [self.told, *([f"What to do: {self.remedy}"] if self.remedy else [])]
+        lines += [f"Kind of failure: {FailureClass(self.failure).told}"] if self.failure else []
         if self.loss is not None:
             lines.append(f"Estimated to cost: {self.loss:,.0f} over the window that was looked at")
         return "\n".join([*lines, f"Seen first as of: {self.opened}", f"Owner: {self.owner}"])

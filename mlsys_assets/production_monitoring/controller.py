@@ -34,12 +34,14 @@ class AlertController:
     stores: Resources
     declared: Alerting
 
-    def diagnosed(self, faults: Sequence[Fault], as_of: datetime) -> tuple[AlertDecision, ...]:
-        """Tell the faults of a tick's diagnosis, and put every decision on the ledger, told or not.
+    def diagnosed(
+        self, faults: Sequence[Fault], as_of: datetime, *, watch: Watch = Watch.DIAGNOSIS
+    ) -> tuple[AlertDecision, ...]:
+        """Tell what a tick's diagnosis found by a watch, and put every decision on the ledger, told or not.
 
         What was decided as of later is not looked at: a tick that is brought in again decides as it did.
         """
-        found = self._decided(Watch.DIAGNOSIS, faults, as_of=as_of, before=as_of)
+        found = self._decided(watch, faults, as_of=as_of, before=as_of)
         for one in found:
             self.stores.operations.record(
                 Decision(self.system.name, as_of, ALERT, one.name, one.verdict, one.reason, one.evidence)

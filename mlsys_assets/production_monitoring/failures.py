@@ -39,6 +39,15 @@ class FailureClass(StrEnum):
         """Whether requests are answered all the same, only worse."""
         return not self.is_software
 
+    @property
+    def told(self) -> str:
+        """The kind in words, with what sets it apart.
+
+        >>> FailureClass.DATA_SHIFT.told
+        'data shift (of machine learning, silent)'
+        """
+        return f"{self} (of {'software' if self.is_software else 'machine learning, silent'})"
+
 
 _SOFTWARE: Final = frozenset(
     {FailureClass.DEPENDENCY, FailureClass.DEPLOYMENT, FailureClass.RESOURCE, FailureClass.DOWNTIME}

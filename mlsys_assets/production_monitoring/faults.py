@@ -6,6 +6,8 @@ from datetime import datetime
 
 from mlsys_assets.production_monitoring.alerting import Fault, Watch
 from mlsys_assets.production_monitoring.diagnosis import SHIFTS, Cause, Diagnosis, Remedy, Symptom
+from mlsys_assets.production_monitoring.diagnosis import Cause, Diagnosis, Remedy, Symptom
+from mlsys_assets.production_monitoring.failures import FailureClass, failures_of
 from mlsys_assets.types import Finding, Severity
 
 FAILED_CHECK, FAILED_RUN = "failed check", "failed run"
@@ -51,6 +53,7 @@ def of_diagnosis(diagnosis: Diagnosis) -> tuple[Fault, ...] | None:
         worst.setdefault(symptom.where, symptom)
     return tuple(
         Fault(Watch.DIAGNOSIS, str(s.cause), where, Severity.ERROR, s.told, _size(s), loss, remedy)
+        Fault(Watch.DIAGNOSIS, str(s.cause), where, severity, s.told, _size(s), loss, remedy, _failure(s))
         for where, s in worst.items()
     )
 
@@ -89,6 +92,10 @@ def _costs(diagnosis: Diagnosis) -> bool:
         return False
     cost = price.log_loss if price.money is None else price.money
     return cost.sufficient and cost.low > 0
+
+
+def _failure(symptom: Symptom) -> FailureClass | None:
+    return next((one.kind for one in failures_of([symptom])), None)
 
 
 def _size(symptom: Symptom) -> float | None:

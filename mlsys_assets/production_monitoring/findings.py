@@ -9,6 +9,7 @@ from mlsys_assets.ledger import INSUFFICIENT
 from mlsys_assets.measures.metrics import Metric
 from mlsys_assets.measures.stability_index import LARGE
 from mlsys_assets.production_monitoring.diagnosis import BUGS, SHIFTS, Diagnosis
+from mlsys_assets.production_monitoring.feedback.degeneration import NAME as DIVERSE
 from mlsys_assets.production_monitoring.revisions import PREDICTED
 from mlsys_assets.tables import MODEL
 from mlsys_assets.types import CHAMPION, Finding, Severity
@@ -42,6 +43,8 @@ DRIFT_CHECKS = {
 DIAGNOSIS_CHECKS = {
     "data_is_sound": ("No bug of the data or of serving: schema, units, missing values, skew.", False),
     "no_change_costs": ("Nothing in the world changed that costs more than it did.", False),
+    "dependencies_are_alive": ("No source has stopped, and what the champion learned is not too old.", False),
+    DIVERSE: ("What is shown of the predictions does not narrow, or it is still learned of the rest.", False),
 }
 
 
@@ -129,6 +132,11 @@ def diagnosis_findings(found: Diagnosis) -> list[Finding]:
         Finding("data_is_sound", not bugs, "; ".join(bugs) or "no bug is seen", Severity.WARN, {"bugs": len(bugs)}),
         Finding("no_change_costs", not costs, found.reason, Severity.WARN, measures),
     ]
+
+
+def no_list() -> Finding:
+    """Say that no list is watched."""
+    return Finding(DIVERSE, True, "nothing of the predictions is declared to be shown, or none was made", Severity.WARN)
 
 
 def drift_findings(columns: Mapping[str, float], scores: float | None) -> list[Finding]:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from mlsys_assets.mistakes import none_of, not_all, not_long, not_one, sound
 from mlsys_assets.production_monitoring.alerting import Alerting
 from mlsys_assets.production_monitoring.declared_rules import DeclaredRule
+from mlsys_assets.production_monitoring.drift.kernel_test import KernelTest
 from mlsys_assets.production_monitoring.drift.references import Reference, Sliding
 from mlsys_assets.production_monitoring.drift.shifted import ShiftLimits
 from mlsys_assets.production_monitoring.drift.usual import Usual
@@ -29,6 +30,8 @@ class Monitoring:
         From where on a column counts as shifted.
     usual
         How the past of the system itself sets limits.
+    together
+        Sees what all columns together do that none does by itself; None: nobody looks.
     kinds
         From where on a change of features or labels counts.
     bugs
@@ -49,6 +52,7 @@ class Monitoring:
     reference: Reference = Sliding(days(28))
     columns: ShiftLimits = ShiftLimits()
     usual: Usual = Usual()
+    together: KernelTest | None = KernelTest()
     kinds: KindLimits = KindLimits()
     bugs: Mapping[str, PipelineTests] = field(default_factory=dict)
     rules: tuple[DeclaredRule, ...] = ()
@@ -73,6 +77,7 @@ class Monitoring:
             *not_one("monitoring: reference", self.reference, Reference),
             *not_one("monitoring: columns", self.columns, ShiftLimits),
             *not_one("monitoring: usual", self.usual, Usual),
+            *([] if self.together is None else not_one("monitoring: together", self.together, KernelTest)),
             *not_one("monitoring: kinds", self.kinds, KindLimits),
             *not_one("monitoring: bugs", self.bugs, Mapping),
             *not_all("monitoring: rules", self.rules, DeclaredRule),
@@ -85,6 +90,7 @@ class Monitoring:
             return found
         for part in (self.reference, self.columns, self.usual, self.kinds):
             found += part.mistakes()
+        found += [] if self.together is None else self.together.mistakes()
         for name, tests in self.bugs.items():
             wrong = none_of("monitoring: bugs: a source", name, sources) or not_one(
                 f"monitoring: bugs of {name}", tests, PipelineTests

@@ -1,49 +1,40 @@
 """What changed in each tick, what it costs, and what to do: one record that people and triggers read."""
 
-from typing import Any
+from datetime import datetime
+from functools import cached_property
 
 import dagster as dg
-import numpy as np
 import pyarrow as pa
 
-from mlsys_assets import dagster_adapter as adapter, thumbnails
-from mlsys_assets.charts import bars
+from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.ledger import DIAGNOSIS, DRIFT, MONITORING, PERFORMANCE
-from mlsys_assets.measures.intervals import Estimate, attempt, on_record
+from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.monitoring_step import MonitoringStep
 from mlsys_assets.production_monitoring import findings
-from mlsys_assets.production_monitoring.diagnosing.expected import (
-    ESTIMATED,
-    NOT_BELIEVED,
-    REFERENCE,
-    last_comparison,
-)
+from mlsys_assets.production_monitoring.diagnosing import shown
+from mlsys_assets.production_monitoring.diagnosing.dependencies import FAILURES, alive, arrivals, on_record
+from mlsys_assets.production_monitoring.diagnosing.expected import Expected, last_comparison
 from mlsys_assets.production_monitoring.diagnosing.history import (
+    PAST,
     RECENT_DRIFT,
     RECENT_DRIFT_MEANS,
     RECENT_DRIFT_SCHEMA,
     past_of,
     recent_rows,
 )
+from mlsys_assets.production_monitoring.diagnosing.odd_requests import OddRequests
 from mlsys_assets.production_monitoring.diagnosing.order import Diagnosing
-from mlsys_assets.production_monitoring.diagnosis import Diagnosis
+from mlsys_assets.production_monitoring.diagnosing.together import apart
 from mlsys_assets.production_monitoring.drift.columns import Reference
-from mlsys_assets.production_monitoring.estimated_performance import (
-    Comparison,
-    estimated_performance,
-    not_valid,
-    silenced,
-)
-from mlsys_assets.production_monitoring.performance import MEAN_COST
-from mlsys_assets.production_monitoring.reference_scores import ReferenceScores
+from mlsys_assets.production_monitoring.estimated_performance import Comparison
+from mlsys_assets.production_monitoring.failures import Failure, failures_of, stale_model, stopped_sources
 from mlsys_assets.production_monitoring.revisions import PREDICTED, latest
 from mlsys_assets.system import MLSystem
 from mlsys_assets.tables import MODEL, TICK
-from mlsys_assets.types import CHAMPION, TimeWindow
+from mlsys_assets.types import CHAMPION, Finding, TimeWindow
 from mlsys_resources.resources import Resources
 
 STAGE = "production_monitoring"
-SHOWN_COLUMNS = 20
 LOOKS_BACK = 8
 """Ticks among which the last one is looked for whose labels have come."""
 
@@ -60,115 +51,128 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         check_specs=adapter.check_specs(asset, findings.DIAGNOSIS_CHECKS),
         description="What changed in each tick: a bug of the data or of serving, the features, the share of positives, "
         "or what features mean; what it costs, and what to do. Beside it, what each metric is expected to be before "
-        f"labels are known, and how far each feature lies from the time before (`{RECENT_DRIFT}`).",
+        "labels are known, whether the list that is shown stays diverse, how many requests are edge cases, which "
+        f"failures are seen, and how far each feature lies from the time before (`{RECENT_DRIFT}`).",
         metadata={"dagster/column_schema": adapter.arrow_schema(RECENT_DRIFT_SCHEMA, RECENT_DRIFT_MEANS)},
         **adapter.common(system, STAGE, kinds=("numpy", "deltalake")),
     )
     def diagnosis(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
         for step in MonitoringStep.each(context, system, stores):
-            making = Diagnosing(
-                step.observed(_past(step)),
-                system.monitoring,
-                system.detective.learner,
-                seed=system.seed,
-                threads=system.threads,
-            )
-            found, expected = making.diagnosis(), _Expected(step, making)
-            step.write(RECENT_DRIFT, recent_rows(making.distances), RECENT_DRIFT_SCHEMA)
-            step.record(DIAGNOSIS, {**found.as_dict(), **expected.evidence}, (found.cause.value, found.reason))
-        checks = findings.diagnosis_findings(found)
+            tick = _Diagnosed(step)
+            tick.write()
         return dg.MaterializeResult(
-            metadata={**_told(found), **_pictures(making), **expected.metadata},
-            check_results=[adapter.check_result(f, asset) for f in checks],
+            metadata=tick.metadata, check_results=[adapter.check_result(f, asset) for f in tick.findings]
         )
 
     return [diagnosis]
 
 
-def _past(step: MonitoringStep) -> dict[str, Any]:
-    """Return each feature's distances of the ticks before; those that nobody measured yet are measured now."""
-    calendar, usual = step.system.calendar, step.system.monitoring.usual
-    first = max(calendar.start, step.window.start - usual.most_windows * calendar.step)
-    before = [tick for tick in calendar.ticks(TimeWindow(first, step.window.start)) if tick.end <= step.window.start]
-    rows, name = RECENT_DRIFT_SCHEMA.empty_table(), step.system.name
-    there: set[Any] = set()
-    if step.stores.lake.has(name, RECENT_DRIFT):
-        window = (TICK, first, step.window.start)
-        rows = step.stores.lake.read(name, RECENT_DRIFT, columns=[TICK, "column", "psi"], window=window)
+class _Diagnosed:
+    """All that a tick's diagnosis comes to."""
+
+    def __init__(self, step: MonitoringStep) -> None:
+        system = step.system
+        self.step, self.making = (
+            step,
+            Diagnosing(
+                step.observed(*_past(step)),
+                system.monitoring,
+                system.detective.learner,
+                seed=system.seed,
+                threads=system.threads,
+            ),
+        )
+        self.found = self.making.diagnosis()
+        matured = () if self.making.reference is None else _matured(step)
+        self.expected = Expected.of(self.making, system.metrics, matured)
+        self.list, self.odd = step.shown_list(), self._odd()
+
+    def write(self) -> None:
+        """Put all of it on record."""
+        step, found, making = self.step, self.found, self.making
+        step.write(RECENT_DRIFT, recent_rows(making.distances, making.together), RECENT_DRIFT_SCHEMA)
+        evidence = {**found.as_dict(), **self.expected.evidence, FAILURES: on_record(self.failures)}
+        evidence |= {} if self.list is None else self.list.evidence
+        evidence |= {} if self.odd is None else self.odd.evidence
+        step.record(DIAGNOSIS, evidence, (found.cause.value, found.reason))
+
+    @cached_property
+    def _dependencies(self) -> list[Failure]:
+        """Sources that have stopped, and a model that is too old."""
+        step, oldest = self.step, self.step.system.monitoring.oldest_model
+        seen = [arrivals(name, pair) for name, pair in self.making.seen.raw.items()]
+        failures = stopped_sources(seen, as_of=step.window.end)
+        if oldest is None or step.champion is None:
+            return failures
+        name = f"version {step.champion.version}"
+        return [*failures, *stale_model(name, learnt_until=step.champion.as_of, as_of=step.window.end, oldest=oldest)]
+
+    @property
+    def failures(self) -> list[Failure]:
+        """Every failure that was seen, with its kind."""
+        looped = [] if self.list is None else self.list.failures
+        return [*self._dependencies, *looped, *failures_of(self.found.symptoms)]
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What the checks say."""
+        shown_list = findings.no_list() if self.list is None else self.list.finding
+        alive_ones = alive(self._dependencies, sources=len(self.making.seen.raw))
+        return [*findings.diagnosis_findings(self.found), alive_ones, shown_list]
+
+    @property
+    def metadata(self) -> dict[str, object]:
+        """What the graph shows."""
+        return {
+            **shown.of_diagnosis(self.found),
+            **shown.of_columns(self.making),
+            **shown.of_expected(self.expected),
+            **shown.of_list(self.list),
+            **shown.of_odd(self.odd),
+            **shown.of_failures(self.failures),
+        }
+
+    def _odd(self) -> OddRequests | None:
+        ordinary, seen = self.step.ordinary, self.making.seen
+        return (
+            None if ordinary is None or not len(seen.predicted) else OddRequests.of(ordinary, seen.predicted, seen.ids)
+        )
+
+
+def _past(step: MonitoringStep) -> tuple[dict[str, Floats], Floats]:
+    """Return the distances of the ticks before, of each feature and of all; those nobody measured are measured now."""
+    system, lake, calendar = step.system, step.stores.lake, step.system.calendar
+    first = max(calendar.start, step.window.start - system.monitoring.usual.most_windows * calendar.step)
+    rows, there = PAST.empty_table(), set[datetime]()
+    if lake.has(system.name, RECENT_DRIFT):
+        rows = lake.read(system.name, RECENT_DRIFT, columns=PAST.names, window=(TICK, first, step.window.start)).cast(
+            PAST
+        )
         there = set(rows[TICK].to_pylist())
-    else:
-        rows = adapter.in_tick(rows, first).select([TICK, "column", "psi"])
-    for tick in before:
+    for tick in calendar.ticks(TimeWindow(first, step.window.start)):
         if tick.start not in there:
-            earlier = MonitoringStep(step.context, step.system, step.stores, tick)
-            pair = earlier.feature_pair()
-            if pair.untold or not len(pair.now) or not len(pair.before):
-                continue
-            measured = recent_rows(Reference.of(pair.before).distances(pair.now))
-            earlier.write(RECENT_DRIFT, measured, RECENT_DRIFT_SCHEMA)
-            rows = pa.concat_tables([rows, adapter.in_tick(measured, tick.start).select(rows.schema.names)])
+            measured = _measured(MonitoringStep(step.context, system, step.stores, tick))
+            rows = pa.concat_tables([rows, adapter.in_tick(measured, tick.start).select(PAST.names).cast(PAST)])
     return past_of(rows)
 
 
-class _Expected:
-    """What the tick's metrics are expected to be, and whether that is to be believed."""
-
-    def __init__(self, step: MonitoringStep, making: Diagnosing) -> None:
-        self.step, self.estimates, self.reason = step, dict[str, Estimate](), ""
-        self.reference: dict[str, float] = {}
-        rows = making.seen.predicted
-        if making.reference is not None and len(rows):
-            self.reference = _on_reference(making.reference, step.system)
-            metrics, seed = step.system.metrics, step.system.seed
-            self.estimates = estimated_performance(making.reference, rows.score, rows.at, metrics=metrics, seed=seed)
-            self.reason = not_valid(making.label_shift, self._matured())
-
-    def _matured(self) -> tuple[Comparison, ...]:
-        """Return how the last estimate did whose labels are known by now."""
-        step, name, calendar = self.step, self.step.system.name, self.step.system.calendar
-        since = max(calendar.start, step.window.start - LOOKS_BACK * calendar.step)
-        found = step.stores.operations.decisions(name, MONITORING, since=since, until=step.window.start)
-        records = {d.as_of - calendar.step: d.evidence for d in found if d.name == DIAGNOSIS}
-        rows = step.stores.lake.read(name, PERFORMANCE, window=(TICK, since, step.window.end))
-        mine = [row for row in latest(rows) if row[MODEL] == CHAMPION]
-        return last_comparison(records, {row[PREDICTED]: row for row in mine}, step.system.metrics[0].name)
-
-    @property
-    def evidence(self) -> dict[str, Any]:
-        """What the ledger keeps: also what is not believed, that it can be held against what came."""
-        made = {name: e.as_dict() for name, e in self.estimates.items()}
-        return {ESTIMATED: made, NOT_BELIEVED: self.reason, REFERENCE: self.reference}
-
-    @property
-    def metadata(self) -> dict[str, Any]:
-        """What the graph shows."""
-        rows = [(name, str(e)) for name, e in silenced(self.estimates, self.reason).items()]
-        return {"expected before labels": adapter.markdown_table(("metric", "expected"), rows)} if rows else {}
+def _measured(step: MonitoringStep) -> pa.Table:
+    """Measure how far a tick's features lie from the time before, and keep it; no rows where nothing can be told."""
+    pair, test = step.feature_pair(), step.system.monitoring.together
+    if pair.untold or not len(pair.now) or not len(pair.before):
+        return RECENT_DRIFT_SCHEMA.empty_table()
+    together = None if test is None else apart(test, pair, seed=step.system.seed)
+    measured = recent_rows(Reference.of(pair.before).distances(pair.now), together)
+    step.write(RECENT_DRIFT, measured, RECENT_DRIFT_SCHEMA)
+    return measured
 
 
-def _on_reference(reference: ReferenceScores, system: MLSystem) -> dict[str, float]:
-    """Return what each metric is on the held-out rows, and what a request costs there."""
-    found = {m.name: attempt(m, reference.label, reference.score) for m in system.metrics}
-    if system.costs is not None:
-        found[MEAN_COST] = system.costs.realised(reference.label, reference.score)
-    return {name: on_record(value) for name, value in found.items() if np.isfinite(value)}
-
-
-def _told(found: Diagnosis) -> dict[str, Any]:
-    told = [(s.cause.value, s.test, s.where, s.told) for s in found.symptoms]
-    shown = {"cause": found.cause.value, "remedy": found.remedy.value, "why": found.reason}
-    shown |= {"costs": str(found.price)} if found.price is not None else {}
-    if told:
-        shown |= {"symptoms": adapter.markdown_table(("speaks for", "test", "where", "what was seen"), told)}
-    if found.untold:
-        shown |= {"could not look": adapter.markdown_table(("test", "why"), sorted(found.untold.items()))}
-    return shown
-
-
-def _pictures(making: Diagnosing) -> dict[str, Any]:
-    psi = {name: one.psi for name, one in making.distances.items() if np.isfinite(one.psi)}
-    worst = dict(sorted(psi.items(), key=lambda item: (-item[1], item[0]))[:SHOWN_COLUMNS])
-    if not worst:
-        return {}
-    title = "stability index against the weeks before"
-    return adapter.pictures("moved most", thumbnails.bars(worst, title=title), bars(worst, title=title))
+def _matured(step: MonitoringStep) -> tuple[Comparison, ...]:
+    """Return how the last estimate did whose labels are known by now."""
+    name, calendar = step.system.name, step.system.calendar
+    since = max(calendar.start, step.window.start - LOOKS_BACK * calendar.step)
+    found = step.stores.operations.decisions(name, MONITORING, since=since, until=step.window.start)
+    records = {d.as_of - calendar.step: d.evidence for d in found if d.name == DIAGNOSIS}
+    rows = step.stores.lake.read(name, PERFORMANCE, window=(TICK, since, step.window.end))
+    mine = [row for row in latest(rows) if row[MODEL] == CHAMPION]
+    return last_comparison(records, {row[PREDICTED]: row for row in mine}, step.system.metrics[0].name)

@@ -10,18 +10,18 @@ import numpy as np
 from mlsys_assets.features.leakage.learner import Learner
 from mlsys_assets.measures.intervals import Estimate
 from mlsys_assets.production_monitoring.concept.streams import ErrorStream, watch
-from mlsys_assets.production_monitoring.declared_rules import keep_rules
+from mlsys_assets.production_monitoring.diagnosing.bug_looks import bug_looks
 from mlsys_assets.production_monitoring.diagnosing.seen import Seen
+from mlsys_assets.production_monitoring.diagnosing.together import apart, moved_together
 from mlsys_assets.production_monitoring.diagnosis import BUGS, SHIFTS, Cause, Diagnosis, Price, Remedy, Symptom
 from mlsys_assets.production_monitoring.drift.columns import Distances, Reference
+from mlsys_assets.production_monitoring.drift.outcome import Outcome
 from mlsys_assets.production_monitoring.drift.shifted import shifted_columns
 from mlsys_assets.production_monitoring.drift.usual import APART
 from mlsys_assets.production_monitoring.estimated_price import price_of_covariate_shift, price_of_label_shift
 from mlsys_assets.production_monitoring.label_shift import LabelShift, label_shift
 from mlsys_assets.production_monitoring.monitoring import Monitoring
-from mlsys_assets.production_monitoring.pipeline.bugs import pipeline_bugs
 from mlsys_assets.production_monitoring.pipeline.examined import Examined
-from mlsys_assets.production_monitoring.pipeline.repeats import repeated_predictions
 from mlsys_assets.production_monitoring.reference_scores import ReferenceScores
 from mlsys_assets.production_monitoring.refit_comparison import compare_refit
 from mlsys_assets.production_monitoring.shift_kind.kinds import Known, ShiftKind
@@ -60,7 +60,8 @@ class Diagnosing:
 
     def diagnosis(self) -> Diagnosis:
         """Return what changed, what it costs and what to do."""
-        found = Examined.of([*self._bug_looks(), self._covariate])
+        bugs_seen = bug_looks(self.seen, self.asked, seed=self.seed)
+        found = Examined.of([*bugs_seen, self._covariate, self._moved_together])
         symptoms, untold = [*found.symptoms, *self.seen.skew], {**found.untold, **dict(self._unlooked())}
         bugs = [s.cause for s in symptoms if s.cause in BUGS and s.measures.get(BLOCKS, True)]
         told = self._of_bugs(min(bugs, key=BUGS.index)) if bugs else self._of_shifts(symptoms)
@@ -80,24 +81,6 @@ class Diagnosing:
             yield "label shift", shift.untold
 
     # ---------------------------------------------------------------------------------------------- bugs
-
-    def _bug_looks(self) -> Iterator[Examined]:
-        for name, pair in self.seen.raw.items():
-            if pair.untold:
-                yield Examined.nothing(f"bugs of {name}", pair.untold)
-            else:
-                yield _within(pipeline_bugs(pair.before, pair.now, tests=pair.tests, seed=self.seed), name)
-        features = self.seen.features
-        if features.untold:
-            yield Examined.nothing("bugs of features", features.untold)
-        else:
-            yield pipeline_bugs(features.before, features.now, tests=features.tests, seed=self.seed)
-        rows = self.seen.predicted
-        if self.asked.rules and len(rows):
-            yield keep_rules(self.asked.rules, rows.features, self.seen.ids)[1]
-        if len(rows):
-            before = None if self.seen.recent is None else self.seen.recent.score
-            yield repeated_predictions(rows.score, rows.at, before=before)
 
     def _of_bugs(self, cause: Cause) -> Diagnosis:
         if cause is Cause.SKEW:
@@ -128,6 +111,19 @@ class Diagnosing:
     def _shifted(self, distances: Mapping[str, Distances], limits: Mapping[str, float]) -> Examined:
         found = shifted_columns(distances, self.asked.columns, usual=limits)
         return Examined(found.symptoms, {f"drift of {name}": why for name, why in found.untold.items()})
+
+    @cached_property
+    def together(self) -> Outcome | None:
+        """How far all features together lie from the reference times; None if that is not asked."""
+        test = self.asked.together
+        return None if test is None else apart(test, self.seen.features, seed=self.seed)
+
+    @property
+    def _moved_together(self) -> Examined:
+        found = self.together
+        if found is None:
+            return Examined()
+        return moved_together(found, self.seen.past_together, self.asked.usual)
 
     @cached_property
     def reference(self) -> ReferenceScores | None:
@@ -219,12 +215,6 @@ class Diagnosing:
             return self._expected()
         rows = self.seen.predicted
         return realised_price(rows, kind.reference(rows.score), costs=self.seen.costs, seed=self.seed)
-
-
-def _within(found: Examined, name: str) -> Examined:
-    """Return what was seen of a source's columns under its name."""
-    named = tuple(replace(s, where=f"{name}.{s.where}") for s in found.symptoms)
-    return Examined(named, {f"{test} of {name}": why for test, why in found.untold.items()})
 
 
 def _reason(told: Diagnosis) -> str:

@@ -3,14 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from mlsys_assets.measures.costs import CostMatrix
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.production_monitoring.diagnosis import Price, Symptom
 from mlsys_assets.production_monitoring.pipeline.bugs import PipelineTests
+from mlsys_assets.production_monitoring.pipeline.volume import Flow
 from mlsys_assets.production_monitoring.shift_kind.scored_rows import ScoredRows
 from mlsys_assets.types import TimeWindow
+
+Moments = NDArray[np.datetime64]
+NO_MOMENTS = np.empty(0, dtype="datetime64[us]")
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,12 +31,19 @@ class TablePair:
         What it is looked at for besides.
     untold
         Why there is nothing to hold it against, if so.
+    before_at, now_at
+        When rows became known, or were asked for: (n_i,) of each reference time, and (m,), each in any order.
+    flow
+        How many rows came in each tick of the reference times; None: nobody counted.
     """
 
     before: pa.Table
     now: pa.Table
     tests: PipelineTests | None = None
     untold: str = ""
+    before_at: tuple[Moments, ...] = ()
+    now_at: Moments = field(default_factory=lambda: NO_MOMENTS)
+    flow: Flow | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +72,9 @@ class Seen:
         By column, the stability index of each window before against its own reference, the oldest first: until it is
         long enough to tell what is usual, no column is called shifted. None: distance and chance alone decide, as of
         rows that do not depend on their time.
+        By column, the stability index of each window before against its own reference, the oldest first.
+    past_together
+        (k,) how far all columns together lay from their own reference in each window before.
     costs
         What decisions cost, if the system says.
     """
@@ -73,4 +89,6 @@ class Seen:
     skew: tuple[Symptom, ...] = ()
     skew_price: Price | None = None
     past: Mapping[str, Floats] | None = None
+    past: Mapping[str, Floats] = field(default_factory=dict)
+    past_together: Floats = field(default_factory=lambda: np.empty(0))
     costs: CostMatrix | None = None

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
@@ -13,7 +14,9 @@ from mlsys_assets.ledger import DIAGNOSIS, DRIFT, MONITORING, PERFORMANCE
 from mlsys_assets.monitoring_step import MonitoringStep
 from mlsys_assets.production_monitoring import findings
 from mlsys_assets.production_monitoring.alert_decision import GONE, RESOLVED, AlertDecision
+from mlsys_assets.production_monitoring.alerting import Watch
 from mlsys_assets.production_monitoring.controller import AlertController
+from mlsys_assets.production_monitoring.diagnosing.dependencies import faults_on_record
 from mlsys_assets.production_monitoring.diagnosing.expected import estimates_on_record
 from mlsys_assets.production_monitoring.diagnosis import Diagnosis, diagnosed
 from mlsys_assets.production_monitoring.faults import of_diagnosis
@@ -51,8 +54,9 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         alerts = AlertController(system, stores, system.alerting)
         for step in MonitoringStep.each(context, system, stores):
             known = _Known(step)
-            faults = of_diagnosis(known.diagnoses[-1])
+            faults, others = of_diagnosis(known.diagnoses[-1]), faults_on_record(known.evidence)
             decided = () if faults is None else alerts.diagnosed(faults, step.window.end)
+            decided += alerts.diagnosed(others, step.window.end, watch=Watch.DEPENDENCIES)
             path = _written(step, weekly_page(known.facts))
         delivered = alerts.deliver()
         return dg.MaterializeResult(
@@ -99,6 +103,11 @@ class _Known:
     def diagnoses(self) -> list[Diagnosis]:
         """Those of the ticks so far, the tick's own last."""
         return [diagnosed(self.records[at].evidence) for at in sorted(self.records)]
+
+    @property
+    def evidence(self) -> Mapping[str, Any]:
+        """What the tick's diagnosis rests on."""
+        return self.records[max(self.records)].evidence
 
     @property
     def standing(self) -> Mapping[str, AlertRow]:
