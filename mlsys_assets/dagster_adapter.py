@@ -114,6 +114,11 @@ def study_job(system: MLSystem) -> str:
     return f"{system.name}_study"
 
 
+def data_report_job(system: MLSystem) -> str:
+    """Return the name of the job of Evidently's report on a tick, which runs when it is asked for."""
+    return f"{system.name}_data_report"
+
+
 def group(system: MLSystem, stage: str) -> str:
     """Return the Dagster group of one of the system's stages."""
     if stage not in STAGES:

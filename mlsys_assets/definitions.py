@@ -7,7 +7,16 @@ from typing import Any
 import dagster as dg
 from dagster._core.storage.tags import MAX_RUNTIME_SECONDS_TAG
 
-from mlsys_assets.dagster_adapter import data_job, group, key, prediction_job, study_job, tick_job, training_job
+from mlsys_assets.dagster_adapter import (
+    data_job,
+    data_report_job,
+    group,
+    key,
+    prediction_job,
+    study_job,
+    tick_job,
+    training_job,
+)
 from mlsys_assets.data_ingestion import assets as data_ingestion
 from mlsys_assets.data_labeling import assets as data_labeling
 from mlsys_assets.data_sampling import assets as data_sampling
@@ -17,6 +26,7 @@ from mlsys_assets.models import assets as models
 from mlsys_assets.offline_evaluation import assets as offline_evaluation
 from mlsys_assets.prediction import assets as prediction
 from mlsys_assets.production_monitoring import assets as production_monitoring, sensors as alerting
+from mlsys_assets.production_monitoring.data_report.assets import DATA_REPORT
 from mlsys_assets.retraining import assets as retraining, sensors
 from mlsys_assets.rollout import assets as rollout
 from mlsys_assets.system import MLSystem
@@ -70,6 +80,7 @@ def build_definitions(
             for sensor in (
                 *sensors.build_sensors(system),
                 *alerting.build_sensors(system, system.alerting, alerting.checks_of(by_system[system.name])),
+                alerting.data_report_sensor(system),
             )
         ],
         resources=resources.for_dagster(),
@@ -101,7 +112,8 @@ def _jobs(system: MLSystem) -> list[Any]:
     )
     after_training = dg.AssetSelection.assets(key(system, value_analysis.REPORT))
     asked_for = dg.AssetSelection.assets(*(key(system, name) for name in STUDIES))
-    training, watching = training | after_training, watching - after_training - asked_for
+    data_report = dg.AssetSelection.assets(key(system, DATA_REPORT))
+    training, watching = training | after_training, watching - after_training - asked_for - data_report
     told = {
         data_job(system): (data, "Bring in a tick's data: sources, labels, features."),
         tick_job(system): (
@@ -117,6 +129,7 @@ def _jobs(system: MLSystem) -> list[Any]:
             asked_for,
             "Study what more, fresher data and other models would bring.",
         ),
+        data_report_job(system): (data_report, "Have Evidently report on a tick's data, beside the diagnosis."),
     }
     return [
         dg.define_asset_job(

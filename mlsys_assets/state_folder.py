@@ -15,7 +15,8 @@ from mlsys_resources.folder_lock import Holder, locked
 from mlsys_resources.resources import FENCE, HOME, build_resources
 
 OWN = (
-    "lake", "dagster", "mlartifacts", "searches", "logs", "service_logs", "operations.db", "mlflow.db", "dagster.yaml",
+    "lake", "dagster", "mlartifacts", "searches", "logs", "service_logs", "pages", "reports", "operations.db",
+    "mlflow.db", "dagster.yaml",
 )  # fmt: skip
 """What mlsys puts into a state folder, and what a fresh start takes out of it; a database with its journals."""
 

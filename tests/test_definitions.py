@@ -67,19 +67,20 @@ def test_each_asset_is_made_by_the_jobs_that_should_make_it(tmp_path, clock) -> 
     defs = build_definitions(flights, resources=build_resources({"MLSYS_HOME": str(tmp_path)}, clock=clock))
     made = {
         name: {key.path[1] for key in defs.resolve_job_def(f"flights_{name}").asset_layer.executable_asset_keys}
-        for name in ("ingest", "tick", "train", "predict", "study")
+        for name in ("ingest", "tick", "train", "predict", "study", "data_report")
     }
-    watched = {"performance", "drift", "monthly_cost"}
+    watched = {"performance", "drift", "diagnosis", "weekly_page", "monthly_cost"}
     assert made["ingest"] == {s.name for s in flights.sources} | {"labels", "features"}
     assert made["predict"] == {"predictions"}
     assert made["tick"] == made["ingest"] | made["predict"] | watched
     assert {"training_profile", "report", "challenger_report"} <= made["train"]
     assert made["study"] == set(STUDIES)
-    assert not made["study"] & (made["train"] | made["tick"])
+    assert made["data_report"] == {"data_report"}
+    assert not (made["study"] | made["data_report"]) & (made["train"] | made["tick"])
     assert not made["train"] & made["tick"]
     told = {"retraining_decision"}  # by the arbiter's sensor
     everything = {key.path[1] for key in defs.resolve_asset_graph().get_all_asset_keys()}
-    assert made["train"] | made["tick"] | made["study"] | told == everything
+    assert made["train"] | made["tick"] | made["study"] | made["data_report"] | told == everything
 
 
 def test_schedules_and_sensors_are_there_and_the_clock_of_a_simulation_is_moved_only_when_asked(
@@ -97,9 +98,10 @@ def test_schedules_and_sensors_are_there_and_the_clock_of_a_simulation_is_moved_
             "flights_retrain_by_drift",
             "flights_arbiter",
             "flights_catch_up",
+            "flights_alerts",
         ),
         "RUNNING",
-    )
+    ) | {"flights_data_report": "STOPPED"}
 
 
 @pytest.mark.parametrize(
@@ -114,7 +116,9 @@ def test_what_a_system_does_not_declare_has_no_schedule(tmp_path, clock, changes
     defs = build_definitions(other, resources=build_resources({"MLSYS_HOME": str(tmp_path)}, clock=clock))
     dg.Definitions.validate_loadable(defs)
     assert {s.name: s.cron_schedule for s in defs.schedules} == schedules
-    assert bool(list(defs.sensors)) == bool(schedules)
+    always = {"flights_alerts", "flights_data_report"}
+    assert ({s.name for s in defs.sensors} > always) == bool(schedules)
+    assert {s.name for s in defs.sensors} >= always
 
 
 @pytest.mark.parametrize("pairs", [1, pytest.param(5, marks=pytest.mark.prove)])
@@ -134,7 +138,7 @@ from mlsys_assets.systems.flights.system import flights
 systems = [replace(flights, name=f"flights_{{n}}") for n in range({systems})]
 defs = Workspace(*systems).definitions
 defs.get_repository_def()
-assert len(list(defs.sensors)) == 5 * {systems}
+assert len(list(defs.sensors)) == 7 * {systems}
 """
 
 

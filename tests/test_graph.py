@@ -75,16 +75,17 @@ def test_the_browser_shows_schedules_sensors_and_jobs_by_name(shown) -> None:
         f"flights_{name}": "RUNNING"
         for name in (
             "retrain_by_label_volume", "retrain_by_performance_drop", "retrain_by_drift", "arbiter", "catch_up",
+            "alerts",
         )
-    }  # fmt: skip
-    assert {f"flights_{name}" for name in ("ingest", "tick", "train", "predict")} <= {
+    } | {"flights_data_report": "STOPPED"}  # fmt: skip
+    assert {f"flights_{name}" for name in ("ingest", "tick", "train", "predict", "data_report")} <= {
         job["name"] for job in repository["pipelines"]
     }
 
 
 def test_the_browser_shows_the_graph_by_stage_with_what_was_found(shown) -> None:
     nodes = {"/".join(n["assetKey"]["path"]): n for n in shown["assetNodes"]}
-    assert len(nodes) == 35
+    assert len(nodes) == 36
     groups: dict[str, set[str]] = {}
     for name, node in nodes.items():
         groups.setdefault(node["groupName"].removeprefix("flights_"), set()).add(name.removeprefix("flights/"))
@@ -96,7 +97,7 @@ def test_the_browser_shows_the_graph_by_stage_with_what_was_found(shown) -> None
         "models": {"candidates", "refitted_model", "training_profile"},
         "offline_evaluation": {"evaluation", "champion_decision", "challenger_report"},
         "prediction": {"predictions"},
-        "production_monitoring": {"performance", "drift", "diagnosis", "weekly_page"},
+        "production_monitoring": {"performance", "drift", "diagnosis", "weekly_page", "data_report"},
         "retraining": {"retraining_decision"},
         "rollout": {"promotion", "swept_models"},
         "value_analysis": {"monthly_cost", "report", *STUDIES},
@@ -109,12 +110,14 @@ def test_the_browser_shows_the_graph_by_stage_with_what_was_found(shown) -> None
         for name, node in nodes.items()
         for last in node["assetMaterializations"]
     }
-    assert told.keys() == nodes.keys() - {f"flights/{name}" for name in STUDIES}  # nobody asked for them
+    assert told.keys() == nodes.keys() - {
+        f"flights/{name}" for name in (*STUDIES, "data_report")
+    }  # nobody asked for them
     assert told["flights/schedule"]["dagster/partition_row_count"] > 5_000
     for asset, picture in (
         ("evaluation", "recent_test curves"), ("evaluation", "static_test curves"), ("evaluation", "slices"),
         ("performance", "performance"), ("drift", "largest shifts"), ("retraining_decision", "policy"),
-        ("monthly_cost", "cost"),
+        ("monthly_cost", "cost"), ("diagnosis", "shown list"),
     ):  # fmt: skip
         entries = told[f"flights/{asset}"]
         assert entries[picture].startswith(f"![{picture if 'curves' in picture else ''}"), entries[picture]
@@ -149,8 +152,10 @@ def test_the_browser_shows_the_graph_by_stage_with_what_was_found(shown) -> None
     assert {checks[s.name, "every_row_accounted_for"] for s in flights.sources} == {"SUCCEEDED"}
     for check in (
         ("evaluation", "test_read_once"), ("predictions", "a_champion_predicts"), ("performance", "labels_arrive"),
-        ("performance", "beats_baselines"),
+        ("performance", "beats_baselines"), ("diagnosis", "dependencies_are_alive"),
+        ("diagnosis", "shown_items_stay_diverse"),
     ):  # fmt: skip
         assert checks[check] == "SUCCEEDED", check
     assert {("performance", "label_rate_is_familiar"), ("drift", "features_are_familiar")} <= checks.keys()
-    assert None not in checks.values(), checks
+    unasked = {("data_report", "evidently_could_report")}
+    assert {check for check, status in checks.items() if status is None} == unasked

@@ -37,7 +37,7 @@ OWN_TABLES = frozenset({
     "candidates", "evaluation", "champion_decision", "retraining_decision", "refitted_model", "promotion",
     "swept_models", "training_profile", "performance", "drift", "diagnosis", "recent_drift", "monthly_cost", "report",
     "challenger_report", "learning_curve", "freshness", "gain_per_compute", "feature_importance", "feature_removal",
-    "split_gap", "compression", "weekly_page",
+    "split_gap", "compression", "weekly_page", "data_report",
 })  # fmt: skip
 """What every system has besides its sources; a test holds them equal to the assets of the stages."""
 

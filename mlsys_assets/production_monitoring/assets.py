@@ -17,6 +17,7 @@ from mlsys_assets.measures.stability_index import LARGE
 from mlsys_assets.monitoring_step import MonitoringStep
 from mlsys_assets.production_monitoring import findings
 from mlsys_assets.production_monitoring.cold_start import cold_start
+from mlsys_assets.production_monitoring.data_report import assets as data_report
 from mlsys_assets.production_monitoring.diagnosing import assets as diagnosing
 from mlsys_assets.production_monitoring.drift.profile_drift import (
     DRIFT_MEANS,
@@ -62,8 +63,14 @@ days, however long a tick is."""
 
 
 def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
-    """Return performance, drift, diagnosis and page of each tick."""
-    return [_performance(system), _drift(system), *diagnosing.build_assets(system), *weekly.build_assets(system)]
+    """Return performance, drift, diagnosis and page of each tick, and Evidently's report beside them."""
+    return [
+        _performance(system),
+        _drift(system),
+        *diagnosing.build_assets(system),
+        *weekly.build_assets(system),
+        *data_report.build_assets(system),
+    ]
 
 
 def _performance(system: MLSystem) -> dg.AssetsDefinition:

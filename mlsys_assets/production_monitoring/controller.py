@@ -100,7 +100,11 @@ def last_checks(instance: dg.DagsterInstance, keys: Sequence[dg.AssetCheckKey]) 
 def last_runs(instance: dg.DagsterInstance, system: MLSystem) -> list[LastRun]:
     """Return how the last run of each of the system's jobs ended."""
     found = []
-    for name in (adapter.data_job, adapter.tick_job, adapter.training_job, adapter.prediction_job, adapter.study_job):
+    jobs = (
+        adapter.data_job, adapter.tick_job, adapter.training_job, adapter.prediction_job, adapter.study_job,
+        adapter.data_report_job,
+    )  # fmt: skip
+    for name in jobs:
         records = instance.get_run_records(dg.RunsFilter(job_name=name(system), statuses=ENDED), limit=1)
         for record in records:
             run = record.dagster_run

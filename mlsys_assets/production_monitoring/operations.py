@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
-from mlsys_assets.ledger import ALERT, GATE, PROMOTED, PROMOTION, Record
+from mlsys_assets.ledger import ALERT, DIAGNOSIS, GATE, MONITORING, PROMOTED, PROMOTION, Record
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -151,6 +151,8 @@ def metrics_of(life: Life) -> str:
         Counts(r.verdict for r in records if r.kind == GATE),
         "verdict",
     )
+    causes = Counts(r.verdict for r in records if r.kind == MONITORING and r.name == DIAGNOSIS)
+    told("diagnoses", "Ticks by the cause that their diagnosis names.", causes, "cause")
     alerts = (r.verdict for r in records if r.kind == ALERT) if life.alerts is None else life.alerts
     told("alerts", "Decisions on faults, told or not.", Counts(alerts), "verdict")
     told("rows", "Rows of each table.", life.rows, "table")

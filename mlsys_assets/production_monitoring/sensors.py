@@ -1,19 +1,26 @@
-"""What tells a system's faults while it runs: failed checks and runs, and whatever was not delivered yet."""
+"""What tells a system's faults while it runs, and what asks for reports that nothing waits for."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import dagster as dg
 
+from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.clocks import clock_of
+from mlsys_assets.ledger import DIAGNOSIS, MONITORING
 from mlsys_assets.production_monitoring.alerting import Alerting, Watch
 from mlsys_assets.production_monitoring.controller import AlertController, last_checks, last_runs
 from mlsys_assets.production_monitoring.faults import of_findings, of_runs
 from mlsys_assets.system import MLSystem
+from mlsys_assets.types import days
 from mlsys_resources.resources import Resources
 
 SECONDS_BETWEEN = 30
 SECONDS_BETWEEN_SIMULATED = 5
 """How often it looks: a simulated clock may be moved by a person who watches."""
+
+REPORTED_EVERY = days(7)
+"""How much later the ticks of two reports are at least."""
 
 
 def build_sensors(
@@ -39,6 +46,34 @@ def build_sensors(
         return look(system, stores, alerting, instance=context.instance, checks=checks)
 
     return [alerts]
+
+
+def data_report_sensor(system: MLSystem) -> dg.SensorDefinition:
+    """Return the sensor that asks for Evidently's report on a diagnosed tick, once a week; nobody started it yet."""
+
+    @dg.sensor(
+        name=adapter.data_report_job(system),
+        job_name=adapter.data_report_job(system),
+        description="Asks for Evidently's report on the last tick that is diagnosed, once a week of the system's clock "
+        "at most. It waits until somebody starts it: a report takes seconds, and decides nothing.",
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        minimum_interval_seconds=SECONDS_BETWEEN,
+        tags={"system": system.name},
+    )
+    def data_report(
+        context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Resources]
+    ) -> dg.RunRequest | dg.SkipReason:
+        calendar, now = system.calendar, clock_of(system, stores).now()
+        last = None if context.cursor is None else datetime.fromisoformat(context.cursor)
+        told = stores.operations.decisions(system.name, MONITORING, since=last or calendar.start, until=now)
+        ended = max((d.as_of for d in told if d.name == DIAGNOSIS), default=None)
+        if ended is None or (last is not None and ended - last < REPORTED_EVERY):
+            return dg.SkipReason("no tick is diagnosed of which a report is due")
+        context.update_cursor(ended.isoformat())
+        tick = calendar.key(ended - calendar.step)
+        return dg.RunRequest(run_key=f"{system.name}/{tick}", partition_key=tick, tags={"system": system.name})
+
+    return data_report
 
 
 def look(

@@ -20,6 +20,11 @@ def test_the_metrics_of_a_life_equal_its_tables_and_its_ledger(life, said, tmp_p
     assert read(text, "mlsys_rows") == {t: lake.read("rain", t).num_rows for t in lake.tables("rain")}
     assert read(text, "mlsys_decisions") == Counter(d.kind for d in decisions)
     assert read(text, "mlsys_trainings") == Counter(d.verdict for d in decisions if d.kind == "gate")
+    diagnoses = Counter(d.verdict for d in decisions if d.name == "diagnosis")
+    assert diagnoses.total() > 0
+    assert read(text, "mlsys_diagnoses") == diagnoses
+    alerts = life.stores.operations.alerts("rain", until=life.stores.operations.clock("rain"))
+    assert read(text, "mlsys_alerts") == Counter(alert.verdict for alert in alerts)
     assert read(text, "mlsys_model_age_seconds") == {"": 0.0}  # one was promoted as of now
     (lag,) = read(text, "mlsys_data_lag_seconds").values()
     assert 0 <= lag <= life.system.calendar.step.total_seconds()

@@ -62,14 +62,18 @@ def test_a_life_is_counted_from_its_records_as_of_a_moment() -> None:
     said = [
         ("gate", "better", "pass", 0), ("promotion", "champion", "promoted", 0), ("gate", "better", "fail", 7),
         ("promotion", "champion", "held", 7), ("alert", "label shift: labels", "opened", 7),
-        ("promotion", "champion", "promoted", 21),
+        ("promotion", "champion", "promoted", 21), ("monitoring", "diagnosis", "nothing", 0),
+        ("monitoring", "diagnosis", "label shift", 7), ("monitoring", "diagnosis", "nothing", 14),
+        ("monitoring", "drift", "measured", 14), ("monitoring", "diagnosis", "concept shift", 21),
     ]  # fmt: skip
     records = [Decision("flights", START + days(d), kind, name, verdict, "so") for kind, name, verdict, d in said]
     life = Life("flights", START + days(14), records, {"predictions": 900}, latest=START + days(13))
     found = read(metrics_of(life))
     assert found == {
         ("mlsys_decisions", "alert", "flights"): 1, ("mlsys_decisions", "gate", "flights"): 2,
-        ("mlsys_decisions", "promotion", "flights"): 2, ("mlsys_trainings", "flights", "fail"): 1,
+        ("mlsys_decisions", "promotion", "flights"): 2, ("mlsys_decisions", "monitoring", "flights"): 4,
+        ("mlsys_diagnoses", "nothing", "flights"): 2, ("mlsys_diagnoses", "label shift", "flights"): 1,
+        ("mlsys_trainings", "flights", "fail"): 1,
         ("mlsys_trainings", "flights", "pass"): 1, ("mlsys_alerts", "flights", "opened"): 1,
         ("mlsys_rows", "flights", "predictions"): 900, ("mlsys_model_age_seconds", "flights"): 14 * 86_400,
         ("mlsys_data_lag_seconds", "flights"): 86_400,
