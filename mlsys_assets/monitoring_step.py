@@ -103,7 +103,7 @@ class MonitoringStep:
         """The earlier times that the tick is held against."""
         return self.system.monitoring.reference.times(self.window, earliest=self.system.calendar.start)
 
-    def observed(self, past: Mapping[str, Floats], together: Floats) -> Seen:
+    def observed(self, past: Mapping[str, Floats], together: Floats | None = None) -> Seen:
         """Return all that a diagnosis looks at.
 
         Parameters
@@ -111,7 +111,7 @@ class MonitoringStep:
         past
             By column, the stability index of each tick before against its own reference.
         together
-            (k,) the distance of all columns together of each tick before.
+            (k,) the distance of all columns together of each tick before; None: nobody measured.
         """
         predicted, earlier = self.predicted(self.window), self.reference_times.windows
         skew, skew_price = self._skew(predicted)
@@ -126,7 +126,7 @@ class MonitoringStep:
             skew=skew,
             skew_price=skew_price,
             past=past,
-            past_together=together,
+            past_together=np.empty(0) if together is None else together,
             costs=self.system.costs,
         )
 

@@ -71,7 +71,7 @@ class ShownList:
 
     @property
     def series(self) -> Mapping[str, list[float | None]]:
-        """What is drawn over the ticks, in shares of the catalogue; effective items of an even list may be some more."""
+        """What is drawn over the ticks, in shares of the catalogue; effective items may be a few more."""
         return {
             "aggregate": [_known(one.aggregate) for one in self.by_tick.values()],
             "gini": [_known(one.gini) for one in self.by_tick.values()],
