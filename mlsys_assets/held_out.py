@@ -94,7 +94,7 @@ def joined(made: pa.Table, features: pa.Table, labels: pa.Table, *, key: str) ->
         score=made[SCORE].to_numpy(),
         label=np.asarray(label.to_numpy(), dtype=np.float64),
     )
-    return Predicted(pa.array(made[key].to_pylist(), pa.string()), rows)
+    return Predicted(made[key].cast(pa.string()).combine_chunks(), rows)
 
 
 def _sample(rows: pa.Table, *, seed: int) -> pa.Table:

@@ -209,55 +209,6 @@ class MonitoringStep:
             else ordinary(self.system, self.stores.lake, self.stores.operations, champion.as_of)
         )
 
-def joined(made: pa.Table, features: pa.Table, labels: pa.Table, *, key: str) -> Predicted:
-    """Return predictions with the features and the labels of their requests.
-
-    Parameters
-    ----------
-    made
-        (n, ≥ 3) ``key``, ``predict_at`` and ``score``.
-    features
-        (m, 2 + d) ``key``, ``predict_at`` and features; predictions of requests that are not in it are left out.
-    labels
-        (k, ≥ 2) ``key`` and ``label``.
-    """
-    place = pc.index_in(made[key], value_set=features[key].combine_chunks())
-    made, place = made.filter(pc.is_valid(place)), place.drop_null()
-    order = pc.sort_indices(made.select([PREDICT_AT, key]), [(PREDICT_AT, "ascending"), (key, "ascending")])
-    made, place = made.take(order), place.take(order)
-    told = pc.index_in(made[key], value_set=labels[key].combine_chunks())
-    label = labels[LABEL].cast(pa.float64()).take(told)
-    rows = ScoredRows(
-        at=moments(made[PREDICT_AT]),
-        features=features.take(place).drop_columns([key, PREDICT_AT]),
-        score=made[SCORE].to_numpy(),
-        label=np.asarray(label.to_numpy(), dtype=np.float64),
-    )
-    return Predicted(made[key].cast(pa.string()).combine_chunks(), rows)
-
-
-@lru_cache(maxsize=2)
-def _held_out(system: MLSystem, lake: "Lake", operations: "OperationsStore", as_of: datetime) -> Predicted | None:
-    chosen = operations.decisions(system.name, CHALLENGER, since=as_of, until=as_of)
-    if not chosen or not lake.has(system.name, TEST_SCORES):
-        return None
-    scores = lake.read(system.name, TEST_SCORES, ticks=[as_of])
-    scores = scores.filter(pc.equal(scores["model"], chosen[0].evidence["challenger"]))
-    if not len(scores):
-        return None
-    scores = _sample(scores, seed=system.seed)
-    key = system.requests.key
-    ticks = sorted(with_tick(scores.select([PREDICT_AT]), system.calendar, PREDICT_AT)[TICK].unique().to_pylist())
-    features = lake.read(system.home(FEATURES), FEATURES, columns=system.selected, ticks=ticks)
-    return joined(scores, features, scores.select([key, LABEL]), key=key)
-
-
-def _sample(rows: pa.Table, *, seed: int) -> pa.Table:
-    """Return at most so many rows as a reference has, drawn once and for all, in their order."""
-    if len(rows) <= MOST_REFERENCE_ROWS:
-        return rows
-    drawn = np.random.default_rng(seed).choice(len(rows), MOST_REFERENCE_ROWS, replace=False)
-    return rows.take(pa.array(np.sort(drawn)))
     def shown_list(self) -> ShownList | None:
         """Return the list that the last ticks' predictions made; None where none is declared, or none was made."""
         system, calendar, declared = self.system, self.system.calendar, self.system.monitoring.feedback

@@ -6,7 +6,6 @@ from datetime import datetime
 
 from mlsys_assets.production_monitoring.alerting import Fault, Watch
 from mlsys_assets.production_monitoring.diagnosis import SHIFTS, Cause, Diagnosis, Remedy, Symptom
-from mlsys_assets.production_monitoring.diagnosis import Cause, Diagnosis, Remedy, Symptom
 from mlsys_assets.production_monitoring.failures import FailureClass, failures_of
 from mlsys_assets.types import Finding, Severity
 
@@ -46,14 +45,13 @@ def of_diagnosis(diagnosis: Diagnosis) -> tuple[Fault, ...] | None:
     own = [symptom for symptom in diagnosis.symptoms if symptom.cause is diagnosis.cause]
     if diagnosis.cause in SHIFTS:
         size = max((found for s in own if (found := _size(s)) is not None), default=None)
-        cause = str(diagnosis.cause)
-        return (Fault(Watch.DIAGNOSIS, cause, EVERYWHERE, Severity.WARN, diagnosis.reason, size, loss, remedy),)
+        cause, told, failure = str(diagnosis.cause), diagnosis.reason, _failure(own[0])
+        return (Fault(Watch.DIAGNOSIS, cause, EVERYWHERE, Severity.WARN, told, size, loss, remedy, failure),)
     worst: dict[str, Symptom] = {}
     for symptom in own:
         worst.setdefault(symptom.where, symptom)
     return tuple(
-        Fault(Watch.DIAGNOSIS, str(s.cause), where, Severity.ERROR, s.told, _size(s), loss, remedy)
-        Fault(Watch.DIAGNOSIS, str(s.cause), where, severity, s.told, _size(s), loss, remedy, _failure(s))
+        Fault(Watch.DIAGNOSIS, str(s.cause), where, Severity.ERROR, s.told, _size(s), loss, remedy, _failure(s))
         for where, s in worst.items()
     )
 

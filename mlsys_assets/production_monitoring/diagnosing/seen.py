@@ -1,7 +1,7 @@
 """What a diagnosis looks at: one window's data and predictions beside those that they are held against."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -89,6 +89,5 @@ class Seen:
     skew: tuple[Symptom, ...] = ()
     skew_price: Price | None = None
     past: Mapping[str, Floats] | None = None
-    past: Mapping[str, Floats] = field(default_factory=dict)
     past_together: Floats = field(default_factory=lambda: np.empty(0))
     costs: CostMatrix | None = None

@@ -145,8 +145,8 @@ def _least_share(values: Floats, sides: Sides) -> Floats:
 def _apart(values: Floats, sides: Sides) -> NDArray[np.bool_]:
     """Return which of (k,) values beyond the numbers before lie farther from every other number than ends reach.
 
-    Those that lie nearer are the weather's: fog makes the least visibility 0 that was an eighth of a mile. A value below
-    0 where none was is apart, however little.
+    Those that lie nearer are the weather's: fog makes the least visibility 0 that was an eighth of a mile. A value
+    below 0 where none was is apart, however little.
     """
     now, before = sides.rising_now, sides.rising_before
     first, last = quantiles(before, ENDS)

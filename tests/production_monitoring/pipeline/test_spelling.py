@@ -4,7 +4,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-
 from hypothesis import given, strategies as st
 
 from mlsys_assets.production_monitoring.pipeline.spelling import all_normalised, category_bugs, normalised
