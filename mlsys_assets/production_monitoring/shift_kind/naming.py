@@ -180,14 +180,15 @@ def _named(symptoms: Sequence[Symptom], parts: Decomposition, line: Line, times:
 def _remedy(cause: Cause, parts: Decomposition, refit: Estimate | None) -> Remedy:
     """Return what to do.
 
-    Features that moved ask for a retraining if a refit gains; where none was tried, if the loss has risen with them.
+    Features that moved ask for a retraining if the loss has risen with them, or a refit gains. That one does not gain
+    speaks for nothing: it learned from fewer rows than the champion, of times when features lay as before.
     """
     if cause is Cause.LABEL:
         return Remedy.CORRECT_PRIOR
     if cause is Cause.CONCEPT:
         return Remedy.RETRAIN
-    gains = parts.of_features.value > 0.0 if refit is None or not refit.sufficient else refit.high < 0.0
-    return Remedy.REWEIGHT if gains else Remedy.NOTHING
+    gains = refit is not None and refit.sufficient and refit.high < 0.0
+    return Remedy.REWEIGHT if gains or parts.of_features.value > 0.0 else Remedy.NOTHING
 
 
 def _accounts_for(parts: Decomposition, symptom: Symptom) -> float:

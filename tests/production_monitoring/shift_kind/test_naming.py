@@ -107,13 +107,15 @@ def test_a_movement_that_changes_no_loss_is_not_named() -> None:
     assert shift_kind(STILL.rows(REFERENCE, seed=1), idle).cause is Cause.NOTHING
 
 
-def test_features_that_moved_ask_for_a_retraining_only_if_one_gains() -> None:
-    world = moved(means=(1.0, 0.0, 0.0, 0.0))
+def test_features_that_moved_ask_for_a_retraining_if_the_loss_rose_or_one_gains() -> None:
+    harder, easier = moved(means=(1.0, 0.0, 0.0, 0.0)), moved(means=(-1.0, 0.0, 0.0, 0.0))
     better = Estimate(-0.01, -0.02, -0.005, 5_000, 1_000, 14, error=0.002)
-    assert named(world, seed=1, known=Known(refit=better)) == COVARIATE
-    assert named(world, seed=1, known=Known(refit=replace(better, high=0.001))) == (Cause.COVARIATE, Remedy.NOTHING)
-    easier = moved(means=(-1.0, 0.0, 0.0, 0.0))
-    assert named(easier, seed=1) == (Cause.COVARIATE, Remedy.NOTHING)
+    no_better = replace(better, high=0.001)
+    for refit in (None, better, no_better):
+        assert named(harder, seed=1, known=Known(refit=refit)) == COVARIATE
+    assert named(easier, seed=1, known=Known(refit=better)) == COVARIATE
+    for refit in (None, no_better, replace(better, sufficient=False)):
+        assert named(easier, seed=1, known=Known(refit=refit)) == (Cause.COVARIATE, Remedy.NOTHING)
 
 
 def test_what_others_saw_move_is_taken_at_its_word_if_it_costs() -> None:
