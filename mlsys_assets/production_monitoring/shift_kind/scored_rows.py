@@ -83,8 +83,11 @@ class ScoredRows:
 
 
 def scored(parts: Sequence[ScoredRows]) -> ScoredRows | None:
-    """Return rows of several windows as one; None without any."""
-    if not sum(len(part) for part in parts):
+    """Return rows of several windows as one, with the columns that are of one type in all of them; None without any."""
+    there = [part for part in parts if len(part)]
+    if not there:
         return None
-    at, score, label = (np.concatenate([getattr(p, name) for p in parts]) for name in ("at", "score", "label"))
-    return ScoredRows(at, pa.concat_tables([p.features for p in parts]), score, label)
+    at, score, label = (np.concatenate([getattr(p, name) for p in there]) for name in ("at", "score", "label"))
+    first, *others = (p.features.schema for p in there)
+    common = [column.name for column in first if all(column in set(other) for other in others)]
+    return ScoredRows(at, pa.concat_tables([p.features.select(common) for p in there]), score, label)
