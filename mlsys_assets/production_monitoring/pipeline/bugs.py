@@ -13,7 +13,7 @@ from mlsys_assets.production_monitoring.pipeline.examined import Examined, every
 from mlsys_assets.production_monitoring.pipeline.hours import shifted_hours
 from mlsys_assets.production_monitoring.pipeline.repeats import repeated_rows
 from mlsys_assets.production_monitoring.pipeline.schema import schema_changes, swapped
-from mlsys_assets.production_monitoring.pipeline.sides import LEAST_ROWS, Sides, number_sides
+from mlsys_assets.production_monitoring.pipeline.sides import LEAST_ROWS, Sides, number_sides, presence_sides
 from mlsys_assets.production_monitoring.pipeline.spelling import category_bugs
 from mlsys_assets.production_monitoring.pipeline.units import sign_flip, unit_change
 from mlsys_assets.production_monitoring.pipeline.values import gone_constant, missing_storm, spike
@@ -78,6 +78,7 @@ def pipeline_bugs(before: pa.Table, now: pa.Table, *, tests: PipelineTests | Non
         Examined(exchanged),
         hours,
         Examined(every(_of_column, [one for one in sides if one.name not in apart])),
+        Examined(every(missing_storm, [one for one in presence_sides(before, now) if one.name not in left_out])),
         category_bugs(before, now.select(free)),
         repeated_rows(before, now, seed=seed),
     ])  # fmt: skip

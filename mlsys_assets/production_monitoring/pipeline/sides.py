@@ -64,6 +64,32 @@ def number_sides(before: pa.Table, now: pa.Table) -> list[Sides]:
     both = [field.name for field in now.schema if field.name in there and is_number(field.type)]
     single = {name: is_single(before[name].type) and is_single(now[name].type) for name in both}
     return [Sides(name, numbers(before[name]), numbers(now[name]), single[name]) for name in both]
+    both = [name for name, kinds in _types(before, now).items() if all(map(is_number, kinds))]
+    return [Sides(name, numbers(before[name]), numbers(now[name])) for name in both]
+
+
+def presence_sides(before: pa.Table, now: pa.Table) -> list[Sides]:
+    """Return all other columns that both tables have in one type: 0 where there is a value, NaN where there is none.
+
+    A column that holds nothing may be of no type: what it should hold is told by the other side.
+    """
+    return [
+        Sides(name, _presence(before[name]), _presence(now[name]))
+        for name, kinds in _types(before, now).items()
+        if not all(map(is_number, kinds))
+        and (kinds[0] == kinds[1] or all(map(is_text, kinds)) or any(map(pa.types.is_null, kinds)))
+    ]
+
+
+def _types(before: pa.Table, now: pa.Table) -> dict[str, tuple[pa.DataType, pa.DataType]]:
+    was = {field.name: field.type for field in before.schema}
+    return {field.name: (was[field.name], field.type) for field in now.schema if field.name in was}
+
+
+def _presence(column: pa.ChunkedArray) -> Floats:
+    """Return (n,) 0 where there is a value, NaN where there is none."""
+    there = np.isfinite(numbers(column)) if is_number(column.type) else np.asarray(pc.is_valid(column))
+    return np.where(there, 0.0, np.nan)
 
 
 def is_number(kind: pa.DataType) -> bool:

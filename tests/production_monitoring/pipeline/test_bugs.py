@@ -115,3 +115,20 @@ def test_declarations_are_checked() -> None:
     wrong = PipelineTests(hour_columns=("hours",), zone="UTC", may_jump="hour").mistakes(NOW.column_names)  # type: ignore[arg-type]
     assert len(wrong) == 3
     assert "Did you mean 'hour'?" in wrong[1]
+
+
+def test_categories_and_columns_of_no_type_that_go_missing_are_a_storm_too() -> None:
+    for column, gone in (("category_1", pa.string()), ("category_1", pa.null()), ("waits_0", pa.null())):
+        now = NOW.set_column(NOW.column_names.index(column), column, pa.nulls(NOW.num_rows, gone))
+        (found,) = pipeline_bugs(BEFORE, now, tests=TESTS).symptoms
+        assert (found.cause, found.test, found.where) == (Cause.PIPELINE, "missing values", column)
+        assert pipeline_bugs(now, now, tests=TESTS).symptoms == ()
+    few = pa.array([None if i % 50 == 0 else v for i, v in enumerate(NOW["category_1"].to_pylist())])
+    assert pipeline_bugs(BEFORE, put(NOW, category_1=few), tests=TESTS).symptoms == ()
+
+
+def test_columns_of_lists_are_not_compared_and_stop_nothing() -> None:
+    both = [table.append_column("list", pa.array([[1.0]] * table.num_rows)) for table in (BEFORE, NOW)]
+    twice = pa.concat_tables([both[1], both[1]])
+    assert pipeline_bugs(*both, tests=TESTS).symptoms == ()
+    assert [s.test for s in pipeline_bugs(both[0], twice, tests=TESTS).symptoms] == ["repeated rows"]
