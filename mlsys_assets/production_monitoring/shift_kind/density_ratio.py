@@ -5,7 +5,7 @@ from typing import Final, Protocol, runtime_checkable
 import numpy as np
 import pyarrow as pa
 
-from mlsys_assets.features.named_columns import is_category, read_numbers
+from mlsys_assets.features.named_columns import is_number, read_numbers
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.models.linear_predictor import logistic
 from mlsys_assets.models.log_odds import log_odds
@@ -75,7 +75,7 @@ def standardized(tables: tuple[pa.Table, pa.Table], scores: tuple[Floats, Floats
 
 def numbers_of_both(first: pa.Table, second: pa.Table) -> list[str]:
     """Return the columns that are numbers in both tables, in the order of the first."""
-    numbers = [{field.name for field in table.schema if not is_category(field.type)} for table in (first, second)]
+    numbers = [{field.name for field in table.schema if is_number(field.type)} for table in (first, second)]
     return [name for name in first.schema.names if name in numbers[0] & numbers[1]]
 
 
@@ -90,7 +90,8 @@ def trimmed(ratio: Floats) -> tuple[Floats, float]:
 
 
 def _scaled(side: Floats, mean: Floats, scale: Floats) -> Floats:
-    moved = (side - mean[:, None].astype(np.float32)) / scale[:, None].astype(np.float32)
+    with np.errstate(invalid="ignore"):  # of what is infinite, in a column that never varied
+        moved = (side - mean[:, None].astype(np.float32)) / scale[:, None].astype(np.float32)
     return np.clip(np.where(np.isfinite(moved), moved, np.float32(0)), -FARTHEST, FARTHEST)
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mlsys_assets.features.named_columns import is_category, read_numbers
+from mlsys_assets.features.named_columns import is_category, is_number, read_numbers
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.production_monitoring.shift_kind.by_day import Days, two_sided
 from mlsys_assets.production_monitoring.shift_kind.scored_rows import LEAST_DAYS, ScoredRows
@@ -170,8 +170,7 @@ def _exact(moved: Floats, foretold: Floats, rows: Floats) -> Floats:
 def _binned(reference: pa.Table, window: pa.Table) -> Iterator[tuple[str, list[str], Codes]]:
     """Yield each column that both have, the names of its bins, and the bin of each row of both."""
     both = [name for name in reference.schema.names if name in window.schema.names]
-    category = {name: is_category(reference.schema.field(name).type) for name in both}
-    numbers = [name for name in both if not category[name] and not is_category(window.schema.field(name).type)]
+    numbers = [name for name in both if all(is_number(table.schema.field(name).type) for table in (reference, window))]
     first, second = (read_numbers(rows, numbers) for rows in (reference, window))
     step = max(len(reference) // SAMPLED, 1)
     for name, before, now in zip(numbers, first, second, strict=True):
@@ -185,7 +184,9 @@ def _binned(reference: pa.Table, window: pa.Table) -> Iterator[tuple[str, list[s
         )
         told = [f"≤ {edges[0]:g}", *(f"{a:g} to {b:g}" for a, b in pairwise(edges))]
         yield name, [*told, f"> {edges[-1]:g}", "missing"], (codes[0], codes[1])
-    for name in (name for name in both if category[name] and is_category(window.schema.field(name).type)):
+    for name in both:
+        if not all(is_category(table.schema.field(name).type) for table in (reference, window)):
+            continue
         counts = pc.value_counts(reference[name].cast(pa.string()))
         ranked = sorted(((c["counts"].as_py(), str(c["values"])) for c in counts if c["values"].is_valid), reverse=True)
         values = [value for _, value in ranked[: BINS - 1]]
