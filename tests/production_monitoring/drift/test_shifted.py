@@ -5,48 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 import pytest
+from drift_worlds import thirty
 
 from mlsys_assets.production_monitoring.diagnosis import Cause
 from mlsys_assets.production_monitoring.drift.columns import Reference
 from mlsys_assets.production_monitoring.drift.shifted import ShiftedColumns, ShiftLimits, shifted_columns
-
-LEVELS = (3, 4, 5, 8, 12, 20, 30, 50)
-
-
-def thirty(rng: np.random.Generator, n: int) -> pa.Table:
-    """Thirty columns as tables have them: many shapes, heavy ties, categories of 3 to 50 levels, missing values."""
-    single = np.float32
-    columns: dict[str, object] = {
-        "normal": rng.standard_normal(n, single),
-        "uniform": rng.random(n, single),
-        "exponential": rng.standard_exponential(n, single),
-        "lognormal": np.exp(2 * rng.standard_normal(n, single)),
-        "cauchy": rng.standard_cauchy(n),
-        "t3": rng.standard_t(3, n),
-        "bimodal": rng.standard_normal(n, single) + 5 * (rng.random(n, single) < 0.3),
-        "far": 2e5 + rng.standard_normal(n),
-        "outliers": np.where(rng.random(n) < 0.001, 1e6, rng.standard_normal(n, single)),
-        "hour": rng.integers(5, 23, n, dtype=np.int8),
-        "count": rng.poisson(0.3, n).astype(np.int16),
-        "counts": rng.poisson(30, n),
-        "geometric": rng.geometric(0.05, n),
-        "flag": rng.random(n, single) < 0.4,
-        "rare flag": rng.random(n, single) < 0.002,
-        "mostly 0": rng.standard_exponential(n, single) * (rng.random(n, single) < 0.05),
-        "rounded": np.round(rng.standard_normal(n, single), 1),
-        "two": rng.choice(np.array([0.0, 1e9]), n),
-        "constant": np.ones(n, single),
-    }
-    for share in (0.01, 0.3, 0.97):
-        columns[f"{share} missing"] = np.where(rng.random(n, single) < share, np.nan, rng.standard_normal(n, single))
-    for i, levels in enumerate(LEVELS):
-        shares = 1 / np.arange(1, levels + 1) ** (i % 3)
-        codes = np.searchsorted(np.cumsum(shares / shares.sum())[:-1], rng.random(n)).astype(np.int8)
-        names = pa.array([f"level {j}" for j in range(levels)])
-        missing = rng.random(n, single) < 0.02 if i % 2 else None
-        columns[f"{levels} levels"] = pa.DictionaryArray.from_arrays(pa.array(codes, mask=missing), names)
-    assert len(columns) == 30
-    return pa.table(columns)
 
 
 def alarms(n: int, tables: int, *, seed: int) -> int:
