@@ -19,11 +19,12 @@ from mlsys_assets.production_monitoring.drift.outcome import Outcome
 from mlsys_assets.production_monitoring.drift.shifted import shifted_columns
 from mlsys_assets.production_monitoring.drift.usual import APART
 from mlsys_assets.production_monitoring.estimated_price import price_of_covariate_shift, price_of_label_shift
-from mlsys_assets.production_monitoring.label_shift import LabelShift, label_shift
+from mlsys_assets.production_monitoring.label_shift import BY_CHANCE_OF_DAYS, LabelShift, label_shift
 from mlsys_assets.production_monitoring.monitoring import Monitoring
 from mlsys_assets.production_monitoring.pipeline.examined import Examined
 from mlsys_assets.production_monitoring.reference_scores import ReferenceScores
 from mlsys_assets.production_monitoring.refit_comparison import compare_refit
+from mlsys_assets.production_monitoring.shift_kind.beyond_share import beyond_share
 from mlsys_assets.production_monitoring.shift_kind.kinds import Known, ShiftKind
 from mlsys_assets.production_monitoring.shift_kind.naming import shift_kind
 from mlsys_assets.production_monitoring.shift_kind.price import realised_price
@@ -187,14 +188,28 @@ class Diagnosing:
                 self._named(kind.cause, kind.remedy, price), symptoms=kind.symptoms, learn_from=kind.learn_from
             )
         labelled = kind is not None and kind.cause is Cause.NOTHING
-        if not labelled and shift is not None and shift.symptom is not None and self.reference is not None:
+        moved = [s for s in symptoms if s.cause is Cause.COVARIATE]
+        told = shift is not None and shift.symptom is not None and not (moved and self._moved_otherwise(shift))
+        if not labelled and told and shift is not None and shift.symptom is not None and self.reference is not None:
             price = price_of_label_shift(self.reference, self.seen.predicted.score, shift, costs=self.seen.costs)
             return replace(self._named(Cause.LABEL, Remedy.CORRECT_PRIOR, price), symptoms=(shift.symptom,))
-        if symptoms:
+        if moved:
             return self._named(Cause.COVARIATE, Remedy.NOTHING if labelled else Remedy.WAIT, self._expected())
-        if labelled or not self.seen.features.untold:
+        if labelled or (shift is not None and not shift.untold) or self._features_compared:
             return self._named(Cause.NOTHING, Remedy.NOTHING, None)
         return self._named(Cause.UNTOLD, Remedy.WAIT, None)
+
+    def _moved_otherwise(self, shift: LabelShift) -> bool:
+        """Return whether features did not move as the share of positives that the scores tell would move them."""
+        held, share = self.seen.held_out, shift.share.value
+        if held is None:
+            return False
+        return beyond_share(held.take(held.known), self.seen.predicted, share, chance=BY_CHANCE_OF_DAYS) is not None
+
+    @property
+    def _features_compared(self) -> bool:
+        """Whether any feature could be held against the reference times."""
+        return len(self._covariate.untold) < len(self.distances)
 
     def _named(self, cause: Cause, remedy: Remedy, price: Price | None) -> Diagnosis:
         return Diagnosis(self.seen.window, cause, (), price, remedy, None, "")
@@ -222,7 +237,7 @@ def _reason(told: Diagnosis) -> str:
     if told.cause is Cause.NOTHING:
         return "nothing changed beyond what is usual"
     if told.cause is Cause.UNTOLD:
-        return "nothing could be held against anything"
+        return "insufficient data: nothing could be held against anything"
     of = [s for s in told.symptoms if s.cause is told.cause]
     what = "; ".join(s.told for s in of[:SHOWN]) + (f"; and {len(of) - SHOWN} more" if len(of) > SHOWN else "")
     price = "what it costs cannot be told" if told.price is None else str(told.price)
