@@ -152,7 +152,8 @@ def share_by_confusion(counts: Counts, *, threshold: float) -> tuple[Floats, Flo
     threshold
         Of the score; the nearest edge of a cell is taken.
     """
-    above = np.arange(len(counts.edges) + 1) > int(np.abs(counts.edges - threshold).argmin())
+    nearest = int(np.abs(counts.edges - threshold).argmin()) if len(counts.edges) else 0  # of one cell, none is above
+    above = np.arange(len(counts.edges) + 1) > nearest
     true, false, now = (part[:, above].sum(axis=1) for part in counts.classes)
     return np.clip(divide(now - false, true - false), 0.0, 1.0), true - false
 

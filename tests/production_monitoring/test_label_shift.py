@@ -137,3 +137,12 @@ def test_a_shift_that_rows_alone_may_give_is_no_symptom_however_alike_the_days()
     assert _with_symptom(found, error=found.moved.value / 3.2).symptom is not None
     assert _with_symptom(found, error=found.moved.value / 3.0).symptom is None
     assert _with_symptom(replace(found, objection="features moved"), error=1e-3).symptom is None
+
+
+@pytest.mark.parametrize("odd", [1, 40])
+def test_scores_of_which_all_but_a_few_are_equal_are_ill_conditioned(odd) -> None:
+    """No cell but one: nothing lies above its edge, and no error says so."""
+    reference, (score, _, at) = reference_of_classes(), classes(0.3, 500, seed=0)
+    few = ReferenceScores(np.where(np.arange(20_000) < odd, 0.9, 0.1), reference.label, reference.at)
+    assert few.unfit == ""
+    assert "ill-conditioned" in label_shift(few, score, at, seed=0).untold
