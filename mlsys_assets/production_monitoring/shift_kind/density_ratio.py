@@ -20,6 +20,8 @@ SETTLED: Final = 1e-4
 """Steps shorter than this, in log-odds a standard deviation, end the search."""
 FARTHEST: Final = 5.0
 """Standard deviations that a row counts for at most in one column."""
+ROUNDING: Final = 1e-6
+"""What float32 makes of a constant: less deviation, for a mean of 1, is none."""
 TRIMMED: Final = 10.0
 """Rows count for at most so many: beyond it the window lies where the reference hardly was."""
 
@@ -69,13 +71,18 @@ def standardized(tables: tuple[pa.Table, pa.Table], scores: tuple[Floats, Floats
     count = np.maximum(there.sum(axis=1), 1)
     mean = np.where(there, first, 0).sum(axis=1, dtype=np.float64) / count
     spread = np.sqrt((np.where(there, first - mean[:, None], 0.0) ** 2).sum(axis=1) / count)
-    scale = np.where(spread > 0, spread, np.inf)  # a column that never varied tells nothing
+    scale = np.where(spread > ROUNDING * np.abs(mean), spread, np.inf)  # a column that never varied tells nothing
     return tuple(_scaled(side, mean, scale) for side in (first, second))  # type: ignore[return-value]  # two of them
 
 
 def numbers_of_both(first: pa.Table, second: pa.Table) -> list[str]:
     """Return the columns that are numbers in both tables, in the order of the first."""
     numbers = [{field.name for field in table.schema if is_number(field.type)} for table in (first, second)]
+    """Return the columns that are numbers in both tables, or nothing but nulls, in the order of the first."""
+    numbers = [
+        {field.name for field in table.schema if is_number(field.type) or pa.types.is_null(field.type)}
+        for table in (first, second)
+    ]
     return [name for name in first.schema.names if name in numbers[0] & numbers[1]]
 
 
@@ -91,6 +98,7 @@ def trimmed(ratio: Floats) -> tuple[Floats, float]:
 
 def _scaled(side: Floats, mean: Floats, scale: Floats) -> Floats:
     with np.errstate(invalid="ignore"):  # of what is infinite, in a column that never varied
+    with np.errstate(over="ignore", invalid="ignore"):  # what is infinite, on a side or by its scale, tells nothing
         moved = (side - mean[:, None].astype(np.float32)) / scale[:, None].astype(np.float32)
     return np.clip(np.where(np.isfinite(moved), moved, np.float32(0)), -FARTHEST, FARTHEST)
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mlsys_assets.features.named_columns import is_category, is_number, read_numbers
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.production_monitoring.shift_kind.by_day import Days, two_sided
+from mlsys_assets.production_monitoring.shift_kind.density_ratio import numbers_of_both
 from mlsys_assets.production_monitoring.shift_kind.scored_rows import LEAST_DAYS, ScoredRows
 
 BINS: Final = 8
@@ -171,6 +172,7 @@ def _binned(reference: pa.Table, window: pa.Table) -> Iterator[tuple[str, list[s
     """Yield each column that both have, the names of its bins, and the bin of each row of both."""
     both = [name for name in reference.schema.names if name in window.schema.names]
     numbers = [name for name in both if all(is_number(table.schema.field(name).type) for table in (reference, window))]
+    numbers = numbers_of_both(reference, window)
     first, second = (read_numbers(rows, numbers) for rows in (reference, window))
     step = max(len(reference) // SAMPLED, 1)
     for name, before, now in zip(numbers, first, second, strict=True):
@@ -187,6 +189,8 @@ def _binned(reference: pa.Table, window: pa.Table) -> Iterator[tuple[str, list[s
     for name in both:
         if not all(is_category(table.schema.field(name).type) for table in (reference, window)):
             continue
+    texts = [{f.name for f in side.schema if is_category(f.type)} for side in (reference, window)]
+    for name in (name for name in reference.schema.names if name in texts[0] & texts[1]):
         counts = pc.value_counts(reference[name].cast(pa.string()))
         ranked = sorted(((c["counts"].as_py(), str(c["values"])) for c in counts if c["values"].is_valid), reverse=True)
         values = [value for _, value in ranked[: BINS - 1]]

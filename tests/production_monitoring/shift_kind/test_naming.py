@@ -4,11 +4,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from mlsys_assets.measures.intervals import Estimate
 from mlsys_assets.production_monitoring.diagnosis import Cause, Remedy, Symptom
+from mlsys_assets.production_monitoring.shift_kind.by_day import Days
 from mlsys_assets.production_monitoring.shift_kind.kinds import KindLimits, Known
+from mlsys_assets.production_monitoring.shift_kind.movement import movements
 from mlsys_assets.production_monitoring.shift_kind.naming import shift_kind
 from mlsys_assets.types import TimeWindow
 
@@ -200,3 +203,38 @@ def test_columns_that_are_empty_constant_or_new_stop_nothing() -> None:
         assert shift_kind(*pair).cause is Cause.NOTHING
     new = replace(window, features=window.features.append_column("new", [one]))
     assert shift_kind(reference, new).cause is shift_kind(new, reference).cause is Cause.NOTHING
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "odd",
+    [
+        pa.array(np.datetime64("2013-03-01", "us") + np.arange(2_000)),
+        pa.array(np.arange(2_000).astype("datetime64[D]")),
+        pa.array([[1.0]] * 2_000),
+        pa.array(np.arange(2_000) % 7).dictionary_encode(),
+        pa.array(np.arange(2_000) % 2 == 0),
+        pa.array(np.where(np.arange(2_000) % 3, 1.0, np.inf)),
+        pa.array(["", "a", None, "b"] * 500).dictionary_encode(),
+        pa.nulls(2_000),
+    ],
+    ids=["moments", "days", "lists", "coded numbers", "booleans", "infinite", "coded text", "nulls"],
+)
+def test_columns_of_any_kind_stop_nothing(odd: pa.Array) -> None:
+    reference, window = STILL.rows(2_000, seed=1), STILL.rows(2_000, seed=2)
+    pair = [replace(rows, features=rows.features.append_column("odd", odd)) for rows in (reference, window)]
+    assert [shift_kind(*pair).cause, shift_kind(reference, pair[1]).cause] == [Cause.NOTHING] * 2
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_constant_that_single_precision_rounds_tells_nothing() -> None:
+    """The mean of 0.1, summed up, is not 0.1: what is left of it is no deviation to measure a movement by."""
+    sides = []
+    for rows, value in ((STILL.rows(2_000, seed=1), 0.1), (STILL.rows(2_000, seed=2), 0.100001)):
+        column = pa.array(np.full(2_000, value, dtype=np.float32))
+        sides.append(replace(rows, features=rows.features.append_column("odd", column)))
+    found = movements(*sides, Days.of(sides[0].at, sides[1].at)).marginal
+    assert found.value[found.names.index("odd")] == 0.0
+    infinite = pa.array(np.where(np.arange(2_000) % 3, 0.1, np.inf).astype(np.float32))
+    odd = replace(sides[1], features=sides[1].features.set_column(sides[1].features.num_columns - 1, "odd", infinite))
+    assert shift_kind(sides[0], odd).cause is Cause.NOTHING
