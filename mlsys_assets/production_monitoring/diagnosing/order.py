@@ -1,6 +1,7 @@
 """From what is observed to a diagnosis: bugs first, then skew, then what changed in the world, then what it costs."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
@@ -17,6 +18,9 @@ from mlsys_assets.production_monitoring.diagnosis import BUGS, SHIFTS, Cause, Di
 from mlsys_assets.production_monitoring.drift.columns import Distances, Reference
 from mlsys_assets.production_monitoring.drift.outcome import Outcome
 from mlsys_assets.production_monitoring.drift.shifted import shifted_columns
+from mlsys_assets.production_monitoring.diagnosis import BUGS, SHIFTS, Cause, Diagnosis, Price, Remedy
+from mlsys_assets.production_monitoring.drift.columns import Distances, Reference
+from mlsys_assets.production_monitoring.drift.shifted import ShiftedColumns, shifted_columns
 from mlsys_assets.production_monitoring.drift.usual import APART
 from mlsys_assets.production_monitoring.estimated_price import price_of_covariate_shift, price_of_label_shift
 from mlsys_assets.production_monitoring.label_shift import BY_CHANCE_OF_DAYS, LabelShift, label_shift
@@ -65,7 +69,7 @@ class Diagnosing:
         found = Examined.of([*bugs_seen, self._covariate, self._moved_together])
         symptoms, untold = [*found.symptoms, *self.seen.skew], {**found.untold, **dict(self._unlooked())}
         bugs = [s.cause for s in symptoms if s.cause in BUGS and s.measures.get(BLOCKS, True)]
-        told = self._of_bugs(min(bugs, key=BUGS.index)) if bugs else self._of_shifts(symptoms)
+        told = self._of_bugs(min(bugs, key=BUGS.index)) if bugs else self._of_shifts()
         every = [*told.symptoms, *(s for s in symptoms if s not in told.symptoms)]
         every.sort(key=lambda s: s.cause is not told.cause)  # stable: in each part as they were found
         told = replace(told, symptoms=tuple(every), untold=untold)
@@ -112,6 +116,13 @@ class Diagnosing:
     def _shifted(self, distances: Mapping[str, Distances], limits: Mapping[str, float]) -> Examined:
         found = shifted_columns(distances, self.asked.columns, usual=limits)
         return Examined(found.symptoms, {f"drift of {name}": why for name, why in found.untold.items()})
+        found = self._shifted(self.distances)
+        return Examined(found.symptoms, {f"drift of {name}": why for name, why in found.untold.items()})
+
+    def _shifted(self, distances: Mapping[str, Distances]) -> ShiftedColumns:
+        psi = {name: one.psi for name, one in self.distances.items() if np.isfinite(one.psi)}
+        usual = self.asked.usual.judged(self.seen.past, psi, most=APART)
+        return shifted_columns(distances, self.asked.columns, usual={one.name: one.limit for one in usual.statistics})
 
     @cached_property
     def together(self) -> Outcome | None:
@@ -179,9 +190,9 @@ class Diagnosing:
         )
         return found.difference if found.difference.sufficient else None
 
-    def _of_shifts(self, symptoms: Sequence[Symptom]) -> Diagnosis:
+    def _of_shifts(self) -> Diagnosis:
         """Return what labels tell; where too few are known, what the scores and features tell without them."""
-        kind, shift = self.kind, self.label_shift
+        kind, shift, reference = self.kind, self.label_shift, self.reference
         if kind is not None and kind.cause in SHIFTS:
             price = self._expected() if kind.cause is Cause.COVARIATE else self._loss()
             return replace(
@@ -194,6 +205,11 @@ class Diagnosing:
             price = price_of_label_shift(self.reference, self.seen.predicted.score, shift, costs=self.seen.costs)
             return replace(self._named(Cause.LABEL, Remedy.CORRECT_PRIOR, price), symptoms=(shift.symptom,))
         if moved:
+        told = None if labelled or shift is None else shift.symptom
+        if told is not None and shift is not None and reference is not None and self._as_positives(shift):
+            price = price_of_label_shift(reference, self.seen.predicted.score, shift, costs=self.seen.costs)
+            return replace(self._named(Cause.LABEL, Remedy.CORRECT_PRIOR, price), symptoms=(told,))
+        if self._covariate.symptoms:
             return self._named(Cause.COVARIATE, Remedy.NOTHING if labelled else Remedy.WAIT, self._expected())
         if labelled or (shift is not None and not shift.untold) or self._features_compared:
             return self._named(Cause.NOTHING, Remedy.NOTHING, None)
@@ -210,6 +226,22 @@ class Diagnosing:
     def _features_compared(self) -> bool:
         """Whether any feature could be held against the reference times."""
         return len(self._covariate.untold) < len(self.distances)
+    def _as_positives(self, shift: LabelShift) -> bool:
+        """Return whether features lie as the share of positives alone would have moved them.
+
+        That is asked of the rows before, each class of which counts as much as the window is told to have of it. Where
+        columns moved and no labels before tell how each class looked, it is not believed.
+        """
+        if not self._covariate.symptoms:
+            return True
+        rows, share = self.seen.recent, shift.share.value
+        known = None if rows is None else rows.take(rows.known)
+        if known is None or len(np.unique(known.label)) < 2:  # noqa: PLR2004 - both classes
+            return False
+        before = float(known.label.mean())
+        weights = np.where(known.label > 0, share / before, (1 - share) / (1 - before))
+        moved = Reference.of(known.features, weights).distances(self.seen.predicted.features)
+        return not self._shifted(moved).symptoms
 
     def _named(self, cause: Cause, remedy: Remedy, price: Price | None) -> Diagnosis:
         return Diagnosis(self.seen.window, cause, (), price, remedy, None, "")
