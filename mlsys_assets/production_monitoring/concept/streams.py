@@ -275,7 +275,7 @@ class Streamed:
 
     @property
     def since(self) -> np.datetime64 | None:
-        """When errors got worse: of what most detectors saw of it, the earliest; None unless two did, or all."""
+        """When the first detector was sure that errors got worse; None unless a second one saw it too."""
         worse = [change.at for change in self.changes if change.worse]
         return worse[0] if len(worse) >= AGREE else None
 

@@ -33,7 +33,7 @@ RECENT_DRIFT_MEANS: Final = {
     "psi": "population stability index of the tick against the reference times before it",
     "ks": "largest distance of both distribution functions (Kolmogorov-Smirnov)",
     "wasserstein_normed": "Wasserstein distance in standard deviations before",
-    "jensen_shannon": "Jensen-Shannon distance, 0 to 1",
+    "jensen_shannon": "Jensen-Shannon distance, 0 to the root of ln 2 (0.83)",
     "mean_shift": "how far the mean moved, in standard deviations",
     TOGETHER: "maximum mean discrepancy of all columns together, in shares of what rows of a set differ by",
     "rows_before": "rows of the reference times",
