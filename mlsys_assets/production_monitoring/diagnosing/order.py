@@ -1,7 +1,6 @@
 """From what is observed to a diagnosis: bugs first, then skew, then what changed in the world, then what it costs."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
@@ -18,9 +17,6 @@ from mlsys_assets.production_monitoring.diagnosis import BUGS, SHIFTS, Cause, Di
 from mlsys_assets.production_monitoring.drift.columns import Distances, Reference
 from mlsys_assets.production_monitoring.drift.outcome import Outcome
 from mlsys_assets.production_monitoring.drift.shifted import shifted_columns
-from mlsys_assets.production_monitoring.diagnosis import BUGS, SHIFTS, Cause, Diagnosis, Price, Remedy
-from mlsys_assets.production_monitoring.drift.columns import Distances, Reference
-from mlsys_assets.production_monitoring.drift.shifted import ShiftedColumns, shifted_columns
 from mlsys_assets.production_monitoring.drift.usual import APART
 from mlsys_assets.production_monitoring.estimated_price import price_of_covariate_shift, price_of_label_shift
 from mlsys_assets.production_monitoring.label_shift import BY_CHANCE_OF_DAYS, LabelShift, label_shift
@@ -69,7 +65,7 @@ class Diagnosing:
         found = Examined.of([*bugs_seen, self._covariate, self._moved_together])
         symptoms, untold = [*found.symptoms, *self.seen.skew], {**found.untold, **dict(self._unlooked())}
         bugs = [s.cause for s in symptoms if s.cause in BUGS and s.measures.get(BLOCKS, True)]
-        told = self._of_bugs(min(bugs, key=BUGS.index)) if bugs else self._of_shifts()
+        told = self._of_bugs(min(bugs, key=BUGS.index)) if bugs else self._of_shifts(symptoms)
         every = [*told.symptoms, *(s for s in symptoms if s not in told.symptoms)]
         every.sort(key=lambda s: s.cause is not told.cause)  # stable: in each part as they were found
         told = replace(told, symptoms=tuple(every), untold=untold)
@@ -109,20 +105,12 @@ class Diagnosing:
         usual = self.asked.usual.judged(self.seen.past, psi, most=APART)
         limits = {one.name: one.limit for one in usual.statistics}
         found = self._shifted({name: self.distances[name] for name in limits}, limits)
-        return Examined(
-            found.symptoms, {**found.untold, **{f"drift of {name}": why for name, why in usual.untold.items()}}
-        )
+        young = {f"drift of {name}": why for name, why in usual.untold.items()}
+        return Examined(found.symptoms, {**found.untold, **young})
 
     def _shifted(self, distances: Mapping[str, Distances], limits: Mapping[str, float]) -> Examined:
         found = shifted_columns(distances, self.asked.columns, usual=limits)
         return Examined(found.symptoms, {f"drift of {name}": why for name, why in found.untold.items()})
-        found = self._shifted(self.distances)
-        return Examined(found.symptoms, {f"drift of {name}": why for name, why in found.untold.items()})
-
-    def _shifted(self, distances: Mapping[str, Distances]) -> ShiftedColumns:
-        psi = {name: one.psi for name, one in self.distances.items() if np.isfinite(one.psi)}
-        usual = self.asked.usual.judged(self.seen.past, psi, most=APART)
-        return shifted_columns(distances, self.asked.columns, usual={one.name: one.limit for one in usual.statistics})
 
     @cached_property
     def together(self) -> Outcome | None:
@@ -190,30 +178,31 @@ class Diagnosing:
         )
         return found.difference if found.difference.sufficient else None
 
-    def _of_shifts(self) -> Diagnosis:
+    def _of_shifts(self, symptoms: Sequence[Symptom]) -> Diagnosis:
         """Return what labels tell; where too few are known, what the scores and features tell without them."""
-        kind, shift, reference = self.kind, self.label_shift, self.reference
+        kind, shift = self.kind, self.label_shift
         if kind is not None and kind.cause in SHIFTS:
             price = self._expected() if kind.cause is Cause.COVARIATE else self._loss()
-            return replace(
-                self._named(kind.cause, kind.remedy, price), symptoms=kind.symptoms, learn_from=kind.learn_from
-            )
+            told = self._named(kind.cause, kind.remedy, price)
+            return replace(told, symptoms=kind.symptoms, learn_from=kind.learn_from)
         labelled = kind is not None and kind.cause is Cause.NOTHING
-        moved = [s for s in symptoms if s.cause is Cause.COVARIATE]
-        told = shift is not None and shift.symptom is not None and not (moved and self._moved_otherwise(shift))
-        if not labelled and told and shift is not None and shift.symptom is not None and self.reference is not None:
-            price = price_of_label_shift(self.reference, self.seen.predicted.score, shift, costs=self.seen.costs)
-            return replace(self._named(Cause.LABEL, Remedy.CORRECT_PRIOR, price), symptoms=(shift.symptom,))
+        moved = any(s.cause is Cause.COVARIATE for s in symptoms)
+        if shift is not None and not labelled and not (moved and self._moved_otherwise(shift)):
+            named = self._of_share(shift)
+            if named is not None:
+                return named
         if moved:
-        told = None if labelled or shift is None else shift.symptom
-        if told is not None and shift is not None and reference is not None and self._as_positives(shift):
-            price = price_of_label_shift(reference, self.seen.predicted.score, shift, costs=self.seen.costs)
-            return replace(self._named(Cause.LABEL, Remedy.CORRECT_PRIOR, price), symptoms=(told,))
-        if self._covariate.symptoms:
             return self._named(Cause.COVARIATE, Remedy.NOTHING if labelled else Remedy.WAIT, self._expected())
         if labelled or (shift is not None and not shift.untold) or self._features_compared:
             return self._named(Cause.NOTHING, Remedy.NOTHING, None)
         return self._named(Cause.UNTOLD, Remedy.WAIT, None)
+
+    def _of_share(self, shift: LabelShift) -> Diagnosis | None:
+        """Return the label shift that scores alone tell of; None if they tell of none."""
+        if shift.symptom is None or self.reference is None:
+            return None
+        price = price_of_label_shift(self.reference, self.seen.predicted.score, shift, costs=self.seen.costs)
+        return replace(self._named(Cause.LABEL, Remedy.CORRECT_PRIOR, price), symptoms=(shift.symptom,))
 
     def _moved_otherwise(self, shift: LabelShift) -> bool:
         """Return whether features did not move as the share of positives that the scores tell would move them."""
@@ -226,22 +215,6 @@ class Diagnosing:
     def _features_compared(self) -> bool:
         """Whether any feature could be held against the reference times."""
         return len(self._covariate.untold) < len(self.distances)
-    def _as_positives(self, shift: LabelShift) -> bool:
-        """Return whether features lie as the share of positives alone would have moved them.
-
-        That is asked of the rows before, each class of which counts as much as the window is told to have of it. Where
-        columns moved and no labels before tell how each class looked, it is not believed.
-        """
-        if not self._covariate.symptoms:
-            return True
-        rows, share = self.seen.recent, shift.share.value
-        known = None if rows is None else rows.take(rows.known)
-        if known is None or len(np.unique(known.label)) < 2:  # noqa: PLR2004 - both classes
-            return False
-        before = float(known.label.mean())
-        weights = np.where(known.label > 0, share / before, (1 - share) / (1 - before))
-        moved = Reference.of(known.features, weights).distances(self.seen.predicted.features)
-        return not self._shifted(moved).symptoms
 
     def _named(self, cause: Cause, remedy: Remedy, price: Price | None) -> Diagnosis:
         return Diagnosis(self.seen.window, cause, (), price, remedy, None, "")

@@ -60,12 +60,9 @@ class Sides:
 
 def number_sides(before: pa.Table, now: pa.Table) -> list[Sides]:
     """Return the number columns that both tables have."""
-    there = {field.name for field in before.schema if is_number(field.type)}
-    both = [field.name for field in now.schema if field.name in there and is_number(field.type)]
-    single = {name: is_single(before[name].type) and is_single(now[name].type) for name in both}
+    both = {name: kinds for name, kinds in _types(before, now).items() if all(map(is_number, kinds))}
+    single = {name: all(map(is_single, kinds)) for name, kinds in both.items()}
     return [Sides(name, numbers(before[name]), numbers(now[name]), single[name]) for name in both]
-    both = [name for name, kinds in _types(before, now).items() if all(map(is_number, kinds))]
-    return [Sides(name, numbers(before[name]), numbers(now[name])) for name in both]
 
 
 def presence_sides(before: pa.Table, now: pa.Table) -> list[Sides]:

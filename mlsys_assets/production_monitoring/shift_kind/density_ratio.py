@@ -97,7 +97,6 @@ def trimmed(ratio: Floats) -> tuple[Floats, float]:
 
 
 def _scaled(side: Floats, mean: Floats, scale: Floats) -> Floats:
-    with np.errstate(invalid="ignore"):  # of what is infinite, in a column that never varied
     with np.errstate(over="ignore", invalid="ignore"):  # what is infinite, on a side or by its scale, tells nothing
         moved = (side - mean[:, None].astype(np.float32)) / scale[:, None].astype(np.float32)
     return np.clip(np.where(np.isfinite(moved), moved, np.float32(0)), -FARTHEST, FARTHEST)

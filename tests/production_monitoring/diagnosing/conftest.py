@@ -1,9 +1,8 @@
-"""Lets the tests of drift share their worlds."""
-"""Lets these tests share the worlds of the stages that a diagnosis is composed of."""
+"""Lets these tests share their worlds, and those of the stages that a diagnosis is composed of."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-for _name in ("drift", "shift_kind"):
-    sys.path.insert(0, str(Path(__file__).parent.parent / _name))
+HERE = Path(__file__).parent
+for _folder in (HERE, HERE.parent / "drift", HERE.parent / "shift_kind"):
+    sys.path.insert(0, str(_folder))
