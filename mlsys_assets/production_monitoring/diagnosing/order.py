@@ -107,6 +107,9 @@ class Diagnosing:
         found = self._shifted({name: self.distances[name] for name in limits}, limits)
         young = {f"drift of {name}": why for name, why in usual.untold.items()}
         return Examined(found.symptoms, {**found.untold, **young})
+        return Examined(
+            found.symptoms, {**found.untold, **{f"drift of {name}": why for name, why in usual.untold.items()}}
+        )
 
     def _shifted(self, distances: Mapping[str, Distances], limits: Mapping[str, float]) -> Examined:
         found = shifted_columns(distances, self.asked.columns, usual=limits)
