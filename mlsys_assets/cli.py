@@ -83,6 +83,13 @@ def _add_looks(commands: Commands) -> None:
         "system's clock, in Prometheus' text format: for a file that its node exporter reads.",
     )  # fmt: skip
     metrics.add_argument("--out", type=Path, metavar="FILE", help="put it there, whole, in the place of what is there")
+    monitor = _command(
+        commands, "monitor", "what monitoring said of each tick, what came of it, and who was told",
+        "One line for each tick: what changed, what to do, what that was estimated to cost and, once labels have come, "
+        "what it did cost; below, what somebody was told of faults, and how many alarms were false.",
+    )  # fmt: skip
+    monitor.add_argument("--json", action="store_true", help="for programs")
+    monitor.add_argument("--since", metavar="DATE", help="the first as-of (default: all)")
     trace = _command(
         commands, "trace", "everything behind one prediction: features, model, code, label, decisions",
         "Tells of what features a prediction was made, and what was known then; which model made it, by what code and "

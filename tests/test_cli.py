@@ -17,12 +17,13 @@ COMMANDS = {
     "report": ("SYSTEM", "--json", "--html", "--home"),
     "features": ("SYSTEM", "--out", "--home", "one page that fetches nothing"),
     "ledger": ("SYSTEM", "--hash", "--json", "--home"),
+    "monitor": ("SYSTEM", "--json", "--since", "--home", "how many alarms were false"),
     "doctor": ("SYSTEM", "--home", "changes nothing"),
     "up": ("--host", "--port", "--mlflow-port", "--home"),
     "clock": ("SYSTEM", "--advance", "--to", "--home"),
     "rollback": ("SYSTEM", "--reason", "--to", "--home"),
 }
-OF_A_SYSTEM = ("run", "report", "features", "ledger", "clock", "rollback")
+OF_A_SYSTEM = ("run", "report", "features", "ledger", "monitor", "clock", "rollback")
 
 
 @pytest.fixture
@@ -191,6 +192,7 @@ def test_the_home_may_be_named(tmp_path: Path) -> None:
 
 def test_of_an_empty_folder_there_is_nothing_to_tell(home: Path, capsys) -> None:
     assert told(capsys, "ledger")[:2] == (0, "")
+    assert "flights: 0 diagnoses, 0 alerts" in told(capsys, "monitor")[1]
     code, out, _ = told(capsys, "report")
     assert (code, out.strip().splitlines()[0]) == (0, "flights: 0 decisions")
 
