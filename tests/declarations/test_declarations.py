@@ -46,6 +46,7 @@ from mlsys_assets.data_ingestion.source_mistakes import OWN_TABLES, RESERVED
 from mlsys_assets.data_labeling.natural_labels import natural_labels
 from mlsys_assets.mistakes import LONGEST_NAME, NAME
 from mlsys_assets.offline_evaluation.assets import SCORES
+from mlsys_assets.production_monitoring.diagnosing.history import RECENT_DRIFT
 from mlsys_assets.systems.flights.system import flights
 from mlsys_assets.tables import BASELINES, SERVED
 from mlsys_resources.names import IDENTIFIER
@@ -166,7 +167,7 @@ def test_the_name_rule_is_the_stores() -> None:
 def test_what_is_reserved_is_what_is_used(tmp_path, clock) -> None:
     defs = build_definitions(flights, resources=build_resources({"MLSYS_HOME": str(tmp_path)}, clock=clock))
     tables = {key.path[1] for key in defs.resolve_asset_graph().get_all_asset_keys()}
-    assert tables - {s.name for s in flights.sources} | {SCORES, BASELINES, SERVED} == OWN_TABLES
+    assert tables - {s.name for s in flights.sources} | {SCORES, BASELINES, SERVED, RECENT_DRIFT} == OWN_TABLES
     assert {TICK, BLOCK} < RESERVED
 
 
