@@ -19,6 +19,7 @@ from mlsys_assets.held_out import Predicted, held_out, joined, ordinary
 from mlsys_assets.ledger import MONITORING
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.models.bundle import from_files
+from mlsys_assets.models.predictor import Predictor
 from mlsys_assets.prediction.skew import differences
 from mlsys_assets.production_monitoring.diagnosing.odd_requests import Ordinary
 from mlsys_assets.production_monitoring.diagnosing.seen import NO_MOMENTS, Seen, TablePair
@@ -128,7 +129,15 @@ class MonitoringStep:
             past=past,
             past_together=np.empty(0) if together is None else together,
             costs=self.system.costs,
+            says=None if self.champion is None else partial(self._says, self.champion),
         )
+
+    def _predictor(self, model: ModelVersion) -> Predictor:
+        return from_files(self.stores.models.load(self.system.name, model.version).content)
+
+    def _says(self, model: ModelVersion, rows: pa.Table) -> Floats:
+        """Return what a model says of rows of features, scored anew."""
+        return self._predictor(model).predict(rows)
 
     def _skew(self, predicted: Predicted) -> tuple[tuple[Symptom, ...], Price | None]:
         """Return the features that were served otherwise than known, and what that costs by the champion's scores."""
@@ -143,10 +152,11 @@ class MonitoringStep:
         found = skew_symptoms(differences(served, known, key=key), served, known, key=key)
         if not found:
             return (), None
-        predictor = from_files(self.stores.models.load(system.name, self.champion.version).content)
         place = pc.index_in(served[key], value_set=predicted.ids)
         label = pa.array(predicted.rows.label).take(place).to_numpy(zero_copy_only=False)
-        return found, skew_price(predictor, served, known, key=key, label=label, costs=system.costs)
+        return found, skew_price(
+            self._predictor(self.champion), served, known, key=key, label=label, costs=system.costs
+        )
 
     @property
     def _watched(self) -> tuple[Source, ...]:

@@ -1,14 +1,17 @@
 """From what is observed to a diagnosis: bugs first, then skew, then what changed in the world, then what it costs."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 
 from mlsys_assets.features.leakage.learner import Learner
 from mlsys_assets.measures.intervals import Estimate
+from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.production_monitoring.concept.streams import ErrorStream, watch
 from mlsys_assets.production_monitoring.diagnosing.bug_looks import bug_looks
 from mlsys_assets.production_monitoring.diagnosing.seen import Seen
@@ -82,6 +85,30 @@ class Diagnosing:
             yield "label shift", shift.untold
 
     # ---------------------------------------------------------------------------------------------- bugs
+
+    def _bug_looks(self) -> Iterator[Examined]:
+        for name, pair in self.seen.raw.items():
+            if pair.untold:
+                yield Examined.nothing(f"bugs of {name}", pair.untold)
+            else:
+                yield _within(pipeline_bugs(pair.before, pair.now, tests=pair.tests, seed=self.seed), name)
+        features = self.seen.features
+        if features.untold:
+            yield Examined.nothing("bugs of features", features.untold)
+        else:
+            yield pipeline_bugs(features.before, features.now, tests=features.tests, seed=self.seed)
+        rows = self.seen.predicted
+        if self.asked.rules and len(rows):
+            yield keep_rules(self.asked.rules, rows.features, self.seen.ids)[1]
+        if len(rows):
+            before = None if self.seen.recent is None else self.seen.recent.score
+            yield repeated_predictions(rows.score, rows.at, before=before, again=self._again)
+
+    @property
+    def _again(self) -> Callable[[NDArray[np.intp]], Floats] | None:
+        """What the champion says of the window's requests at some places, scored anew; None if it cannot be asked."""
+        says, rows = self.seen.says, self.seen.predicted
+        return None if says is None else lambda places: says(rows.features.take(pa.array(places)))
 
     def _of_bugs(self, cause: Cause) -> Diagnosis:
         if cause is Cause.SKEW:

@@ -1,6 +1,6 @@
 """What a diagnosis looks at: one window's data and predictions beside those that they are held against."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,6 +77,8 @@ class Seen:
         (k,) how far all columns together lay from their own reference in each window before.
     costs
         What decisions cost, if the system says.
+    says
+        Returns (n,) what the champion says of (n, d) rows of features, scored anew; None without one.
     """
 
     window: TimeWindow
@@ -91,3 +93,4 @@ class Seen:
     past: Mapping[str, Floats] | None = None
     past_together: Floats = field(default_factory=lambda: np.empty(0))
     costs: CostMatrix | None = None
+    says: Callable[[pa.Table], Floats] | None = None

@@ -1,5 +1,6 @@
 """What stands there again and again: rows that came twice, predictions that do not change."""
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -22,6 +23,10 @@ LONGEST_RUN: Final = 30
 """So many equal predictions in a row are looked at."""
 BY_CHANCE: Final = 1e-6
 """A run that chance gives as rarely in all of a window is no chance."""
+ALL: Final = 0.9
+"""A model that says the same of so many of a window's requests is stuck, whether or not it says so again."""
+SAME_SCORE: Final = 1e-9
+"""Scores no further apart than this are one."""
 
 
 def repeated_rows(before: pa.Table, now: pa.Table, *, seed: int) -> Examined:
@@ -53,8 +58,12 @@ def repeated_predictions(
     *,
     before: Floats | None = None,
     constant: bool = False,
+    again: Callable[[NDArray[np.intp]], Floats] | None = None,
 ) -> Examined:
-    """Return whether a run of equal predictions is longer than chance gives.
+    """Return whether a run of equal predictions is longer than chance gives, and not what the model says.
+
+    Weather stays for days, and a tree says one thing of all its leaf: where the model can be asked again, a run of
+    what it says itself is none, unless it says nothing else.
 
     Parameters
     ----------
@@ -67,6 +76,8 @@ def repeated_predictions(
         Without them the rest of the window tells.
     constant
         Whether the model is declared to say the same of everything, as a baseline does: its runs are meant.
+    again
+        Returns (k,) what the model says of the requests at k places of ``score``, scored anew.
 
     Raises ValueError for scores and times of different lengths.
     """
@@ -76,7 +87,8 @@ def repeated_predictions(
         return Examined.nothing(PREDICTIONS_TEST, "the model is declared to predict a constant")
     if len(score) < LONGEST_RUN:
         return Examined.nothing(PREDICTIONS_TEST, f"{len(score)} predictions cannot make a run of {LONGEST_RUN}")
-    ordered = _one_value(score)[np.argsort(at, kind="stable")]
+    order = np.argsort(at, kind="stable")
+    ordered = _one_value(score)[order]
     start, length = _longest_run(ordered)
     if length < LONGEST_RUN:
         return Examined()
@@ -88,6 +100,10 @@ def repeated_predictions(
     chance = min(len(score) * share**length, 1.0)
     if length <= 2 * usual or chance > BY_CHANCE:
         return Examined()
+    if again is not None and length < ALL * len(score):
+        run = order[start : start + length]
+        if np.allclose(_one_value(again(run)), value, rtol=0, atol=SAME_SCORE):
+            return Examined()
     what = "no number" if np.isposinf(value) else f"{value:.6g}"
     told = f"{length} predictions in a row are {what}; before, at most {usual}; chance gives it {chance:.1g} times"
     measures = {"value": None if np.isposinf(value) else float(value), "share_else": share, "chance": chance}

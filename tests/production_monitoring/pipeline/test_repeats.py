@@ -77,3 +77,36 @@ def test_too_few_and_of_unequal_length() -> None:
     assert repeated_predictions(score[:0], at[:0]).symptoms == ()
     with pytest.raises(ValueError, match="2000 predictions and 1999 prediction times"):
         repeated_predictions(score, at[1:])
+
+
+def test_a_run_that_the_model_says_itself_is_none_and_one_that_it_does_not_is_told() -> None:
+    """A tree has one value for a spell of dry weather; a default that is served in its place is none."""
+    score, at = scores(run=40, value=0.02)
+    asked: list[np.ndarray] = []
+
+    def as_served(places: np.ndarray) -> np.ndarray:
+        asked.append(places)
+        return score[places]
+
+    shuffled = np.random.default_rng(1).permutation(len(score))
+    score, at = score[shuffled], at[shuffled]
+    assert repeated_predictions(score, at, again=as_served).symptoms == ()
+    (places,) = asked
+    assert (len(places), set(score[places])) == (40, {0.02})
+    assert list(at[places]) == sorted(at[places])
+    assert repeated_predictions(score, at, again=lambda places: np.linspace(0.1, 0.3, len(places))).symptoms
+    assert repeated_predictions(score, at, again=lambda places: np.full(len(places), np.nan)).symptoms
+
+
+def test_a_model_that_says_nothing_else_is_stuck_though_it_says_so_again() -> None:
+    score, at = scores(run=0)
+    same = np.where(np.arange(len(score)) < 0.95 * len(score), 0.2, score)
+    assert repeated_predictions(same, at, before=score, again=lambda places: same[places]).symptoms
+    assert not repeated_predictions(same, at[::-1], before=same, again=lambda places: same[places]).symptoms
+
+
+def test_no_model_is_asked_where_no_run_is_odd() -> None:
+    def never(_: np.ndarray) -> np.ndarray:
+        raise AssertionError("it is not to be loaded")
+
+    assert repeated_predictions(*scores(run=29), again=never).symptoms == ()
