@@ -11,7 +11,7 @@ from mlsys_assets.features.profile import profile
 from mlsys_assets.measures.intervals import Estimate
 from mlsys_assets.measures.metrics import LogLoss
 from mlsys_assets.production_monitoring.diagnosis import Cause, Diagnosis, Price, Remedy, Symptom
-from mlsys_assets.production_monitoring.drift import drift
+from mlsys_assets.production_monitoring.drift.profile_drift import drift
 from mlsys_assets.production_monitoring.revisions import revised_schema
 from mlsys_assets.production_monitoring.weekly.facts import Forecast, WeeklyFacts, Wording
 from mlsys_assets.production_monitoring.weekly.gather import WeeklyTables, weekly_facts

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from mlsys_assets.features.profile import profile
-from mlsys_assets.production_monitoring.drift import drift
+from mlsys_assets.production_monitoring.drift.profile_drift import drift
 from mlsys_assets.production_monitoring.weekly.facts import AlertState, Wording
 from mlsys_assets.production_monitoring.weekly.gather import WeeklyTables, weekly_facts
 from mlsys_assets.types import Calendar, TimeWindow, days, utc
