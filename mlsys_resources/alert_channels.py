@@ -1,5 +1,6 @@
 """Where alerts are told: the log, a file; and what each channel is asked to be."""
 
+import errno
 import json
 import logging
 import os
@@ -17,6 +18,8 @@ LOG, FILE, WEBHOOK, EMAIL = "log", "file", "webhook", "email"
 LOGGER: Final = "mlsys.alerts"
 DEADLINE_S: Final = 10.0
 """Seconds that one try on a channel over the network may take in all."""
+AGAIN_S: Final = 0.1
+"""Seconds between two tries to end it, from then on: the first may come before there is a connection."""
 
 
 class Undelivered(RuntimeError):
@@ -54,12 +57,14 @@ class FileChannel:
 
     def send(self, alert: AlertRow) -> str:
         """Add the alert's line; a line that an earlier process left unfinished is ended first."""
+        line = json.dumps(payload(alert)).encode() + b"\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("ab+") as file:
+            with self.path.open("ab+", buffering=0) as file:  # one write: lines of two processes do not mix
                 torn = file.tell() and not _ends_a_line(file)
-                file.write(b"\n" * bool(torn) + json.dumps(payload(alert)).encode() + b"\n")
-                file.flush()
+                whole = b"\n" * bool(torn) + line
+                if file.write(whole) != len(whole):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fsync(file.fileno())
         except OSError as error:
             raise ChannelDown(f"{self.path.name} cannot be written: {error.strerror or type(error).__name__}") from None
@@ -83,16 +88,22 @@ def _ends_a_line(file: Any) -> bool:
 
 @contextmanager
 def deadline(seconds: float, sock: Callable[[], Any]) -> Iterator[None]:
-    """End what waits for a socket after so long in all, however slowly something trickles in."""
+    """End what waits for a socket after so long in all, however slowly something trickles in.
+
+    A socket that is opened only after that is ended as well. What looks a name up in the network is not ended.
+    """
+    done = threading.Event()
 
     def end() -> None:
-        with suppress(OSError, AttributeError):
-            sock().shutdown(socket.SHUT_RDWR)
+        wait = seconds
+        while not done.wait(wait):
+            wait = AGAIN_S
+            with suppress(OSError, AttributeError):
+                sock().shutdown(socket.SHUT_RDWR)
 
-    watch = threading.Timer(seconds, end)
-    watch.daemon = True
+    watch = threading.Thread(target=end, daemon=True)
     watch.start()
     try:
         yield
     finally:
-        watch.cancel()
+        done.set()

@@ -5,7 +5,7 @@ import ssl
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.utils import parseaddr
-from typing import Final
+from typing import Any, Final
 
 from mlsys_resources.alert_channels import DEADLINE_S, ChannelDown, Undelivered, deadline
 from mlsys_resources.operations_rows import AlertRow
@@ -78,9 +78,8 @@ class EmailChannel:
 
     def _sent(self, server: smtplib.SMTP, message: EmailMessage) -> list[str]:
         server.connect(self.host, self.port)
-        server._host = self.host  # type: ignore[attr-defined]  # noqa: SLF001 - connect() alone leaves STARTTLS no name
         if self.tls == STARTTLS:
-            server.starttls(context=ssl.create_default_context())
+            server.starttls(context=_Verified.of(self.host))
         if self.user:
             server.login(self.user, self.password)
         return list(server.send_message(message))
@@ -103,6 +102,24 @@ class EmailChannel:
             codes = {getattr(error, "smtp_code", 0)}
         kind = ChannelDown if all(code in TEMPORARY for code in codes) else Undelivered
         return kind(f"the mail server {self.host} rejected it: {', '.join(map(str, sorted(codes)))}")
+
+
+class _Verified(ssl.SSLContext):
+    """Verifies that the server is the one that was asked for: ``SMTP.connect`` alone leaves STARTTLS no name."""
+
+    host: str
+
+    @classmethod
+    def of(cls, host: str) -> "_Verified":
+        """Return what ``ssl.create_default_context`` does, for one host."""
+        found = cls(ssl.PROTOCOL_TLS_CLIENT)
+        found.load_default_certs()
+        found.host = host
+        return found
+
+    def wrap_socket(self, sock: Any, *args: Any, **how: Any) -> ssl.SSLSocket:
+        """Encrypt a connection to the host."""
+        return super().wrap_socket(sock, *args, **(how | {"server_hostname": self.host}))
 
 
 def is_address(text: str) -> bool:

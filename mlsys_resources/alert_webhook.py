@@ -41,8 +41,7 @@ class WebhookChannel:
     pause: Callable[[float], None] = field(default=time.sleep, repr=False)
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or not self.url.isprintable():
+        if not _is_url(self.url):
             raise ValueError("the URL of the web hook for alerts is none; give http://host/… or https://host/…")
         if not (self.token.isprintable() and self.token.isascii()):
             raise ValueError("the token of the web hook for alerts must be one line of ASCII")
@@ -92,6 +91,14 @@ class WebhookChannel:
             raise ChannelDown(f"{self.host} did not answer: {_named(error)}") from None
         finally:
             connection.close()
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and text.isprintable()
+    except ValueError:  # brackets, or a port that is none
+        return False
 
 
 def _named(error: Exception) -> str:

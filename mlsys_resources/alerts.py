@@ -1,8 +1,10 @@
 """Alerts on their way: which channels there are, and what is left is tried on each."""
 
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +20,7 @@ from mlsys_resources.alert_channels import (
     LogChannel,
     Undelivered,
 )
-from mlsys_resources.operations_alerts import AlertOutbox
+from mlsys_resources.operations_alerts import LONGEST_WAIT, AlertOutbox
 from mlsys_resources.operations_rows import AlertRow
 
 ALERT_FILE = "MLSYS_ALERT_FILE"
@@ -43,6 +45,14 @@ ALERT_TO = "MLSYS_ALERT_TO"
 NEEDS: Final = {WEBHOOK: ALERT_WEBHOOK, EMAIL: ALERT_SMTP}
 """What has to be set for a channel."""
 FILE_NAME: Final = "alerts.jsonl"
+MOST_AT_ONCE: Final = 50
+"""Deliveries on one channel that one call tries."""
+SECONDS_AT_ONCE: Final = 25.0
+"""After so many, a call begins no other delivery: with the last one it ends before Dagster ends a sensor, after 60."""
+FIRST_WAIT: Final = timedelta(minutes=1)
+"""How long an alert that was not taken waits, while its channel takes others: twice as long after each try."""
+MOST_DOUBLED: Final = 16
+"""How often it is doubled: by then it is longer than anything waits."""
 
 
 @dataclass(frozen=True)
@@ -88,16 +98,24 @@ def _email(env: Mapping[str, str], server: str) -> Channel:
     )
 
 
-def deliver(outbox: AlertOutbox, system: str, channels: Mapping[str, Channel]) -> Delivered:
-    """Try every delivery of a system that is left; what fails stays, with what was said, for the next time.
+def deliver(
+    outbox: AlertOutbox, system: str, channels: Mapping[str, Channel], *, passed: Callable[[], float] = time.monotonic
+) -> Delivered:
+    """Try what is left of a system, the first on each channel; what fails stays, with what was said, for later.
 
-    A channel that takes nothing is not asked again now; the others are. A channel that is not set up takes nothing
-    either: what was to be told on it is closed, and says so, lest years of it come when it is.
+    A channel that takes nothing is not asked again now; the others are. An alert that alone is not taken waits, so that
+    it keeps none from its way. A channel that is not set up takes nothing either: what was to be told on it is closed,
+    and says so, lest years of it come when it is.
+
+    Parameters
+    ----------
+    passed
+        Seconds since any moment.
     """
-    left, sent, failed = outbox.deliveries(system, left=True), 0, dict[str, str]()
-    down = set[str]()
-    for delivery in left:
-        if delivery.channel in down or not outbox.take_delivery(delivery):
+    sent, failed, down, end = 0, dict[str, str](), set[str](), passed() + SECONDS_AT_ONCE
+    places = {name: n for n, name in enumerate(channels)}
+    for delivery in sorted(outbox.due(system, most=MOST_AT_ONCE), key=lambda one: places.get(one.channel, -1)):
+        if delivery.channel in down or passed() > end or not outbox.take_delivery(delivery):
             continue
         channel = channels.get(delivery.channel)
         if channel is None:
@@ -105,15 +123,22 @@ def deliver(outbox: AlertOutbox, system: str, channels: Mapping[str, Channel]) -
             outbox.put_back(delivery, said=said, delivered=True)
             continue
         said, error = _tried(channel, delivery.alert)
-        outbox.put_back(delivery, said=said, delivered=error is None)
+        alone = isinstance(error, Undelivered) and not isinstance(error, ChannelDown)
+        wait = _wait(delivery.tries) if alone else timedelta()
+        outbox.put_back(delivery, said=said, delivered=error is None, wait=wait)
         if error is None:
             sent += 1
             continue
         failed[delivery.channel] = said
         logging.getLogger(LOGGER).warning("alert %s is left for %s: %s", delivery.alert.id, delivery.channel, said)
-        if not isinstance(error, Undelivered) or isinstance(error, ChannelDown):
+        if not alone:
             down.add(delivery.channel)
-    return Delivered(sent, len(outbox.deliveries(system, left=True)), failed)
+    return Delivered(sent, outbox.left(system), failed)
+
+
+def _wait(tries: int) -> timedelta:
+    """Return how long an alert waits that was not taken in so many tries before this one."""
+    return min(FIRST_WAIT * (1 << min(tries, MOST_DOUBLED)), LONGEST_WAIT)
 
 
 def _tried(channel: Channel, alert: AlertRow) -> tuple[str, Exception | None]:

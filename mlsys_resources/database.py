@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,15 @@ class Database:
         """Insert one row and return True, or return False if any unique key of it is taken."""
         dialect = sqlite if self._is_sqlite else postgresql
         return connection.execute(dialect.insert(table).values(**values).on_conflict_do_nothing()).rowcount == 1
+
+    def in_turn(self, connection: sa.Connection, name: str) -> None:
+        """Have the write transactions that say this name come one after another: each sees what those before wrote.
+
+        A number that the database counts up then never becomes visible after a larger one.
+        """
+        if not self._is_sqlite:  # SQLite's BEGIN IMMEDIATE already has one writer at a time
+            key = int.from_bytes(sha256(name.encode()).digest()[:8], signed=True)
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
 
     def close(self) -> None:
         """Close the pooled connections; the next use opens new ones."""

@@ -124,7 +124,7 @@ class AlertRow:
     """One decision on a fault that changed something: told on some channels, or on none.
 
     ``id`` follows from the decision before it of the same fault, so that two processes that decide alike record it
-    once. Evidence is what JSON holds.
+    once. Evidence is what JSON holds. ``number`` is its place in the outbox, which the store gives.
     """
 
     id: str
@@ -140,6 +140,21 @@ class AlertRow:
     channels: tuple[str, ...] = ()
     evidence: Mapping[str, Any] = field(default_factory=dict)
     recorded_at: datetime | None = field(default=None, compare=False)
+    number: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AlertCheckpoint:
+    """What stood after the decisions on record up to a number: whoever decides next reads only those after it.
+
+    ``as_of`` is the latest moment of those decisions; ``state`` is what JSON holds.
+    """
+
+    system: str
+    watch: str
+    number: int
+    as_of: datetime
+    state: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

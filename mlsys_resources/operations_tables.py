@@ -183,3 +183,13 @@ ALERT_DELIVERIES = sa.Table(
     sa.Column("delivered_at", UtcTime),
     sa.Index("mlsys_alert_deliveries_left", "system", "delivered_at"),
 )
+
+ALERT_CHECKPOINTS = sa.Table(
+    "mlsys_alert_checkpoints",
+    METADATA,
+    sa.Column("system", sa.Text, primary_key=True),
+    sa.Column("watch", sa.Text, primary_key=True),
+    sa.Column("number", sa.BigInteger, nullable=False),
+    sa.Column("as_of", UtcTime, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+)

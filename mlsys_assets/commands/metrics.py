@@ -12,6 +12,7 @@ from mlsys_assets.commands.asked import asked_system
 from mlsys_assets.production_monitoring.operations import Life, metrics_of
 from mlsys_assets.system import MLSystem
 from mlsys_assets.tables import BASELINES, KNOWN_AT, PREDICTIONS
+from mlsys_assets.types import CHAMPION
 from mlsys_resources.resources import Resources
 
 MADE_HERE = frozenset({PREDICTIONS, BASELINES})
@@ -29,8 +30,11 @@ def life_of(system: MLSystem, stores: Resources) -> Life:
         rows[table] = found.num_rows
         known = found[KNOWN_AT].filter(pc.less_equal(found[KNOWN_AT], as_of)) if timed else ()
         latest += [pc.max(known).as_py()] if len(known) else []
-    told = [alert.verdict for alert in stores.operations.alerts(name, until=as_of)]
-    return Life(name, as_of, stores.operations.decisions(name), rows, told, max(latest, default=None))
+    operations = stores.operations
+    champion = operations.alias_at(name, CHAMPION, as_of)
+    trained = next((m.as_of for m in operations.models(name) if champion and m.version == champion.version), None)
+    told = operations.alert_counts(name, until=as_of)
+    return Life(name, as_of, operations.decisions(name), rows, told, max(latest, default=None), trained)
 
 
 def command(options: argparse.Namespace) -> int:

@@ -4,13 +4,14 @@ Each decision has an id that follows from the one before it of the same fault. W
 gives the same ids, so that a store which holds each id once makes of two processes one.
 """
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, Protocol
 
-from mlsys_assets.production_monitoring.alerting import Alert
+from mlsys_assets.production_monitoring.alerting import MOST_WARNINGS, Alert
 from mlsys_assets.types import Severity
 
 OPENED, WORSE, REMINDED, RESOLVED, DIGEST = "opened", "worse", "reminded", "resolved", "digest"
@@ -18,6 +19,8 @@ TOLD = frozenset({OPENED, WORSE, REMINDED, RESOLVED, DIGEST})
 """Verdicts that somebody is told."""
 REPEATED, OVER_BUDGET, HELD, GONE = "repeated", "over budget", "held", "gone"
 """Verdicts that nobody is told: known already; for the next digest; in a hold; gone before anybody was told."""
+CLOSED = frozenset({RESOLVED, GONE})
+"""Verdicts after which a fault no longer stands."""
 ID_DIGITS = 16
 
 
@@ -103,12 +106,31 @@ class AlertDecision:
 
 @dataclass(frozen=True)
 class Standing:
-    """A fault that stands: when, how large and how severe it was when it was last told; None if it never was."""
+    """A fault that stands.
+
+    Parameters
+    ----------
+    told_at, told_size, told_severity
+        When, how large and how severe it was when it was last told; None and "" if it never was.
+    alone
+        Whether it was ever told by itself, and not in digests alone.
+    """
 
     alert: Alert
     told_at: datetime | None = None
     told_size: float | None = None
     told_severity: str = ""
+    alone: bool = False
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """It as JSON holds it."""
+        return {**vars(self), "alert": self.alert.values, "told_at": _text(self.told_at)}
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any]) -> "Standing":
+        """Return what ``values`` was made of."""
+        return cls(**{**values, "alert": Alert.read(values["alert"]), "told_at": _moment(values["told_at"])})
 
 
 @dataclass(frozen=True)
@@ -122,7 +144,7 @@ class Before:
     last
         By name, the id of the last decision that changed anything, also of faults that are gone.
     warned
-        When warnings were told.
+        When warnings were told: of very many, the last.
     collected
         By name, what nobody was told of yet, with its severity.
     digest_at
@@ -138,35 +160,84 @@ class Before:
     @classmethod
     def of(cls, records: Iterable[Recorded]) -> "Before":
         """Return what stands after decisions, given in the order in which they were taken."""
-        found = cls()
+        return cls().after(records)
+
+    def after(self, records: Iterable[Recorded]) -> "Before":
+        """Return what stands after further decisions."""
+        following = _Following(self)
         for record in records:
             if record.verdict != REPEATED:
-                found = found._after(record, Alert.read(record.evidence["alert"]))
-        return found
+                following.take(record)
+        return following.before
 
-    def _after(self, record: Recorded, alert: Alert) -> "Before":
+    @property
+    def values(self) -> dict[str, Any]:
+        """It as JSON holds it: whoever has it need not read the decisions that led to it."""
+        return {
+            "standing": {name: one.values for name, one in self.standing.items()},
+            "last": dict(self.last),
+            "warned": [at.isoformat() for at in self.warned],
+            "collected": {name: alert.values for name, alert in self.collected.items()},
+            "digest_at": _text(self.digest_at),
+        }
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any]) -> "Before":
+        """Return what ``values`` was made of."""
+        return cls(
+            {name: Standing.read(one) for name, one in values["standing"].items()},
+            values["last"],
+            tuple(datetime.fromisoformat(at) for at in values["warned"]),
+            {name: Alert.read(alert) for name, alert in values["collected"].items()},
+            _moment(values["digest_at"]),
+        )
+
+
+class _Following:
+    """What stands, as decision follows decision."""
+
+    def __init__(self, before: Before) -> None:
+        self.standing, self.last = dict(before.standing), dict(before.last)
+        self.warned, self.collected = deque(before.warned, maxlen=MOST_WARNINGS), dict(before.collected)
+        self.digest_at = before.digest_at
+
+    @property
+    def before(self) -> Before:
+        return Before(self.standing, self.last, tuple(self.warned), self.collected, self.digest_at)
+
+    def take(self, record: Recorded) -> None:
         name, at, verdict = record.name, record.as_of, record.verdict
-        last = {**self.last, name: str(record.evidence["id"])}
+        self.last[name] = str(record.evidence["id"])
         if verdict == DIGEST:
-            listed = record.evidence["collected"]
-            standing = {n: _told(s, at) if n in listed else s for n, s in self.standing.items()}
-            rest = {n: a for n, a in self.collected.items() if n not in listed}
-            return replace(self, standing=standing, last=last, collected=rest, digest_at=at)
-        rest, others = _without(self.collected, name), _without(self.standing, name)
-        if verdict in (RESOLVED, GONE):
-            kept = self.collected if verdict == GONE else rest
-            return replace(self, standing=others, last=last, collected=kept)
+            self._listed(record.evidence["collected"], at)
+            return
+        alert, stood = Alert.read(record.evidence["alert"]), self.standing.pop(name, None)
+        if verdict != GONE:
+            self.collected.pop(name, None)
+        if verdict in CLOSED:
+            return
         if verdict in (OVER_BUDGET, HELD):
-            here = replace(self.standing.get(name, Standing(alert)), alert=alert)
-            return replace(self, standing={**others, name: here}, last=last, collected={**rest, name: alert})
-        warned = (*self.warned, at) if alert.severity == Severity.WARN else self.warned
-        here = _told(Standing(alert), at)
-        return replace(self, standing={**others, name: here}, last=last, collected=rest, warned=warned)
+            self.collected[name] = alert
+            self.standing[name] = replace(stood or Standing(alert), alert=alert)
+            return
+        self.standing[name] = Standing(alert, at, alert.size, alert.severity, alone=True)
+        if alert.severity == Severity.WARN:
+            self.warned.append(at)
+
+    def _listed(self, names: Iterable[str], at: datetime) -> None:
+        """Take what a digest lists as told."""
+        self.digest_at = at
+        for name in names:
+            self.collected.pop(name, None)
+            if (one := self.standing.get(name)) is not None:
+                alert = one.alert
+                told = replace(one, told_at=at, told_size=alert.size, told_severity=alert.severity)
+                self.standing[name] = told
 
 
-def _told(stands: Standing, at: datetime) -> Standing:
-    return Standing(stands.alert, at, stands.alert.size, stands.alert.severity)
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
 
 
-def _without(values: Mapping[str, Any], name: str) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if key != name}
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

@@ -1,5 +1,6 @@
 """Who is told what of a fault, on which channels, and how rarely: declared once for a system."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -19,10 +20,17 @@ WORSE_BY = 2.0
 """A fault so many times as large as when it was told is told again."""
 AT_MOST = 4
 """Warnings told in a window: one a week, in the mean, of a system that is asked every week."""
+MOST_WARNINGS = 1_000
+"""More of them in a window are no budget."""
+LONGEST_OWNER = 200
+"""Characters of an owner."""
+LONGEST_TOLD = 1_000
+"""Characters of what was seen, of a remedy and of a place that an alert holds."""
 LONGEST_WHERE = 100
 """Characters of a place that an alert's name holds: a name is short enough for any index."""
-UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-"""What would end a header or a line, or that a database does not hold: names of columns come from anybody's data."""
+UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What would end a header or a line, turn the direction of reading, or that a database does not hold: names of columns
+come from anybody's data."""
 
 
 class Watch(StrEnum):
@@ -178,7 +186,7 @@ class Alerting:
             *not_long(f"{what}: remind_after", self.remind_after),
             *not_long(f"{what}: within", self.within),
             *out_of_range(f"{what}: worse_by", self.worse_by, above=1.0),
-            *out_of_range(f"{what}: at_most", self.at_most, whole=True, least=0),
+            *out_of_range(f"{what}: at_most", self.at_most, whole=True, least=0, most=MOST_WARNINGS),
             *not_one(f"{what}: check_warnings", self.check_warnings, bool),
         ]
 
@@ -210,10 +218,13 @@ class Alert:
     def of(cls, fault: Fault, declared: Alerting, *, opened: str) -> "Alert":
         """Return what a declaration makes of a fault."""
         owner, channels = declared.of(fault)
-        where, told, remedy = (printable(text) for text in (fault.where, fault.told, fault.remedy))
+        where, told, remedy = (shortened(printable(text)) for text in (fault.where, fault.told, fault.remedy))
+        size, loss = finite(fault.size), finite(fault.loss)
         return cls(
             str(fault.watch), str(fault.cause), where, str(fault.severity), owner, channels, told, opened, fault.size,
             fault.loss, remedy, "" if fault.failure is None else fault.failure.value,
+            str(fault.watch), str(fault.cause), where, str(fault.severity), owner, channels, told, opened, size, loss,
+            remedy,
         )  # fmt: skip
 
     @classmethod
@@ -245,11 +256,23 @@ def printable(text: str) -> str:
     return UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape", "backslashreplace").decode(), text)
 
 
+def shortened(text: str, longest: int = LONGEST_TOLD) -> str:
+    """Return a text of at most so many characters; what was cut ends in an ellipsis."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def finite(value: float | None) -> float | None:
+    """Return a number that JSON holds and that is in an order with others; None for what is none."""
+    return value if value is not None and math.isfinite(value) else None
+
+
 def _unowned(what: str, owner: object) -> list[str]:
-    wrong = not_one(f"{what}: owner", owner, str)
-    if not wrong and (not owner or UNPRINTABLE.search(str(owner))):
-        wrong = [f"{what}: owner is {owner!r}; name in one line who is to act"]
-    return wrong
+    if wrong := not_one(f"{what}: owner", owner, str):
+        return wrong
+    if not owner or UNPRINTABLE.search(str(owner)) or len(str(owner)) > LONGEST_OWNER:
+        seen = shortened(repr(owner), LONGEST_OWNER)
+        return [f"{what}: owner is {seen}; name in one line, of {LONGEST_OWNER} characters at most, who is to act"]
+    return []
 
 
 def _no_channels(what: str, channels: object) -> list[str]:

@@ -19,11 +19,15 @@ from mlsys_assets.production_monitoring.quiet import Look, decide
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import Finding, Severity
 from mlsys_resources.alerts import Delivered, deliver
-from mlsys_resources.operations_rows import AlertRow, Decision
+from mlsys_resources.operations_rows import AlertCheckpoint, AlertRow, Decision
 from mlsys_resources.resources import Resources
 
 ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
 """How a run ends by itself: one that a person stopped is no fault."""
+LONG_AGO = datetime.fromtimestamp(0, UTC)
+"""Before all decisions."""
+KEPT_EVERY = 32
+"""Decisions after which it is kept what stands, so that a look reads no more than these, however old a system is."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +63,24 @@ class AlertController:
     def _decided(
         self, watch: Watch, faults: Sequence[Fault], *, as_of: datetime, before: datetime | None = None
     ) -> tuple[AlertDecision, ...]:
+        name = self.system.name
+        found = decide(Look(name, watch, as_of), faults, self._before(watch, before), self.declared)
+        self.stores.operations.record_alerts([_row(one) for one in found if one.changes])
+        return found
+
+    def _before(self, watch: Watch, before: datetime | None) -> Before:
+        """Return what a watch decided, as of earlier than ``before``: only what is new since the last look is read."""
         outbox, name = self.stores.operations, self.system.name
-        mine = [row for row in outbox.alerts(name, before=before) if row.evidence["alert"]["watch"] == watch]
-        found = decide(Look(name, watch, as_of), faults, Before.of(mine), self.declared)
-        outbox.record_alerts([_row(one) for one in found if one.changes])
+        kept = outbox.alert_checkpoint(name, watch)
+        if kept is not None and before is not None and kept.as_of >= before:
+            kept = None
+        rows = outbox.alerts(name, after=0 if kept is None else kept.number)
+        mine = [row for row in rows if row.evidence["alert"]["watch"] == watch]
+        known = [row for row in mine if before is None or row.as_of < before]
+        found = (Before() if kept is None else Before.read(kept.state)).after(known)
+        if len(rows) >= KEPT_EVERY and len(known) == len(mine):
+            latest = max([row.as_of for row in mine] + [LONG_AGO if kept is None else kept.as_of])
+            outbox.keep_alert_checkpoint(AlertCheckpoint(name, watch, rows[-1].number, latest, found.values))
         return found
 
 

@@ -151,15 +151,21 @@ def evidently_report(  # noqa: PLR0913 - two tables, where to, and what must not
         "texts": [f.name for f in found.current.schema if pa.types.is_string(f.type)],
         "seconds": limits.seconds, "memory": limits.memory, "nice": limits.nice,
     }  # fmt: skip
-    with tempfile.TemporaryDirectory(prefix="evidently-") as folder:
-        place = Path(folder)
-        if failed := _in_child(place, tables, task):
-            return EvidentlyReport(None, None, failed, rows, left_out)
-        said = json.loads((place / "values.json").read_text(encoding="utf-8"))
-        left_out |= said.pop("failed") | said.pop("notes")
-        told = {"at": task["at"], "seed": seed, "rows": rows, "left_out": left_out, **said}
-        (into / VALUES).write_text(json.dumps(told, indent=1, allow_nan=False), encoding="utf-8")
-        shutil.move(place / "report.html", into / PAGE)
+    try:
+        with tempfile.TemporaryDirectory(prefix="evidently-") as folder:
+            place = Path(folder)
+            if failed := _in_child(place, tables, task):
+                return EvidentlyReport(None, None, failed, rows, left_out)
+            said = json.loads((place / "values.json").read_text(encoding="utf-8"))
+            left_out |= said.pop("failed") | said.pop("notes")
+            told = {"at": task["at"], "seed": seed, "rows": rows, "left_out": left_out, **said}
+            (into / VALUES).write_text(json.dumps(told, indent=1, allow_nan=False), encoding="utf-8")
+            shutil.move(place / "report.html", into / PAGE)
+    except OSError as error:
+        for name in (PAGE, VALUES):
+            (into / name).unlink(missing_ok=True)
+        why = f"its files cannot be written: {error.strerror or type(error).__name__}"
+        return EvidentlyReport(None, None, why, rows, left_out)
     return EvidentlyReport(into / PAGE, into / VALUES, "", rows, left_out)
 
 

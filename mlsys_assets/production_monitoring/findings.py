@@ -27,6 +27,7 @@ NAMED = 3
 """Faults that a summary names."""
 
 MEASURED = "measured"
+ALERTED = "few_alerts_stand"
 
 PERFORMANCE_CHECKS = {
     "label_rate_is_familiar": ("The share of positives is near that of all labels before.", False),
@@ -152,7 +153,7 @@ def drift_findings(columns: Mapping[str, float], scores: float | None) -> list[F
     ]
 
 
-def alerts_standing(name: str, standing: Mapping[str, object]) -> Finding:
-    """Return whether faults stand that somebody was told of."""
+def alerts_standing(standing: Mapping[str, object]) -> Finding:
+    """Return whether faults stand."""
     told = f"{len(standing)} stand: {', '.join(sorted(standing)[:NAMED])}" if standing else "no fault stands"
-    return Finding(name, not standing, told, Severity.WARN, {"standing": len(standing)})
+    return Finding(ALERTED, not standing, told, Severity.WARN, {"standing": len(standing)})

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
-from mlsys_assets.ledger import ALERT, DIAGNOSIS, GATE, MONITORING, PROMOTED, PROMOTION, Record
+from mlsys_assets.ledger import ALERT, DIAGNOSIS, GATE, MONITORING, Record
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -114,17 +114,21 @@ class Life:
     rows
         By table, how many rows it holds.
     alerts
-        The verdicts on faults, where they are kept beside the ledger; else those of the ledger count.
+        How many decisions on faults there are, by verdict, where they are kept beside the ledger; else those of the
+        ledger count.
     latest
         The last moment at which something that is in the tables became known.
+    trained
+        As of when the champion was trained; None without one.
     """
 
     system: str
     as_of: datetime
     records: Iterable[Record]
     rows: Mapping[str, int] = field(default_factory=dict)
-    alerts: Iterable[str] | None = None
+    alerts: Mapping[str, int] | None = None
     latest: datetime | None = None
+    trained: datetime | None = None
 
 
 def metrics_of(life: Life) -> str:
@@ -155,9 +159,10 @@ def metrics_of(life: Life) -> str:
     told("diagnoses", "Ticks by the cause that their diagnosis names.", causes, "cause")
     alerts = (r.verdict for r in records if r.kind == ALERT) if life.alerts is None else life.alerts
     told("alerts", "Decisions on faults, told or not.", Counts(alerts), "verdict")
+    alerts = Counts(r.verdict for r in records if r.kind == ALERT) if life.alerts is None else life.alerts
+    told("alerts", "Decisions on faults, told or not.", alerts, "verdict")
     told("rows", "Rows of each table.", life.rows, "table")
-    promoted = [r.as_of for r in records if r.kind == PROMOTION and r.verdict == PROMOTED]
-    aged("model_age_seconds", "Since the champion's training.", max(promoted, default=None))
+    aged("model_age_seconds", "Since the champion's training.", life.trained)
     aged("data_lag_seconds", "Since the last thing that the tables hold became known.", life.latest)
     return _text(registry)
 

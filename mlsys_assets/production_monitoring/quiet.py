@@ -18,8 +18,11 @@ from mlsys_assets.production_monitoring.alert_decision import (
     Before,
     Standing,
 )
-from mlsys_assets.production_monitoring.alerting import Alert, Alerting, Fault, Watch
+from mlsys_assets.production_monitoring.alerting import Alert, Alerting, Fault, Watch, finite, shortened
 from mlsys_assets.types import Severity
+
+MOST_LISTED, LONGEST_LISTED = 20, 200
+"""Faults that a digest tells, errors first, and characters of each: of more it says how many there are."""
 
 
 @dataclass(frozen=True)
@@ -107,13 +110,15 @@ class _Pass:
         """Decide on what this watch found before, and does not now; in a hold it waits."""
         if self.hold:
             return []
-        mine = {n: s for n, s in self.before.standing.items() if n not in seen}
-        return [
-            self._said(name, RESOLVED, f"it is gone; it was there since {stands.alert.opened}", stands.alert)
-            if stands.told_at is not None
-            else self._said(name, GONE, "it is gone, and nobody had been told", stands.alert)
-            for name, stands in sorted(mine.items())
-        ]
+        mine = sorted(set(self.before.standing) - seen)
+        return [self._gone(name, self.before.standing[name]) for name in mine]
+
+    def _gone(self, name: str, stands: Standing) -> AlertDecision:
+        """Say that a fault is gone: to those who were told of it alone, lest a digest of many bring as many answers."""
+        if stands.alone:
+            return self._said(name, RESOLVED, f"it is gone; it was there since {stands.alert.opened}", stands.alert)
+        told = "nobody had been told" if stands.told_at is None else "only a digest had told of it"
+        return self._said(name, GONE, f"it is gone, and {told}", stands.alert)
 
     def digest(self, found: Sequence[AlertDecision]) -> list[AlertDecision]:
         """Collect what nobody is told of alone: an error at once, warnings once a window."""
@@ -128,13 +133,15 @@ class _Pass:
             f"{len(waits)} faults were not told alone: in a hold, or as the budget of {self.declared.at_most} warnings "
             f"in {self.declared.within.days} days is spent"
         )
-        listed = {name: alert.told for name, alert in sorted(waits.items())}
+        listed = {name: shortened(alert.told, LONGEST_LISTED) for name, alert in sorted(waits.items())}
         return [
             self._said(f"{DIGEST} of {self.look.watch}", DIGEST, reason, self._listing(waits, errors=errors), listed)
         ]
 
     def _listing(self, waits: Mapping[str, Alert], *, errors: bool) -> Alert:
-        lines = "; ".join(f"{name}: {alert.told}" for name, alert in sorted(waits.items()))
+        shown = sorted(waits, key=lambda name: (waits[name].severity != Severity.ERROR, name))[:MOST_LISTED]
+        lines = "; ".join(f"{name}: {shortened(waits[name].told, LONGEST_LISTED)}" for name in shown)
+        lines += f"; and {more} more" if (more := len(waits) - len(shown)) else ""
         losses = [alert.loss for alert in waits.values() if alert.loss is not None]
         channels = dict.fromkeys([*self.declared.channels, *(c for a in waits.values() for c in a.channels)])
         return Alert(
@@ -152,7 +159,7 @@ class _Pass:
 
 def _weight(fault: Fault) -> tuple[bool, float, float, str]:
     """Return what orders faults: errors first, then what costs most, then what is largest."""
-    return (fault.severity != Severity.ERROR, -(fault.loss or 0.0), -(fault.size or 0.0), fault.name)
+    return (fault.severity != Severity.ERROR, -(finite(fault.loss) or 0.0), -(finite(fault.size) or 0.0), fault.name)
 
 
 def _grew(now: float | None, then: float | None, by: float) -> bool:

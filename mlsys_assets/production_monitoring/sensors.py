@@ -11,6 +11,7 @@ from mlsys_assets.ledger import DIAGNOSIS, MONITORING
 from mlsys_assets.production_monitoring.alerting import Alerting, Watch
 from mlsys_assets.production_monitoring.controller import AlertController, last_checks, last_runs
 from mlsys_assets.production_monitoring.faults import of_findings, of_runs
+from mlsys_assets.production_monitoring.findings import ALERTED
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import days
 from mlsys_resources.resources import Resources
@@ -96,5 +97,6 @@ def look(
 
 
 def checks_of(assets: Sequence[dg.AssetsDefinition | dg.AssetSpec]) -> list[dg.AssetCheckKey]:
-    """Return the checks of assets, in their order."""
-    return [key for one in assets if isinstance(one, dg.AssetsDefinition) for key in one.check_keys]
+    """Return the checks of assets, in their order, but the one of alerts: that faults stand is no fault of its own."""
+    keys = [key for one in assets if isinstance(one, dg.AssetsDefinition) for key in one.check_keys]
+    return [key for key in keys if key.name != ALERTED]

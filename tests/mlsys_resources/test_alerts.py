@@ -2,11 +2,18 @@
 
 import json
 import logging
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+import resource
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from mlsys_assets.production_monitoring.alert_decision import Before
+from mlsys_assets.production_monitoring.alerting import Alerting, Fault, Watch
+from mlsys_assets.production_monitoring.quiet import Look, decide
+from mlsys_assets.types import Severity
+from mlsys_resources import alerts
 from mlsys_resources.alert_channels import ChannelDown, FileChannel, LogChannel, Undelivered
 from mlsys_resources.alerts import channels_of, deliver
 from mlsys_resources.operations_rows import AlertRow
@@ -53,6 +60,51 @@ def test_one_alert_that_is_not_taken_keeps_none_from_its_way(sqlite_store) -> No
     hook = Fragile([Undelivered("too long")])
     assert str(deliver(sqlite_store, "flights", {"webhook": hook})) == "1 sent, 1 left; webhook: too long"
     assert hook.sent == ["id2"]
+
+
+def test_alerts_that_are_never_taken_wait_longer_and_longer_and_keep_no_other_from_its_way(
+    sqlite_store, clock, monkeypatch
+) -> None:
+    @dataclass
+    class Choosy(Fragile):
+        asked: list[str] = field(default_factory=list)
+
+        def send(self, alert: AlertRow) -> str:
+            self.asked.append(alert.id)
+            if alert.id != "id99":
+                raise Undelivered("404")
+            return super().send(alert)
+
+    monkeypatch.setattr(alerts, "MOST_AT_ONCE", 2)
+    sqlite_store.record_alerts([alert(n, "webhook") for n in (0, 1, 99)])
+    hook = Choosy([])
+    assert deliver(sqlite_store, "flights", {"webhook": hook}).sent == 0
+    assert str(deliver(sqlite_store, "flights", {"webhook": hook})) == "1 sent, 2 left"
+    minutes = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1440, 1440]
+    for wait in minutes:
+        clock.advance(timedelta(minutes=wait, seconds=-1))
+        assert sqlite_store.due("flights", most=1) == ()
+        clock.advance(timedelta(seconds=1))
+        (again,) = sqlite_store.due("flights", most=1)
+        assert deliver(sqlite_store, "flights", {"webhook": hook}).failed == {"webhook": "404"}
+    assert (again.alert.id, hook.asked.count("id0")) == ("id0", 1 + len(minutes))
+
+
+def test_a_slow_channel_is_asked_for_a_bounded_time_and_the_log_before_it(sqlite_store) -> None:
+    @dataclass
+    class Slow(Fragile):
+        now: float = 0.0
+
+        def send(self, alert: AlertRow) -> str:
+            self.now += 9.0
+            return super().send(alert)
+
+    slow, file = Slow([]), Fragile([])
+    sqlite_store.record_alerts([alert(n, "email", "file") for n in range(1, 9)])
+    channels = {"file": file, "email": slow}
+    assert deliver(sqlite_store, "flights", channels, passed=lambda: slow.now).sent == 8 + 3
+    assert (len(file.sent), slow.sent) == (8, ["id1", "id2", "id3"])
+    assert deliver(sqlite_store, "flights", channels, passed=lambda: slow.now).left == 2
 
 
 def test_a_channel_with_a_mistake_of_its_own_fails_no_run_and_tells_no_text(sqlite_store, caplog) -> None:
@@ -110,6 +162,36 @@ def test_the_file_holds_a_line_of_json_for_each_also_after_one_that_was_torn(tmp
         FileChannel(tmp_path).send(alert(3))
 
 
+def test_a_full_disk_leaves_the_alert_for_the_next_time_and_breaks_no_line(tmp_path) -> None:
+    with pytest.raises(ChannelDown, match="No space left on device"):
+        FileChannel(Path("/dev/full")).send(alert(1))
+    channel, before = FileChannel(tmp_path / "alerts.jsonl"), resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (9, before[1]))  # nine bytes still find room
+        with pytest.raises(ChannelDown, match="No space left on device"):
+            channel.send(alert(1))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    channel.send(alert(1))
+    torn, whole = channel.path.read_text().splitlines()
+    assert len(torn) == 9
+    assert json.loads(whole)["id"] == "id1"
+
+
+def test_a_hostile_name_stays_in_one_line_of_log_and_file(tmp_path, caplog) -> None:
+    fault = Fault(Watch.DIAGNOSIS, "schema change", EVIL, Severity.ERROR, f"{EVIL} came")
+    (one,) = decide(Look("flights", Watch.DIAGNOSIS, JULY), [fault], Before(), Alerting("ops"))
+    row = replace(alert(1), name=one.name, subject=one.subject, body=one.body, evidence=one.evidence)
+    FileChannel(tmp_path / "alerts.jsonl").send(row)
+    (line,) = (tmp_path / "alerts.jsonl").read_text().splitlines()
+    assert json.loads(line)["name"].startswith("schema change: a")
+    with caplog.at_level(logging.WARNING, "mlsys.alerts"):
+        LogChannel().send(row)
+    assert len(caplog.records[0].getMessage().splitlines()) == 1
+    assert "\u202e" not in caplog.records[0].getMessage()
+
+
+EVIL = 'a"}\r\n{"id": "forged"}\x1b[2J\u2028\u202egnp<script>alert(1)</script>%s{x}\x00'
 MAIL = {
     "MLSYS_ALERT_SMTP": "mail.example.org:587",
     "MLSYS_ALERT_FROM": "m@example.org",
@@ -133,6 +215,8 @@ def test_the_environment_says_which_channels_there_are(tmp_path) -> None:
     [
         ({"MLSYS_ALERT_WEBHOOK": f"ftp://x/{CANARY}"}, "give http://host"),
         ({"MLSYS_ALERT_WEBHOOK": f"https://h/{CANARY}\r\nX: y"}, "give http://host"),
+        ({"MLSYS_ALERT_WEBHOOK": f"https://h:{CANARY}/"}, "give http://host"),
+        ({"MLSYS_ALERT_WEBHOOK": f"https://[{CANARY}/"}, "give http://host"),
         ({"MLSYS_ALERT_WEBHOOK": "https://h/", "MLSYS_ALERT_WEBHOOK_TOKEN": f"{CANARY}\n"}, "one line of ASCII"),
         (MAIL | {"MLSYS_ALERT_SMTP": "mail"}, "give host:port"),
         (MAIL | {"MLSYS_ALERT_FROM": ""}, "MLSYS_ALERT_FROM is not"),

@@ -7,7 +7,7 @@ from threading import Thread
 import pytest
 
 from mlsys_resources.operations_alerts import TAKEN_FOR
-from mlsys_resources.operations_rows import AlertRow
+from mlsys_resources.operations_rows import AlertCheckpoint, AlertRow
 
 JULY = datetime(2013, 7, 1, tzinfo=UTC)
 
@@ -80,3 +80,69 @@ def test_of_many_that_record_and_take_at_once_one_succeeds(store) -> None:
         thread.join()
     assert recorded == [alert(channels=("log",))]
     assert sorted(taken) == [False] * 7 + [True]
+
+
+def test_of_each_fault_the_last_decision_and_of_each_verdict_the_count_as_of_a_moment(store) -> None:
+    week = timedelta(days=7)
+    rows = [
+        alert(1), alert(2, verdict="worse", as_of=JULY + week), alert(3, name="skew: temp", as_of=JULY + week),
+        alert(4, verdict="resolved", as_of=JULY + 2 * week, channels=()),
+    ]  # fmt: skip
+    store.record_alerts([*rows, alert(9, system="rain")])
+    assert store.last_alerts("flights", until=JULY + 2 * week) == (rows[2], rows[3])
+    assert store.last_alerts("flights", until=JULY + week) == (rows[1], rows[2])
+    assert store.last_alerts("flights", until=JULY - week) == ()
+    assert store.alert_counts("flights", until=JULY + week) == {"opened": 2, "worse": 1}
+    found = store.alerts("flights")
+    assert [row.number for row in found] == sorted({row.number for row in found})
+    assert store.alerts("flights", after=found[1].number) == (rows[2], rows[3])
+
+
+def test_of_what_stands_the_later_is_kept(store) -> None:
+    assert store.alert_checkpoint("flights", "checks") is None
+    for number, state in ((5, {"a": 1}), (9, {"a": [2.5, None]}), (7, {"a": 3})):
+        store.keep_alert_checkpoint(AlertCheckpoint("flights", "checks", number, JULY, state))
+    store.keep_alert_checkpoint(AlertCheckpoint("flights", "runs", 1, JULY, {}))
+    kept = store.alert_checkpoint("flights", "checks")
+    assert kept == AlertCheckpoint("flights", "checks", 9, JULY, {"a": [2.5, None]})
+    assert store.alert_checkpoint("rain", "checks") is None
+
+
+def test_of_each_channel_the_first_are_due_that_nobody_is_at_and_that_do_not_wait(store, clock) -> None:
+    store.record_alerts([alert(n) for n in range(1, 5)])
+
+    def due() -> list[tuple[str, str]]:
+        return [(one.alert.id, one.channel) for one in store.due("flights", most=2)]
+
+    assert due() == [("id1", "file"), ("id1", "log"), ("id2", "file"), ("id2", "log")]
+    first, _, second, _ = store.due("flights", most=2)
+    assert store.take_delivery(first)
+    store.put_back(first, said="not that", delivered=False, wait=timedelta(hours=1))
+    assert store.take_delivery(second)
+    assert due() == [("id1", "log"), ("id2", "log"), ("id3", "file"), ("id4", "file")]
+    assert store.left("flights") == 8
+    clock.advance(timedelta(hours=1))
+    assert due() == [("id1", "file"), ("id1", "log"), ("id2", "file"), ("id2", "log")]
+    assert store.due("rain", most=2) == ()
+
+
+def test_who_was_slow_does_not_take_back_what_another_delivered(store, clock) -> None:
+    store.record_alerts([alert(channels=("log",))])
+    (left,) = store.deliveries("flights", left=True)
+    assert store.take_delivery(left)
+    clock.advance(TAKEN_FOR)
+    assert store.take_delivery(left)
+    store.put_back(left, said="told", delivered=True)
+    store.put_back(left, said="it took too long", delivered=False)
+    (done,) = store.deliveries("flights")
+    assert (done.said, done.delivered_at) == ("told", clock.now())
+
+
+def test_a_clock_that_was_years_ahead_keeps_no_alert_for_years(store, clock) -> None:
+    store.record_alerts([alert(channels=("log",))])
+    (left,) = store.deliveries("flights", left=True)
+    clock.advance(timedelta(days=800))
+    assert store.take_delivery(left)
+    clock.advance(timedelta(days=-800))
+    assert [one.alert.id for one in store.due("flights", most=1)] == ["id1"]
+    assert store.take_delivery(left)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Barrier, Thread
+from time import process_time
 
 import dagster as dg
 import pytest
@@ -11,8 +12,10 @@ import pytest
 from mlsys_assets import utc
 from mlsys_assets.dagster_adapter import tick_job
 from mlsys_assets.ledger import ALERT
+from mlsys_assets.production_monitoring.alert_decision import Before
 from mlsys_assets.production_monitoring.alerting import Alerting, Fault, Watch
-from mlsys_assets.production_monitoring.controller import AlertController
+from mlsys_assets.production_monitoring.controller import KEPT_EVERY, AlertController
+from mlsys_assets.production_monitoring.findings import ALERTED
 from mlsys_assets.production_monitoring.sensors import build_sensors, checks_of, look
 from mlsys_assets.types import Severity, days
 from mlsys_resources.alert_channels import ChannelDown
@@ -214,3 +217,56 @@ def test_two_processes_that_decide_at_once_tell_once(world: World) -> None:
     for thread in threads:
         thread.join()
     assert world.told == [("failed check: t", "opened")]
+
+
+def test_however_much_was_told_a_look_reads_only_what_is_new_and_takes_no_longer(world: World) -> None:
+    world.run(broken=False)
+    controller, store = AlertController(world.system, world.stores, ALERTING), world.stores.operations
+    world.look()
+
+    def spent() -> float:
+        began = process_time()
+        for _ in range(5):
+            world.look()
+        return (process_time() - began) / 5
+
+    few = spent()
+    for n in range(500):
+        faults = [Fault(Watch.CHECKS, "failed check", f"t{n % 40}", Severity.ERROR, "so")] if n % 2 else []
+        controller.watched(Watch.CHECKS, faults, START + days(n) / 1000)
+    while controller.deliver().left:
+        pass
+    many = spent()
+    assert len(store.alerts("lived")) > 500
+    kept = store.alert_checkpoint("lived", "checks")
+    assert len(store.alerts("lived", after=kept.number)) <= KEPT_EVERY
+    assert Before.read(kept.state).after(store.alerts("lived", after=kept.number)) == Before.of(store.alerts("lived"))
+    assert store.alert_checkpoint("lived", "runs").number >= kept.number - KEPT_EVERY  # though it found nothing
+    assert many < 2 * few + 0.02
+
+
+def test_a_tick_that_is_brought_in_again_after_much_was_kept_decides_as_it_did(world: World) -> None:
+    controller, operations = AlertController(world.system, world.stores, ALERTING), world.stores.operations
+    weeks = [START + days(7 * n) for n in range(2 * KEPT_EVERY)]
+
+    def live(week: datetime) -> None:
+        n = weeks.index(week)
+        controller.diagnosed([moved(size=2.0**n)] if n % 3 else [], week)
+
+    for week in weeks:
+        live(week)
+    assert operations.alert_checkpoint("lived", "diagnosis").number >= KEPT_EVERY
+    before = operations.ledger_hash("lived"), operations.alerts("lived")
+    for week in (weeks[-1], weeks[3], weeks[40]):
+        live(week)
+    assert (operations.ledger_hash("lived"), operations.alerts("lived")) == before
+
+
+def test_that_faults_stand_is_no_fault_of_its_own() -> None:
+    names = [ALERTED, "odd"]
+
+    @dg.asset(check_specs=[dg.AssetCheckSpec(name, asset="page") for name in names])
+    def page() -> dg.MaterializeResult:
+        return dg.MaterializeResult()
+
+    assert [key.name for key in checks_of([page])] == ["odd"]

@@ -57,6 +57,23 @@ def test_every_mistake_is_named(declared: Alerting, words: str) -> None:
     assert words in told
 
 
+def test_an_owner_is_one_line_that_every_store_holds() -> None:
+    for owner in ("a\nb", "x" * 201, "ops\u202egpj"):
+        (told,) = Alerting(owner).mistakes()
+        assert "owner is" in told
+        assert len(told) < 350
+    assert Alerting("x" * 200).mistakes() == []
+
+
+def test_what_is_told_is_of_bounded_length_and_read_from_left_to_right() -> None:
+    fault = Fault(Watch.CHECKS, "failed check", "a\u202eb" * 900, Severity.ERROR, "x" * 20_000, remedy="y" * 20_000)
+    alert = Alert.of(fault, Alerting("ops"), opened="now")
+    assert [len(text) for text in (alert.where, alert.told, alert.remedy)] == [1_000] * 3
+    assert alert.told.endswith("x…")
+    assert fault.name.startswith(r"failed check: a\u202eb")
+    assert len(alert.body) < 10_000
+
+
 def test_names_from_data_stay_in_one_line_of_bounded_length() -> None:
     evil = Fault(Watch.DIAGNOSIS, "schema change", "a\r\nBcc: all\x00\u2028\ud800", Severity.ERROR, "new\r\n\r\ncolumn")
     assert evil.name == r"schema change: a\r\nBcc: all\x00\u2028\ud800"

@@ -67,7 +67,7 @@ def test_a_life_is_counted_from_its_records_as_of_a_moment() -> None:
         ("monitoring", "drift", "measured", 14), ("monitoring", "diagnosis", "concept shift", 21),
     ]  # fmt: skip
     records = [Decision("flights", START + days(d), kind, name, verdict, "so") for kind, name, verdict, d in said]
-    life = Life("flights", START + days(14), records, {"predictions": 900}, latest=START + days(13))
+    life = Life("flights", START + days(14), records, {"predictions": 900}, latest=START + days(13), trained=START)
     found = read(metrics_of(life))
     assert found == {
         ("mlsys_decisions", "alert", "flights"): 1, ("mlsys_decisions", "gate", "flights"): 2,
@@ -78,6 +78,6 @@ def test_a_life_is_counted_from_its_records_as_of_a_moment() -> None:
         ("mlsys_rows", "flights", "predictions"): 900, ("mlsys_model_age_seconds", "flights"): 14 * 86_400,
         ("mlsys_data_lag_seconds", "flights"): 86_400,
     }  # fmt: skip
-    assert read(metrics_of(Life("flights", START, (), alerts=["opened", "repeated", "opened"]))) == {
+    assert read(metrics_of(Life("flights", START, (), alerts={"opened": 2, "repeated": 1}))) == {
         ("mlsys_alerts", "flights", "opened"): 2, ("mlsys_alerts", "flights", "repeated"): 1,
     }  # fmt: skip

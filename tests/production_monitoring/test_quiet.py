@@ -1,5 +1,6 @@
 """One fault is one alert while it stands, whoever asks and however often; nothing severe is kept back for ever."""
 
+import json
 from collections import Counter
 
 import pytest
@@ -87,7 +88,38 @@ def test_the_next_digest_waits_for_the_next_window_and_what_was_listed_counts_as
     assert digests == [0, 4]
     listed = [set(one.collected) for one in life.records if one.verdict == "digest"]
     assert listed == [{"covariate shift: c0"}, {f"covariate shift: c{n}" for n in range(1, 5)}]
-    assert ("c0", "resolved") in life.ask(6, fault("c1"))
+    gone = life.ask(6, fault("c1"))  # a digest of many is not answered by as many that are resolved
+    assert gone == [("c1", "repeated"), *((f"c{n}", "gone") for n in (0, 2, 3, 4, 5))]
+    assert "only a digest had told of it" in life.records[-2].reason
+
+
+def test_what_was_told_alone_and_then_in_a_digest_is_resolved_when_it_is_gone() -> None:
+    life = Life(Alerting("ops", at_most=1, within=days(28), remind_after=days(365)))
+    assert life.ask(0, fault("a")) == [("a", "opened")]
+    assert life.ask(1, fault("a", size=5))[-1] == ("digest of diagnosis", "digest")
+    assert life.ask(2) == [("a", "resolved")]
+
+
+def test_a_digest_of_very_many_names_errors_first_and_stays_short() -> None:
+    hold = Hold(TimeWindow(START, START + days(7)), "maintenance")
+    life = Life(Alerting("ops", at_most=0, holds=(hold,)))
+    life.ask(0, *(Fault(Watch.DIAGNOSIS, "covariate shift", f"c{n:03}", WARN, "x" * 9_000) for n in range(300)),
+             fault("z", ERROR))  # fmt: skip
+    assert life.ask(1)[-1] == ("digest of diagnosis", "digest")
+    digest = life.records[-1]
+    assert len(digest.body) < 10_000
+    assert digest.alert.told.startswith("covariate shift: z: z moved; covariate shift: c000: xxx")
+    assert digest.alert.told.endswith("; and 281 more")
+    assert len(digest.collected) == 301
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), -float("inf")])
+def test_a_size_or_loss_that_is_no_number_is_none(odd: float) -> None:
+    life = Life()
+    assert life.ask(0, fault(size=odd, loss=odd), fault(size=2.0, loss=1.0)) == [("temp", "opened")]
+    assert (life.records[0].alert.size, life.records[0].alert.loss) == (2.0, 1.0)
+    life.ask(1, fault("x", size=odd, loss=odd))
+    assert (life.records[-2].alert.size, life.records[-2].alert.loss) == (None, None)
 
 
 def test_the_budget_is_free_again_when_the_window_has_passed() -> None:
@@ -172,6 +204,15 @@ def test_asked_again_nothing_is_told_and_from_the_records_the_same_is_decided(we
         assert Before.of(kept) == Before.of(life.records)
     ids = [one.id for one in life.records if one.changes]
     assert len(set(ids)) == len(ids)
+
+
+@given(st.lists(faults, max_size=12), declarations, st.integers(0, 60))
+def test_what_was_kept_and_what_followed_is_as_all_of_it(weeks, declared: Alerting, cut: int) -> None:
+    life = Life(declared)
+    for week, found in enumerate(weeks):
+        life.ask(week, *found)
+    kept = json.loads(json.dumps(Before.of(life.records[:cut]).values, allow_nan=False))
+    assert Before.read(kept).after(life.records[cut:]) == Before.of(life.records)
 
 
 @given(st.lists(faults, max_size=12), declarations)

@@ -13,7 +13,7 @@ from mlsys_assets.features.profile import TRAINING_PROFILE
 from mlsys_assets.ledger import DIAGNOSIS, DRIFT, MONITORING, PERFORMANCE
 from mlsys_assets.monitoring_step import MonitoringStep
 from mlsys_assets.production_monitoring import findings
-from mlsys_assets.production_monitoring.alert_decision import GONE, RESOLVED, AlertDecision
+from mlsys_assets.production_monitoring.alert_decision import CLOSED, DIGEST, AlertDecision
 from mlsys_assets.production_monitoring.alerting import Watch
 from mlsys_assets.production_monitoring.controller import AlertController
 from mlsys_assets.production_monitoring.diagnosing.dependencies import faults_on_record
@@ -32,8 +32,7 @@ from mlsys_resources.resources import Resources
 
 STAGE = "production_monitoring"
 WEEKLY_PAGE = "weekly_page"
-ALERTED = "few_alerts_stand"
-CHECKS = {ALERTED: ("No fault stands that somebody was told of.", False)}
+CHECKS = {findings.ALERTED: ("No fault stands.", False)}
 
 
 def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
@@ -65,7 +64,7 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
                 "alerts": adapter.markdown_table(("fault", "decided", "because"), map(_decided, decided)),
                 "delivered": str(delivered),
             },
-            check_results=[adapter.check_result(findings.alerts_standing(ALERTED, known.standing), asset)],
+            check_results=[adapter.check_result(findings.alerts_standing(known.standing), asset)],
         )
 
     return [page]
@@ -111,9 +110,8 @@ class _Known:
 
     @property
     def standing(self) -> Mapping[str, AlertRow]:
-        """The faults that somebody was told of and that are not gone."""
-        last = {row.name: row for row in self._alerts()}
-        return {name: row for name, row in last.items() if row.verdict not in {RESOLVED, GONE}}
+        """The faults that are not gone, told or not."""
+        return {row.name: row for row in self._faults() if row.verdict not in CLOSED}
 
     @property
     def facts(self) -> WeeklyFacts:
@@ -141,12 +139,14 @@ class _Known:
             as_of=window.end,
             diagnoses=self.diagnoses,
             forecasts=self._forecasts(performance),
-            alerts=[_line(row) for row in {r.name: r for r in self._alerts()}.values()],
+            alerts=[_line(row) for row in self._faults()],
             champion=told,
         )
 
-    def _alerts(self) -> tuple[AlertRow, ...]:
-        return self.step.stores.operations.alerts(self.step.system.name, until=self.step.window.end)
+    def _faults(self) -> list[AlertRow]:
+        """Return what was last decided on each fault; a digest tells of faults, and is none."""
+        last = self.step.stores.operations.last_alerts(self.step.system.name, until=self.step.window.end)
+        return [row for row in last if row.verdict != DIGEST]
 
     def _forecasts(self, performance: pa.Table) -> list[Forecast]:
         metric = self.step.system.metrics[0].name
@@ -157,6 +157,5 @@ class _Known:
 
 
 def _line(row: AlertRow) -> tuple[datetime, str, str, str, str]:
-    state = "closed" if row.verdict in {RESOLVED, GONE} else "open"
     opened = datetime.fromisoformat(row.evidence["alert"]["opened"])
-    return opened, row.severity, row.owner, row.subject or row.name, state
+    return opened, row.severity, row.owner, row.name, "closed" if row.verdict in CLOSED else "open"
