@@ -179,7 +179,13 @@ def _of(
     """Return the rows of a key; none of a table that is not there."""
     if not lake.has(*table):
         return []
-    (column, key), rows = named, lake.read(*table, ticks=ticks)
+    (column, key), where = named, ticks
+    if where is None:  # the key's column alone is read of all ticks, and all columns of those that it is in
+        keys = lake.read(*table, columns=[TICK, column])
+        where = keys.filter(pc.equal(keys[column], key))[TICK].unique().to_pylist()
+    if not where:
+        return []
+    rows = lake.read(*table, ticks=where)
     found: list[dict[str, Any]] = rows.filter(pc.equal(rows[column], key)).to_pylist()
     return found
 
@@ -211,7 +217,7 @@ def _label(system: MLSystem, lake: Lake, named: tuple[str, str], at: datetime) -
     if rows:
         once = settled(pa.Table.from_pylist(rows), key=named[0], corrections=system.label.corrections)
         return {name: once[name][0].as_py() for name in (LABEL, STATE, KNOWN_AT)}
-    last = max(lake.read(system.name, PREDICTIONS, columns=[TICK])[TICK].to_pylist())
+    last = pc.max(lake.read(system.name, PREDICTIONS, columns=[TICK])[TICK]).as_py()
     asked = pa.chunked_array([pa.array([at], TIMESTAMP)])
     state = waiting(asked, as_of=last + system.calendar.step, window=system.label.window)
     return {LABEL: None, STATE: state[0].as_py(), KNOWN_AT: None}
@@ -232,13 +238,13 @@ def _not_there(system: MLSystem, lake: Lake, key: str) -> str:
         at = asked[0][PREDICT_AT]
         return f"{name} did not predict {key!r}, asked for as of {at:%Y-%m-%d %H:%M}: there was no champion then"
     made = lake.read(name, PREDICTIONS, columns=[column, PREDICT_AT])
-    keys = made[column].to_pylist()
-    if not keys:
+    if not len(made):
         return f"{name} has no prediction of {key!r}; it has none at all"
-    like = get_close_matches(key, keys[-SEARCHED:], n=MOST_LIKE) or keys[-1:]
+    keys = made[column].slice(max(len(made) - SEARCHED, 0)).to_pylist()
+    like = get_close_matches(key, keys, n=MOST_LIKE) or keys[-1:]
     first, last = (f(made[PREDICT_AT]).as_py() for f in (pc.min, pc.max))
     span = f"from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}, such as {', '.join(map(repr, like))}"
-    return f"{name} has no prediction of {key!r}; it has {len(keys):,} {span}"
+    return f"{name} has no prediction of {key!r}; it has {len(made):,} {span}"
 
 
 def _same(one: object, other: object) -> bool:

@@ -6,7 +6,9 @@ from datetime import timedelta
 
 from mlsys_assets.cli import main
 from mlsys_assets.commands.trace import trace
+from mlsys_assets.ledger import TRAINING
 from mlsys_assets.models.passport.complete import CompletePassport
+from mlsys_resources.lake import Lake
 from mlsys_resources.resources import Resources
 
 KEY = "observation"
@@ -34,9 +36,24 @@ def test_a_trace_is_what_the_tables_the_registry_and_the_ledger_hold(life) -> No
     assert {d.kind for d in found.training} >= {"training_set", "candidate", "gate", "refit", "promotion"}
     assert set(map(repr, found.training)) <= set(map(repr, at))
     tick = life.system.calendar.tick_of(row["predict_at"])
-    assert {(d.as_of, d.kind) for d in found.decisions} == {
+    around = operations.decisions("rain", since=tick.start, until=tick.end)
+    assert set(map(repr, found.decisions)) == {repr(d) for d in around if d.kind not in TRAINING}
+    assert {(d.as_of, d.kind) for d in found.decisions} >= {
         (as_of, kind) for as_of in (tick.start, tick.end) for kind in ("monitoring", "trigger", "retraining")
     }
+
+
+def test_of_all_ticks_no_more_than_the_keys_is_read(life, monkeypatch) -> None:
+    key, read, real = life.stores.lake.read("rain", "predictions")[KEY][100].as_py(), [], Lake.read
+
+    def recorded(lake, system, table, **how):
+        read.append((how.get("ticks"), how.get("columns")))
+        return real(lake, system, table, **how)
+
+    monkeypatch.setattr(Lake, "read", recorded)
+    assert trace(life.system, life.stores, key)
+    assert {tuple(columns or ()) for ticks, columns in read if ticks is None} == {("tick", KEY)}
+    assert max(len(ticks) for ticks, _ in read if ticks is not None) == 1
 
 
 def test_it_is_told_in_words_and_for_programs(life, said) -> None:

@@ -18,6 +18,7 @@ from aiosmtpd.smtp import AuthResult
 
 from mlsys_resources.alert_channels import ChannelDown, Undelivered
 from mlsys_resources.alert_email import EmailChannel
+from mlsys_resources.alerts import deliver
 from mlsys_resources.operations_rows import AlertRow
 
 CANARY = "s3cr3t-canary"
@@ -171,6 +172,17 @@ def test_over_encryption_it_logs_in_and_a_wrong_password_or_certificate_is_a_ver
     assert len(mailbox.got) == 1
 
 
+def test_a_certificate_of_another_host_is_refused(certificate, monkeypatch) -> None:
+    path, context = certificate
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    mailbox = Mailbox()
+    with serving(mailbox, tls_context=context) as port:
+        with pytest.raises(ChannelDown, match=r"certificate verify failed|SSLCert"):
+            channel(port, host="localhost", tls="starttls").send(ALERT)  # it is 127.0.0.1 that the certificate names
+        channel(port, tls="starttls").send(ALERT)
+    assert len(mailbox.got) == 1
+
+
 @contextmanager
 def listening(speak: Callable[[socket.socket], None]) -> Iterator[int]:
     """Take connections, and do with them what is said."""
@@ -194,6 +206,31 @@ def trickle(connection: socket.socket) -> None:
     for _ in range(40):
         connection.sendall(b"2")
         time.sleep(0.03)
+
+
+def after_data(connection: socket.socket) -> None:
+    """Take the whole message, and then say nothing."""
+    connection.sendall(b"220 here\r\n")
+    lines, data = connection.makefile("rb"), False
+    for line in lines:
+        if data:
+            data = line != b".\r\n"
+            if not data:
+                time.sleep(0.6)
+                return
+            continue
+        data = line.startswith(b"data")
+        connection.sendall(b"354 go on\r\n" if data else b"250 OK\r\n")
+
+
+def test_a_server_that_hangs_after_the_message_is_left_and_the_alert_stays(sqlite_store) -> None:
+    sqlite_store.record_alerts([ALERT, replace(ALERT, id="id2")])
+    began = time.monotonic()
+    with listening(after_data) as port:
+        found = deliver(sqlite_store, "flights", {"email": channel(port, deadline_s=0.2)})
+    assert (found.sent, found.left) == (0, 2)
+    assert "did not take it" in found.failed["email"]
+    assert time.monotonic() - began < 2.5
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from mlsys_resources.alert_channels import ChannelDown, Undelivered
+from mlsys_resources.alert_channels import ChannelDown, Undelivered, deadline
 from mlsys_resources.alert_webhook import WebhookChannel
 from mlsys_resources.operations_rows import AlertRow
 
@@ -90,6 +90,32 @@ def test_what_a_server_says_is_told_without_the_secret_and_no_redirection_is_fol
         channel(url).send(ALERT)
     assert (type(caught.value), len(posted)) == (kind, asked)
     assert str(caught.value) == f"127.0.0.1 answered {codes[-1]}"
+
+
+def test_an_answer_that_is_slow_or_huge_is_taken_by_its_first_line() -> None:
+    def slow(handler: BaseHTTPRequestHandler) -> None:
+        time.sleep(0.05)
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(10**12))
+        handler.end_headers()
+        with suppress(OSError):
+            while True:  # as long as anybody reads
+                handler.wfile.write(b"x" * 2**20)
+
+    with serving(slow) as (url, posted):
+        began = time.monotonic()
+        assert channel(url).send(ALERT) == "127.0.0.1 answered 200"
+        assert time.monotonic() - began < 1.0
+    assert len(posted) == 1
+
+
+def test_what_is_opened_after_the_time_is_over_is_ended_too() -> None:
+    mine, other = socket.socketpair()
+    left = iter([None, None])
+    with deadline(0.01, lambda: next(left, mine)):
+        assert mine.recv(1) == b""  # shut, though there was none at first
+    mine.close()
+    other.close()
 
 
 def silent(_: BaseHTTPRequestHandler) -> None:

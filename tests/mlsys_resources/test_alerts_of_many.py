@@ -17,8 +17,7 @@ from mlsys_resources.operations_store import OperationsStore
 
 JULY = datetime(2013, 7, 1, tzinfo=UTC)
 ALERTS = 40
-PROCESS = (
-    """
+PROCESS = """
 import os, signal, sys, time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -46,19 +45,17 @@ store.alerts("flights")
 while len(list(file.parent.glob("ready*"))) < int(sys.argv[5]):
     time.sleep(0.01)
 numbers = []
-for n in range(%d):
+for n in range(int(sys.argv[6])):
     numbers.append(max([one.number for one in store.alerts("flights")], default=0))
     store.record_alerts([row(n)])
     deliver(store, "flights", {"file": Told(file)})
 deliver(store, "flights", {"file": Told(file)})
 assert numbers == sorted(numbers)
 """
-    % ALERTS
-)  # noqa: UP031 - braces are the script's own
 
 
 def started(url: str, file: Path, *, kills: str = "", ahead: float = 0.0, of: int = 1) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-c", PROCESS, url, str(file), kills, str(ahead), str(of)]
+    command = [sys.executable, "-c", PROCESS, url, str(file), kills, str(ahead), str(of), str(ALERTS)]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 
