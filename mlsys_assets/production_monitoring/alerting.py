@@ -221,10 +221,8 @@ class Alert:
         where, told, remedy = (shortened(printable(text)) for text in (fault.where, fault.told, fault.remedy))
         size, loss = finite(fault.size), finite(fault.loss)
         return cls(
-            str(fault.watch), str(fault.cause), where, str(fault.severity), owner, channels, told, opened, fault.size,
-            fault.loss, remedy, "" if fault.failure is None else fault.failure.value,
             str(fault.watch), str(fault.cause), where, str(fault.severity), owner, channels, told, opened, size, loss,
-            remedy,
+            remedy, "" if fault.failure is None else fault.failure.value,
         )  # fmt: skip
 
     @classmethod

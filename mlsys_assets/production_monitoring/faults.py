@@ -47,14 +47,11 @@ def of_diagnosis(diagnosis: Diagnosis) -> tuple[Fault, ...] | None:
         size = max((found for s in own if (found := _size(s)) is not None), default=None)
         cause, told, failure = str(diagnosis.cause), diagnosis.reason, _failure(own[0])
         return (Fault(Watch.DIAGNOSIS, cause, EVERYWHERE, Severity.WARN, told, size, loss, remedy, failure),)
-        cause = str(diagnosis.cause)
-        return (Fault(Watch.DIAGNOSIS, cause, EVERYWHERE, Severity.WARN, diagnosis.reason, size, loss, remedy),)
     worst: dict[str, Symptom] = {}
     for symptom in own:
         worst.setdefault(symptom.where, symptom)
     return tuple(
         Fault(Watch.DIAGNOSIS, str(s.cause), where, Severity.ERROR, s.told, _size(s), loss, remedy, _failure(s))
-        Fault(Watch.DIAGNOSIS, str(s.cause), where, Severity.ERROR, s.told, _size(s), loss, remedy)
         for where, s in worst.items()
     )
 

@@ -157,8 +157,6 @@ def metrics_of(life: Life) -> str:
     )
     causes = Counts(r.verdict for r in records if r.kind == MONITORING and r.name == DIAGNOSIS)
     told("diagnoses", "Ticks by the cause that their diagnosis names.", causes, "cause")
-    alerts = (r.verdict for r in records if r.kind == ALERT) if life.alerts is None else life.alerts
-    told("alerts", "Decisions on faults, told or not.", Counts(alerts), "verdict")
     alerts = Counts(r.verdict for r in records if r.kind == ALERT) if life.alerts is None else life.alerts
     told("alerts", "Decisions on faults, told or not.", alerts, "verdict")
     told("rows", "Rows of each table.", life.rows, "table")

@@ -1,8 +1,13 @@
 """Looks for what no change of the world is: bugs of schema, of the pipeline, of what the model is given."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.production_monitoring.declared_rules import keep_rules
 from mlsys_assets.production_monitoring.diagnosing.seen import Seen, TablePair
 from mlsys_assets.production_monitoring.monitoring import Monitoring
@@ -34,7 +39,13 @@ def bug_looks(seen: Seen, asked: Monitoring, *, seed: int) -> Iterator[Examined]
         yield keep_rules(asked.rules, rows.features, seen.ids)[1]
     if len(rows):
         before = None if seen.recent is None else seen.recent.score
-        yield repeated_predictions(rows.score, rows.at, before=before)
+        yield repeated_predictions(rows.score, rows.at, before=before, again=_again(seen))
+
+
+def _again(seen: Seen) -> Callable[[NDArray[np.intp]], Floats] | None:
+    """Return what scores the window's requests at some places anew; None without a champion."""
+    says, rows = seen.says, seen.predicted
+    return None if says is None else lambda places: says(rows.features.take(pa.array(places)))
 
 
 def _of_source(name: str, pair: TablePair, seed: int) -> Iterator[Examined]:

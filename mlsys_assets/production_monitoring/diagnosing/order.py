@@ -1,17 +1,14 @@
 """From what is observed to a diagnosis: bugs first, then skew, then what changed in the world, then what it costs."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
 import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
 
 from mlsys_assets.features.leakage.learner import Learner
 from mlsys_assets.measures.intervals import Estimate
-from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.production_monitoring.concept.streams import ErrorStream, watch
 from mlsys_assets.production_monitoring.diagnosing.bug_looks import bug_looks
 from mlsys_assets.production_monitoring.diagnosing.seen import Seen
@@ -86,30 +83,6 @@ class Diagnosing:
 
     # ---------------------------------------------------------------------------------------------- bugs
 
-    def _bug_looks(self) -> Iterator[Examined]:
-        for name, pair in self.seen.raw.items():
-            if pair.untold:
-                yield Examined.nothing(f"bugs of {name}", pair.untold)
-            else:
-                yield _within(pipeline_bugs(pair.before, pair.now, tests=pair.tests, seed=self.seed), name)
-        features = self.seen.features
-        if features.untold:
-            yield Examined.nothing("bugs of features", features.untold)
-        else:
-            yield pipeline_bugs(features.before, features.now, tests=features.tests, seed=self.seed)
-        rows = self.seen.predicted
-        if self.asked.rules and len(rows):
-            yield keep_rules(self.asked.rules, rows.features, self.seen.ids)[1]
-        if len(rows):
-            before = None if self.seen.recent is None else self.seen.recent.score
-            yield repeated_predictions(rows.score, rows.at, before=before, again=self._again)
-
-    @property
-    def _again(self) -> Callable[[NDArray[np.intp]], Floats] | None:
-        """What the champion says of the window's requests at some places, scored anew; None if it cannot be asked."""
-        says, rows = self.seen.says, self.seen.predicted
-        return None if says is None else lambda places: says(rows.features.take(pa.array(places)))
-
     def _of_bugs(self, cause: Cause) -> Diagnosis:
         if cause is Cause.SKEW:
             return self._named(cause, Remedy.FIX_SERVING, self.seen.skew_price)
@@ -131,12 +104,10 @@ class Diagnosing:
         psi = {name: one.psi for name, one in self.distances.items() if np.isfinite(one.psi)}
         usual = self.asked.usual.judged(self.seen.past, psi, most=APART)
         limits = {one.name: one.limit for one in usual.statistics}
-        found = self._shifted({name: self.distances[name] for name in limits}, limits)
+        judged = {name: one for name, one in self.distances.items() if name in limits or name not in psi}
+        found = self._shifted(judged, limits)
         young = {f"drift of {name}": why for name, why in usual.untold.items()}
         return Examined(found.symptoms, {**found.untold, **young})
-        return Examined(
-            found.symptoms, {**found.untold, **{f"drift of {name}": why for name, why in usual.untold.items()}}
-        )
 
     def _shifted(self, distances: Mapping[str, Distances], limits: Mapping[str, float]) -> Examined:
         found = shifted_columns(distances, self.asked.columns, usual=limits)

@@ -1,7 +1,7 @@
 """What a diagnosis looks at: one window's data and predictions beside those that they are held against."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
