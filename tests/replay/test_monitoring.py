@@ -135,10 +135,8 @@ def running(life: Life) -> Iterator[Runner]:
 
 
 def test_a_quiet_week_is_quiet(grown, rain) -> None:
-    """Before the first champion features moved every week, and nobody was told: no model answered."""
+    """Nobody was told of a shift before the first champion either: no model answered."""
     life = grown(rain).live(FIRST)
-    before = [d.verdict for d in life.decisions("monitoring", until=utc("2013-03-05")) if d.name == "diagnosis"]
-    assert before.count("covariate shift") >= 5
     alerts = life.stores.operations.alerts("rain")
     assert {row.name.split(":")[0] for row in alerts} <= {"pipeline bug"}
     assert told(life) == []
@@ -237,7 +235,7 @@ def test_labels_that_flip_show_at_the_accuracy_once_they_are_known_and_a_trainin
     assert shown(found)[0] == ("concept shift", "recalibration", "scores")
     price = found.evidence["price"]
     assert (price["how"], price["log_loss"]["low"] > 1.0, price["money"]["low"] > 0) == ("realised", True, True)
-    assert told(life) == [("03-12", "concept shift: scores", "opened", "warn")]
+    assert told(life) == [("03-12", "concept shift: requests", "opened", "warn")]
     assert checked(life, "diagnosis", "data_is_sound")
     assert not checked(life, "diagnosis", "no_change_costs")
     assert headline(life).endswith("does so no longer.")
