@@ -156,7 +156,7 @@ def test_both_load_side_by_side_and_its_assets_hang_on_the_others(rain, damp, ru
     }
     assert made == {
         "ingest": {"labels"},
-        "tick": {"labels", "predictions", "performance", "drift"},
+        "tick": {"labels", "predictions", "performance", "drift", "diagnosis", "weekly_page"},
         "predict": {"predictions"},
     }
     mine = [k for k in graph.get_all_asset_keys() if k.path[0] == "damp"]

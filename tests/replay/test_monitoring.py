@@ -26,7 +26,6 @@ from mlsys_assets import (
     TimeWindow,
     Trailing,
     build_definitions,
-    days,
     utc,
 )
 from mlsys_assets.dagster_adapter import tick_job
@@ -266,14 +265,6 @@ def test_ten_repeats_of_a_fault_are_one_alert(grown, rain, stuck) -> None:
     life = grown(rain).live(FIRST)
     again(life, times=9)
     assert told(life) == [("03-12", "pipeline bug: scores", "opened", "error")]
-    patient = replace(rain, monitoring=Monitoring(alerting=Alerting("ops", remind_after=days(100))))
-    life = replace(life, system=patient).live("2013-05-14")
-    assert [d.verdict for d in life.decisions("monitoring", since=utc(FIRST)) if d.name == "diagnosis"] == [
-        "pipeline bug"
-    ] * 10
-    assert [alert for alert in told(life) if alert[1] == "pipeline bug: scores"] == [
-        ("03-12", "pipeline bug: scores", "opened", "error")
-    ]
 
 
 class Mailbox:
