@@ -3,7 +3,9 @@
 import pytest
 
 from mlsys_assets.measures.intervals import Estimate
+from mlsys_assets.production_monitoring.alerting import Alert, Alerting
 from mlsys_assets.production_monitoring.diagnosis import Cause, Diagnosis, Price, Remedy, Symptom
+from mlsys_assets.production_monitoring.failures import FailureClass
 from mlsys_assets.production_monitoring.faults import LastRun, of_diagnosis, of_findings, of_runs
 from mlsys_assets.types import Finding, Severity, TimeWindow, utc
 
@@ -34,6 +36,9 @@ def test_each_place_of_the_first_cause_is_a_fault_and_what_it_explains_is_none()
         ("pipeline bug: temp", Severity.ERROR, 2.0, 2000.0, "fix the data"),
         ("pipeline bug: wind", Severity.ERROR, 2.0, 2000.0, "fix the data"),
     ]
+    assert {f.failure for f in found} == {FailureClass.DATA_PROCESSING}
+    body = Alert.of(found[0], Alerting("ops"), opened="now").body
+    assert "Kind of failure: data processing (of machine learning, silent)" in body.splitlines()
 
 
 def test_a_shift_is_one_fault_where_it_is_known_to_cost_and_a_broken_input_always_is_one() -> None:

@@ -12,7 +12,7 @@ from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.monitoring_step import MonitoringStep
 from mlsys_assets.production_monitoring import findings
 from mlsys_assets.production_monitoring.diagnosing import shown
-from mlsys_assets.production_monitoring.diagnosing.dependencies import FAILURES, alive, arrivals, on_record
+from mlsys_assets.production_monitoring.diagnosing.dependencies import alive, arrivals, on_record
 from mlsys_assets.production_monitoring.diagnosing.expected import Expected, last_comparison
 from mlsys_assets.production_monitoring.diagnosing.history import (
     PAST,
@@ -91,7 +91,7 @@ class _Diagnosed:
         """Put all of it on record."""
         step, found, making = self.step, self.found, self.making
         step.write(RECENT_DRIFT, recent_rows(making.distances, making.together), RECENT_DRIFT_SCHEMA)
-        evidence = {**found.as_dict(), **self.expected.evidence, FAILURES: on_record(self.failures)}
+        evidence = {**found.as_dict(), **self.expected.evidence, **on_record(self.others, found.symptoms)}
         evidence |= {} if self.list is None else self.list.evidence
         evidence |= {} if self.odd is None else self.odd.evidence
         step.record(DIAGNOSIS, evidence, (found.cause.value, found.reason))
@@ -108,10 +108,9 @@ class _Diagnosed:
         return [*failures, *stale_model(name, learnt_until=step.champion.as_of, as_of=step.window.end, oldest=oldest)]
 
     @property
-    def failures(self) -> list[Failure]:
-        """Every failure that was seen, with its kind."""
-        looped = [] if self.list is None else self.list.failures
-        return [*self._dependencies, *looped, *failures_of(self.found.symptoms)]
+    def others(self) -> list[Failure]:
+        """Failures that are no symptoms: of dependencies, of the model's age, of the list."""
+        return [*self._dependencies, *([] if self.list is None else self.list.failures)]
 
     @property
     def findings(self) -> list[Finding]:
@@ -129,7 +128,7 @@ class _Diagnosed:
             **shown.of_expected(self.expected),
             **shown.of_list(self.list),
             **shown.of_odd(self.odd),
-            **shown.of_failures(self.failures),
+            **shown.of_failures([*self.others, *failures_of(self.found.symptoms)]),
         }
 
     def _odd(self) -> OddRequests | None:

@@ -1,5 +1,6 @@
 """Whether what a model rests on is alive: its sources send, and what it learned is not too old."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, timedelta
 from typing import Any, Final
@@ -8,12 +9,15 @@ import numpy as np
 
 from mlsys_assets.production_monitoring.alerting import Fault, Watch
 from mlsys_assets.production_monitoring.diagnosing.seen import TablePair
-from mlsys_assets.production_monitoring.failures import Arrivals, Failure, FailureClass
+from mlsys_assets.production_monitoring.diagnosis import Symptom
+from mlsys_assets.production_monitoring.failures import Arrivals, Failure, FailureClass, failures_of
 from mlsys_assets.types import Finding, Severity
 
 ALIVE: Final = "dependencies_are_alive"
 FAILURES: Final = "failures"
-"""In the evidence of a diagnosis: every failure that was seen, with its kind."""
+"""In the evidence of a diagnosis: the failures that are no symptoms of it, with their tags."""
+KINDS: Final = "failure kinds"
+"""... and how many there are of each kind, the symptoms with them."""
 REMEDIES: Final = {
     FailureClass.DEPENDENCY: "start what sends it again, or serve without it",
     FailureClass.STALE_MODEL: "train, or see why trainings do not end in a new champion",
@@ -49,13 +53,15 @@ def alive(failures: Sequence[Failure], *, sources: int) -> Finding:
     return Finding(ALIVE, not failures, told or f"all {sources} sources send", Severity.WARN, evidence)
 
 
-def on_record(failures: Sequence[Failure]) -> list[dict[str, str]]:
-    """Return failures as the ledger keeps them, with their tags."""
-    return [{"kind": one.kind.value, "where": one.where, "told": one.told, **one.tags} for one in failures]
+def on_record(failures: Sequence[Failure], symptoms: Sequence[Symptom]) -> dict[str, Any]:
+    """Return failures as the ledger keeps them, with their tags; of the symptoms, which it keeps, how many."""
+    kinds = Counter(one.kind.value for one in (*failures, *failures_of(symptoms)))
+    told = [{"kind": one.kind.value, "where": one.where, "told": one.told, **one.tags} for one in failures]
+    return {FAILURES: told, KINDS: dict(sorted(kinds.items()))}
 
 
 def faults_on_record(evidence: Mapping[str, Any]) -> tuple[Fault, ...]:
-    """Return the failures of a diagnosis' record that are no symptoms of it, as faults: each kind and place is one."""
+    """Return the failures of a diagnosis' record that are no symptoms of it, as faults."""
     found = [Failure(FailureClass(one["kind"]), one["where"], one["told"]) for one in evidence.get(FAILURES, ())]
     return tuple(
         Fault(
@@ -63,7 +69,6 @@ def faults_on_record(evidence: Mapping[str, Any]) -> tuple[Fault, ...]:
             failure=one.kind,
         )
         for one in found
-        if one.kind in REMEDIES
     )  # fmt: skip
 
 

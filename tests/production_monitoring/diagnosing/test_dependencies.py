@@ -7,16 +7,18 @@ from diagnosing_worlds import MONTH, WEEK, moments, normal, pair
 from mlsys_assets.production_monitoring.alerting import Alert, Alerting, Watch
 from mlsys_assets.production_monitoring.diagnosing.dependencies import (
     FAILURES,
+    KINDS,
     alive,
     arrivals,
     faults_on_record,
     on_record,
 )
+from mlsys_assets.production_monitoring.diagnosis import Cause, Symptom
 from mlsys_assets.production_monitoring.failures import Failure, FailureClass, stale_model, stopped_sources
 from mlsys_assets.types import Severity, days, utc
 
 STOPPED = Failure(FailureClass.DEPENDENCY, "weather", "weather sent nothing for 70 h")
-SHIFTED = Failure(FailureClass.DATA_SHIFT, "temp", "temp moved")
+SHIFTED = Symptom(Cause.COVARIATE, "psi", "temp", "temp moved", 0.5, 0.1)
 
 
 def test_arrivals_are_the_last_row_and_the_longest_silence_within_a_reference_time() -> None:
@@ -51,12 +53,14 @@ def test_the_check_passes_while_all_send_and_names_each_kind_otherwise() -> None
 
 
 def test_the_record_holds_every_tag_and_gives_faults_for_what_is_no_symptom() -> None:
-    record = on_record([STOPPED, SHIFTED])
-    assert record[0] == {
+    record = on_record([STOPPED], [SHIFTED, SHIFTED])
+    assert record[KINDS] == {"dependency": 1, "data shift": 2}
+    (kept,) = record[FAILURES]
+    assert kept == {
         "kind": "dependency", "where": "weather", "told": STOPPED.told,
         "failure": "dependency", "failure_of": "software", "silent": "false",
     }  # fmt: skip
-    (fault,) = faults_on_record({FAILURES: record})
+    (fault,) = faults_on_record(record)
     assert (fault.watch, fault.name, fault.severity) == (Watch.DEPENDENCIES, "dependency: weather", Severity.ERROR)
     body = Alert.of(fault, Alerting("ops"), opened="now").body
     assert "Kind of failure: dependency (of software)" in body
@@ -65,7 +69,7 @@ def test_the_record_holds_every_tag_and_gives_faults_for_what_is_no_symptom() ->
 
 @pytest.mark.parametrize("kind", [FailureClass.STALE_MODEL, FailureClass.FEEDBACK_LOOP])
 def test_failures_of_learning_are_warnings_with_a_remedy(kind: FailureClass) -> None:
-    (fault,) = faults_on_record({FAILURES: on_record([Failure(kind, "here", "so")])})
+    (fault,) = faults_on_record(on_record([Failure(kind, "here", "so")], ()))
     assert fault.severity is Severity.WARN
     assert fault.remedy
     assert fault.failure is kind
