@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,7 @@ EXAMPLES: Final = 3
 """Rows that an outcome names."""
 
 
+@runtime_checkable
 class DeclaredRule(Protocol):
     """What must hold in each row; a value that is missing breaks nothing."""
 
