@@ -1,7 +1,12 @@
 """What moved the share from day to day: the features, the share itself, or chance."""
 
-import numpy as np
+from dataclasses import replace
 
+import numpy as np
+import pytest
+
+from mlsys_assets.measures.intervals import Estimate
+from mlsys_assets.models.calibration import Platt
 from mlsys_assets.production_monitoring.day_shares import DayShares
 from mlsys_assets.production_monitoring.reference_scores import ReferenceScores
 
@@ -36,3 +41,23 @@ def test_scores_that_fall_with_positives_say_nothing() -> None:
     found = DayShares.of(ReferenceScores(1 - reference.score, reference.label, reference.at), seed=0)
     assert not found.slope.sufficient
     assert found.objection == ""
+
+
+def test_an_interval_that_reaches_beyond_the_middle_is_no_objection() -> None:
+    slope = Estimate(2.0, 1.0, 3.0, 1_000, 300, 30, error=0.5)
+    assert DayShares(slope, alone=6.0, p_value=0.0).objection
+    assert DayShares(slope, alone=4.0, p_value=0.0).objection == ""
+    assert DayShares(slope, alone=6.0, p_value=0.01).objection == ""
+    assert DayShares(replace(slope, sufficient=False), alone=6.0, p_value=0.0).objection == ""
+
+
+def test_the_slope_is_that_of_days_weighted_by_their_rows() -> None:
+    whole = reference_of_weather(daily=0.7)
+    day = whole.at.astype("datetime64[D]")
+    kept = (day.astype(int) % 3 == 0) | (np.arange(len(day)) % 20 == 0)  # days of a third, and of a twentieth as many
+    few = ReferenceScores(whole.score[kept], whole.label[kept], whole.at[kept])
+    p = Platt().fit(few.label, few.score).apply(few.score)
+    _, block, rows = np.unique(day[kept], return_inverse=True, return_counts=True)
+    mean, share = (np.bincount(block, weights=w) / rows for w in (p, few.label))
+    expected = np.polyfit(mean, share, 1, w=np.sqrt(rows))[0]
+    assert DayShares.of(few, seed=0).slope.value == pytest.approx(expected)

@@ -32,6 +32,8 @@ def test_a_label_shift_costs_what_correcting_it_saves(points) -> None:
     assert (held.sum(axis=0) >= 7).all()
     assert np.mean(gaps) == pytest.approx(0.0, abs=0.01)
     assert price.log_loss.low > 0.0
+    low, high = price.log_loss.interval()
+    assert high - low == pytest.approx(price.log_loss.high - price.log_loss.low, rel=0.1)
     assert price.money.value > 0.0
     assert price.total == pytest.approx(10_000 * price.money.value)
     assert (price.requests, price.how) == (10_000, "estimated")

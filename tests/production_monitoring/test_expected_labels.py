@@ -7,7 +7,7 @@ from mlsys_assets.measures.cost_metric import ExpectedCost
 from mlsys_assets.measures.costs import CostMatrix
 from mlsys_assets.measures.metrics import Accuracy, Brier, Ece, LogLoss, PrAuc, RocAuc, value
 from mlsys_assets.measures.prevalence import Prevalence
-from mlsys_assets.production_monitoring.expected_labels import ExpectedLabels, expected
+from mlsys_assets.production_monitoring.expected_labels import ExpectedLabels, _realised, expected
 from mlsys_assets.production_monitoring.reference_scores import ReferenceScores, cell_of
 
 from .unlabelled_worlds import LATER, classes, reference_of_classes, reference_of_weather, weather
@@ -121,3 +121,24 @@ def test_a_metric_that_fails_is_named() -> None:
     found = ExpectedLabels.of(reference, score, at, seed=0).estimate(Broken(), score)
     assert not found.sufficient
     assert found.note == "broken: ZeroDivisionError: nothing there"
+
+
+def test_days_of_few_rows_do_not_seem_to_stray() -> None:
+    """Fifty rows a day differ in their share by chance, by a third of a log-odd."""
+    _, _, at = weather(500, seed=0)
+    found = [
+        ExpectedLabels.of(reference_of_weather(seed=seed, n=1_500), np.full(500, 0.2), at, seed=0).day_spread
+        for seed in range(10)
+    ]
+    assert np.mean(found) < 0.12
+
+
+def test_both_draws_are_by_the_seed() -> None:
+    reference, (score, _, at) = reference_of_weather(n=2_000), weather(500, seed=0)
+    one, two, other = (ExpectedLabels.of(reference, score, at, seed=seed) for seed in (3, 3, 4))
+    assert np.array_equal(one.rates, two.rates)
+    assert not np.array_equal(one.days, other.days)
+    rate, rows = np.full((5, 2), 0.3), np.full((7, 2), 40.0)
+    drawn = [_realised(rate, rows, 0.2, seed=seed) for seed in (3, 3, 4)]
+    assert np.array_equal(drawn[0], drawn[1])
+    assert not np.array_equal(drawn[0], drawn[2])

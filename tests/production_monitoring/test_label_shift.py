@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from mlsys_assets.production_monitoring.diagnosis import Cause
-from mlsys_assets.production_monitoring.label_shift import LEAST_EFFECT, _with_symptom, cohen_h, label_shift
+from mlsys_assets.production_monitoring.label_shift import LEAST_EFFECT, _objection, _with_symptom, cohen_h, label_shift
 from mlsys_assets.production_monitoring.reference_scores import ReferenceScores
+from mlsys_assets.production_monitoring.score_mixture import Counts, Fit, likeliest_share
 
 from .unlabelled_worlds import LEARNED, classes, reference_of_classes, reference_of_weather, weather
 
@@ -137,6 +138,48 @@ def test_a_shift_that_rows_alone_may_give_is_no_symptom_however_alike_the_days()
     assert _with_symptom(found, error=found.moved.value / 3.2).symptom is not None
     assert _with_symptom(found, error=found.moved.value / 3.0).symptom is None
     assert _with_symptom(replace(found, objection="features moved"), error=1e-3).symptom is None
+
+
+def test_a_shift_that_days_alone_may_give_is_no_symptom_however_many_rows() -> None:
+    """Of seven days a shift of three of their standard errors is no rarity; of five it is (Student's t)."""
+    score, _, at = classes(0.33, 10_000, seed=0)
+    found = replace(label_shift(reference_of_classes(), score, at, seed=0), symptom=None)
+    three, five = (replace(found.moved, error=found.moved.value / by, bias=0.0) for by in (3, 5))
+    assert _with_symptom(replace(found, moved=three), error=1e-3).symptom is None
+    assert _with_symptom(replace(found, moved=five), error=1e-3).symptom is not None
+
+
+def test_the_threshold_is_the_score_that_as_many_reach_as_are_positive() -> None:
+    reference, (score, _, at) = reference_of_classes(), classes(0.3, 2_000, seed=0)
+    reached = np.sort(reference.score)[::-1][int(reference.label.sum())]
+    own, same, other = (
+        label_shift(reference, score, at, seed=0, threshold=threshold).by_confusion
+        for threshold in (None, reached, 0.1)
+    )
+    assert own == same != other
+
+
+def test_days_of_the_reference_itself_are_not_held_against_how_its_days_moved() -> None:
+    """What those days brought to the features, the window has met too."""
+    reference = reference_of_weather(daily=0.5)
+    half = np.random.default_rng(0).uniform(size=len(reference.score)) < 0.5
+    one = ReferenceScores(reference.score[half], reference.label[half], reference.at[half])
+    same, later = (
+        label_shift(one, reference.score[~half], reference.at[~half] + by, seed=0)
+        for by in (np.timedelta64(0), np.timedelta64(90, "D"))
+    )
+    assert same.holds
+    assert "from day to day" in later.objection
+
+
+def test_two_estimates_that_disagree_are_an_objection() -> None:
+    counts = Counts.of(reference_of_classes(), *classes(0.3, 10_000, seed=0)[::2], seed=0)
+    share = likeliest_share(counts)
+    fit = Fit(0.0, 1.0)
+    assert _objection(counts, share, share + 0.001, fit) == ""
+    assert _objection(counts, share, share + 0.1, fit).startswith("two estimates disagree (0.2")
+    uncertain = share + 0.1 + np.random.default_rng(0).normal(scale=0.2, size=len(share)) * (np.arange(len(share)) > 0)
+    assert _objection(counts, share, uncertain, fit) == ""
 
 
 @pytest.mark.parametrize("odd", [1, 40])

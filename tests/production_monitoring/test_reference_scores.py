@@ -79,3 +79,9 @@ def test_counting_by_day_and_cell_is_what_a_loop_counts() -> None:
         for c, (low, high) in enumerate(((-1, 0.1), (0.1, 0.2), (0.2, 0.5), (0.5, 2))):
             here = (at.astype("datetime64[D]") == day) & (score >= low) & (score < high)
             assert (rows[d, c], positive[d, c]) == (here.sum(), label[here].sum())
+
+
+def test_a_score_on_an_edge_is_of_the_cell_above_it() -> None:
+    edges = np.array([0.1, 0.2, 0.5])
+    assert cell_of(edges, edges).tolist() == [1, 2, 3]
+    assert cell_of(np.array([0.0, 0.19, 0.49, 1.0]), edges).tolist() == [0, 1, 2, 3]

@@ -8,10 +8,11 @@ import pytest
 
 from mlsys_assets import LogisticRegression
 from mlsys_assets.data_sampling.views import Train, Validation
+from mlsys_assets.measures.intervals import Estimate
 from mlsys_assets.measures.metrics import RocAuc
 from mlsys_assets.models.candidate import FitError
 from mlsys_assets.models.linear_predictor import logistic
-from mlsys_assets.production_monitoring.refit_comparison import compare_refit
+from mlsys_assets.production_monitoring.refit_comparison import RefitComparison, compare_refit
 from mlsys_assets.production_monitoring.shift_kind.scored_rows import ScoredRows
 
 START = np.datetime64("2013-03-01", "us")
@@ -54,12 +55,14 @@ class Watching:
     """A learner that keeps what it saw, and foretells one share or fails."""
 
     seen: list[np.ndarray] = field(default_factory=list)
+    seeds: list[int] = field(default_factory=list)
     fails: bool = False
 
     def fit(self, train: Train, validation: Validation, *, seed: int, threads: int) -> "Watching":
         if self.fails:
             raise FitError("no rows of mine")
         self.seen += [train.at, validation.at]
+        self.seeds.append(seed)
         return self
 
     def predict(self, rows: pa.Table, *, threads: int = 1) -> np.ndarray:
@@ -75,6 +78,30 @@ def test_it_learns_from_labels_known_by_then_alone_and_watches_the_last() -> Non
     assert len(validation) == pytest.approx(0.2 * found.learned_from, abs=1)
     assert found.learned_from == len(train) + len(validation)
     assert found.held_out == (rows.at >= HELD_FROM).sum()
+
+
+def test_rows_in_any_order_are_learned_from_in_that_of_time_by_the_seed() -> None:
+    rows, learner = recent(turned=1.0), Watching()
+    mixed = rows.take(np.random.default_rng(0).permutation(len(rows)))
+    for one in (rows, mixed):
+        compare_refit(one, learner, known_at=one.at, held_from=HELD_FROM, seed=7)
+    assert all(np.array_equal(*pair) for pair in zip(learner.seen[:2], learner.seen[2:], strict=True))
+    assert learner.seeds == [7, 7]
+
+
+def test_the_moment_from_which_rows_are_held_out_is_held_out() -> None:
+    rows = recent(turned=1.0)
+    first = rows.at[rows.at >= HELD_FROM].min()
+    found = compare_refit(rows, Watching(), known_at=rows.at, held_from=first, seed=0)
+    assert (found.held_out, found.learned_from) == ((rows.at >= first).sum(), (rows.at < first).sum())
+
+
+def test_a_gain_is_one_that_its_interval_leaves_no_doubt_of() -> None:
+    doubtful, sure = (Estimate(-0.01, -0.02, high, 900, 200, 14, error=0.005) for high in (0.001, -0.001))
+    assert [RefitComparison(one, 100, 900).gains for one in (doubtful, sure)] == [False, True]
+    risen = [replace(one, value=0.01, low=-one.high, high=0.02) for one in (doubtful, sure)]
+    assert [RefitComparison(one, 100, 900, higher_is_better=True).gains for one in risen] == [False, True]
+    assert not RefitComparison(replace(sure, sufficient=False), 100, 900).gains
 
 
 def test_the_difference_is_paired() -> None:

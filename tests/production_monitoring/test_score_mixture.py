@@ -72,12 +72,40 @@ def test_the_standard_error_is_that_of_many_worlds() -> None:
     assert np.mean(told) == pytest.approx(np.std(moved), rel=0.2)
 
 
+@pytest.mark.parametrize("share", [0.05, 0.6])
+def test_the_standard_error_is_that_of_rows_drawn_anew_each_side_by_itself(share) -> None:
+    """A simulation: positives, negatives and the window's rows are drawn from the cells as they are, and so is the
+    reference's share, of which there are as few rows as of the window's."""
+    rng, draws = np.random.default_rng(0), 2_000
+    base, _, _ = counts_of(share, n=20_000)
+    positives, negatives = base.positive[0].sum(), base.negative[0].sum()
+    drawn = rng.binomial(int(positives + negatives), base.priors[0], draws)
+    window = base.classes[1][0] + likeliest_share(base)[0] * (base.classes[0][0] - base.classes[1][0])
+    parts = [
+        rng.multinomial(drawn, base.classes[0][0]),
+        rng.multinomial(int(positives + negatives) - drawn, base.classes[1][0]),
+        rng.multinomial(20_000, window, size=draws),
+    ]
+    anew = Counts(*(part.astype(float) for part in parts), base.edges, base.like)
+    spread = np.std(likeliest_share(anew) - anew.priors)
+    assert standard_error(base, float(likeliest_share(base)[0])) == pytest.approx(spread, rel=0.05)
+
+
+def test_draws_are_by_the_seed() -> None:
+    reference, (score, _, at) = reference_of_classes(), classes(0.3, 2_000, seed=0)
+    one, two, other = (likeliest_share(Counts.of(reference, score, at, seed=seed)) for seed in (3, 3, 4))
+    assert np.array_equal(one, two)
+    assert one[0] == other[0]
+    assert not np.array_equal(one[1:], other[1:])
+
+
 def test_the_fit_rejects_a_mixture_no_more_often_than_it_says() -> None:
     p_values = []
     for seed in range(80):
         counts, _, _ = counts_of(0.3, n=2_000, seed=seed)
         p_values.append(fit_of(counts, likeliest_share(counts)).p_value)
     assert np.mean(np.array(p_values) < 0.05) <= 0.1
+    assert np.mean(p_values) == pytest.approx(0.5, abs=0.07)  # nor more rarely: as if few days were all there are
 
 
 @pytest.mark.parametrize("narrowed", [0.6, 0.3])

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.stats import ttest_ind
+from scipy.stats import norm, t, ttest_ind
 
 from mlsys_assets.production_monitoring.shift_kind.by_day import Days, Moved, two_sided
 
@@ -51,3 +51,28 @@ def test_a_day_on_both_sides_cancels_out() -> None:
 def test_no_difference_and_no_error_is_no_news() -> None:
     assert two_sided(np.array([0.0, 1.0]), np.zeros(2), 5).tolist() == [1.0, 0.0]
     assert str(Moved(0.5, 0.1, 7)) == "+0.5000 (standard error 0.1000, 7 days)"
+
+
+@pytest.mark.parametrize("days", [2, 7, 21])
+def test_chance_is_that_of_students_t_on_days_but_one(days: int) -> None:
+    found = Moved(0.3, 0.1, days, by_rows=0.15)
+    assert found.p == pytest.approx(2 * t.sf(3.0, days - 1))
+    assert found.p_of_rows == pytest.approx(2 * norm.sf(2.0), rel=1e-4)
+    assert Moved(-0.3, 0.1, days).p == found.p
+    assert two_sided(np.array([0.0, 0.3]), np.zeros(2), days).tolist() == [1.0, 0.0]
+
+
+def test_the_error_of_days_is_that_of_their_sums_among_as_many_days() -> None:
+    """Days of equal rows that share all: each day's mean is one draw, with Bessel's correction of so few."""
+    shock = np.random.default_rng(0).normal(size=(2, 6))
+    day = np.repeat(np.arange(6), 100)
+    found = days(day, day + 10).mean(*(side[day] for side in shock))
+    assert found.error == pytest.approx(np.sqrt(shock.var(axis=1, ddof=1).sum() / 6))
+
+
+def test_days_that_are_more_alike_than_chance_make_no_error_smaller() -> None:
+    """Every day has the same rows: by days alone there would be no error at all."""
+    day, value = np.repeat(np.arange(7), 50), np.tile(np.random.default_rng(0).normal(size=50), 7)
+    found = days(day, day + 10).mean(value, value + 1.0)
+    assert found.error == pytest.approx(np.sqrt(2 * value.var() / 350))
+    assert found.error == pytest.approx(found.by_rows)
