@@ -24,14 +24,17 @@ from mlsys_assets.production_monitoring.revisions import PREDICTED, latest, revi
 from mlsys_assets.production_monitoring.weekly.facts import Forecast, WeeklyFacts
 from mlsys_assets.production_monitoring.weekly.gather import WEEKS, YEAR, WeeklyTables, weekly_facts
 from mlsys_assets.production_monitoring.weekly.page import weekly_page
+from mlsys_assets.production_monitoring.weekly.words import STRIP
 from mlsys_assets.system import MLSystem
 from mlsys_assets.tables import MODEL, PREDICT_AT, SCORE, TICK
 from mlsys_assets.types import CHAMPION, TimeWindow
-from mlsys_resources.operations_rows import AlertRow, Decision
+from mlsys_resources.operations_rows import AlertRow, Decision, ModelVersion
 from mlsys_resources.resources import Resources
 
 STAGE = "production_monitoring"
 WEEKLY_PAGE = "weekly_page"
+SHORT = {str(cause): name for cause, (name, _, _) in STRIP.items()}
+"""What a cause is called on a page."""
 CHECKS = {findings.ALERTED: ("No fault stands.", False)}
 
 
@@ -131,7 +134,7 @@ class _Known:
             profile=profile,
             features=step.features(window).drop_columns([system.requests.key, PREDICT_AT]),
         )
-        told = "" if champion is None else f"version {champion.version}, trained as of {champion.as_of:%Y-%m-%d}"
+        told = "" if champion is None else _said(champion)
         return weekly_facts(
             system.wording,
             window,
@@ -158,4 +161,12 @@ class _Known:
 
 def _line(row: AlertRow) -> tuple[datetime, str, str, str, str]:
     opened = datetime.fromisoformat(row.evidence["alert"]["opened"])
-    return opened, row.severity, row.owner, row.name, "closed" if row.verdict in CLOSED else "open"
+    severity = {"warn": "warning"}.get(row.severity, row.severity)
+    alert = row.evidence["alert"]
+    title = f"{SHORT.get(alert['cause'], alert['cause'])}: {alert['where']}"
+    return opened, severity, row.owner, title, "closed" if row.verdict in CLOSED else "open"
+
+
+def _said(champion: ModelVersion) -> str:
+    at = champion.as_of
+    return f"version {champion.version}, which learned from what was known on {at.day} {at:%B %Y}"

@@ -2,17 +2,15 @@
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from html import escape
 from typing import Final
 
-from mlsys_assets.charts import lines, printable
+from mlsys_assets.charts import printable
 
 WHOLE: Final = 100.0
 """From here on a number is told by its whole part."""
-WIDTH: Final = 860
-"""Of a picture that takes the page's whole width."""
 
 
 def text(said: str) -> str:
@@ -65,14 +63,6 @@ def figure(picture: str, caption: str) -> str:
     return f'<figure><div role="img" aria-label="{caption}">{picture}</div><figcaption>{caption}</figcaption></figure>'
 
 
-def curves(
-    weeks: Sequence[datetime], series: Mapping[str, Sequence[float | None]], title: str, what: str, unit: str = ""
-) -> str:
-    """Return a line a series over weeks, as a figure; None leaves a gap."""
-    picture = lines([f"{week:%m-%d}" for week in weeks], series, title=title, unit=unit, width=WIDTH)
-    return figure(picture, f"{what}, by the week that was predicted")
-
-
 def table(head: Iterable[str], rows: Iterable[Sequence[str]], *, left: int) -> str:
     """Return a table of cells that are marked up already; the first ``left`` columns hold words."""
 
@@ -83,3 +73,12 @@ def table(head: Iterable[str], rows: Iterable[Sequence[str]], *, left: int) -> s
     body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
     top = cells("th", map(text, head))
     return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def plain(name: str) -> str:
+    """Return a name of a program's as people read it.
+
+    >>> plain("group_rate")
+    'group rate'
+    """
+    return name.replace("_", " ").strip() or name

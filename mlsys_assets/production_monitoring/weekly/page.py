@@ -86,18 +86,18 @@ def _seen(facts: WeeklyFacts) -> str:
         seen.append(f"<li>and {number(more, 0)} more</li>")
     blind = "; ".join(untold(told))
     parts = [
-        f'<p class="told">{text(told.reason)}</p>' if told.reason else "",
-        f"<p>What was seen:</p><ul>{''.join(seen)}</ul>" if seen else "",
+        f"<ul>{''.join(seen)}</ul>" if seen else "",
         f'<p class="soft">Could not be looked at: <span class="told">{blind}</span>.</p>' if blind else "",
     ]
-    return section("In the monitor's words", *parts) if any(parts) else ""
+    return section("What was seen", *parts) if any(parts) else ""
 
 
 def _next(facts: WeeklyFacts) -> str:
-    told = facts.champion
+    told, reason = facts.champion, "" if facts.diagnosis is None else facts.diagnosis.reason
     model = f'<p>In service: <span class="told">{text(told)}</span>.</p>' if told else "<p>No model is in service.</p>"
-    items = [f"<li>{doing(facts)}</li>", *(f'<li class="told">{text(one)}</li>' for one in facts.planned)]
-    return section("What comes next", model, f"<ul>{''.join(items)}</ul>")
+    items = [f'<li class="told">{text(one)}</li>' for one in facts.planned]
+    words = f'<p class="soft">The monitor\'s own words: <span class="told">{text(reason)}</span></p>' if reason else ""
+    return section("The model, and what comes next", model, f"<ul>{''.join(items)}</ul>" if items else "", words)
 
 
 def _glossary(facts: WeeklyFacts) -> str:

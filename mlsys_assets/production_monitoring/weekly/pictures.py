@@ -8,14 +8,12 @@ from typing import Final
 from mlsys_assets.charts import printable
 from mlsys_assets.production_monitoring.diagnosis import Cause, Diagnosis
 from mlsys_assets.production_monitoring.weekly.facts import Moved
+from mlsys_assets.production_monitoring.weekly.marks import INK, NOW, SOFT, THEN, svg, written
 from mlsys_assets.production_monitoring.weekly.words import STRIP
 
 WIDTH: Final = 860
-INK, SOFT, THEN, NOW = "#27313b", "#66717c", "#b9c4cf", "#2f6f9f"
-"""Of words, of what matters less, of what was, and of what is."""
 CELL, GAP, COST = 26, 3, 46
 """Height of a week's cell, space between two, height of the highest bar of costs."""
-STYLE: Final = 'font-family="system-ui,sans-serif" font-size="11"'
 LEAST_CELLS: Final = 26
 """Weeks that fill the width of a strip: of fewer, cells would be bricks."""
 
@@ -32,7 +30,7 @@ def year_strip(diagnoses: Sequence[Diagnosis], *, unit: str | None, this: dateti
     Weeks of which nothing is known to cost anything have no bar.
     """
     step = WIDTH / max(len(diagnoses), LEAST_CELLS)
-    costs = [_sure(one) for one in diagnoses]
+    costs = [surely_cost(one) for one in diagnoses]
     most, top = max([*costs, 1e-9]), 24 + CELL
     parts = []
     for n, (one, lost) in enumerate(zip(diagnoses, costs, strict=True)):
@@ -43,7 +41,7 @@ def year_strip(diagnoses: Sequence[Diagnosis], *, unit: str | None, this: dateti
         parts.append(
             f'<g><title>{escape(printable(said))}</title><rect x="{x + 1:.1f}" y="21" width="{step - GAP:.1f}" '
             f'height="{CELL}" rx="2" fill="{colour}" {edge}/>'
-            + _text(x + step / 2 - 0.5, 21 + CELL / 2 + 4, letter, anchor="middle")
+            + written(x + step / 2 - 0.5, 21 + CELL / 2 + 4, letter, anchor="middle")
             + "</g>"
         )
         if lost:
@@ -51,13 +49,13 @@ def year_strip(diagnoses: Sequence[Diagnosis], *, unit: str | None, this: dateti
             parts.append(f'<rect x="{x + 2:.1f}" y="{top}" width="{step - GAP - 2:.1f}" height="{high:.1f}" '
                          f'fill="{NOW}"/>')  # fmt: skip
         if one.window.start.day <= 7:  # noqa: PLR2004 - the first of its month
-            parts.append(_text(x + 1, 14, f"{one.window.start:%b}", colour=SOFT))
+            parts.append(written(x + 1, 14, f"{one.window.start:%b}", colour=SOFT))
     if any(costs):
         at = costs.index(max(costs)) * step
         side = "end" if at > WIDTH / 2 else "start"
         x = at - 4 if side == "end" else at + step + 4
-        parts.append(_text(x, top + COST, f"{max(costs):,.0f} {unit}", anchor=side, colour=SOFT))
-    return _svg(WIDTH, top + (COST if any(costs) else 0) + 8, parts, "cause and cost of each week of the year")
+        parts.append(written(x, top + COST, f"{max(costs):,.0f} {unit}", anchor=side, colour=SOFT))
+    return svg(WIDTH, top + (COST if any(costs) else 0) + 8, parts, "cause and cost of each week of the year")
 
 
 def then_now(one: Moved) -> str:
@@ -82,8 +80,8 @@ def then_now(one: Moved) -> str:
     for n in shown:
         anchor = "start" if n == 0 else "end" if n == len(bins) - 1 else "middle"
         x = {"start": 0.0, "end": 400.0, "middle": (n + 0.5) * step}[anchor]
-        parts.append(_text(x, base + 14, bins[n].name[:LONGEST_NAME], anchor=anchor, colour=SOFT))
-    return _svg(400, base + 20, parts, f"{one.column}: shares of values in training and now")
+        parts.append(written(x, base + 14, bins[n].name[:LONGEST_NAME], anchor=anchor, colour=SOFT))
+    return svg(400, base + 20, parts, f"{one.column}: shares of values in training and now")
 
 
 def lamp(colour: str, name: str) -> str:
@@ -97,26 +95,12 @@ def lamp(colour: str, name: str) -> str:
         parts.append(f'<circle cx="22" cy="{23 + 34 * n}" r="12" fill="{fill}"/>')
         if on:
             parts.append(f'<circle cx="22" cy="{23 + 34 * n}" r="14.5" fill="none" stroke="{tones[tone]}"/>')
-    return _svg(44, 114, parts, name)
+    return svg(44, 114, parts, name)
 
 
-def _sure(one: Diagnosis) -> float:
+def surely_cost(one: Diagnosis) -> float:
     """Return what a week's change cost, 0 where that is not beyond doubt."""
     money = None if one.price is None else one.price.money
     if money is None or one.price is None or not money.sufficient or money.low <= 0 or one.cause is Cause.NOTHING:
         return 0.0
     return money.value * one.price.requests
-
-
-def _text(x: float, y: float, said: str, *, anchor: str = "start", colour: str = INK) -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}" {STYLE}>{escape(printable(said))}</text>'
-    )
-
-
-def _svg(width: float, height: float, parts: Sequence[str], title: str) -> str:
-    said = escape(printable(title))
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" role="img" '
-        f'viewBox="0 0 {width:.0f} {height:.0f}" aria-label="{said}"><title>{said}</title>{"".join(parts)}</svg>'
-    )

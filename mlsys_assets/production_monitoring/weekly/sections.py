@@ -4,21 +4,23 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from mlsys_assets.charts import forest
+from mlsys_assets.measures.intervals import Estimate
 from mlsys_assets.production_monitoring.diagnosis import Cause
-from mlsys_assets.production_monitoring.weekly.facts import AlertState, Forecast, WeeklyFacts
+from mlsys_assets.production_monitoring.weekly.curves import curve
+from mlsys_assets.production_monitoring.weekly.facts import AlertState, WeeklyFacts
+from mlsys_assets.production_monitoring.weekly.marks import NOW, THEN
 from mlsys_assets.production_monitoring.weekly.markup import (
-    curves,
     day,
     figure,
     number,
     number_or_dash,
     percent,
+    plain,
     section,
     table,
     text,
 )
-from mlsys_assets.production_monitoring.weekly.pictures import NOW, THEN, then_now, year_strip
+from mlsys_assets.production_monitoring.weekly.pictures import surely_cost, then_now, year_strip
 from mlsys_assets.production_monitoring.weekly.words import STRIP, moved, worded
 from mlsys_assets.types import CHAMPION
 
@@ -30,7 +32,8 @@ FORECASTS: Final = 13
 """Weeks whose estimates are drawn beside what came."""
 METRICS: Final = {"log_loss": "log loss", "roc_auc": "area under the ROC curve", "mean_cost": "cost"}
 """How metrics are called; others go by their own name."""
-Span = tuple[float, float, float]
+MODEL: Final = "the model"
+BY_WEEK: Final = ", by the week that was predicted."
 Series = Mapping[str, Sequence[float | None]]
 
 
@@ -62,12 +65,12 @@ def _shares(facts: WeeklyFacts) -> str:
     foretold = {one.week: one.share for one in facts.predicted}
     came = {one.week: one.came for one in facts.of(CHAMPION)}
     both = {
-        "expected": [_hundredfold(foretold.get(w)) for w in weeks],
         "came": [_hundredfold(came.get(w)) for w in weeks],
+        "expected": [_hundredfold(foretold.get(w)) for w in weeks],
     }
     title = f"share {facts.wording.positive}"
-    what = worded("the share of {requests} that was expected to be {positive}, and that which came", facts.wording)
-    return curves(weeks, both, title, what, "%")
+    what = worded("The share of {requests} that was expected to be {positive}, and that which came", facts.wording)
+    return figure(curve(weeks, both, title=title, unit="%"), what + BY_WEEK)
 
 
 def year(facts: WeeklyFacts) -> str:
@@ -81,11 +84,12 @@ def year(facts: WeeklyFacts) -> str:
         f"week{'s' if n > 1 else ''}</li>"
         for c, n in counts.items()
     )
-    quiet = number(counts.get(Cause.NOTHING, 0), 0)
-    told = f"{quiet} of {number(len(facts.diagnoses), 0)} weeks were quiet."
-    told += " Bars beneath a week: what its change cost, where that is beyond doubt." if facts.wording.unit else ""
+    quiet, weeks = counts.get(Cause.NOTHING, 0), len(facts.diagnoses)
+    told = f"{number(quiet, 0)} of {number(weeks, 0)} week{'s were' if weeks > 1 else ' was'} quiet."
+    if facts.wording.unit and any(map(surely_cost, facts.diagnoses)):
+        told += " Bars beneath a week: what its change cost, where that is beyond doubt."
     strip = year_strip(facts.diagnoses, unit=facts.wording.unit, this=facts.week.start)
-    return section("The year", f"<p>{told}</p>", f"<figure>{strip}</figure>", f'<ul class="key">{keys}</ul>')
+    return section("The year", f"<p>{told}</p>", f"<figure><div>{strip}</div></figure>", f'<ul class="key">{keys}</ul>')
 
 
 def performance(facts: WeeklyFacts) -> str:
@@ -104,21 +108,22 @@ def performance(facts: WeeklyFacts) -> str:
 def _costs(facts: WeeklyFacts) -> str:
     what = f"cost of a {facts.wording.request}"
     series = _by_week(facts, {(one.model, one.week): one.cost for one in facts.performance})
-    caption = f"{text(what)}, for the model and for the best baselines"
-    return curves(facts.weeks(), series, f"{what}, lower is better", caption, facts.wording.unit or "")
+    caption = f"{text(what.capitalize())}, for the model and for the best simple rules{BY_WEEK}"
+    picture = curve(facts.weeks(), series, title=f"{what}, lower is better", unit=facts.wording.unit or "")
+    return figure(picture, caption)
 
 
 def _metrics(facts: WeeklyFacts) -> str:
     way = "higher is better" if facts.wording.higher_is_better else "lower is better"
     series = _by_week(facts, {(one.model, one.week): one.metric for one in facts.performance})
-    caption = f"{text(_metric(facts))} of the model and of the best baselines"
-    return curves(facts.weeks(), series, f"{_metric(facts)}, {way}", caption)
+    caption = f"{text(_metric(facts).capitalize())} of the model and of the best simple rules{BY_WEEK}"
+    return figure(curve(facts.weeks(), series, title=f"{_metric(facts)}, {way}"), caption)
 
 
 def _by_week(facts: WeeklyFacts, told: Mapping[tuple[str, datetime], float | None]) -> Series:
     """Return what is told of the champion and of the best baselines, a line each."""
-    drawn = (CHAMPION, *facts.baselines(BASELINES))
-    return {model: [told.get((model, week)) for week in facts.weeks()] for model in drawn}
+    drawn = {CHAMPION: MODEL} | {name: plain(name) for name in facts.baselines(BASELINES)}
+    return {name: [told.get((model, week)) for week in facts.weeks()] for model, name in drawn.items()}
 
 
 def _won(facts: WeeklyFacts) -> str:
@@ -134,7 +139,7 @@ def _won(facts: WeeklyFacts) -> str:
     judged = [losses[CHAMPION, week] < min(found) for week, found in beside.items() if found]
     if not judged:
         return "There is no baseline to hold the model against."
-    best = ", ".join(text(name) for name in facts.baselines(BASELINES))
+    best = ", ".join(text(plain(name)) for name in facts.baselines(BASELINES))
     return (
         f"In {number(sum(judged), 0)} of {number(len(judged), 0)} weeks that can be judged it did better than every "
         f"simple rule beside it; drawn are the best of them ({best}). "
@@ -152,18 +157,17 @@ def forecasts(facts: WeeklyFacts) -> str:
     silent = sum(not one.estimate.sufficient for one in shown)
     said = f"In {number(inside, 0)} of {number(len(known), 0)} weeks what came lay within the interval of the estimate."
     said += f" In {number(silent, 0)} there is no estimate, since it would not have been valid." if silent else ""
-    picture = forest({f"{one.week:%Y-%m-%d}": _spans(one) for one in shown}, title=_metric(facts))
-    caption = f"{text(_metric(facts))}: estimated before outcomes were known, and as it came"
+    series = {"came": [one.realised for one in shown], "estimated": [_value(one.estimate) for one in shown]}
+    band = [(e.low, e.high) if e.sufficient else None for e in (one.estimate for one in shown)]
+    picture = curve([one.week for one in shown], series, title=_metric(facts), band=band)
+    caption = (
+        f"{text(_metric(facts).capitalize())}: estimated before outcomes were known, with its interval, and as it came."
+    )
     return section("Estimated before outcomes came", f"<p>{said}</p>", figure(picture, caption))
 
 
-def _spans(one: Forecast) -> dict[str, Span]:
-    found, estimate = dict[str, Span](), one.estimate
-    if estimate.sufficient:
-        found["estimated"] = (estimate.value, estimate.low, estimate.high)
-    if one.realised is not None:
-        found["came"] = (one.realised, one.realised, one.realised)
-    return found
+def _value(estimate: Estimate) -> float | None:
+    return estimate.value if estimate.sufficient else None
 
 
 def inputs(facts: WeeklyFacts) -> str:
@@ -203,7 +207,7 @@ def numbers(facts: WeeklyFacts) -> str:
     metric, unit, others = _metric(facts), facts.wording.unit, facts.baselines(BASELINES)
     by = {(one.model, one.week): one.metric for one in facts.performance}
     head = ["week of", facts.wording.requests, "outcome known", "as of", "expected", "came", metric]
-    head += [f"{metric}, {name}" for name in others] + [f"cost [{unit}]"] * (unit is not None)
+    head += [f"{metric}, {plain(name)}" for name in others] + [f"cost [{unit}]"] * (unit is not None)
     rows = []
     for one in reversed(mine):
         row = [day(one.week), number(one.requests, 0), percent(one.labelled / max(one.requests, 1)), day(one.as_of)]

@@ -57,8 +57,10 @@ REMEDIES: Final = {
     Remedy.RETRAIN: "The model is trained anew.",
     Remedy.WAIT: "Outcomes must come in first; until then the model stays as it is.",
 }
+HARDER: Final = "Learning anew would not help: such {requests} are harder to foretell. The model stays as it is."
+"""What is said of a change that nothing is done about."""
 STRIP: Final = {
-    Cause.NOTHING: ("nothing", "·", "#dfeee2"),
+    Cause.NOTHING: ("quiet", "·", "#dfeee2"),
     Cause.SCHEMA: ("change of form", "F", "#f0b8b2"),
     Cause.PIPELINE: ("fault in the data", "D", "#f0b8b2"),
     Cause.SKEW: ("fault in the service", "S", "#f0b8b2"),
@@ -73,14 +75,16 @@ STRIP: Final = {
 def light(facts: WeeklyFacts) -> Light:
     """Return the week's colour.
 
-    Red is a fault, or a change that costs something beyond doubt; amber any other change, or an open alert.
+    Red is a fault, or a change that costs something beyond doubt and that something is to be done about; amber any
+    other change, or an open alert.
     """
     told = facts.diagnosis
     if told is None or told.cause is Cause.UNTOLD:
         return Light.AMBER if facts.open_alerts else Light.GREY
     if told.cause is Cause.NOTHING:
         return Light.AMBER if facts.open_alerts else Light.GREEN
-    return Light.RED if told.cause in BUGS or surely_costs(told.price) else Light.AMBER
+    mended = told.cause in BUGS or (surely_costs(told.price) and told.remedy is not Remedy.NOTHING)
+    return Light.RED if mended else Light.AMBER
 
 
 def surely_costs(price: Price | None) -> bool:
@@ -110,7 +114,7 @@ def cost(facts: WeeklyFacts) -> str:
         return f"No costs are declared for {text(wording.system)}, so that no sum can be named. {_log_loss(price)}"
     if not price.money.sufficient:
         return f"What it costs in {text(wording.unit)} cannot be told yet: too few data. {_log_loss(price)}"
-    return _money(price, price.money, wording)
+    return _money(price, price.money, wording, "fault" if told.cause in BUGS else "change")
 
 
 def doing(facts: WeeklyFacts) -> str:
@@ -118,7 +122,8 @@ def doing(facts: WeeklyFacts) -> str:
     told = facts.diagnosis
     if told is None:
         return "Nothing was decided on it."
-    said = REMEDIES[told.remedy]
+    changed = told.cause not in (Cause.NOTHING, Cause.UNTOLD) and told.remedy is Remedy.NOTHING
+    said = worded(HARDER if changed else REMEDIES[told.remedy], facts.wording)
     if told.learn_from is None:
         return said
     last = told.learn_from.end - days(1) if told.learn_from.length > days(1) else told.learn_from.end
@@ -147,16 +152,16 @@ def untold(diagnosis: Diagnosis | None) -> list[str]:
     return [] if diagnosis is None else [f"{text(k)}: {text(why)}" for k, why in sorted(diagnosis.untold.items())]
 
 
-def _money(price: Price, money: Estimate, wording: Wording) -> str:
+def _money(price: Price, money: Estimate, wording: Wording, what: str) -> str:
     unit, n = text(wording.unit or ""), price.requests
-    how = "estimated before outcomes came" if price.how == "estimated" else "by the outcomes known so far"
+    how = "estimated without the outcomes" if price.how == "estimated" else "by the outcomes known so far"
     between = f"between {number(money.low * n)} and {number(money.high * n)}"
     total = f"{number(money.value * n)} {unit} on {number(n, 0)} {text(wording.requests)} ({between}; {how})"
     if money.low > 0:
-        return f"It cost {total}."
+        return f"The {what} cost {total}."
     if money.high < 0:
-        return f"It cost nothing, but saved: the sum is {total}."
-    return f"Whether it cost anything is not certain: the sum is {total}."
+        return f"The {what} cost nothing, but saved: the sum is {total}."
+    return f"Whether the {what} cost anything is not certain: the sum is {total}."
 
 
 def _log_loss(price: Price) -> str:

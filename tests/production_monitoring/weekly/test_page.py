@@ -58,7 +58,7 @@ def test_every_number_on_the_page_is_a_number_of_the_tables(world: Any) -> None:
 def test_the_table_holds_the_last_revisions_in_order(world: Any) -> None:
     page = Read(weekly_page(world.facts()))
     head = next(row for row in page.rows if row[0] == "week of")
-    assert head[1:] == ["days", "outcome known", "as of", "expected", "came", "log loss", "log loss, wet_yesterday",
+    assert head[1:] == ["days", "outcome known", "as of", "expected", "came", "log loss", "log loss, wet yesterday",
                         "log loss, usual", "cost [EUR]"]  # fmt: skip
     rows = page.rows[page.rows.index(head) + 1 :]
     assert len(rows) == 26
@@ -77,7 +77,7 @@ def test_the_headline_says_what_happened_what_it_costs_and_what_is_done(world: A
     words = Read(weekly_page(world.facts())).words
     for told in (
         "What used to foretell that a day is wet does so no longer.",
-        "It cost 1,322 EUR on 529 days (between 529 and 2,116; estimated before outcomes came).",
+        "The change cost 1,322 EUR on 529 days (between 529 and 2,116; estimated without the outcomes).",
         "The model is trained anew. It learns from what happened from 18 March 2013 to 4 August 2013.",
         "1 alert is open.",
         "It rains otherwise, by .05.",

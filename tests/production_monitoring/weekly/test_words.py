@@ -65,7 +65,16 @@ def test_every_cause_and_every_remedy_has_its_words() -> None:
     ],
 )
 def test_the_light(cause: Cause, price: Price | None, colour: Light) -> None:
-    assert light(facts(cause, price)) is colour
+    assert light(facts(cause, price, Remedy.RETRAIN)) is colour
+
+
+def test_a_change_that_nothing_is_done_about_is_no_red_and_says_why() -> None:
+    harder = facts(Cause.COVARIATE, Price(SURE, SURE, 10, "estimated"), Remedy.NOTHING)
+    assert light(harder) is Light.AMBER
+    assert doing(harder) == (
+        "Learning anew would not help: such flights are harder to foretell. The model stays as it is."
+    )
+    assert plain(cost(facts(Cause.SKEW, Price(SURE, SURE, 10, "realised")))).startswith("The fault cost 20.00 USD")
 
 
 def test_an_open_alert_is_no_green() -> None:
@@ -88,19 +97,19 @@ def plain(said: str) -> str:
     [
         (
             Price(SURE, SURE, 6000, "realised"),
-            "It cost 12,000 USD on 6,000 flights (between 6,000 and 18,000; by the outcomes known so far).",
+            "The change cost 12,000 USD on 6,000 flights (between 6,000 and 18,000; by the outcomes known so far).",
         ),
         (
             Price(SURE, UNSURE, 10, "estimated"),
             (
-                "Whether it cost anything is not certain: the sum is 5.00 USD on 10 flights (between "
-                "−10.00 and 20.00; estimated before outcomes came)."
+                "Whether the change cost anything is not certain: the sum is 5.00 USD on 10 flights (between "
+                "−10.00 and 20.00; estimated without the outcomes)."
             ),
         ),
         (
             Price(SURE, estimate(-2, -3, -1), 10, "realised"),
             (
-                "It cost nothing, but saved: the sum is −20.00 USD on 10 flights (between −30.00 and "
+                "The change cost nothing, but saved: the sum is −20.00 USD on 10 flights (between −30.00 and "
                 "−10.00; by the outcomes known so far)."
             ),
         ),
