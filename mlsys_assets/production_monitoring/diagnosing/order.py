@@ -26,7 +26,7 @@ from mlsys_assets.production_monitoring.reference_scores import ReferenceScores
 from mlsys_assets.production_monitoring.refit_comparison import compare_refit
 from mlsys_assets.production_monitoring.shift_kind.beyond_share import beyond_share
 from mlsys_assets.production_monitoring.shift_kind.kinds import Known, ShiftKind
-from mlsys_assets.production_monitoring.shift_kind.naming import shift_kind
+from mlsys_assets.production_monitoring.shift_kind.naming import informed, shift_kind
 from mlsys_assets.production_monitoring.shift_kind.price import realised_price
 from mlsys_assets.production_monitoring.shift_kind.recalibration import Line
 from mlsys_assets.production_monitoring.shift_kind.scored_rows import scored
@@ -157,7 +157,7 @@ class Diagnosing:
             known = replace(known, since=self._since(found.reference))
         else:
             return found
-        return shift_kind(held, rows, limits=self.asked.kinds, known=known)
+        return informed(found, rows, known)
 
     def _since(self, line: Line) -> np.datetime64 | None:
         """Return when errors got worse, within the reference times and the window; None where detectors disagree."""

@@ -147,6 +147,7 @@ def _apart(values: Floats, sides: Sides) -> NDArray[np.bool_]:
 
     Those that lie nearer are the weather's: fog makes the least visibility 0 that was an eighth of a mile. A value
     below 0 where none was is apart, however little.
+    below 0 where none was need not leave a wide gap.
     """
     now, before = sides.rising_now, sides.rising_before
     first, last = quantiles(before, ENDS)

@@ -69,6 +69,16 @@ def shift_kind(
     return _named(symptoms, parts, line.reference, _Times(window, more))
 
 
+def informed(found: ShiftKind, window: ScoredRows, known: Known) -> ShiftKind:
+    """Return a kind that was told, with the remedy as others found out since, and no row looked at again.
+
+    Equal to what ``shift_kind`` tells with the same ``known``, where its symptoms are those that it was told with.
+    """
+    if not found.symptoms or found.parts is None or found.reference is None:
+        return found
+    return _named(found.symptoms, found.parts, found.reference, _Times(window, known))
+
+
 @dataclass(frozen=True, eq=False)
 class _Seen:
     """All that was looked at."""

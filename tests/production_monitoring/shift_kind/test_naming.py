@@ -1,6 +1,6 @@
 """Planted shifts of each kind are named, with their remedy; where nothing was planted, nothing is."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -10,9 +10,9 @@ import pytest
 from mlsys_assets.measures.intervals import Estimate
 from mlsys_assets.production_monitoring.diagnosis import Cause, Remedy, Symptom
 from mlsys_assets.production_monitoring.shift_kind.by_day import Days
-from mlsys_assets.production_monitoring.shift_kind.kinds import KindLimits, Known
+from mlsys_assets.production_monitoring.shift_kind.kinds import KindLimits, Known, ShiftKind
 from mlsys_assets.production_monitoring.shift_kind.movement import movements
-from mlsys_assets.production_monitoring.shift_kind.naming import shift_kind
+from mlsys_assets.production_monitoring.shift_kind.naming import informed, shift_kind
 from mlsys_assets.types import TimeWindow
 
 from .simulated import REFERENCE, STILL, World, moved
@@ -147,6 +147,22 @@ def test_a_retraining_learns_from_when_errors_got_worse() -> None:
     untold = shift_kind(reference, window)
     assert untold.learn_from == TimeWindow(window.at.min().astype(datetime).replace(tzinfo=UTC), last)
     assert shift_kind(reference, moved(share=0.31).rows(ROWS, seed=2)).learn_from is None
+
+
+@pytest.mark.parametrize(
+    ("world", "more"),
+    [
+        (moved(means=(1.0, 0.0, 0.0, 0.0)), Known(refit=Estimate(-0.01, -0.02, 0.001, 5_000, 1_000, 14, error=0.002))),
+        (moved(flipped=0.2), Known(since=np.datetime64("2013-03-10", "us"))),
+        (STILL, Known(since=np.datetime64("2013-03-10", "us"))),
+    ],
+)
+def test_what_others_find_out_later_gives_the_same_as_if_it_had_been_known(world: World, more: Known) -> None:
+    reference, window = STILL.rows(REFERENCE, seed=1), world.rows(ROWS, seed=2)
+    before, at_once = shift_kind(reference, window), shift_kind(reference, window, known=more)
+    later = informed(before, window, more)
+    assert [getattr(later, f.name) for f in fields(ShiftKind)] == [getattr(at_once, f.name) for f in fields(ShiftKind)]
+    assert (before.remedy, before.learn_from) != (later.remedy, later.learn_from) or world is STILL
 
 
 def test_limits_say_what_counts() -> None:
