@@ -16,7 +16,7 @@ from mlsys_assets.data_ingestion.source import Source
 from mlsys_assets.data_labeling.label import settled
 from mlsys_assets.data_sampling.rows import moments
 from mlsys_assets.held_out import Predicted, held_out, joined, ordinary
-from mlsys_assets.ledger import MONITORING
+from mlsys_assets.ledger import DIAGNOSIS, MONITORING
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.models.bundle import from_files
 from mlsys_assets.models.predictor import Predictor
@@ -24,8 +24,8 @@ from mlsys_assets.prediction.skew import differences
 from mlsys_assets.production_monitoring.diagnosing.odd_requests import Ordinary
 from mlsys_assets.production_monitoring.diagnosing.seen import NO_MOMENTS, Seen, TablePair
 from mlsys_assets.production_monitoring.diagnosing.shown_list import TICKS, ShownList
-from mlsys_assets.production_monitoring.diagnosis import Price, Symptom
-from mlsys_assets.production_monitoring.drift.references import ReferenceTimes
+from mlsys_assets.production_monitoring.diagnosis import BUGS, Price, Symptom
+from mlsys_assets.production_monitoring.drift.references import ReferenceTimes, without
 from mlsys_assets.production_monitoring.feedback.feedback_log import listed
 from mlsys_assets.production_monitoring.pipeline.bugs import PipelineTests
 from mlsys_assets.production_monitoring.pipeline.volume import Flow
@@ -101,8 +101,20 @@ class MonitoringStep:
 
     @cached_property
     def reference_times(self) -> ReferenceTimes:
-        """The earlier times that the tick is held against."""
-        return self.system.monitoring.reference.times(self.window, earliest=self.system.calendar.start)
+        """The earlier times that the tick is held against, but for ticks in which a bug was found.
+
+        Else a bug that stays would be called gone as soon as the reference holds it. One that stays for all of the
+        reference times is the new normal.
+        """
+        found = self.system.monitoring.reference.times(self.window, earliest=self.system.calendar.start)
+        if not found.windows:
+            return found
+        step, operations = self.system.calendar.step, self.stores.operations
+        since = min(window.start for window in found.windows)
+        told = operations.decisions(self.system.name, MONITORING, since=since, until=self.window.start)
+        broken = [TimeWindow(d.as_of - step, d.as_of) for d in told if d.name == DIAGNOSIS and d.verdict in BUGS]
+        sound = without(found.windows, broken)
+        return replace(found, windows=sound) if sound else found
 
     def observed(self, past: Mapping[str, Floats], together: Floats | None = None) -> Seen:
         """Return all that a diagnosis looks at.

@@ -145,8 +145,7 @@ class Replay:
             self._round()
             decided = self._controller.decided
             if decided is not None and decided.as_of != before and not self._controller.training_wanted():
-                alerts, instance = self.system.alerting, self.runner.instance
-                look(self.system, self.stores, alerts, instance=instance, checks=self._checks)
+                self._look()
                 return decided.as_of
         raise RunFailed(
             f"{self.system.name}: what is due at {self._clock.now():%Y-%m-%d %H:%M} is not done after {MOST_ROUNDS} "
@@ -187,6 +186,10 @@ class Replay:
     def _sensors(self) -> list[dg.SensorDefinition]:
         return build_sensors(self.system)
 
+    def _look(self) -> None:
+        """Tell what checks and runs say to whom it belongs, as the daemon's sensor does."""
+        look(self.system, self.stores, self.system.alerting, instance=self.runner.instance, checks=self._checks)
+
     @cached_property
     def _checks(self) -> list[dg.AssetCheckKey]:
         """The checks of the system's own assets."""
@@ -208,6 +211,7 @@ class Replay:
                     self.runner.request(request)
                 except RunFailed as failed:
                     if request.job_name == tick_job(self.system):
+                        self._look()
                         raise
                     if self._controller.training_wanted():  # else the ledger knows of it, as of too few labels
                         self.failed(str(failed))

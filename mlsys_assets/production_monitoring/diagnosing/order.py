@@ -27,12 +27,15 @@ from mlsys_assets.production_monitoring.refit_comparison import compare_refit
 from mlsys_assets.production_monitoring.shift_kind.beyond_share import beyond_share
 from mlsys_assets.production_monitoring.shift_kind.kinds import Known, ShiftKind
 from mlsys_assets.production_monitoring.shift_kind.naming import informed, shift_kind
-from mlsys_assets.production_monitoring.shift_kind.price import realised_price
+from mlsys_assets.production_monitoring.shift_kind.price import REALISED, realised_price
 from mlsys_assets.production_monitoring.shift_kind.recalibration import Line
 from mlsys_assets.production_monitoring.shift_kind.scored_rows import scored
 
 BLOCKS: Final = "blocks"
 """The measure of a symptom that says whether it is a bug: a column that is new is told, and breaks nothing."""
+SURELY: Final = 0.001
+"""How rarely chance may give as much of a loss, where neither level, slope nor region of the scores is credibly another.
+Days that turn as one differ in how much they lose."""
 SHOWN: Final = 3
 """Symptoms that the reason repeats."""
 
@@ -182,6 +185,8 @@ class Diagnosing:
     def _of_shifts(self, symptoms: Sequence[Symptom]) -> Diagnosis:
         """Return what labels tell; where too few are known, what the scores and features tell without them."""
         kind, shift = self.kind, self.label_shift
+        if kind is not None and kind.cause in {Cause.NOTHING, Cause.COVARIATE} and (lost := self._surely_lost()):
+            return lost
         if kind is not None and kind.cause in SHIFTS:
             price = self._expected() if kind.cause is Cause.COVARIATE else self._loss()
             told = self._named(kind.cause, kind.remedy, price)
@@ -197,6 +202,18 @@ class Diagnosing:
         if labelled or (shift is not None and not shift.untold) or self._features_compared:
             return self._named(Cause.NOTHING, Remedy.NOTHING, None)
         return self._named(Cause.UNTOLD, Remedy.WAIT, None)
+
+    def _surely_lost(self) -> Diagnosis | None:
+        """Return a concept shift where far more is lost than scores foretell, in whatever shape labels turned."""
+        price, limit = self._loss(), self.asked.kinds.gain
+        if price is None or price.how != REALISED or not price.log_loss.p_above(limit) <= SURELY:
+            return None
+        loss = price.log_loss
+        told = f"labels lose {loss} log loss a request more than calibrated scores foretell"
+        symptom = Symptom(Cause.CONCEPT, "excess loss", "scores", told, loss.value, limit, {"p": loss.p_above(limit)})
+        return replace(
+            self._named(Cause.CONCEPT, Remedy.RETRAIN, price), symptoms=(symptom,), learn_from=self.seen.window
+        )
 
     def _of_share(self, shift: LabelShift) -> Diagnosis | None:
         """Return the label shift that scores alone tell of; None if they tell of none."""

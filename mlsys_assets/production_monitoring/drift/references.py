@@ -1,6 +1,6 @@
 """References: which earlier rows a window is held against, so that a season that comes every week is no drift."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol, runtime_checkable
@@ -152,6 +152,26 @@ class SameSeason:
             return ReferenceTimes(found)
         return ReferenceTimes((), f"no season before: {window.start - back[0]:%Y-%m-%d %H:%M} was needed, the earliest "
                                   f"row is of {earliest:%Y-%m-%d %H:%M}")  # fmt: skip
+
+
+def without(windows: Sequence[TimeWindow], others: Sequence[TimeWindow]) -> tuple[TimeWindow, ...]:
+    """Return what is left of windows that do not meet, in order, once others are taken away.
+
+    >>> week = TimeWindow.of("2013-02-01", "2013-02-08")
+    >>> print(*without([week], [TimeWindow.of("2013-02-03", "2013-02-05")]))
+    [2013-02-01 00:00, 2013-02-03 00:00) [2013-02-05 00:00, 2013-02-08 00:00)
+    """
+    left = list(windows)
+    for other in others:
+        left = [part for window in left for part in _outside(window, other)]
+    return tuple(left)
+
+
+def _outside(window: TimeWindow, other: TimeWindow) -> list[TimeWindow]:
+    """Return the parts of a window before and after another, which may be none."""
+    before = TimeWindow(window.start, max(window.start, min(window.end, other.start)))
+    after = TimeWindow(min(window.end, max(window.start, other.end)), window.end)
+    return [part for part in dict.fromkeys((before, after)) if part.length > NOTHING]
 
 
 def _from(start: datetime, end: datetime, *, least: timedelta) -> ReferenceTimes:
