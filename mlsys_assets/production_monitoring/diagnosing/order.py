@@ -34,8 +34,8 @@ from mlsys_assets.production_monitoring.shift_kind.scored_rows import scored
 BLOCKS: Final = "blocks"
 """The measure of a symptom that says whether it is a bug: a column that is new is told, and breaks nothing."""
 SURELY: Final = 0.001
-"""How rarely chance may give as much of a loss, where neither level, slope nor region of the scores is credibly another.
-Days that turn as one differ in how much they lose."""
+"""How rarely chance may give as much of a loss, where neither level, slope nor region of the scores is credibly other:
+days that turn as one differ in how much they lose."""
 SHOWN: Final = 3
 """Symptoms that the reason repeats."""
 
