@@ -38,7 +38,7 @@ class Answer:
     status: int = 0
 
 
-class Observed:
+class ObservedApp:
     """An ASGI application around another.
 
     Parameters

@@ -111,6 +111,7 @@ def test_an_answer_that_is_slow_or_huge_is_taken_by_its_first_line() -> None:
 
 def test_what_is_opened_after_the_time_is_over_is_ended_too() -> None:
     mine, other = socket.socketpair()
+    mine.settimeout(2)
     left = iter([None, None])
     with deadline(0.01, lambda: next(left, mine)):
         assert mine.recv(1) == b""  # shut, though there was none at first

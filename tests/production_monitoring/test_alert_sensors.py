@@ -260,6 +260,9 @@ def test_a_tick_that_is_brought_in_again_after_much_was_kept_decides_as_it_did(w
     for week in (weeks[-1], weeks[3], weeks[40]):
         live(week)
     assert (operations.ledger_hash("lived"), operations.alerts("lived")) == before
+    kept = operations.alert_checkpoint("lived", "diagnosis")
+    following = operations.alerts("lived", after=kept.number)
+    assert Before.read(kept.state).after(following) == Before.of(before[1])
 
 
 def test_that_faults_stand_is_no_fault_of_its_own() -> None:

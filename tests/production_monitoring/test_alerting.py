@@ -50,6 +50,7 @@ def test_a_hold_ends_when_its_window_does() -> None:
         (Alerting("ops", routes=(Route("a", ("log",), severity="error!"),)), "routes[0]: severity"),
         (Alerting("ops", holds=(Hold(TimeWindow.of("2013-01-01", "2013-01-02"), ""),)), "has no reason"),
         (Alerting("ops", check_warnings="yes"), "check_warnings"),
+        (Alerting("ops", at_most=1_001), "at_most is 1001"),
     ],
 )
 def test_every_mistake_is_named(declared: Alerting, words: str) -> None:

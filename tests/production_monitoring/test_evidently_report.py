@@ -68,6 +68,7 @@ def test_the_report_is_a_page_of_its_own_and_its_values_are_scipys(tmp_path: Pat
 
 
 @pytest.mark.prove
+@pytest.mark.prove
 def test_the_same_rows_give_the_same_page_to_the_byte(tmp_path: Path) -> None:
     for name in ("one", "two"):
         assert made(tmp_path / name).made
@@ -228,3 +229,16 @@ def test_one_column_that_evidently_chokes_on_is_left_out(monkeypatch: pytest.Mon
     assert len(failed["bad"]) < 220
     with pytest.raises(RuntimeError, match="no part of it can be made"):
         evidently_child.drift_and_summary(Frame(), Frame(), ["bad"], {"texts": []})
+
+
+def test_a_full_disk_is_a_reason_and_leaves_no_half_of_a_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "_in_child", full)
+    rows = pa.table({"x": np.arange(50.0)})
+    found = evidently_report(rows, rows, into=tmp_path, at=AT, seed=0)
+    assert (found.made, found.reason) == (False, "its files cannot be written: No space left on device")
+    assert list(tmp_path.iterdir()) == []

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mlsys_assets import FixedClock, utc
-from mlsys_assets.production_monitoring.observed import MetricsApp, Observed
+from mlsys_assets.production_monitoring.observed import MetricsApp, ObservedApp
 from mlsys_assets.production_monitoring.operations import ServiceMetrics
 
 AT = utc("2013-07-01")
@@ -41,7 +41,7 @@ class Service:
         self.metrics, self.lines = ServiceMetrics(), list[str]()
         routes = [Route("/predict/{number}", predict), Route("/metrics", MetricsApp(self.metrics))]
         app = Starlette(routes=routes)
-        self.app = Observed(app, metrics=self.metrics, clock=FixedClock(AT), write=self.lines.append)
+        self.app = ObservedApp(app, metrics=self.metrics, clock=FixedClock(AT), write=self.lines.append)
 
     async def ask(self, path: str, *, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
         sent: list[Any] = []
@@ -146,6 +146,20 @@ def test_what_is_no_request_passes_through(service: Service) -> None:
     async def app(scope: Any, _receive: Any, _send: Any) -> None:
         seen.append(scope)
 
-    watched = Observed(app, metrics=service.metrics, clock=FixedClock(AT), write=service.lines.append)
+    watched = ObservedApp(app, metrics=service.metrics, clock=FixedClock(AT), write=service.lines.append)
     asyncio.run(watched({"type": "lifespan"}, None, None))
     assert (seen, service.lines) == ([{"type": "lifespan"}], [])
+
+
+def test_what_raises_before_it_answers_counts_as_a_failure_of_the_server(service: Service) -> None:
+    async def broken(_scope: Any, _receive: Any, _send: Any) -> None:
+        raise KeyError("secret")
+
+    watched = ObservedApp(broken, metrics=service.metrics, clock=FixedClock(AT), write=service.lines.append)
+    with pytest.raises(KeyError):
+        asyncio.run(watched({"type": "http", "method": "GET\r\n", "path": "/", "headers": []}, None, None))
+    (line,) = service.log
+    assert (line["status"], line["error"], line["method"], line["route"]) == (500, "KeyError", "GET\r\n", "unmatched")
+    assert len(service.lines[0].splitlines()) == 1
+    assert service.counted("mlsys_requests_total") == {("unmatched", "5xx"): 1}
+    assert service.metrics.success == 0.0

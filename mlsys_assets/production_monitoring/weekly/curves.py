@@ -14,7 +14,7 @@ LEFT, RIGHT, TOP, BOTTOM = 52, 150, 26, 24
 TONES: Final = (NOW, "#8a6d1f", "#66717c")
 """Of the lines, the first of which is the one that matters: it is thicker as well."""
 THICK, THIN = 2.5, 1.5
-STEPS: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
+STEPS: Final = (1.0, 2.0, 2.5, 5.0, 10.0, 20.0)
 """What two marks at the side may lie apart, times a power of ten."""
 MOST_MARKS: Final = 5
 SAME: Final = 1e-6

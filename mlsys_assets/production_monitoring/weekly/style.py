@@ -30,7 +30,8 @@ dt { font-weight: 600 } dd { margin: 0 0 .6rem }
   margin-right: .4em; color: #27313b }
 footer { margin-top: 3rem; font-size: .82rem; color: #56616c; border-top: 1px solid #e1e6ea; padding-top: .8rem }
 .wide { overflow-x: auto }
-@media (max-width: 640px) { figure > div { overflow-x: auto } figure > div svg { min-width: 600px } }
+@media (max-width: 640px) { figure > div { overflow-x: auto; direction: rtl }
+  figure > div svg { direction: ltr; min-width: 600px } }
 @media print { .wide { overflow: visible } body { font-size: 11pt; padding: 0 }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact }
   .head, .tiles div, figure, .moved article, tr { break-inside: avoid } h2 { break-after: avoid } }

@@ -49,6 +49,8 @@ def test_a_band_reaches_from_its_lower_to_its_upper_ends() -> None:
     assert [y for _, y in first] == pytest.approx(
         [side[10.0], (side[10.0] + side[0.0]) / 2, side[0.0], side[0.0]], abs=0.1
     )
+    assert [x for x, _ in first] == [first[0][0], first[1][0], first[1][0], first[0][0]]
+    assert first[0][0] < first[1][0]
     assert len(alone) == 2
 
 

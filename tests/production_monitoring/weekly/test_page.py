@@ -88,6 +88,17 @@ def test_the_headline_says_what_happened_what_it_costs_and_what_is_done(world: A
         assert told in words, told
 
 
+def test_a_week_in_which_a_simple_rule_did_better_is_not_counted(world: Any) -> None:
+    facts = world.facts()
+    lost = facts.weeks()[3]
+    worse = [
+        replace(one, metric=9.0) if (one.model, one.week) == ("champion", lost) else one for one in facts.performance
+    ]
+    assert "In 26 of 26 weeks that can be judged it did better" in Read(weekly_page(facts)).words
+    words = Read(weekly_page(replace(facts, performance=tuple(worse)))).words
+    assert "In 25 of 26 weeks that can be judged it did better" in words
+
+
 def test_it_is_one_small_file_that_fetches_nothing_and_runs_nothing(world: Any) -> None:
     html = weekly_page(world.facts())
     page = Read(html)
