@@ -117,7 +117,15 @@ class Route:
 
 @dataclass(frozen=True)
 class Hold:
-    """A window in which nobody is told anything, such as planned maintenance; what still stands is told after it."""
+    """A window in which nobody is told anything, such as planned maintenance; what still stands is told after it.
+
+    Parameters
+    ----------
+    window
+        From its start on, and until before its end.
+    reason
+        Why, for the record.
+    """
 
     window: TimeWindow
     reason: str

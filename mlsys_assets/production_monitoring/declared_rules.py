@@ -54,6 +54,16 @@ class Within:
     """A number lies from ``low`` to ``high``, both allowed; an infinite one lies in no range.
 
     NaN is a missing value here, as it is to the models.
+
+    Parameters
+    ----------
+    low, high
+        In the column's unit; at least one of them.
+    share
+        The share of rows that may break it.
+
+    >>> Within("temp", low=-40, high=130).broken(pa.table({"temp": [20.0, 200.0, None]})).tolist()
+    [False, True, False]
     """
 
     column: str
@@ -91,7 +101,18 @@ class Within:
 
 @dataclass(frozen=True)
 class Matches:
-    """A text, all of it, matches a regular expression; each distinct text is matched once."""
+    """A text, all of it, matches a regular expression; each distinct text is matched once.
+
+    Parameters
+    ----------
+    pattern
+        As of Python's ``re``.
+    share
+        The share of rows that may break it.
+
+    >>> Matches("tailnum", "N[0-9A-Z]+").broken(pa.table({"tailnum": ["N10156", "n/a", None]})).tolist()
+    [False, True, False]
+    """
 
     column: str
     pattern: str
@@ -131,7 +152,18 @@ class Matches:
 
 @dataclass(frozen=True)
 class Ordered:
-    """One column's number or time is at most another's, in each row that has both: departure and arrival."""
+    """One column's number or time is at most another's, in each row that has both: departure and arrival.
+
+    Parameters
+    ----------
+    first, second
+        Two columns of numbers in one unit, or of times.
+    share
+        The share of rows that may break it.
+
+    >>> Ordered("left", "came").broken(pa.table({"left": [9.0, 9.0], "came": [11.0, 8.0]})).tolist()
+    [False, True]
+    """
 
     first: str
     second: str
