@@ -20,6 +20,7 @@ import engines  # noqa: E402 - it lies here
 from comparison import CPU, HEADER, WALL, Comparison, Cost, call, compare, process  # noqa: E402 - it lies here
 from drift import drift  # noqa: E402 - it lies here
 from model_store import model_store  # noqa: E402 - it lies here
+from monitoring import monitoring  # noqa: E402 - it lies here
 
 REPORT = HERE.parents[1] / "benchmarks.json"
 PAIRS = 5
@@ -177,6 +178,7 @@ WORKS: dict[str, Callable[[], Iterator[Comparison]]] = {
     "lake": lake,
     "models": model_store,
     "drift": drift,
+    "monitoring": monitoring,
     "sensors": sensors,
     "cycle": cycle,
     "orchestration": orchestration,

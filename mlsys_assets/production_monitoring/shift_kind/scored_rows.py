@@ -61,6 +61,8 @@ class ScoredRows:
 
     def take(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> "ScoredRows":
         """Return those rows, chosen by mask or by position."""
+        if rows.dtype == bool and rows.all():
+            return self
         index = np.flatnonzero(rows) if rows.dtype == bool else rows
         return ScoredRows(self.at[index], self.features.take(pa.array(index)), self.score[index], self.label[index])
 

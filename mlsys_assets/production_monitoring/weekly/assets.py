@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,7 @@ class _Known:
         records = store.decisions(name, MONITORING, since=since, until=step.window.end)
         self.records: dict[datetime, Decision] = {d.as_of: d for d in records if d.name == DIAGNOSIS}
 
-    @property
+    @cached_property
     def diagnoses(self) -> list[Diagnosis]:
         """Those of the ticks so far, the tick's own last."""
         return [diagnosed(self.records[at].evidence) for at in sorted(self.records)]
