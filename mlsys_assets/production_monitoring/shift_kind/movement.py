@@ -58,12 +58,19 @@ class Movements:
         Within each class, in the mean of both classes: 0 where nothing but the share of positives changed.
     negatives, positives
         How far the score moved within each class.
+    apart
+        How far above that of the negatives the score of the positives lies in the reference.
     """
 
     marginal: Movement
     within: Movement
     negatives: Moved
     positives: Moved
+    apart: float
+
+    def by_positives(self, share: float) -> float:
+        """Return how far the score would have moved if so much more of the rows were positive, each class as it was."""
+        return share * self.apart
 
 
 def movements(reference: ScoredRows, window: ScoredRows, days: Days) -> Movements:
@@ -82,7 +89,8 @@ def movements(reference: ScoredRows, window: ScoredRows, days: Days) -> Movement
         error = there.errors(adds[0][:1], adds[1][:1])
         classes.append(Moved(float(found[0]), float(error[0]), there.fewer))
     inside = Movement(names, moved, days.errors(parts[0], parts[1]), days.fewer)
-    return Movements(Movement(names, value, error_of_all, days.fewer), inside, classes[0], classes[1])
+    low, high = (float(sides[0][0, reference.label == label].mean(dtype=np.float64)) for label in (0.0, 1.0))
+    return Movements(Movement(names, value, error_of_all, days.fewer), inside, classes[0], classes[1], high - low)
 
 
 def _class_means(sides: tuple[Floats, Floats]) -> tuple[Floats, tuple[Floats, Floats]]:

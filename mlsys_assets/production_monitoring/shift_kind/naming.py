@@ -118,12 +118,13 @@ class _Seen:
     def _as_positives(self, limits: KindLimits) -> bool:
         """Return whether scores moved as the share of positives did, rather than not at all.
 
-        Of two rows of hypotheses, "features lie as they did" and "features of each class lie as they did", the one is
-        taken that is less unlikely; where both are refuted, features moved besides, and the level is the positives'.
+        Of two hypotheses, "features lie as they did" and "features of each class lie as they did", the one is taken
+        whose mean score is nearer; where both are refuted, features moved besides, and the level is the positives'.
         """
-        all_rows = self.moves.marginal.score.p
+        moved = self.moves.marginal.score
+        foretold = self.moves.by_positives(self.shares[1] - self.shares[0])
         own = float(holm([self.moves.negatives.p, self.moves.positives.p]).min())
-        return own >= all_rows or max(own, all_rows) <= limits.chance
+        return abs(moved.value - foretold) <= abs(moved.value) or max(own, moved.p) <= limits.chance
 
     def _concept(self, part: bool, limits: KindLimits) -> Symptom:
         line, region = self.line, self.region

@@ -79,6 +79,19 @@ def test_the_ratio_of_two_normals_is_that_of_their_densities() -> None:
     assert ratio.mean() == pytest.approx(1.0, abs=0.05)
 
 
+def test_the_ratio_is_that_of_all_rows_however_many_and_in_whatever_order() -> None:
+    """Its mean over the reference is 1: where the window is far smaller, and where rows stand in order of a column."""
+    first, second = STILL.rows(12_000, seed=1), moved(means=(0.5, 0.0, 0.0, 0.0)).rows(600, seed=2)
+    ordered = first.take(np.argsort(first.features["x0"].to_numpy()))
+    plain, same = (
+        LogisticRatio().at_reference(rows.features, second.features, (rows.score, second.score))
+        for rows in (first, ordered)
+    )
+    assert plain.mean() == pytest.approx(1.0, abs=0.04)
+    assert same.mean() == pytest.approx(1.0, abs=0.04)
+    assert np.corrcoef(np.sort(plain), np.sort(same))[0, 1] > 0.99
+
+
 def test_weights_are_trimmed_and_what_that_cuts_off_is_told() -> None:
     assert trimmed(np.ones(50))[1] == 0.0
     weight, cut = trimmed(np.array([1.0] * 99 + [1_000.0]))

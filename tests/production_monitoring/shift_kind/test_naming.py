@@ -50,9 +50,12 @@ def test_a_planted_shift_is_named_with_its_remedy(plant: str) -> None:
 
 @pytest.mark.prove
 @pytest.mark.parametrize("plant", PLANTS)
-def test_a_planted_shift_is_named_in_ten_seeds(plant: str) -> None:
+def test_a_planted_shift_is_named_in_97_of_100_seeds(plant: str) -> None:
+    """Of six points of positives in 10,000 rows, their scores alone tell in 98 or 99 that it was they that moved."""
     world, expected = PLANTS[plant]
-    assert [named(world, seed=seed) for seed in range(3, 13)] == [expected] * 10
+    found = [named(world, seed=seed) for seed in range(3, 103)].count(expected)
+    print(f"{plant}: {found} of 100")
+    assert found >= 97
 
 
 def quiet(rows: int, tables: int, *, columns: int = 30) -> int:
@@ -138,12 +141,37 @@ def test_features_that_moved_because_labels_did_are_no_shift_of_their_own() -> N
         assert [s.cause for s in found.symptoms] == [Cause.LABEL]
 
 
+def test_many_more_positives_move_every_column_and_are_a_label_shift_alone() -> None:
+    found = shift_kind(STILL.rows(REFERENCE, seed=1), moved(share=0.6).rows(ROWS, seed=2))
+    assert [s.cause for s in found.symptoms] == [Cause.LABEL]
+
+
+def test_where_each_class_moved_and_so_did_all_rows_a_level_is_of_the_positives() -> None:
+    """Features moved back by as much as positives, of which there are more, moved them: neither row is as before."""
+    found = shift_kind(STILL.rows(REFERENCE, seed=1), moved(means=(-1.0, 0.0, 0.0, 0.0), share=0.26).rows(ROWS, seed=2))
+    assert Cause.LABEL in {s.cause for s in found.symptoms}
+    assert Cause.CONCEPT not in {s.cause for s in found.symptoms}
+
+
+def test_a_slope_that_is_beyond_chance_and_regains_nothing_is_not_named() -> None:
+    world = moved(flipped=0.1)
+    assert named(world, seed=1, limits=KindLimits(gain=0.0)) == CONCEPT
+    assert named(world, seed=1, limits=KindLimits(gain=0.5)) == (Cause.NOTHING, Remedy.NOTHING)
+
+
+def test_a_refit_that_tells_nothing_is_as_none() -> None:
+    untold = Estimate(np.nan, np.nan, np.nan, 50, 10, 2, sufficient=False)
+    assert named(moved(means=(1.0, 0.0, 0.0, 0.0)), seed=1, known=Known(refit=untold)) == COVARIATE
+
+
 def test_a_retraining_learns_from_when_errors_got_worse() -> None:
     window = moved(flipped=0.2).rows(ROWS, seed=2)
     reference, since = STILL.rows(REFERENCE, seed=1), np.datetime64("2013-03-10", "us")
     last = window.at.max().astype(datetime).replace(tzinfo=UTC)
     told = shift_kind(reference, window, known=Known(since=since))
     assert told.learn_from == TimeWindow(datetime(2013, 3, 10, tzinfo=UTC), last)
+    beyond = shift_kind(reference, window, known=Known(since=window.at.max() + np.timedelta64(1, "D")))
+    assert beyond.learn_from == TimeWindow(last, last)
     untold = shift_kind(reference, window)
     assert untold.learn_from == TimeWindow(window.at.min().astype(datetime).replace(tzinfo=UTC), last)
     assert shift_kind(reference, moved(share=0.31).rows(ROWS, seed=2)).learn_from is None
