@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
-from scipy.stats import binom
+from scipy.stats import binom, t
 
 from mlsys_assets.production_monitoring.shift_kind import regions
 from mlsys_assets.production_monitoring.shift_kind.by_day import Days
 from mlsys_assets.production_monitoring.shift_kind.regions import Region, worst_region
 from mlsys_assets.production_monitoring.shift_kind.scored_rows import ScoredRows
 
-from .simulated import STILL, moved
+from .simulated import START, STILL, moved
 
 
 def worst(reference: ScoredRows, window: ScoredRows) -> Region | None:
@@ -82,3 +82,50 @@ def test_columns_that_tell_nothing_leave_it_open() -> None:
     rows = STILL.rows(300, seed=1)
     empty = replace(rows, features=pa.table({"one": pa.array(np.ones(300)), "none": pa.array(np.full(300, np.nan))}))
     assert worst(empty, empty) is None
+
+
+def two_bins(positives: np.ndarray, *, rows: int, foretold: float, first_day: int) -> ScoredRows:
+    """(days, 2) so many positives on each day in each of the two bins of one column, of as many rows everywhere."""
+    days, _ = positives.shape
+    label = (np.arange(rows) < positives[:, :, None]).astype(np.float64).ravel()
+    column = np.broadcast_to(np.array(["a", "b"])[:, None], (days, 2, rows)).ravel()
+    at = START + np.repeat(first_day + np.arange(days), 2 * rows) * np.timedelta64(1, "D")
+    return ScoredRows(at, pa.table({"one": pa.array(column)}), np.full(len(label), foretold), label)
+
+
+def test_chance_is_students_t_of_the_days_of_a_bin() -> None:
+    """Whole days were right or wrong together: each is one draw, as in Welch's test of days."""
+    shares = np.array([[80, 20], [60, 40], [90, 30], [70, 10], [85, 45], [65, 35]])
+    before = two_bins(shares, rows=100, foretold=0.5, first_day=0)
+    kept = worst(before, two_bins(shares + np.array([0, 30]), rows=100, foretold=0.5, first_day=50))
+    error = np.sqrt(2 * (shares[:, 1] / 100).var(ddof=1) / len(shares))
+    assert kept.residual == pytest.approx(0.3)
+    assert kept.told == "b"
+    assert kept.p == pytest.approx(min(2 * t.sf(0.3 / error, len(shares) - 1) * 2, 1.0))
+
+
+def test_so_few_labels_are_no_rarer_than_the_binomial_says_though_days_are_alike() -> None:
+    """Forty of 600 where twelve were foretold, two on each day: by days alone there would be no doubt at all."""
+    before = two_bins(np.full((20, 2), 60), rows=3_000, foretold=0.02, first_day=0)
+    now = two_bins(np.tile([2, 0], (20, 1)), rows=30, foretold=0.02, first_day=50)
+    found = worst(before, now)
+    assert (found.told, found.rows) == ("a", 600)
+    assert binom.sf(39, 600, 0.02) < found.p < 1e-4
+
+
+def test_a_bin_of_two_days_is_not_asked() -> None:
+    before = two_bins(np.full((20, 2), 10), rows=50, foretold=0.2, first_day=0)
+    now = two_bins(np.full((20, 2), 10), rows=50, foretold=0.2, first_day=50)
+    days = (now.at - now.at.min()).astype("timedelta64[D]").astype(int)
+    rare = (now.features["one"].to_numpy(zero_copy_only=False) == "b") & (days > 1)
+    assert worst(before, now.take(~rare)) is None  # one bin is left, and says no more than the level
+
+
+def test_what_is_gained_is_nothing_in_the_mean_where_nothing_changed() -> None:
+    gains = []
+    for seed in range(40):
+        sides = [rows.take(np.arange(1_500)) for rows in (STILL.rows(2_000, seed=s) for s in (2 * seed, 2 * seed + 1))]
+        one = [replace(rows, features=rows.features.select(["x5"])) for rows in sides]
+        gains.append(worst(*one).gain)
+    assert abs(np.mean(gains)) < 3 * np.std(gains) / np.sqrt(40)
+    assert np.std(gains) < 8 / 1_500
