@@ -71,7 +71,7 @@ def seen(rows: ScoredRows, **known: object) -> Seen:
 
 def diagnosing(rows: ScoredRows, *, asked: Monitoring | None = None, **known: object) -> Diagnosing:
     """The diagnosis of the week in the making."""
-    return Diagnosing(seen(rows, **known), asked or Monitoring(), LEARNER)
+    return Diagnosing(seen(rows, **known), asked or Monitoring(together=None), LEARNER)
 
 
 def told(rows: ScoredRows, *, asked: Monitoring | None = None, **known: object) -> Diagnosis:

@@ -36,4 +36,4 @@ def seen(world: World = STILL, *, rows: int = 10_000, seed: int = 0, **more: obj
 
 
 def making(of: Seen, **asked: object) -> Diagnosing:
-    return Diagnosing(of, Monitoring(**asked), LogisticRegression(), seed=0)  # type: ignore[arg-type]
+    return Diagnosing(of, Monitoring(**{"together": None} | asked), LogisticRegression(), seed=0)  # type: ignore[arg-type]

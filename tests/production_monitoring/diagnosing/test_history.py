@@ -36,11 +36,20 @@ def test_the_past_is_in_order_of_time_whatever_the_order_of_rows() -> None:
     for seed in range(4):
         order = np.random.default_rng(seed).permutation(len(rows))
         tick, column, psi = zip(*(rows[i] for i in order), strict=True)
-        found = past_of(pa.table({"tick": tick, "column": column, "psi": pa.array(psi, pa.float64())}))
+        found = past_of(
+            pa.table(
+                {
+                    "tick": tick,
+                    "column": column,
+                    "psi": pa.array(psi, pa.float64()),
+                    "together": pa.nulls(len(psi), pa.float64()),
+                }
+            )
+        )[0]
         assert found.keys() == expected.keys()
         for name, values in expected.items():
             np.testing.assert_array_equal(found[name], values)
 
 
 def test_without_ticks_there_is_no_past() -> None:
-    assert past_of(pa.table({"tick": [], "column": [], "psi": []})) == {}
+    assert past_of(pa.table({"tick": [], "column": [], "psi": [], "together": []}))[0] == {}
