@@ -237,7 +237,7 @@ from mlsys_assets.production_monitoring.alerting import (
     Hold as Hold,
     Route as Route,
 )
-from mlsys_assets.production_monitoring.concept.streams import (
+from mlsys_assets.production_monitoring.concept.detectors import (
     Adwin as Adwin,
     Ddm as Ddm,
     PageHinkley as PageHinkley,

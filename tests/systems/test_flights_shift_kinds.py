@@ -13,7 +13,9 @@ import pytest
 from mlsys_assets.data_sampling.splits import Split
 from mlsys_assets.features.named_columns import read_numbers
 from mlsys_assets.models.predictor import Predictor
-from mlsys_assets.production_monitoring.concept.streams import DETECTORS, Detector, ErrorStream, watch
+from mlsys_assets.production_monitoring.concept.changes import watch
+from mlsys_assets.production_monitoring.concept.detectors import DETECTORS, Detector
+from mlsys_assets.production_monitoring.concept.streams import ErrorStream
 from mlsys_assets.production_monitoring.diagnosis import Cause, Remedy
 from mlsys_assets.production_monitoring.shift_kind.naming import shift_kind
 from mlsys_assets.production_monitoring.shift_kind.recalibration import Line

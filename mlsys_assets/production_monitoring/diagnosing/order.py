@@ -9,6 +9,7 @@ import numpy as np
 
 from mlsys_assets.features.leakage.learner import Learner
 from mlsys_assets.measures.intervals import Estimate
+from mlsys_assets.production_monitoring.concept.changes import watch
 from mlsys_assets.production_monitoring.concept.streams import ErrorStream, watch
 from mlsys_assets.production_monitoring.diagnosing.bug_looks import bug_looks
 from mlsys_assets.production_monitoring.diagnosing.seen import Seen
