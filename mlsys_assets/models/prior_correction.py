@@ -105,7 +105,7 @@ class PriorShift:
         )
 
 
-def label_shift(score: Floats, at: NDArray[np.datetime64], *, train_prior: float, seed: int) -> PriorShift:
+def own_shift(score: Floats, at: NDArray[np.datetime64], *, train_prior: float, seed: int) -> PriorShift:
     """Return the shift that a window of unlabelled scores tells of itself; right only if nothing but the share changed.
 
     Parameters

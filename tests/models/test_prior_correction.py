@@ -10,8 +10,8 @@ from mlsys_assets.models.prior_correction import (
     Trust,
     correct,
     estimate_prior,
-    label_shift,
     on_trial,
+    own_shift,
     reference_shift,
     shifted,
 )
@@ -49,7 +49,7 @@ def test_the_estimate_is_where_em_ends(share) -> None:
 @pytest.mark.parametrize("share", [0.05, 0.13, 0.24, 0.5])
 def test_under_label_shift_the_share_is_found_and_calibration_with_it(share) -> None:
     label, score, at = world(share)
-    found = label_shift(score, at, train_prior=TRAIN, seed=0)
+    found = own_shift(score, at, train_prior=TRAIN, seed=0)
     assert found.new_prior == pytest.approx(share, abs=0.015)
     truth = np.log(share / (1 - share)) - np.log(TRAIN / (1 - TRAIN))
     assert found.low < truth < found.high
@@ -63,7 +63,7 @@ def test_the_interval_holds_the_share_as_often_as_it_says() -> None:
     truth, held = np.log(0.13 / 0.87) - np.log(TRAIN / (1 - TRAIN)), 0
     for trial in range(100):
         _, score, at = world(0.13, 1_500, seed=trial)
-        found = label_shift(score, at, train_prior=TRAIN, seed=trial)
+        found = own_shift(score, at, train_prior=TRAIN, seed=trial)
         held += found.low <= truth <= found.high
     assert 85 <= held <= 99
 
@@ -76,7 +76,7 @@ def test_the_interval_is_that_of_the_scores_themselves_however_rare_positives_ar
     x = rng.normal(np.where(label, 2.0, -2.0), 1.0)
     score = 1 / (1 + np.exp(-(4.0 * x + np.log(rare / (1 - rare)))))
     at = np.datetime64("2013-09-01", "us") + (np.arange(20_000) % 28).astype("timedelta64[D]")
-    found = label_shift(score, at, train_prior=rare, seed=0)
+    found = own_shift(score, at, train_prior=rare, seed=0)
     counts = bootstrap(day_blocks(at), seed=0).counts[:100]
     drawn = [estimate_prior(np.repeat(score, c[day_blocks(at)].astype(int)), train_prior=rare) for c in counts]
     moved = np.log(drawn) - np.log1p(-np.array(drawn)) - np.log(rare / (1 - rare))
@@ -98,7 +98,7 @@ def test_scores_that_no_mixture_gives_are_at_the_end_and_not_trusted() -> None:
     rng = np.random.default_rng(0)
     score = rng.uniform(0.01, 0.05, 2_000)  # far fewer high scores than even the negatives of training had
     at = np.datetime64("2013-09-01", "us") + (np.arange(2_000) // 100).astype("timedelta64[D]")
-    found = label_shift(score, at, train_prior=TRAIN, seed=0)
+    found = own_shift(score, at, train_prior=TRAIN, seed=0)
     assert found.new_prior == pytest.approx(0.0, abs=1e-9)
     assert not Trust(0.0).allows(found)
     assert Trust(0.0).corrected(score, found) is score
@@ -110,7 +110,7 @@ def test_where_the_features_shift_too_the_estimate_is_sure_and_wrong_and_the_tri
     at = np.datetime64("2013-05-01", "us") + (np.arange(n) * days // n).astype("timedelta64[D]")
     truth = 1 / (1 + np.exp(-rng.normal(-0.7, 1.2, n)))  # calibrated still, in bad weather: more is foretold, and comes
     label = (rng.uniform(size=n) < truth).astype(float)
-    found = label_shift(truth, at, train_prior=TRAIN, seed=0)
+    found = own_shift(truth, at, train_prior=TRAIN, seed=0)
     assert Trust().allows(found)
     assert found.new_prior > label.mean() + 0.1
     good, difference = on_trial(label, (Trust().corrected(truth, found), truth), at, seed=0)
@@ -159,8 +159,8 @@ def test_few_days_and_no_predictions_are_insufficient_data() -> None:
     _, score, at = world(0.13, 2_000, days=4)
     nothing = np.zeros(0)
     for found in (
-        label_shift(score, at, train_prior=TRAIN, seed=0),
-        label_shift(nothing, at[:0], train_prior=TRAIN, seed=0),
+        own_shift(score, at, train_prior=TRAIN, seed=0),
+        own_shift(nothing, at[:0], train_prior=TRAIN, seed=0),
         reference_shift(score, score, at, seed=0),
         reference_shift(nothing, nothing, at[:0], seed=0),
     ):
@@ -194,7 +194,7 @@ def test_impossible_scores_and_priors_are_refused(score, prior, reason) -> None:
 def test_scores_of_other_times_are_refused() -> None:
     _, score, at = world(0.13, 50)
     with pytest.raises(ValueError, match="50 scores at 49 times"):
-        label_shift(score, at[1:], train_prior=TRAIN, seed=0)
+        own_shift(score, at[1:], train_prior=TRAIN, seed=0)
 
 
 def test_references_of_other_requests_are_refused() -> None:
@@ -207,17 +207,17 @@ def test_constant_scores_tell_no_share() -> None:
     _, _, at = world(0.13, 500)
     same = np.full(500, TRAIN)
     assert estimate_prior(same, train_prior=TRAIN) == TRAIN
-    assert np.array_equal(Trust(0.0).corrected(same, label_shift(same, at, train_prior=TRAIN, seed=0)), same)
+    assert np.array_equal(Trust(0.0).corrected(same, own_shift(same, at, train_prior=TRAIN, seed=0)), same)
     for score, end in ((0.1, 0.0), (0.6, 1.0)):
         assert estimate_prior(np.full(50, score), train_prior=TRAIN) == pytest.approx(end, abs=1e-9)
-        assert not Trust(0.0).allows(label_shift(np.full(500, score), at, train_prior=TRAIN, seed=0))
+        assert not Trust(0.0).allows(own_shift(np.full(500, score), at, train_prior=TRAIN, seed=0))
 
 
 def test_equal_inputs_give_equal_intervals() -> None:
     _, score, at = world(0.13, 2_000)
-    one, two = (label_shift(score, at, train_prior=TRAIN, seed=3) for _ in range(2))
+    one, two = (own_shift(score, at, train_prior=TRAIN, seed=3) for _ in range(2))
     assert one == two
-    assert label_shift(score, at, train_prior=TRAIN, seed=4) != one
+    assert own_shift(score, at, train_prior=TRAIN, seed=4) != one
 
 
 def test_mistakes_are_told() -> None:

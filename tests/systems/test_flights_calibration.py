@@ -14,7 +14,7 @@ from mlsys_assets.data_sampling.splits import Split
 from mlsys_assets.measures.metrics import value
 from mlsys_assets.models.calibration import Calibrated, Isotonic, Platt
 from mlsys_assets.models.predictor import Predictor
-from mlsys_assets.models.prior_correction import Trust, label_shift, on_trial, reference_shift
+from mlsys_assets.models.prior_correction import Trust, on_trial, own_shift, reference_shift
 from mlsys_assets.offline_evaluation.confidence.calibration import calibration_report, residual_miscalibration
 from mlsys_assets.offline_evaluation.confidence.confidence import Abstention, risk_coverage
 from mlsys_assets.offline_evaluation.confidence.conformal import coverage_holds, coverage_report, prediction_sets
@@ -120,7 +120,7 @@ def by_own_scores(found: Predictions, *, days: int = 28) -> np.ndarray:
     for one in np.unique(week):
         end = found.at[week == one].max()
         past = found.take((found.at <= end) & (found.at > end - np.timedelta64(days, "D")))
-        shift = label_shift(past.score, past.at, train_prior=float(found.prior[week == one][-1]), seed=0)
+        shift = own_shift(past.score, past.at, train_prior=float(found.prior[week == one][-1]), seed=0)
         corrected[week == one] = Trust().corrected(found.score[week == one], shift)
     return corrected
 
@@ -171,7 +171,7 @@ def test_a_models_own_scores_cannot_tell_september(summer_and_september) -> None
     told, kept = [], []
     for one in np.unique(week)[1:-1]:  # whole weeks
         here = found.take((week == one) & ~np.isnan(found.label))
-        shift = label_shift(here.score, here.at, train_prior=float(here.prior[-1]), seed=0)
+        shift = own_shift(here.score, here.at, train_prior=float(here.prior[-1]), seed=0)
         told.append(abs(shift.new_prior - here.label.mean()))
         kept.append(abs(here.prior[-1] - here.label.mean()))
     assert np.mean(told) > np.mean(kept) + 0.02

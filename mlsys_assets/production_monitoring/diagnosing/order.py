@@ -164,7 +164,10 @@ class Diagnosing:
         return informed(found, rows, known)
 
     def _since(self, line: Line) -> np.datetime64 | None:
-        """Return when errors got worse, within the reference times and the window; None where detectors disagree."""
+        """Return when errors got worse, within the reference times and the window; None where detectors disagree.
+
+        Rows are read in order of prediction, not of their labels: it is by prediction times that rows are learned from.
+        """
         rows = scored([part for part in (self.seen.recent, self.seen.predicted) if part is not None])
         if rows is None:
             return None
