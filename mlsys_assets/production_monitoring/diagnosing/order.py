@@ -204,6 +204,7 @@ class Diagnosing:
         if moved:
             return self._named(Cause.COVARIATE, Remedy.NOTHING if labelled else Remedy.WAIT, self._expected())
         if labelled or (shift is not None and not shift.untold) or self._features_compared:
+        if labelled or len(self._covariate.untold) < len(self.distances):
             return self._named(Cause.NOTHING, Remedy.NOTHING, None)
         return self._named(Cause.UNTOLD, Remedy.WAIT, None)
 
