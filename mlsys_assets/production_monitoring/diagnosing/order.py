@@ -10,7 +10,7 @@ import numpy as np
 from mlsys_assets.features.leakage.learner import Learner
 from mlsys_assets.measures.intervals import Estimate
 from mlsys_assets.production_monitoring.concept.changes import watch
-from mlsys_assets.production_monitoring.concept.streams import ErrorStream, watch
+from mlsys_assets.production_monitoring.concept.streams import ErrorStream
 from mlsys_assets.production_monitoring.diagnosing.bug_looks import bug_looks
 from mlsys_assets.production_monitoring.diagnosing.seen import Seen
 from mlsys_assets.production_monitoring.diagnosing.together import apart, moved_together
@@ -204,7 +204,6 @@ class Diagnosing:
         if moved:
             return self._named(Cause.COVARIATE, Remedy.NOTHING if labelled else Remedy.WAIT, self._expected())
         if labelled or (shift is not None and not shift.untold) or self._features_compared:
-        if labelled or len(self._covariate.untold) < len(self.distances):
             return self._named(Cause.NOTHING, Remedy.NOTHING, None)
         return self._named(Cause.UNTOLD, Remedy.WAIT, None)
 

@@ -295,19 +295,3 @@ def test_the_window_of_another_seed_learns_from_other_draws_only() -> None:
 def test_rows_in_any_order_are_diagnosed_alike() -> None:
     shuffled = in_order(FLIPPED.take(np.random.default_rng(0).permutation(len(FLIPPED))))
     assert told(shuffled).as_dict() == told(FLIPPED).as_dict()
-@pytest.mark.parametrize("rows", [0, 1, 10])
-def test_where_no_column_can_be_told_nothing_is_said_to_be_as_before(rows: int) -> None:
-    whole = seen()
-    few = whole.predicted.take(np.arange(rows))
-    pair = replace(whole.features, now=whole.features.now.slice(0, rows))
-    small = replace(whole, predicted=few, ids=whole.ids[:rows], features=pair)
-    reference = replace(whole, features=replace(whole.features, before=whole.features.before.slice(0, rows)))
-    found = [making(one).diagnosis() for one in (small, unlabelled(reference))]
-    assert [one.cause for one in found] == [Cause.UNTOLD] * 2
-    assert all("drift of x0" in one.untold for one in found)
-    assert making(reference).diagnosis().cause is Cause.NOTHING  # labels tell
-
-
-def test_equal_inputs_give_an_equal_diagnosis() -> None:
-    one, two = (making(seen(FLIPPED)).diagnosis().as_dict() for _ in range(2))
-    assert one == two

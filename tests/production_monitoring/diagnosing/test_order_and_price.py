@@ -172,3 +172,15 @@ def test_without_a_champion_data_alone_are_looked_at() -> None:
 def test_equal_inputs_give_an_equal_diagnosis() -> None:
     one, two = (making(seen(FLIPPED)).diagnosis().as_dict() for _ in range(2))
     assert one == two
+
+
+@pytest.mark.parametrize("rows", [0, 1, 10])
+def test_where_no_column_can_be_told_nothing_is_said_to_be_as_before(rows: int) -> None:
+    whole = seen()
+    few = whole.predicted.take(np.arange(rows))
+    pair = replace(whole.features, now=whole.features.now.slice(0, rows))
+    small = replace(whole, predicted=few, ids=whole.ids[:rows], features=pair)
+    reference = replace(whole, features=replace(whole.features, before=whole.features.before.slice(0, rows)))
+    found = making(small).diagnosis()
+    assert (found.cause, "drift of x0" in found.untold) == (Cause.UNTOLD, True)
+    assert making(reference).diagnosis().cause is Cause.NOTHING  # labels tell
