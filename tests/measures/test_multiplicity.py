@@ -1,5 +1,7 @@
 """Adjusted p-values are SciPy's and those of the definition, and keep their promise on simulated questions."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
@@ -25,6 +27,15 @@ def test_holm_rejects_step_by_step(p_values: list[float]) -> None:
                 break
             rejected[i] = True
         assert (holm(p_values) <= level).tolist() == rejected.tolist()
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=7))
+def test_holm_is_the_closed_test_of_bonferroni(p_values: list[float]) -> None:
+    """Marcus, Peritz & Gabriel 1976: a question is rejected if every set of questions with it is."""
+    several = [chosen for k in range(1, len(p_values) + 1) for chosen in combinations(range(len(p_values)), k)]
+    for i, found in enumerate(holm(p_values)):
+        by_sets = max(min(len(s) * min(p_values[j] for j in s), 1.0) for s in several if i in s)
+        assert found == pytest.approx(by_sets, abs=1e-15)
 
 
 @pytest.mark.parametrize("adjust", [holm, benjamini_hochberg])

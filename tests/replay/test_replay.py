@@ -320,4 +320,7 @@ def test_a_run_whose_trainings_were_given_up_says_so_and_fails(mlsys, tmp_path) 
         said, wrong = process.communicate()
     assert process.returncode == 1
     assert said.count("training failed: job rain_train, step rain__candidates: ") == 3
-    assert wrong == "mlsys: as of 2013-03-05 the training failed and was given up; why is told above\n"
+    alerts, last = wrong.splitlines()[:-1], wrong.splitlines()[-1]
+    assert last == "mlsys: as of 2013-03-05 the training failed and was given up; why is told above"
+    assert alerts
+    assert all(" rain: failed run: rain_train " in line for line in alerts)

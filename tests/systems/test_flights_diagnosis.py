@@ -19,7 +19,7 @@ from mlsys_assets.models.predictor import Predictor
 from mlsys_assets.prediction.skew import differences
 from mlsys_assets.production_monitoring.diagnosing.order import Diagnosing
 from mlsys_assets.production_monitoring.diagnosing.seen import Seen, TablePair
-from mlsys_assets.production_monitoring.diagnosis import Cause, Diagnosis, Remedy
+from mlsys_assets.production_monitoring.diagnosis import BUGS, Cause, Diagnosis, Remedy
 from mlsys_assets.production_monitoring.drift.columns import Reference
 from mlsys_assets.production_monitoring.faults import of_diagnosis
 from mlsys_assets.production_monitoring.monitoring import Monitoring
@@ -220,7 +220,7 @@ def diagnosed(world: World, plant: Plant, *, seed: int, past: dict[str, np.ndarr
         "ids": pa.array([str(i) for i in range(len(window))]),
         "held_out": reference,
         "recent": reference,
-        "past": past or {},
+        "past": past,
         "costs": world.system.costs,
     }
     seen = Seen(TimeWindow.of("2013-09-01", "2013-09-08"), **(usually | known))  # type: ignore[arg-type]
@@ -234,7 +234,7 @@ def check(world: World, planted: str, *, seed: int, past: dict[str, np.ndarray] 
     faults = of_diagnosis(found)
     assert faults is not None
     assert bool(faults) == (found.cause is not Cause.NOTHING)
-    if found.cause in (Cause.SCHEMA, Cause.PIPELINE, Cause.SKEW, Cause.CONCEPT):
+    if found.cause in BUGS:
         assert [fault.where for fault in faults] == [where]
     elif faults:
         assert found.symptoms[0].where == where

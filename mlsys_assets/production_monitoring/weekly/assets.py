@@ -36,7 +36,7 @@ STAGE = "production_monitoring"
 WEEKLY_PAGE = "weekly_page"
 SHORT = {str(cause): name for cause, (name, _, _) in STRIP.items()}
 """What a cause is called on a page."""
-CHECKS = {findings.ALERTED: ("No fault stands.", False)}
+CHECKS = {findings.ALERTED: ("No fault stands: whatever was wrong is gone.", False)}
 
 
 def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:

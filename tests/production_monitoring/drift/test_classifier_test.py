@@ -14,7 +14,7 @@ from mlsys_assets.measures.stability_index import MODERATE
 from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.production_monitoring.diagnosis import Cause
 from mlsys_assets.production_monitoring.drift.classifier_test import ClassifierTest, chance_of, separation
-from mlsys_assets.production_monitoring.drift.comparable import Rows
+from mlsys_assets.production_monitoring.drift.comparable import Rows, comparable
 from mlsys_assets.production_monitoring.drift.profile_drift import drift
 
 PROBE = LightGBM(rounds=20, leaves=8, column_share=0.5, more={"max_bin": 15})
@@ -79,6 +79,16 @@ def test_the_chance_is_that_of_the_fewer_days() -> None:
     assert separation(0.3) == 0.0
     assert separation(norm.cdf(0.7 / np.sqrt(2))) == pytest.approx(0.7)
     assert np.isfinite(separation(1.0))
+
+
+@pytest.mark.parametrize("few_now", [True, False])
+def test_it_is_held_to_the_days_of_the_side_that_has_fewer(few_now: bool) -> None:
+    """Seven days on one side and four weeks on the other, whichever is which."""
+    sets = (rows(3), now(3, shift=0.5)) if few_now else (now(3, shift=0.5), rows(3))
+    days = [len(np.unique(side.at.astype("datetime64[D]"))) for side in sets]
+    auc = TEST._told(*sets, comparable(sets[0].features, sets[1].features), seed=0, threads=1).auc
+    assert days[0] != days[1]
+    assert TEST.held(*sets, seed=0).chance == chance_of(auc, min(days)) != chance_of(auc, max(days))
 
 
 def test_it_is_the_same_again_and_another_by_another_seed() -> None:

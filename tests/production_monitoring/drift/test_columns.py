@@ -293,3 +293,12 @@ def test_evidentlys_index_has_bins_of_equal_width(evidently) -> None:
     edges = np.histogram_bin_edges(np.concatenate([before, now]), bins="sturges")
     counts = [np.histogram(side, edges)[0].astype(float) for side in (before, now)]
     assert psi(*counts) == pytest.approx(evidently("psi", before, now), rel=0.01)
+
+
+def test_a_text_that_a_dictionary_holds_twice_is_one_category_and_its_null_none() -> None:
+    codes = pa.array([0, 0, 1, 2, 3, None], pa.int8())
+    odd = pa.DictionaryArray.from_arrays(codes, pa.array(["a", "b", "a", None]))
+    plain = pa.array(["a", "a", "b", "a", None, None])
+    found = Reference.of(pa.table({"c": odd})).distances(pa.table({"c": plain}))["c"]
+    assert (found.psi, found.total_variation, found.new_share) == (0.0, 0.0, 0.0)
+    assert (found.before.levels, found.before.missing_share) == (2, pytest.approx(1 / 3))

@@ -55,6 +55,15 @@ def test_blocks_are_dealt_out_whole() -> None:
     assert p == pytest.approx(np.mean(every >= brute(x, member) - 1e-6), abs=0.05)
 
 
+def test_a_day_that_both_sets_have_is_a_block_of_each() -> None:
+    at = np.array(["2013-03-01T04", "2013-03-02T05", "2013-03-01T06", "2013-03-02T07"], dtype="datetime64[us]")
+    member = np.array([0, 0, 1, 1])
+    assert len(set(TEST._blocks(at, member).tolist())) == 4
+    assert BY_ROWS._blocks(at, member).tolist() == [0, 1, 2, 3]
+    same = TEST._blocks(at[[0, 0, 2, 2]], member)
+    assert same[0] == same[1] != same[2] == same[3]
+
+
 def test_the_kernel_has_the_median_distance_and_rows_all_alike_are_at_no_distance() -> None:
     x = np.random.default_rng(3).normal(size=(40, 4))
     expected = np.exp(-(squareform(pdist(x)) ** 2) / (2 * np.median(pdist(x) ** 2)))

@@ -156,6 +156,13 @@ def test_the_law_is_that_of_the_largest_of_many(m: int) -> None:
     assert (found.middle, found.stretch) == (pytest.approx(3 + 2 * np.median(normal)), pytest.approx(2, rel=0.1))
 
 
+def test_of_few_windows_the_next_may_lie_as_far_off_as_their_middle_is_uncertain() -> None:
+    largest = np.arange(1.0, 10.0)  # quartiles 3, 5 and 7
+    plain = Law(0.0, 1.0, 0.37 * 8, 1)
+    stretch = 4 / (plain.quantile(0.75) - plain.quantile(0.25)) * np.sqrt(1 + 1 / 9)
+    assert Law.of(largest, 1).stretch == pytest.approx(stretch)
+
+
 def test_few_windows_tell_nothing_and_say_so() -> None:
     found = judged(quiet(1, 8, 3))
     assert found.statistics == ()
