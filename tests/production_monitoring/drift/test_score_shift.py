@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from mlsys_assets.monitoring_step import MonitoringStep
 from mlsys_assets.production_monitoring.assets import _score_shift
 from mlsys_assets.production_monitoring.drift.profile_drift import psi_of_scores
 from mlsys_assets.tables import PREDICT_AT, SCORE, TIMESTAMP
@@ -22,14 +23,15 @@ def shift(calendar: Calendar, at: datetime) -> tuple[TimeWindow, float | None]:
     """What was read, and the shift that came of it."""
     asked: list[TimeWindow] = []
 
-    def read(system: str, table: str, *, columns: list[str], window: tuple[str, datetime, datetime]) -> pa.Table:
+    def read(system: str, table: str, *, window: tuple[str, datetime, datetime]) -> pa.Table:
         asked.append(TimeWindow(*window[1:]))
         inside = pc.and_(pc.greater_equal(TABLE[PREDICT_AT], window[1]), pc.less(TABLE[PREDICT_AT], window[2]))
         return TABLE.filter(inside)
 
     system: Any = SimpleNamespace(name="it", calendar=calendar)
     stores: Any = SimpleNamespace(lake=SimpleNamespace(read=read))
-    found = _score_shift(system, stores, calendar.tick_of(at))
+    context: Any = None
+    found = _score_shift(MonitoringStep(context, system, stores, calendar.tick_of(at)))
     return asked[0], found
 
 
