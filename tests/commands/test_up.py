@@ -120,7 +120,7 @@ GRAPH = """{
 
 SENSORS = (
     "flights_retrain_by_label_volume", "flights_retrain_by_performance_drop", "flights_retrain_by_drift",
-    "flights_arbiter", "flights_catch_up",
+    "flights_arbiter", "flights_catch_up", "flights_alerts",
 )  # fmt: skip
 
 
@@ -200,7 +200,9 @@ def test_the_services_work_together_and_nothing_of_them_is_left(up: Up) -> None:
     assert {s["name"]: s["scheduleState"]["status"] for s in repository["schedules"]} == {
         "flights_tick": "RUNNING", "flights_clock": "STOPPED",
     }  # fmt: skip
-    assert {s["name"]: s["sensorState"]["status"] for s in repository["sensors"]} == dict.fromkeys(SENSORS, "RUNNING")
+    assert {s["name"]: s["sensorState"]["status"] for s in repository["sensors"]} == dict.fromkeys(
+        SENSORS, "RUNNING"
+    ) | {"flights_data_report": "STOPPED"}
     # What is due on a fresh folder is asked for at once: the ticks before the first champion, and nothing else.
     assert {run["pipelineName"] for run in told["runsOrError"]["results"]} <= {"flights_tick"}
     assert len(told["runsOrError"]["results"]) <= 1
