@@ -181,4 +181,5 @@ def test_no_other_place_registers_a_model() -> None:
         ("features/relational/database.py", "self.backend.con.register"),  # of DuckDB
         ("models/assets.py", "logbook.register"),
         ("models/logbook.py", "self.models.register"),
+        ("production_monitoring/operations.py", "self.registry.register"),  # of Prometheus
     }
