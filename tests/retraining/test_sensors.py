@@ -19,6 +19,8 @@ from mlsys_assets.retraining.sensors import build_sensors
 from mlsys_resources.operations_rows import Decision
 from mlsys_resources.operations_store import OperationsStore
 
+from .diagnoses import CALM
+
 NOW = utc("2013-07-01")
 TRAINED_EVERY, REFUSED_EVERY = 8, 16
 LITTLE, MUCH = 56, 112
@@ -90,6 +92,7 @@ def monitor(store: OperationsStore, as_of: datetime) -> None:
     served = {as_of.isoformat(): {"labelled": 50, "metrics": {"roc_auc": 0.8}}}
     record(store, as_of, "monitoring", "performance", "measured", {"labelled": 100, "served": served})
     record(store, as_of, "monitoring", "drift", "measured", {"columns": {"a": 0.1}, "scores": None})
+    record(store, as_of, "monitoring", "diagnosis", "nothing", CALM.as_dict())
 
 
 def run(controller: Controller, job: str, as_of: datetime) -> None:
