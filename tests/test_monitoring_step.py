@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlsys_assets import LogisticRegression, monitoring_step
+from mlsys_assets import LogisticRegression, held_out
 from mlsys_assets.data_labeling.label import settled
-from mlsys_assets.monitoring_step import MOST_REFERENCE_ROWS, Predicted, joined
+from mlsys_assets.held_out import MOST_REFERENCE_ROWS, Predicted, joined
 from mlsys_assets.production_monitoring.diagnosing.order import Diagnosing
 from mlsys_assets.production_monitoring.diagnosing.seen import Seen, TablePair
 from mlsys_assets.production_monitoring.diagnosis import Cause
@@ -107,14 +107,14 @@ def test_the_diagnosis_is_the_same_for_every_order_of_rows_and_labels(flip: floa
 
 def test_a_reference_has_so_many_rows_at_most_drawn_once_and_in_their_order() -> None:
     rows = pa.table({"row": np.arange(MOST_REFERENCE_ROWS + 5_000)})
-    found = monitoring_step._sample(rows, seed=0)["row"].to_numpy()
+    found = held_out._sample(rows, seed=0)["row"].to_numpy()
     assert len(np.unique(found)) == MOST_REFERENCE_ROWS
     assert (np.diff(found) > 0).all()
     assert found.max() > MOST_REFERENCE_ROWS
-    np.testing.assert_array_equal(monitoring_step._sample(rows, seed=0)["row"].to_numpy(), found)
-    assert monitoring_step._sample(rows, seed=1)["row"].to_pylist() != found.tolist()
+    np.testing.assert_array_equal(held_out._sample(rows, seed=0)["row"].to_numpy(), found)
+    assert held_out._sample(rows, seed=1)["row"].to_pylist() != found.tolist()
     few = rows.slice(0, MOST_REFERENCE_ROWS)
-    assert monitoring_step._sample(few, seed=0) is few
+    assert held_out._sample(few, seed=0) is few
 
 
 def test_a_label_that_is_none_is_refused() -> None:

@@ -30,6 +30,8 @@ def test_a_real_daemon_decides_as_the_replay_does(six_weeks, mlsys, tmp_path, un
                 time.sleep(1)
             assert life.decisions() == wanted
             assert _instigators(dagster) == {
+                "rain_alerts": "RUNNING",
+                "rain_data_report": "STOPPED",
                 "rain_arbiter": "RUNNING",
                 "rain_catch_up": "RUNNING",
                 "rain_clock": "STOPPED",

@@ -13,8 +13,9 @@ import pytest
 
 from mlsys_assets import LogisticRegression
 from mlsys_assets.data_ingestion.ticks import with_tick
+from mlsys_assets.held_out import TEST_SCORES
 from mlsys_assets.ledger import CHALLENGER
-from mlsys_assets.monitoring_step import TEST_SCORES, MonitoringStep
+from mlsys_assets.monitoring_step import MonitoringStep
 from mlsys_assets.production_monitoring.diagnosing.order import Diagnosing
 from mlsys_assets.production_monitoring.diagnosing.seen import Seen
 from mlsys_assets.production_monitoring.diagnosis import Cause
