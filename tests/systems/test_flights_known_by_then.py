@@ -14,7 +14,7 @@ import pytest
 from mlsys_assets import LogisticRegression
 from mlsys_assets.data_ingestion.ticks import with_tick
 from mlsys_assets.held_out import TEST_SCORES
-from mlsys_assets.ledger import CHALLENGER
+from mlsys_assets.ledger import CHALLENGER, MONITORING
 from mlsys_assets.monitoring_step import MonitoringStep
 from mlsys_assets.production_monitoring.diagnosing.order import Diagnosing
 from mlsys_assets.production_monitoring.diagnosing.seen import Seen
@@ -55,6 +55,8 @@ class Ledger:
         return SimpleNamespace(version=version, as_of=self.as_of)
 
     def decisions(self, system: str, decision: str, *, since: datetime, until: datetime) -> list[SimpleNamespace]:
+        if decision == MONITORING:
+            return []  # no week before was diagnosed
         assert decision == CHALLENGER
         return [SimpleNamespace(evidence={"challenger": MODEL})] if since <= self.as_of <= until else []
 
