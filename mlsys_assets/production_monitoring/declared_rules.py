@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from mlsys_assets.features.named_columns import is_number
 from mlsys_assets.mistakes import none_of, not_one, out_of_range
 from mlsys_assets.production_monitoring.diagnosis import Cause, Symptom
 from mlsys_assets.production_monitoring.pipeline.examined import Examined
-from mlsys_assets.production_monitoring.pipeline.sides import is_number, is_text
+from mlsys_assets.production_monitoring.pipeline.sides import is_text
 from mlsys_assets.types import Scalar
 
 TEST: Final = "rule"

@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from mlsys_assets.features.named_columns import is_number
 from mlsys_assets.measures.metrics import Floats
-from mlsys_assets.production_monitoring.pipeline.sides import LEAST_NUMBERS, is_number, numbers
+from mlsys_assets.production_monitoring.pipeline.sides import LEAST_NUMBERS, numbers
 
 TREES: Final = 50
 """Trees of the isolation forest: half as many as Liu et al. have, in half the time."""

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from mlsys_assets.features.named_columns import is_number
 from mlsys_assets.measures.costs import CostMatrix
 from mlsys_assets.measures.intervals import Estimate, Support, bootstrap, day_blocks, spread
 from mlsys_assets.measures.metrics import Floats, log_losses
@@ -15,7 +16,7 @@ from mlsys_assets.models.predictor import Predictor
 from mlsys_assets.prediction.skew import Difference
 from mlsys_assets.production_monitoring.diagnosis import Cause, Price, Symptom
 from mlsys_assets.production_monitoring.pipeline.conversions import CONVERSIONS, SIGN, Conversion
-from mlsys_assets.production_monitoring.pipeline.sides import is_number, numbers
+from mlsys_assets.production_monitoring.pipeline.sides import numbers
 
 TEST: Final = "served as known"
 LEAST_SHARE: Final = 0.001

@@ -8,10 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mlsys_assets.features.named_columns import is_number
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.production_monitoring.diagnosis import Cause, Symptom
 from mlsys_assets.production_monitoring.pipeline.examined import Examined
-from mlsys_assets.production_monitoring.pipeline.sides import LEAST_NUMBERS, is_number, numbers
+from mlsys_assets.production_monitoring.pipeline.sides import LEAST_NUMBERS, numbers
 
 TEST: Final = "hours"
 HOURS: Final = 24

@@ -7,12 +7,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mlsys_assets.features.named_columns import is_number
 from mlsys_assets.production_monitoring.diagnosis import Cause, Symptom
 from mlsys_assets.production_monitoring.pipeline.examined import Examined
 from mlsys_assets.production_monitoring.pipeline.sides import (
     LEAST_NUMBERS,
     Sides,
-    is_number,
     is_text,
     ks_distance,
     numbers,

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mlsys_assets.features.named_columns import is_number
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.production_monitoring.drift.numbers import is_single
 
@@ -87,11 +88,6 @@ def _presence(column: pa.ChunkedArray) -> Floats:
     """Return (n,) 0 where there is a value, NaN where there is none."""
     there = np.isfinite(numbers(column)) if is_number(column.type) else np.asarray(pc.is_valid(column))
     return np.where(there, 0.0, np.nan)
-
-
-def is_number(kind: pa.DataType) -> bool:
-    """Return whether a column holds numbers, or true and false."""
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
 
 
 def is_text(kind: pa.DataType) -> bool:
