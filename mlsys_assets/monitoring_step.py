@@ -248,4 +248,5 @@ class MonitoringStep:
         asked = (system.requests.predict_at, first, end)
         requests = read(system.home(source), source, columns=[key, *declared.item], window=asked)
         labels = self.labels(first).select([key, LABEL])
-        return ShownList(listed(declared, made, requests, labels, key=key), calendar, self.window, system.seed)
+        found = listed(declared, made, requests, labels, key=key)
+        return ShownList(found, calendar, self.window, system.seed, declared.limits)

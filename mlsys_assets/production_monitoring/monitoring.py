@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from mlsys_assets.mistakes import none_of, not_all, not_long, not_one, sound
 from mlsys_assets.production_monitoring.alerting import Alerting
+from mlsys_assets.production_monitoring.concept.detectors import DETECTORS, Detector
 from mlsys_assets.production_monitoring.declared_rules import DeclaredRule
 from mlsys_assets.production_monitoring.drift.kernel_test import KernelTest
 from mlsys_assets.production_monitoring.drift.references import Reference, Sliding
@@ -34,6 +35,8 @@ class Monitoring:
         Sees what all columns together do that none does by itself; None: nobody looks.
     kinds
         From where on a change of features or labels counts.
+    detectors
+        What dates a concept shift on the stream of errors: two of them must agree.
     bugs
         By source, what its raw rows are looked at for besides what their columns say; of the features, by the name
         ``features``.
@@ -54,6 +57,7 @@ class Monitoring:
     usual: Usual = Usual()
     together: KernelTest | None = KernelTest()
     kinds: KindLimits = KindLimits()
+    detectors: tuple[Detector, ...] = DETECTORS
     bugs: Mapping[str, PipelineTests] = field(default_factory=dict)
     rules: tuple[DeclaredRule, ...] = ()
     feedback: FeedbackLog | None = None
@@ -79,6 +83,7 @@ class Monitoring:
             *not_one("monitoring: usual", self.usual, Usual),
             *([] if self.together is None else not_one("monitoring: together", self.together, KernelTest)),
             *not_one("monitoring: kinds", self.kinds, KindLimits),
+            *not_all("monitoring: detectors", self.detectors, Detector),
             *not_one("monitoring: bugs", self.bugs, Mapping),
             *not_all("monitoring: rules", self.rules, DeclaredRule),
             *([] if self.feedback is None else not_one("monitoring: feedback", self.feedback, FeedbackLog)),
@@ -90,6 +95,7 @@ class Monitoring:
             return found
         for part in (self.reference, self.columns, self.usual, self.kinds):
             found += part.mistakes()
+        found += [mistake for one in self.detectors for mistake in one.mistakes()]
         found += [] if self.together is None else self.together.mistakes()
         for name, tests in self.bugs.items():
             wrong = none_of("monitoring: bugs: a source", name, sources) or not_one(

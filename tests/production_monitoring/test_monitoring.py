@@ -2,6 +2,7 @@
 
 import pytest
 
+from mlsys_assets.production_monitoring.concept.detectors import Adwin
 from mlsys_assets.production_monitoring.declared_rules import Within
 from mlsys_assets.production_monitoring.drift.references import Sliding
 from mlsys_assets.production_monitoring.drift.shifted import ShiftLimits
@@ -41,6 +42,8 @@ def test_what_is_declared_rightly_has_no_mistakes() -> None:
         ({"bugs": {"weather": PipelineTests(may_jump=("tmp",))}}, "temp"),
         ({"rules": (Within("z", low=0.0),)}, "'z'"),
         ({"rules": ("x > 0",)}, "monitoring: rules"),
+        ({"detectors": ("adwin",)}, "monitoring: detectors"),
+        ({"detectors": (Adwin(confidence=2.0),)}, "confidence is 2.0"),
         ({"feedback": FeedbackLog(item=("carier",), shown_per_day=20)}, "carrier"),
         ({"oldest_model": 91}, "monitoring: oldest_model"),
         ({"alerting": "mail"}, "monitoring: alerting"),

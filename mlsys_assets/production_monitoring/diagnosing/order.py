@@ -173,7 +173,7 @@ class Diagnosing:
             return None
         known = rows.take(rows.known)
         stream = ErrorStream.of(known.label, known.score, known_at=known.at, calibrated=line(known.score))
-        return watch(stream).since
+        return watch(stream, self.asked.detectors).since
 
     def _refit(self) -> Estimate | None:
         """Return what a refit on the reference times would gain on the window."""

@@ -10,7 +10,7 @@ import numpy as np
 from mlsys_assets.data_sampling.rows import moment
 from mlsys_assets.measures.intervals import Estimate
 from mlsys_assets.production_monitoring.failures import Failure, FailureClass
-from mlsys_assets.production_monitoring.feedback.degeneration import degenerate
+from mlsys_assets.production_monitoring.feedback.degeneration import Degeneration, degenerate
 from mlsys_assets.production_monitoring.feedback.diversity import Diversity
 from mlsys_assets.production_monitoring.feedback.feedback_log import Listed
 from mlsys_assets.production_monitoring.feedback.popularity import hit_rates
@@ -34,12 +34,15 @@ class ShownList:
         This tick.
     seed
         Of the bootstrap.
+    limits
+        From when on a list is called a loop.
     """
 
     listed: Listed
     calendar: Calendar
     window: TimeWindow
     seed: int
+    limits: Degeneration = Degeneration()
 
     @cached_property
     def by_tick(self) -> dict[np.datetime64, Diversity]:
@@ -55,7 +58,7 @@ class ShownList:
     @cached_property
     def finding(self) -> Finding:
         """Whether the list narrows and leaves the rest unknown."""
-        return degenerate(list(self.by_tick.values()))
+        return degenerate(list(self.by_tick.values()), asked=self.limits)
 
     @property
     def failures(self) -> list[Failure]:

@@ -12,7 +12,8 @@ from mlsys_assets.data_sampling.identity import row_hashes
 from mlsys_assets.data_sampling.rows import moments, require_columns, require_unique
 from mlsys_assets.measures.intervals import day_blocks
 from mlsys_assets.measures.metrics import Floats
-from mlsys_assets.mistakes import none_of, not_all, out_of_range
+from mlsys_assets.mistakes import none_of, not_all, not_one, out_of_range
+from mlsys_assets.production_monitoring.feedback.degeneration import Degeneration
 from mlsys_assets.production_monitoring.feedback.diversity import Diversity, by_window
 from mlsys_assets.production_monitoring.feedback.shown import ShownLog, window_starts
 from mlsys_assets.tables import LABEL, PREDICT_AT, SCORE
@@ -33,10 +34,13 @@ class FeedbackLog:
         The columns of the requests that name what a request is about: what is shown, and may come back.
     shown_per_day
         How many of a day's requests, those of the highest scores, are shown; of a shorter day all.
+    limits
+        From when on a list that narrows is called a loop.
     """
 
     item: tuple[str, ...]
     shown_per_day: int
+    limits: Degeneration = Degeneration()
 
     def mistakes(self, columns: Sequence[str]) -> list[str]:
         """Return what is wrong with the declaration, given the columns of the requests."""
@@ -45,6 +49,7 @@ class FeedbackLog:
             wrong = [m for name in self.item for m in none_of("feedback log: item", name, columns)]
             if not self.item or len(set(self.item)) < len(self.item):
                 wrong.append(f"feedback log: item is {self.item}; give one column or more, each once")
+        wrong += not_one("feedback log: limits", self.limits, Degeneration) or self.limits.mistakes()
         return wrong + out_of_range(
             "feedback log: shown_per_day", self.shown_per_day, whole=True, least=1, most=MOST_SHOWN
         )

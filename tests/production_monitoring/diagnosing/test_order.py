@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from mlsys_assets.measures.intervals import Estimate
+from mlsys_assets.production_monitoring.concept.detectors import Ddm
 from mlsys_assets.production_monitoring.declared_rules import Within
 from mlsys_assets.production_monitoring.diagnosing.order import Diagnosing
 from mlsys_assets.production_monitoring.diagnosing.seen import TablePair
@@ -181,6 +182,8 @@ def test_a_retraining_learns_from_the_day_on_which_labels_turned() -> None:
     assert found.learn_from is not None
     start = np.datetime64(found.learn_from.start.replace(tzinfo=None), "us")
     assert turned < start < turned + np.timedelta64(2, "D")
+    deaf = Monitoring(together=None, detectors=(Ddm(threshold=1e9), Ddm(threshold=1e9, name="deaf")))
+    assert told(week(flipped=0.4), recent=recent, asked=deaf).learn_from.start > found.learn_from.start
     assert told(MORE).learn_from is None
 
 

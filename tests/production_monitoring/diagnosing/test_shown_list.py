@@ -1,5 +1,7 @@
 """The list of a tick's likeliest is diverse or a loop, and the record of the tick says how diverse."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from mlsys_assets import Weekly
 from mlsys_assets.production_monitoring.diagnosing.shown_list import FEEDBACK, TICKS, ShownList
 from mlsys_assets.production_monitoring.failures import FailureClass
+from mlsys_assets.production_monitoring.feedback.degeneration import Degeneration
 from mlsys_assets.production_monitoring.feedback.diversity import measured
 from mlsys_assets.production_monitoring.feedback.feedback_log import FeedbackLog, listed
 from mlsys_assets.tables import TIMESTAMP
@@ -43,6 +46,7 @@ def test_a_loop_fails_the_check_and_is_a_failure_of_its_kind_and_an_even_list_is
     assert (one.kind, one.told) == (FailureClass.FEEDBACK_LOOP, loop.finding.summary)
     assert even.finding.passed
     assert even.failures == []
+    assert replace(loop, limits=Degeneration(fall=0.999)).finding.passed
 
 
 def test_the_record_is_of_this_tick_and_its_numbers_are_those_of_its_rows() -> None:
