@@ -1,20 +1,23 @@
 """Predictions are joined with what was known and with what became of them, in any order, and each once."""
 
 from dataclasses import replace
+from datetime import datetime
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlsys_assets import LogisticRegression, held_out
+from mlsys_assets import LogisticRegression, Weekly, held_out
 from mlsys_assets.data_labeling.label import settled
 from mlsys_assets.held_out import MOST_REFERENCE_ROWS, Predicted, joined
+from mlsys_assets.monitoring_step import MonitoringStep
 from mlsys_assets.production_monitoring.diagnosing.order import Diagnosing
 from mlsys_assets.production_monitoring.diagnosing.seen import Seen, TablePair
 from mlsys_assets.production_monitoring.diagnosis import Cause
 from mlsys_assets.production_monitoring.monitoring import Monitoring
 from mlsys_assets.production_monitoring.shift_kind.scored_rows import ScoredRows
-from mlsys_assets.types import TimeWindow
+from mlsys_assets.types import TimeWindow, days
 
 N = 3_000
 START = np.datetime64("2013-07-01T00:00", "us")
@@ -122,3 +125,27 @@ def test_a_label_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="labels must be 0, 1 or NaN"):
         replace(rows, label=np.full(N, 2.0))
     assert isinstance(rows, ScoredRows)
+
+
+def held_against(*broken: int) -> tuple[TimeWindow, ...]:
+    """What the week from 1 April is held against, where some of the weeks before it had a bug."""
+    calendar, week = Weekly("2012-12-31"), TimeWindow.of("2013-04-01", "2013-04-08")
+    verdicts = [(week.start - days(7 * n), "pipeline bug" if n in broken else "covariate shift") for n in range(12)]
+    told = [SimpleNamespace(as_of=at, name="diagnosis", verdict=verdict) for at, verdict in verdicts]
+
+    def decisions(system: str, kind: str, *, since: datetime, until: datetime) -> list[SimpleNamespace]:
+        assert kind == "monitoring"
+        return [one for one in told if since <= one.as_of <= until]
+
+    system = SimpleNamespace(name="it", calendar=calendar, monitoring=Monitoring())
+    stores = SimpleNamespace(operations=SimpleNamespace(decisions=decisions))
+    return MonitoringStep(None, system, stores, week).reference_times.windows  # type: ignore[arg-type]
+
+
+def test_weeks_with_a_bug_are_no_reference_until_there_are_no_others() -> None:
+    whole = (TimeWindow.of("2013-03-04", "2013-04-01"),)
+    assert held_against() == whole
+    assert held_against(0) == (TimeWindow.of("2013-03-04", "2013-03-25"),)
+    assert held_against(1, 2) == (TimeWindow.of("2013-03-04", "2013-03-11"), TimeWindow.of("2013-03-25", "2013-04-01"))
+    assert held_against(0, 1, 2) == (TimeWindow.of("2013-03-04", "2013-03-11"),)
+    assert held_against(0, 1, 2, 3) == whole  # what stays for all of the time is the new normal

@@ -15,6 +15,7 @@ from mlsys_assets.production_monitoring.diagnosing.seen import TablePair
 from mlsys_assets.production_monitoring.diagnosis import Cause, Diagnosis, Price, Remedy, Symptom
 from mlsys_assets.production_monitoring.faults import of_diagnosis
 from mlsys_assets.production_monitoring.monitoring import Monitoring
+from mlsys_assets.production_monitoring.shift_kind.kinds import KindLimits
 from mlsys_assets.production_monitoring.shift_kind.scored_rows import ScoredRows
 from mlsys_assets.types import TimeWindow
 
@@ -298,3 +299,14 @@ def test_the_window_of_another_seed_learns_from_other_draws_only() -> None:
 def test_rows_in_any_order_are_diagnosed_alike() -> None:
     shuffled = in_order(FLIPPED.take(np.random.default_rng(0).permutation(len(FLIPPED))))
     assert told(shuffled).as_dict() == told(FLIPPED).as_dict()
+
+
+def test_a_loss_that_neither_level_nor_slope_nor_region_explains_is_a_concept_shift() -> None:
+    """Days that turn as one leave a test of the line too little to go by; what they lose is beyond doubt."""
+    blind = Monitoring(together=None, kinds=KindLimits(chance=1e-15))
+    found = told(week(flipped=0.4), asked=blind)
+    assert (found.cause, found.remedy, found.price.how) == (Cause.CONCEPT, Remedy.RETRAIN, "realised")
+    assert (found.symptoms[0].test, found.learn_from) == ("excess loss", found.window)
+    assert found.symptoms[0].size == found.price.log_loss.value > found.symptoms[0].limit
+    assert told(CALM, asked=blind).cause is Cause.NOTHING
+    assert told(unlabelled(week(flipped=0.4)), asked=blind).cause is Cause.NOTHING

@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 from mlsys_assets.features.profile import profile
 from mlsys_assets.measures.stability_index import LARGE
 from mlsys_assets.production_monitoring.drift.profile_drift import beyond_chance, drift
-from mlsys_assets.production_monitoring.drift.references import Cumulative, SameSeason, Sliding
+from mlsys_assets.production_monitoring.drift.references import Cumulative, SameSeason, Sliding, without
 from mlsys_assets.types import TimeWindow, days, hours, utc
 
 START = utc("2013-01-07")  # a Monday
@@ -150,3 +150,14 @@ def test_mistakes_are_told(reference, told: str) -> None:
 @pytest.mark.parametrize("reference", [YESTERDAY, LAST_WEEKS, SEASON, SameSeason(days(364), width=days(7)), ALL])
 def test_what_is_sound_has_none(reference) -> None:
     assert reference.mistakes() == []
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), max_size=4))
+def test_what_is_left_of_a_window_is_what_no_other_covers(taken: list[tuple[int, int]]) -> None:
+    start = utc("2013-01-01")
+    others = [TimeWindow(start + hours(min(pair)), start + hours(max(pair))) for pair in taken]
+    left = without([TimeWindow(start + hours(5), start + hours(15))], others)
+    for n in range(21):
+        at = start + hours(n)
+        assert any(at in one for one in left) is (5 <= n < 15 and not any(at in other for other in others))
+    assert all(one.length > days(0) for one in left)
