@@ -33,7 +33,6 @@ from mlsys_assets.features.online.engine import OnlineFeatures
 from mlsys_assets.instance import open_instance
 from mlsys_assets.prediction import assets as predicting
 from mlsys_assets.production_monitoring.sensors import checks_of, look
-from mlsys_assets.production_monitoring.shift_kind.kinds import KindLimits
 from mlsys_assets.runs import RunFailed, Runner
 from mlsys_resources.operations_rows import Decision
 from mlsys_resources.resources import Resources, build_resources
@@ -44,8 +43,6 @@ AHEAD = ("precip_1", "precip_2", "precip_3")
 FIRST, SECOND = "2013-03-12", "2013-03-19"
 """The as-ofs of the first tick that is predicted, and of the next."""
 TICK = TimeWindow.of("2013-03-05", FIRST)
-SMALL = Monitoring(kinds=KindLimits(chance=0.005))
-"""Seven days of five hundred requests: what is a chance of one in two thousand for a large system is none here."""
 
 
 def put(raw: pa.Table, name: str, values: pa.Scalar | pa.ChunkedArray, where: pa.ChunkedArray) -> pa.Table:
@@ -223,15 +220,14 @@ def test_thirty_equal_predictions_in_a_row_show_at_the_predictions(grown, rain, 
 def test_labels_that_flip_show_at_the_accuracy_once_they_are_known_and_a_training_is_asked_for(
     grown, rain, change
 ) -> None:
-    system = replace(rain, monitoring=SMALL)
-    early = grown(change(system, lambda raw: silent(flipped(raw)), "outcomes", "unobserved")).live(FIRST)
+    early = grown(change(rain, lambda raw: silent(flipped(raw)), "outcomes", "unobserved")).live(FIRST)
     assert diagnosis(early).verdict != "concept shift"
     assert "of 80% they are needed" in diagnosis(early).evidence["untold"]["kind of shift"]
     assert told(early) == []
-    life = grown(change(system, flipped, "outcomes", "unobserved")).live(FIRST)
+    life = grown(change(rain, flipped, "outcomes", "unobserved")).live(FIRST)
     found = diagnosis(life)
     assert (found.verdict, found.evidence["remedy"]) == ("concept shift", "retrain")
-    assert shown(found)[0] == ("concept shift", "recalibration", "scores")
+    assert shown(found)[0] == ("concept shift", "excess loss", "scores")
     price = found.evidence["price"]
     assert (price["how"], price["log_loss"]["low"] > 1.0, price["money"]["low"] > 0) == ("realised", True, True)
     assert told(life) == [("03-12", "concept shift: requests", "opened", "warn")]
@@ -260,11 +256,21 @@ def test_a_tick_that_is_brought_in_again_says_the_same_and_tells_nobody_anew(gro
     assert sum("pipeline bug: scores" in line for line in lines) == 1
 
 
+def test_a_fault_that_stays_is_no_new_one_and_is_not_called_gone(grown, rain, stuck) -> None:
+    life = grown(rain).live(SECOND)
+    assert [diagnosis(life, at).verdict for at in (FIRST, SECOND)] == ["pipeline bug"] * 2
+    assert told(life) == [("03-12", "pipeline bug: scores", "opened", "error")]
+
+
 @pytest.mark.prove
 def test_ten_repeats_of_a_fault_are_one_alert(grown, rain, stuck) -> None:
+    """Ten times the same tick, and ten ticks: what has stayed for all of the reference is the new normal."""
     life = grown(rain).live(FIRST)
     again(life, times=9)
-    assert told(life) == [("03-12", "pipeline bug: scores", "opened", "error")]
+    opened = ("03-12", "pipeline bug: scores", "opened", "error")
+    assert told(life) == [opened]
+    life.live("2013-05-14")
+    assert [one for one in told(life) if one[1] == opened[1]] == [opened, ("04-09", *opened[1:2], "resolved", "error")]
 
 
 class Mailbox:
@@ -324,7 +330,7 @@ def test_labels_that_come_twice_and_shuffled_are_diagnosed_alike(grown, rain, ch
 
 
 def test_without_costs_there_is_no_money_and_the_rest_is_told(grown, rain, change) -> None:
-    poor = replace(change(rain, flipped, "outcomes", "unobserved"), monitoring=SMALL, costs=None)
+    poor = replace(change(rain, flipped, "outcomes", "unobserved"), costs=None)
     life = grown(poor).live(FIRST)
     found = diagnosis(life)
     assert (found.verdict, found.evidence["price"]["money"]) == ("concept shift", None)

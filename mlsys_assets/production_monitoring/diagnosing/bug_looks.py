@@ -1,19 +1,16 @@
 """Looks for what no change of the world is: bugs of schema, of the pipeline, of what the model is given."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.production_monitoring.declared_rules import keep_rules
 from mlsys_assets.production_monitoring.diagnosing.seen import Seen, TablePair
 from mlsys_assets.production_monitoring.monitoring import Monitoring
 from mlsys_assets.production_monitoring.pipeline.bugs import pipeline_bugs
 from mlsys_assets.production_monitoring.pipeline.examined import Examined
-from mlsys_assets.production_monitoring.pipeline.repeats import repeated_predictions
+from mlsys_assets.production_monitoring.pipeline.repeats import Again, repeated_predictions
 from mlsys_assets.production_monitoring.pipeline.volume import volume
 
 
@@ -42,7 +39,7 @@ def bug_looks(seen: Seen, asked: Monitoring, *, seed: int) -> Iterator[Examined]
         yield repeated_predictions(rows.score, rows.at, before=before, again=_again(seen))
 
 
-def _again(seen: Seen) -> Callable[[NDArray[np.intp]], Floats] | None:
+def _again(seen: Seen) -> Again | None:
     """Return what scores the window's requests at some places anew; None without a champion."""
     says, rows = seen.says, seen.predicted
     return None if says is None else lambda places: says(rows.features.take(pa.array(places)))

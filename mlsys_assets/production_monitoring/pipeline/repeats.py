@@ -29,6 +29,10 @@ SAME_SCORE: Final = 1e-9
 """Scores no further apart than this are one."""
 
 
+Again = Callable[[NDArray[np.intp]], Floats]
+"""Maps places of predictions to what the model says of their requests, scored anew."""
+
+
 def repeated_rows(before: pa.Table, now: pa.Table, *, seed: int) -> Examined:
     """Return whether rows are copies of others, in all columns, far more often than before.
 
@@ -58,7 +62,7 @@ def repeated_predictions(
     *,
     before: Floats | None = None,
     constant: bool = False,
-    again: Callable[[NDArray[np.intp]], Floats] | None = None,
+    again: Again | None = None,
 ) -> Examined:
     """Return whether a run of equal predictions is longer than chance gives, and not what the model says.
 
@@ -88,41 +92,49 @@ def repeated_predictions(
     if len(score) < LONGEST_RUN:
         return Examined.nothing(PREDICTIONS_TEST, f"{len(score)} predictions cannot make a run of {LONGEST_RUN}")
     order = np.argsort(at, kind="stable")
-    ordered = _one_value(score)[order]
-    start, length = _longest_run(ordered)
-    if length < LONGEST_RUN:
-        return Examined()
+    ordered, earlier = _one_value(score)[order], np.empty(0) if before is None else _one_value(before)
+    for start, length in _long_runs(ordered):  # the longest may be the model's own, and hide another
+        symptom = _odd_run(ordered, earlier, start, length)
+        if symptom is not None and not _meant(ordered, order, (start, length), again):
+            return Examined((symptom,))
+    return Examined()
+
+
+def _odd_run(ordered: Floats, earlier: Floats, start: int, length: int) -> Symptom | None:
+    """Return a run that neither chance nor an earlier one explains; None if one does."""
     value = ordered[start]
-    earlier = np.empty(0) if before is None else _one_value(before)
     usual = _run_of(earlier, value)
     others = earlier if len(earlier) >= LONGEST_RUN else np.delete(ordered, np.s_[start : start + length])
     share = (float((others == value).sum()) + 1) / (len(others) + 2)
-    chance = min(len(score) * share**length, 1.0)
+    chance = min(len(ordered) * share**length, 1.0)
     if length <= 2 * usual or chance > BY_CHANCE:
-        return Examined()
-    if again is not None and length < ALL * len(score):
-        run = order[start : start + length]
-        if np.allclose(_one_value(again(run)), value, rtol=0, atol=SAME_SCORE):
-            return Examined()
+        return None
     what = "no number" if np.isposinf(value) else f"{value:.6g}"
     told = f"{length} predictions in a row are {what}; before, at most {usual}; chance gives it {chance:.1g} times"
     measures = {"value": None if np.isposinf(value) else float(value), "share_else": share, "chance": chance}
     limit = float(max(LONGEST_RUN, 2 * usual))
-    return Examined((Symptom(Cause.PIPELINE, PREDICTIONS_TEST, "scores", told, float(length), limit, measures),))
+    return Symptom(Cause.PIPELINE, PREDICTIONS_TEST, "scores", told, float(length), limit, measures)
+
+
+def _meant(ordered: Floats, order: NDArray[np.intp], run: tuple[int, int], again: Again | None) -> bool:
+    """Return whether the model says the same of a run when it is asked again, and something else of other rows."""
+    start, length = run
+    if again is None or length >= ALL * len(ordered):
+        return False
+    said = _one_value(again(order[start : start + length]))
+    return bool(np.allclose(said, ordered[start], rtol=0, atol=SAME_SCORE))
 
 
 def _one_value(score: Floats) -> Floats:
     return np.where(np.isfinite(score), score, np.inf)
 
 
-def _longest_run(values: Floats) -> tuple[int, int]:
-    """Return where the longest run of equal values starts, and its length."""
-    if not len(values):
-        return 0, 0
+def _long_runs(values: Floats) -> list[tuple[int, int]]:
+    """Return where runs of equal values start that are looked at, and their lengths, the longest first."""
     starts = np.flatnonzero(np.append(True, values[1:] != values[:-1]))
     lengths = np.diff(np.append(starts, len(values)))
-    longest = int(np.argmax(lengths))
-    return int(starts[longest]), int(lengths[longest])
+    long = np.flatnonzero(lengths >= LONGEST_RUN)
+    return [(int(starts[i]), int(lengths[i])) for i in long[np.argsort(-lengths[long], kind="stable")]]
 
 
 def _run_of(values: Floats, value: float) -> int:

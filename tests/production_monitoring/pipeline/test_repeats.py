@@ -110,3 +110,12 @@ def test_no_model_is_asked_where_no_run_is_odd() -> None:
         raise AssertionError("it is not to be loaded")
 
     assert repeated_predictions(*scores(run=29), again=never).symptoms == ()
+
+
+def test_a_longer_run_that_is_meant_hides_no_other() -> None:
+    score, at = scores(run=40, value=0.02)
+    score[-35:] = 0.5
+    meant = np.where(score == 0.5, 0.3, score)
+    (found,) = repeated_predictions(score, at, again=lambda places: meant[places]).symptoms
+    assert (found.size, found.measures["value"]) == (35.0, 0.5)
+    assert repeated_predictions(score, at, again=lambda places: score[places]).symptoms == ()
