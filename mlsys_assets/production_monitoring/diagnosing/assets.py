@@ -72,15 +72,10 @@ class _Diagnosed:
 
     def __init__(self, step: MonitoringStep) -> None:
         system = step.system
-        self.step, self.making = (
-            step,
-            Diagnosing(
-                step.observed(*_past(step)),
-                system.monitoring,
-                system.detective.learner,
-                seed=system.seed,
-                threads=system.threads,
-            ),
+        seen = step.observed(*_past(step))
+        self.step = step
+        self.making = Diagnosing(
+            seen, system.monitoring, system.detective.learner, seed=system.seed, threads=system.threads
         )
         self.found = self.making.diagnosis()
         matured = () if self.making.reference is None else _matured(step)
@@ -133,9 +128,9 @@ class _Diagnosed:
 
     def _odd(self) -> OddRequests | None:
         ordinary, seen = self.step.ordinary, self.making.seen
-        return (
-            None if ordinary is None or not len(seen.predicted) else OddRequests.of(ordinary, seen.predicted, seen.ids)
-        )
+        if ordinary is None or not len(seen.predicted):
+            return None
+        return OddRequests.of(ordinary, seen.predicted, seen.ids)
 
 
 def _past(step: MonitoringStep) -> tuple[dict[str, Floats], Floats]:
@@ -157,8 +152,10 @@ def _past(step: MonitoringStep) -> tuple[dict[str, Floats], Floats]:
 
 def _measured(step: MonitoringStep) -> pa.Table:
     """Measure how far a tick's features lie from the time before, and keep it; no rows where nothing can be told."""
+    if step.reference_times.untold:  # before anything is read: it is asked anew at every tick
+        return RECENT_DRIFT_SCHEMA.empty_table()
     pair, test = step.feature_pair(), step.system.monitoring.together
-    if pair.untold or not len(pair.now) or not len(pair.before):
+    if not len(pair.now) or not len(pair.before):
         return RECENT_DRIFT_SCHEMA.empty_table()
     together = None if test is None else apart(test, pair, seed=step.system.seed)
     measured = recent_rows(Reference.of(pair.before).distances(pair.now), together)
