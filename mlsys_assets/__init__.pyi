@@ -20,6 +20,11 @@ from mlsys_assets.data_sampling.merge import merge_duplicates as merge_duplicate
 from mlsys_assets.data_sampling.oversampling import oversample as oversample, undersample as undersample
 from mlsys_assets.data_sampling.splits import TimeSplit as TimeSplit
 from mlsys_assets.data_sampling.time_folds import BlockedFolds as BlockedFolds, WalkForward as WalkForward
+from mlsys_assets.data_sampling.training_window import (
+    Expanding as Expanding,
+    Known as Known,
+    TrainingWindow as TrainingWindow,
+)
 from mlsys_assets.data_sampling.views import (
     Train as Train,
     Validation as Validation,
@@ -159,6 +164,7 @@ from mlsys_assets.models.prior_correction import Trust as Trust
 from mlsys_assets.models.random_baseline import RandomBaseline as RandomBaseline
 from mlsys_assets.models.random_forest import RandomForest as RandomForest
 from mlsys_assets.models.regression import RegressedLightGBM as RegressedLightGBM
+from mlsys_assets.models.stateful.stateful import Stateful as Stateful
 from mlsys_assets.models.task import (
     Classification as Classification,
     MultiClass as MultiClass,
@@ -288,6 +294,7 @@ from mlsys_assets.retraining.freshness import (
     windows_before as windows_before,
 )
 from mlsys_assets.retraining.history import History as History
+from mlsys_assets.retraining.learning import Learning as Learning
 from mlsys_assets.retraining.trigger import (
     Answer as Answer,
     Trigger as Trigger,

@@ -31,6 +31,7 @@ from mlsys_assets.production_monitoring.alerting import Alerting
 from mlsys_assets.production_monitoring.monitoring import Monitoring
 from mlsys_assets.production_monitoring.weekly.facts import Wording
 from mlsys_assets.retraining.arbiter import Retraining
+from mlsys_assets.retraining.learning import Learning
 from mlsys_assets.retraining.trigger import Trigger
 from mlsys_assets.tables import EVENT_TIME, FEATURES, KNOWN_AT, PREDICT_AT, TIMESTAMP, TYPES, Column
 from mlsys_assets.types import Calendar, DeclarationError
@@ -144,6 +145,8 @@ class MLSystem:
     triggers, retraining
         What is asked at every tick, and how the answers become a decision; without triggers, models are
         trained by hand only.
+    learning
+        Which rows a training learns from, from scratch or on from the champion, and whether the winner is refitted.
     monitoring
         What each tick is held against, and from where on a change counts.
     costs
@@ -185,6 +188,7 @@ class MLSystem:
     unequal: tuple[Unequal, ...] = ()
     triggers: tuple[Trigger, ...] = ()
     retraining: Retraining = Retraining()
+    learning: Learning = Learning()
     monitoring: Monitoring = Monitoring()
     costs: CostMatrix | None = None
     cpu_hour_price: float | None = None

@@ -33,6 +33,7 @@ from mlsys_assets.prediction.batch import prediction_schema
 from mlsys_assets.production_monitoring.monitoring import Monitoring
 from mlsys_assets.production_monitoring.revisions import revised_schema
 from mlsys_assets.retraining.arbiter import Retraining
+from mlsys_assets.retraining.learning import Learning
 from mlsys_assets.retraining.trigger import Trigger
 from mlsys_assets.reuse_mistakes import reuse_mistakes
 from mlsys_assets.system import MLSystem, Requests
@@ -59,6 +60,7 @@ PARTS: dict[str, type] = {
     "split": TimeSplit,
     "gates": Gates,
     "retraining": Retraining,
+    "learning": Learning,
     "detective": LeakageDetective,
     "monitoring": Monitoring,
 }
@@ -90,6 +92,7 @@ class _Declared:
     split: TimeSplit | None
     gates: Gates | None
     retraining: Retraining | None
+    learning: Learning | None
     detective: LeakageDetective | None
     monitoring: Monitoring | None
 
@@ -151,6 +154,8 @@ def _retraining_mistakes(declared: _Declared) -> Iterator[str]:
     yield from alike("trigger", [t.name for t in declared.triggers])
     if declared.retraining is not None:
         yield from declared.retraining.mistakes(declared.triggers)
+    if declared.learning is not None:
+        yield from declared.learning.mistakes()
 
 
 def _clock_mistakes(start: object, calendar: Calendar) -> Iterator[str]:

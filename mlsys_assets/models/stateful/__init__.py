@@ -1,0 +1,1 @@
+"""Models that are trained on from where they stand, each row once."""

@@ -1,0 +1,34 @@
+"""How a system learns when it is trained: on which rows, from scratch or on, and whether the winner is refitted."""
+
+from dataclasses import dataclass, field
+
+from mlsys_assets.data_sampling.training_window import Expanding, TrainingWindow
+from mlsys_assets.mistakes import not_one
+from mlsys_assets.models.stateful.stateful import Stateful
+
+
+@dataclass(frozen=True)
+class Learning:
+    """What each training learns from.
+
+    Parameters
+    ----------
+    window
+        Which of the known rows are trained on.
+    stateful
+        How a candidate goes on from the champion's state; None: each training starts from scratch.
+    refit
+        Whether the recipe that passed the gate is fitted again on all rows of the window, those of validation and
+        test among them; else the very model that was evaluated is promoted.
+    """
+
+    window: TrainingWindow = field(default_factory=Expanding)
+    stateful: Stateful | None = None
+    refit: bool = True
+
+    def mistakes(self) -> list[str]:
+        """Return what is wrong with the declaration."""
+        found = not_one("learning: window", self.window, TrainingWindow) or self.window.mistakes()
+        if self.stateful is not None:
+            found += not_one("learning: stateful", self.stateful, Stateful) or self.stateful.mistakes()
+        return found
