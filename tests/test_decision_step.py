@@ -9,7 +9,7 @@ import pytest
 
 from mlsys_assets import FixedClock, MLSystem, TimeWindow, utc
 from mlsys_assets.decision_step import DecisionStep
-from mlsys_assets.production_monitoring.assets import _Labels
+from mlsys_assets.monitored_tick import LabelCounts
 from mlsys_assets.tables import KNOWN_AT, TIMESTAMP
 from mlsys_resources.resources import build_resources
 
@@ -37,5 +37,5 @@ def test_a_training_and_monitoring_count_the_same_labels(tmp_path, system: MLSys
     window = TimeWindow(ticks[2], ticks[2] + STEP)
     context: Any = SimpleNamespace(partition_time_window=window, run=SimpleNamespace(run_id="r"))
     then = DecisionStep(context, system, stores).labels_known({"labels": written.version})
-    now = _Labels(system, stores).evidence(TimeWindow(ticks[1], ticks[2]))["labelled"]
+    now = LabelCounts(system, stores).evidence(TimeWindow(ticks[1], ticks[2]))["labelled"]
     assert then == now == 3

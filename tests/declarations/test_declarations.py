@@ -44,8 +44,8 @@ from mlsys_assets import (
 )
 from mlsys_assets.data_ingestion.source_mistakes import OWN_TABLES, RESERVED
 from mlsys_assets.data_labeling.natural_labels import natural_labels
+from mlsys_assets.held_out import TEST_SCORES as SCORES
 from mlsys_assets.mistakes import LONGEST_NAME, NAME
-from mlsys_assets.offline_evaluation.assets import SCORES
 from mlsys_assets.production_monitoring.diagnosing.history import RECENT_DRIFT
 from mlsys_assets.systems.flights.system import flights
 from mlsys_assets.tables import BASELINES, SERVED

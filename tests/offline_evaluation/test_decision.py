@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mlsys_assets import utc
-from mlsys_assets.offline_evaluation.assets import _trained
+from mlsys_assets.evaluated_models import _trained
 
 FITTED, ROLLED_BACK = utc("2013-07-01"), utc("2013-09-01")
 

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from mlsys_assets.monitored_tick import score_shift
 from mlsys_assets.monitoring_step import MonitoringStep
-from mlsys_assets.production_monitoring.assets import _score_shift
 from mlsys_assets.production_monitoring.drift.profile_drift import psi_of_scores
 from mlsys_assets.tables import PREDICT_AT, SCORE, TIMESTAMP
 from mlsys_assets.types import Calendar, TimeWindow, days, hours, utc
@@ -31,7 +31,7 @@ def shift(calendar: Calendar, at: datetime) -> tuple[TimeWindow, float | None]:
     system: Any = SimpleNamespace(name="it", calendar=calendar)
     stores: Any = SimpleNamespace(lake=SimpleNamespace(read=read))
     context: Any = None
-    found = _score_shift(MonitoringStep(context, system, stores, calendar.tick_of(at)))
+    found = score_shift(MonitoringStep(context, system, stores, calendar.tick_of(at)))
     return asked[0], found
 
 
