@@ -36,6 +36,11 @@ class PerformanceDrop:
         """It looks at labels."""
         return False
 
+    @property
+    def looks_at_diagnosis(self) -> bool:
+        """It looks at no diagnosis."""
+        return False
+
     def mistakes(self) -> list[str]:
         """Return what is wrong with the name, the metric and the numbers."""
         what = f"trigger {self.name!r}"

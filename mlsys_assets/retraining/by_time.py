@@ -28,6 +28,11 @@ class Every:
         """It looks at the time alone."""
         return True
 
+    @property
+    def looks_at_diagnosis(self) -> bool:
+        """It looks at no diagnosis."""
+        return False
+
     def mistakes(self) -> list[str]:
         """Return what is wrong with the name and the period."""
         return misnamed("a trigger", self.name) + not_long(f"trigger {self.name!r}: period", self.period)

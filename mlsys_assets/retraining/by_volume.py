@@ -31,6 +31,11 @@ class LabelVolume:
         """It counts labels."""
         return False
 
+    @property
+    def looks_at_diagnosis(self) -> bool:
+        """It looks at no diagnosis."""
+        return False
+
     def mistakes(self) -> list[str]:
         """Return what is wrong with the name and the share."""
         return misnamed("a trigger", self.name) + out_of_range(f"trigger {self.name!r}: grows", self.grows, above=0)

@@ -59,6 +59,14 @@ class Trigger(Protocol):
         ...
 
 
+def looks_at_diagnosis(trigger: Trigger) -> bool:
+    """Return whether a trigger may look at what monitoring diagnosed: unless it says that it does not.
+
+    A policy none of whose triggers does is replayed without diagnoses, which take most of the time of a tick.
+    """
+    return bool(getattr(trigger, "looks_at_diagnosis", True))
+
+
 def said(fires: bool, reason: str, **evidence: Scalar) -> TriggerVerdict:
     """Return yes or no."""
     return TriggerVerdict(Answer.YES if fires else Answer.NO, reason, evidence)
