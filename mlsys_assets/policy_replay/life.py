@@ -9,7 +9,6 @@ from typing import Any
 import pyarrow as pa
 
 from mlsys_assets import dagster_adapter as adapter
-from mlsys_assets.data_sampling.training_window import Expanding
 from mlsys_assets.diagnosed_tick import DiagnosedTick
 from mlsys_assets.held_out import Predicted, held_out
 from mlsys_assets.ledger import FAILED, GIVEN_UP, RETRAINING
@@ -17,7 +16,7 @@ from mlsys_assets.monitored_tick import LabelCounts, drifted, performed, said_be
 from mlsys_assets.monitoring_step import MonitoringStep
 from mlsys_assets.policy_replay.journal import Deed, Journal
 from mlsys_assets.policy_replay.stand_in import NoRun, ReplayedStores
-from mlsys_assets.policy_replay.training import ReplayedStep, ReplayedTraining
+from mlsys_assets.policy_replay.training import ReplayedStep, ReplayedTraining, looks_at_changes
 from mlsys_assets.policy_replay.workshop import Workshop
 from mlsys_assets.prediction.batch import predict_batch
 from mlsys_assets.production_monitoring.diagnosing.odd_requests import Ordinary
@@ -66,7 +65,7 @@ class Life:
 
     def live(self, tick: TimeWindow) -> None:
         """Live through a tick that begins after the first decision, and decide as of its end."""
-        self._done("tick", (tick.start, self._past), partial(self._monitor, tick))
+        self._done("tick", (tick.start, self._diagnoses, self._past), partial(self._monitor, tick))
         self.decide(tick.end)
 
     def decide(self, as_of: datetime) -> None:
@@ -76,7 +75,7 @@ class Life:
         self._controller.decide(as_of)
         if self._controller.training_wanted():
             self.trainings += (as_of,)
-            key = (as_of, self.policy.learning, self._past)
+            key = (as_of, self._past)
             self.cpu_s += self._done("training", key, partial(self._train, as_of))
 
     @property
@@ -92,18 +91,18 @@ class Life:
     @cached_property
     def _diagnoses(self) -> bool:
         """Whether anybody looks at a diagnosis: a trigger, or a window that begins where something changed."""
-        window = self.policy.learning.window
-        return any(map(looks_at_diagnosis, self.policy.triggers)) or getattr(
-            window, "looks_at_changes", not isinstance(window, Expanding)
-        )
+        return looks_at_changes(self.policy.learning.window) or any(map(looks_at_diagnosis, self.policy.triggers))
 
     @property
     def _past(self) -> Hashable:
-        """What tells this life from others: two with the same champions at the same times have the same past."""
+        """What tells this life from others: two with the same champions at the same times have the same past.
+
+        All that monitoring finds follows from the world, which they share, and from the champions.
+        """
         operations, name = self.stores.operations, self.system.name
         models = tuple((m.version, m.as_of, m.content_hash) for m in operations.models(name))
         moves = tuple((move.version, move.as_of) for move in operations.attempts(name, CHAMPION))
-        return (self._diagnoses, self.policy.learning, models, moves)
+        return (self.policy.learning, models, moves)
 
     def _done(self, kind: str, key: Hashable, act: Any) -> float:
         """Act on the stores, or do to them what the same act did to those of another life; return its price."""
@@ -141,7 +140,7 @@ class Life:
         performed(step, said_before(self.system, stores, tick.start), LabelCounts(self.system, stores))
         drifted(step)
         if self._diagnoses:
-            self.workshop.once("diagnosis", (tick.start, self._past), DiagnosedTick(step).write)
+            self.workshop.once("diagnosis", (tick.start, self._past), lambda: DiagnosedTick(step).write())
 
     def _predict(self, tick: TimeWindow) -> None:
         """Let the champion of the tick's start predict what it would have been asked."""

@@ -5,7 +5,7 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 
@@ -13,13 +13,13 @@ from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.data_sampling.identity import data_hash
 from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.data_sampling.splits import Split
-from mlsys_assets.data_sampling.training_window import Expanding
+from mlsys_assets.data_sampling.training_window import Expanding, TrainingWindow
 from mlsys_assets.data_sampling.views import Train, View
 from mlsys_assets.decision_step import DecisionStep
 from mlsys_assets.evaluated_models import evaluate, gate
 from mlsys_assets.features.profile import PROFILE_SCHEMA, TRAINING_PROFILE, profile
 from mlsys_assets.known import known_rows, known_surroundings
-from mlsys_assets.ledger import ADEQUATE, CANDIDATE, FAILED, FITTED, PROMOTION, REFIT, TRAINING_SET
+from mlsys_assets.ledger import ADEQUATE, CANDIDATE, FAILED, FITTED, GATE, PROMOTION, REFIT, TRAINING_SET
 from mlsys_assets.measures.intervals import attempt
 from mlsys_assets.models.bundle import to_files
 from mlsys_assets.models.candidate import Candidate, FitError, Fitted
@@ -34,6 +34,7 @@ from mlsys_assets.tables import FEATURES, LABELS, SERVED
 from mlsys_assets.training_report import TrainingReport, training_report
 from mlsys_assets.types import CHAMPION
 from mlsys_resources.operations_rows import Decision, ModelVersion
+from mlsys_resources.resources import Resources
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,24 +47,19 @@ class _Made:
 
 
 class ReplayedStep(DecisionStep):
-    """A step of a training whose price is told by the workshop: that of the work it shares is counted in full."""
+    """A step of a training whose price the workshop tells, in which the work that is shared counts in full."""
 
     def __init__(self, as_of: datetime, system: MLSystem, stores: ReplayedStores, workshop: Workshop) -> None:
         self.context = NoRun.of(as_of, system.calendar.step)
-        self.system, self.stores, self.as_of = system, stores, as_of  # type: ignore[assignment]  # by their names
+        self.system, self.as_of, self.replayed = system, as_of, stores
+        self.stores = cast(Resources, stores)
         self.workshop, self._told = workshop, workshop.price()
 
     def record(self, kind: str, name: str, **said: Any) -> None:
         """Append a decision as of then to the ledger of this life."""
         before, self._told = self._told, self.workshop.price()
-        context = {"cpu_s": round(self._told - before, 3), "dagster_run": NO_RUN} | dict(
-            said.pop("context", None) or {}
-        )
-        self.stores.operations.record(
-            Decision(
-                self.system.name, self.as_of, kind, name, context=context, **said | {"evidence": dict(said["evidence"])}
-            )
-        )
+        context = {"cpu_s": round(self._told - before, 3), "dagster_run": NO_RUN} | (said.pop("context", None) or {})
+        self.replayed.operations.record(Decision(self.system.name, self.as_of, kind, name, context=context, **said))
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,8 +102,7 @@ class ReplayedTraining:
     def _window(self) -> Hashable:
         """What the choice of rows depends on: that which looks at diagnoses is of this life alone."""
         window = self.step.system.learning.window
-        looks = getattr(window, "looks_at_changes", not isinstance(window, Expanding))
-        return (window, self.past if looks else None)
+        return (window, self.past if looks_at_changes(window) else None)
 
     @property
     def _parent(self) -> Hashable:
@@ -179,7 +174,7 @@ class ReplayedTraining:
         return Fitting(self.step, nowhere, None)
 
     def _made(self, fitted: Fitted, told: Mapping[str, float]) -> _Made:
-        return _Made(self.step.stores.models.kept.keep(to_files(fitted.predictor)), fitted, told)
+        return _Made(self.step.replayed.models.kept.keep(to_files(fitted.predictor)), fitted, told)
 
     def _refit(self, case: Case, verdict: GateVerdict, rows: LabelledRows, split: Split) -> ModelVersion:
         """Put on record the model that is to be promoted, and return its version."""
@@ -195,7 +190,7 @@ class ReplayedTraining:
             made = self._once("refit", key, lambda: self._made(self._fits.refit(chosen, train, recipe).fitted, {}))
             content_hash, told = made.content_hash, f"refitted on {len(train)} rows with {dict(made.fitted.recipe)}"
         version = self._registered(name, content_hash)
-        gated = step.decisions("gate")[0].content_hash
+        gated = step.decisions(GATE)[0].content_hash
         step.record(
             REFIT, name, verdict="refitted", reason=told,
             evidence={"model": content_hash, "gate": gated, "rows": len(train)},
@@ -222,7 +217,7 @@ class ReplayedTraining:
 
     def _promote(self, refit: ModelVersion | None) -> None:
         step = self.step
-        (gated,) = step.decisions("gate")
+        (gated,) = step.decisions(GATE)
         before = step.champion_to_beat()
         outcome: Promotion = decide_promotion(
             gate_passed=refit is not None,
@@ -231,11 +226,16 @@ class ReplayedTraining:
             champion=None if before is None else before.content_hash,
         )
         if outcome.promote and refit is not None:
-            step.stores.operations.move(step.system.name, CHAMPION, refit, reason=gated.reason)
+            step.replayed.operations.move(step.system.name, CHAMPION, refit, reason=gated.reason)
         step.record(
             PROMOTION, CHAMPION, verdict=outcome.verdict, reason=outcome.reason,
             evidence={"gate": gated.content_hash, "model": None if refit is None else refit.content_hash},
         )  # fmt: skip
+
+
+def looks_at_changes(window: TrainingWindow) -> bool:
+    """Return whether a window may look at what was diagnosed: unless it says that it does not."""
+    return bool(getattr(window, "looks_at_changes", not isinstance(window, Expanding)))
 
 
 def _versions(step: DecisionStep) -> dict[str, int]:

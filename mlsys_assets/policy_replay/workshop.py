@@ -1,7 +1,7 @@
 """Work that lives share: each distinct piece is done once, and its price is told to everybody who needed it."""
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
@@ -38,7 +38,7 @@ class Workshop:
 
     def __init__(self, clock: Callable[[], float] = time.process_time) -> None:
         self.clock = clock
-        self.spent: Counter[str] = Counter()
+        self.spent: defaultdict[str, float] = defaultdict(float)
         self.done: Counter[str] = Counter()
         self._kept: dict[Hashable, Piece[Any]] = {}
         self._open: list[_Open] = []
