@@ -60,4 +60,5 @@ def policies_mistakes(policies: object) -> list[str]:
     """Return what is wrong with policies that are to be compared: with each, and with their names together."""
     found = not_all("policies", policies, Policy)
     each = sound(policies, Policy)
-    return found + [told for policy in each for told in policy.mistakes()] + alike("policy", [p.name for p in each])
+    twice = [told.replace("policys", "policies") for told in alike("policy", [p.name for p in each])]
+    return found + [told for policy in each for told in policy.mistakes()] + twice
