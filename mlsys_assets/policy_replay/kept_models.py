@@ -1,6 +1,6 @@
 """Models kept in memory, by what they are: the model store of lives that are lived once more."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from mlsys_assets.models.bundle import from_files
 from mlsys_assets.models.predictor import Predictor
@@ -32,6 +32,13 @@ class KeptModels:
         if content_hash not in self._predictors:
             self._predictors[content_hash] = from_files(self._content[content_hash])
         return self._predictors[content_hash]
+
+
+    def forget_but(self, wanted: Collection[str]) -> None:
+        """Forget every model but those: what no life has as its champion is not asked for again."""
+        for kept in (self._content, self._predictors):
+            for content_hash in kept.keys() - set(wanted):
+                del kept[content_hash]
 
 
 class LifesModels:

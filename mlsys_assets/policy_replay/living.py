@@ -99,6 +99,7 @@ def live(
                     life.live(TimeWindow(as_of - system.calendar.step, as_of))
                 else:
                     life.decide(as_of)
+            kept.forget_but([life.champion for life in lives])
             told(as_of)
     return Lives(tuple(_lived(life, since, until) for life in lives), dict(workshop.spent), dict(workshop.done))
 
