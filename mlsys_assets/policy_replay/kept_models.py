@@ -33,7 +33,6 @@ class KeptModels:
             self._predictors[content_hash] = from_files(self._content[content_hash])
         return self._predictors[content_hash]
 
-
     def forget_but(self, wanted: Collection[str]) -> None:
         """Forget every model but those: what no life has as its champion is not asked for again."""
         for kept in (self._content, self._predictors):

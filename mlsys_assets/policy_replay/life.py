@@ -28,6 +28,8 @@ from mlsys_assets.tables import FEATURES, PREDICT_AT, PREDICTIONS, SERVED
 from mlsys_assets.types import CHAMPION, TimeWindow
 from mlsys_resources.operations_rows import Decision
 
+OF_TICKS = ("tick", "predictions", "features", "held out", "ordinary", "diagnosis")
+"""The kinds of work that a tick takes; all others are of trainings."""
 NO_INSTANCE: Any = None
 """In the place of Dagster's instance: no run is asked for."""
 
@@ -133,10 +135,13 @@ class Life:
             ReplayedTraining(step, self.workshop, self._past).run()
         except MemoryError:
             raise
-        except Exception:  # noqa: BLE001 - whatever would fail a run: it is given up, as a run would be
+        except Exception as error:  # noqa: BLE001 - whatever would fail a run: it is given up, as a run would be
             job, key = adapter.training_job(self.system), self.system.calendar.key(as_of)
             told = f"{job} as of {key} failed {ATTEMPTS} times; the champion stays"
-            self.stores.operations.record(Decision(self.system.name, as_of, RETRAINING, GIVEN_UP, FAILED, told, {}, {}))
+            why = {"error": f"{type(error).__name__}: {error}"}
+            self.stores.operations.record(
+                Decision(self.system.name, as_of, RETRAINING, GIVEN_UP, FAILED, told, {}, why)
+            )
 
     def _monitor(self, tick: TimeWindow) -> None:
         stores: Any = self.stores

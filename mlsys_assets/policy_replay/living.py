@@ -1,5 +1,6 @@
 """A system's past lived under several policies side by side, so that what two of them need is done once."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from mlsys_assets.data_sampling.rows import moments
 from mlsys_assets.ledger import ARBITER, MONITORING, RETRAINING
 from mlsys_assets.policy_replay.journal import Journal
 from mlsys_assets.policy_replay.kept_models import KeptModels, LifesModels
-from mlsys_assets.policy_replay.life import Life, under
+from mlsys_assets.policy_replay.life import OF_TICKS, Life, under
 from mlsys_assets.policy_replay.memory_operations import MemoryOperations
 from mlsys_assets.policy_replay.replayed_lake import ReplayedLake, SharedTables
 from mlsys_assets.policy_replay.stand_in import ReplayedStores
@@ -30,6 +31,7 @@ from mlsys_assets.system import MLSystem
 from mlsys_assets.tables import KNOWN_AT, LABEL, LABELS, PREDICT_AT, PREDICTIONS, SCORE, TICK
 from mlsys_assets.types import DeclarationError, TimeWindow
 from mlsys_resources.operations_rows import Decision
+from mlsys_resources.tick_rows import TICK_FIELD
 
 Told = Callable[[datetime], None]
 """Told of each as-of when all lives have come so far."""
@@ -43,15 +45,23 @@ class Lives:
     ----------
     lived
         One for each policy, in the order given.
+    cpu_s
+        The processor seconds that were really spent, on all of it.
     spent
-        The processor seconds that were really spent, by kind of work.
+        Those of each kind of work that is shared.
     done
         How many distinct pieces of work were done, by kind.
     """
 
     lived: tuple[Lived, ...]
+    cpu_s: float
     spent: Mapping[str, float]
     done: Mapping[str, int]
+
+    @property
+    def trainings_s(self) -> float:
+        """The processor seconds of all distinct trainings together: what no replay of these policies can save."""
+        return sum(seconds for kind, seconds in self.spent.items() if kind not in OF_TICKS)
 
 
 def live(
@@ -88,6 +98,7 @@ def live(
     if mistakes := policies_mistakes(tuple(policies)):
         raise DeclarationError(f"the policies of {system.name!r}", mistakes)
     since, until = _period(system, stores, since, until)
+    began = time.process_time()
     workshop, kept, shared = Workshop(), KeptModels(), SharedTables(stores.lake, system, since)
     with _folder() as home:
         lives = [_born(system, policy, shared, stores, (workshop, kept, home)) for policy in policies]
@@ -101,7 +112,8 @@ def live(
                     life.decide(as_of)
             kept.forget_but([life.champion for life in lives])
             told(as_of)
-    return Lives(tuple(_lived(life, since, until) for life in lives), dict(workshop.spent), dict(workshop.done))
+    lived = tuple(_lived(life, since, until) for life in lives)
+    return Lives(lived, time.process_time() - began, dict(workshop.spent), dict(workshop.done))
 
 
 def _period(system: MLSystem, stores: Any, since: datetime | None, until: datetime | None) -> tuple[datetime, datetime]:
@@ -150,8 +162,6 @@ def _born(
 def _drift_before(system: MLSystem, stores: Any, since: datetime) -> pa.Table:
     columns = [*RECENT_DRIFT_SCHEMA.names, TICK]
     if not stores.lake.has(system.name, RECENT_DRIFT):
-        from mlsys_resources.tick_rows import TICK_FIELD
-
         return RECENT_DRIFT_SCHEMA.append(TICK_FIELD).empty_table()
     return stores.lake.read(system.name, RECENT_DRIFT, columns=columns, window=(TICK, system.calendar.start, since))
 

@@ -13,6 +13,7 @@ from mlsys_assets.policy_replay import training
 from mlsys_assets.policy_replay.living import live
 from mlsys_assets.production_monitoring.performance import matured
 from mlsys_assets.retraining.policy import Policy
+from mlsys_assets.retraining.policy_replay.fidelity import fidelity
 from mlsys_assets.types import DeclarationError
 
 from .triggers import CriesWolf
@@ -34,6 +35,7 @@ def test_the_systems_own_policy_decides_as_the_ledger_says(six_weeks) -> None:
     real = [d for d in six_weeks.decisions(since=FIRST) if d.kind != ALERT]
     real = [d for d in real if d.as_of > FIRST or d.kind != MONITORING]
     assert hashes(found.decisions) == hashes(real)
+    assert fidelity(found, six_weeks.decisions()).passed
     said = [(d.kind, d.name) for d in found.decisions]
     assert said.count((RETRAINING, "arbiter")) == 7
     assert said.count((TRIGGER, "drift")) == 7
@@ -75,6 +77,7 @@ def test_a_planted_difference_is_seen(six_weeks, monkeypatch, where, what, plant
     (found,) = live(six_weeks.system, six_weeks.stores, [Policy.of(six_weeks.system)]).lived
     kinds = (TRIGGER, RETRAINING)
     assert hashes(found.decisions, *kinds) != hashes(six_weeks.decisions(since=FIRST), *kinds)
+    assert not fidelity(found, six_weeks.decisions()).passed
 
 
 def test_a_model_that_two_policies_need_is_fitted_once_and_counts_for_both(six_weeks, monkeypatch) -> None:
@@ -101,8 +104,16 @@ def test_a_model_that_two_policies_need_is_fitted_once_and_counts_for_both(six_w
     assert sum(name == "lightgbm" for name, _ in fits) == 5
     assert monthly.cpu_s == as_well.cpu_s
     assert weekly.cpu_s > monthly.cpu_s
-    assert sum(found.spent.values()) < monthly.cpu_s + as_well.cpu_s + weekly.cpu_s + found.spent["tick"]
+    assert found.trainings_s < monthly.cpu_s + as_well.cpu_s + weekly.cpu_s
     np.testing.assert_array_equal(monthly.score, as_well.score)
+
+
+def test_twelve_policies_cost_at_most_thrice_the_models_that_they_need(six_weeks) -> None:
+    policies = [Policy(f"every_{n}", (Every(days(7 * n)),)) for n in range(1, 7)]
+    policies += [Policy(f"grown_{n}", (LabelVolume(grows=n / 10), Drift())) for n in range(1, 7)]
+    found = live(six_weeks.system, six_weeks.stores, policies)
+    assert len(found.lived) == 12
+    assert found.cpu_s <= 3 * found.trainings_s
 
 
 def test_who_never_trains_has_its_first_champion_to_the_end(six_weeks) -> None:
@@ -122,10 +133,9 @@ def test_a_diagnosis_is_made_only_for_who_looks_at_one(six_weeks) -> None:
 
 
 def test_an_earlier_beginning_is_what_was_known_then(six_weeks) -> None:
-    early = live(six_weeks.system, six_weeks.stores, [WEEKLY], since=utc("2013-02-19"), until=utc("2013-03-05")).lived[
-        0
-    ]
-    assert early.trainings == (since, utc("2013-02-26"), utc("2013-03-05"))
+    since = utc("2013-02-19")
+    (early,) = live(six_weeks.system, six_weeks.stores, [WEEKLY], since=since, until=FIRST).lived
+    assert early.trainings == (since, utc("2013-02-26"), FIRST)
     assert early.at.min() >= np.datetime64("2013-02-19")
 
 
