@@ -85,11 +85,13 @@ class Life:
         """As of when its champions were made."""
         return tuple(move.as_of for move in self.stores.operations.attempts(self.system.name, CHAMPION))
 
-    @property
-    def champion(self) -> str:
-        """The content hash of its champion; empty where there is none."""
+    def forget(self) -> str:
+        """Forget what was of champions before the last; return that one's content hash, empty where there is none."""
         found = self.stores.operations.alias(self.system.name, CHAMPION)
-        return "" if found is None else found.content_hash
+        if found is None:
+            return ""
+        self.stores.lake.forget_before(found.as_of)
+        return found.content_hash
 
     @cached_property
     def _controller(self) -> Controller:

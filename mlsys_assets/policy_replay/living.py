@@ -110,7 +110,7 @@ def live(
                     life.live(TimeWindow(as_of - system.calendar.step, as_of))
                 else:
                     life.decide(as_of)
-            kept.forget_but([life.champion for life in lives])
+            kept.forget_but([life.forget() for life in lives])
             told(as_of)
     lived = tuple(_lived(life, since, until) for life in lives)
     return Lives(lived, time.process_time() - began, dict(workshop.spent), dict(workshop.done))

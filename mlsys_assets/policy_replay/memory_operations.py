@@ -42,9 +42,14 @@ class MemoryOperations:
                 return False
             raise Conflict(f"another {decision.kind} {decision.name!r} stands as of {decision.as_of.isoformat()}")
         evidence = json.loads(canonical_json(dict(decision.evidence)))  # as it is read of a database
-        self._keep(replace(decision, evidence=evidence))
-        self.journal.note(lambda stores: stores.operations.record(decision))
+        self._keep(kept := replace(decision, evidence=evidence))
+        self.journal.note(lambda stores: stores.operations.record_again(kept))
         return True
+
+    def record_again(self, decision: Decision) -> None:
+        """Append what another life has put on record: the very same, not a copy."""
+        self._keep(decision)
+        self.journal.note(lambda stores: stores.operations.record_again(decision))
 
     def decisions(
         self, system: str, kind: str | None = None, *, since: datetime | None = None, until: datetime | None = None

@@ -27,6 +27,9 @@ THE_ONLY = 0
 OWN = (PREDICTIONS, BASELINES, PERFORMANCE, DRIFT, RECENT_DRIFT, TEST_SCORES, TRAINING_PROFILE)
 """The tables that another policy would have written otherwise."""
 
+OF_TRAININGS = (TEST_SCORES, TRAINING_PROFILE)
+"""Those of them that only the champion's monitoring reads."""
+
 
 class SharedTables:
     """What the world told, read of the lake once for all lives, and of each moment no more than was there.
@@ -145,6 +148,11 @@ class ReplayedLake:
         self.journal.note(lambda stores: stores.lake.write_ticks(system, table, data, **told))
         return Written(THE_ONLY, data.num_rows, {}, "", ())
 
+    def forget_before(self, as_of: datetime) -> None:
+        """Forget what was written of trainings before: it is of champions that are none any more."""
+        for name in OF_TRAININGS:
+            self.own[name].forget_before(as_of)
+
     def _own(self, system: str, table: str) -> "_OwnTable | None":
         return self.own.get(table) if system == self.shared.system.name else None
 
@@ -161,6 +169,10 @@ class _OwnTable:
         for tick in ticks:
             rows = data if len(ticks) == 1 else HeldTable(data, ()).read(data.column_names, ticks=[tick])
             self.parts[tick] = rows.cast(schema.append(TICK_FIELD))
+        self._held = None
+
+    def forget_before(self, tick: datetime) -> None:
+        self.parts = {start: rows for start, rows in self.parts.items() if start >= tick}
         self._held = None
 
     @property

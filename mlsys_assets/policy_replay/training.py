@@ -50,9 +50,8 @@ class ReplayedStep(DecisionStep):
     """A step of a training whose price the workshop tells, in which the work that is shared counts in full."""
 
     def __init__(self, as_of: datetime, system: MLSystem, stores: ReplayedStores, workshop: Workshop) -> None:
-        self.context = NoRun.of(as_of, system.calendar.step)
-        self.system, self.as_of, self.replayed = system, as_of, stores
-        self.stores = cast(Resources, stores)
+        super().__init__(NoRun.of(as_of, system.calendar.step), system, cast(Resources, stores))
+        self.replayed = stores
         self.workshop, self._told = workshop, workshop.price()
 
     def record(self, kind: str, name: str, **said: Any) -> None:
