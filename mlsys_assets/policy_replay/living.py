@@ -26,7 +26,6 @@ from mlsys_assets.policy_replay.workshop import Workshop
 from mlsys_assets.production_monitoring.diagnosing.history import RECENT_DRIFT, RECENT_DRIFT_SCHEMA
 from mlsys_assets.retraining.policy import Policy, policies_mistakes
 from mlsys_assets.retraining.policy_replay.lived import Lived
-from mlsys_assets.retraining.timetable import first_as_of
 from mlsys_assets.system import MLSystem
 from mlsys_assets.tables import KNOWN_AT, LABEL, LABELS, PREDICT_AT, PREDICTIONS, SCORE, TICK
 from mlsys_assets.types import DeclarationError, TimeWindow
@@ -118,23 +117,23 @@ def live(
 
 def _period(system: MLSystem, stores: Any, since: datetime | None, until: datetime | None) -> tuple[datetime, datetime]:
     """Return the first and the last as-of; raises ValueError for one that was not lived."""
-    decided = stores.operations.decision(system.name, RETRAINING, ARBITER)
+    decided = [d.as_of for d in stores.operations.decisions(system.name, RETRAINING) if d.name == ARBITER]
     run = f"run `mlsys run {system.name}`"
-    if decided is None:
+    if not decided:
         raise ValueError(f"{system.name} has not been lived yet: no decision is on record; {run} first")
-    calendar, own = system.calendar, first_as_of(system.calendar, system.simulated_from or decided.as_of)
-    since, until = since or own, until or decided.as_of
+    calendar, first, last = system.calendar, decided[0], decided[-1]
+    since, until = since or first, until or last
     for what, moment in (("since", since), ("until", until)):
-        if calendar.tick_of(moment).start != moment:
-            raise ValueError(f"{what} is {moment}; it must be the start of a tick, such as {calendar.tick_of(moment)}")
-    if not calendar.start < since <= own:
+        if moment < calendar.start or calendar.tick_of(moment).start != moment:
+            raise ValueError(f"{what} is {moment}; it must be the start of a tick of {calendar.step}")
+    if not calendar.start < since <= first:
         raise ValueError(
-            f"since is {since}; it must lie after {calendar.start}, and at {own} at the latest: from then on what "
+            f"since is {since}; it must lie after {calendar.start}, and at {first} at the latest: from then on what "
             "monitoring found is of the system's own champions"
         )
-    if not since <= until <= decided.as_of:
+    if not since <= until <= last:
         raise ValueError(
-            f"until is {until}; {system.name} has been lived from {since} to {decided.as_of}: {run} --until … first"
+            f"until is {until}; {system.name} has been lived from {first} to {last}: {run} --until … first"
         )
     return since, until
 
