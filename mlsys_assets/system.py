@@ -18,6 +18,7 @@ from mlsys_assets.measures.metrics import Metric
 from mlsys_assets.mistakes import not_one, sound
 from mlsys_assets.models.candidate import Candidate
 from mlsys_assets.models.gradient_boosting import LightGBM
+from mlsys_assets.models.stateful.stateful import Stateful
 from mlsys_assets.offline_evaluation.behavior.behavioral_tests import BehavioralTest
 from mlsys_assets.offline_evaluation.choices.thresholds import ThresholdPolicy
 from mlsys_assets.offline_evaluation.choices.worth import Worth
@@ -32,6 +33,7 @@ from mlsys_assets.production_monitoring.monitoring import Monitoring
 from mlsys_assets.production_monitoring.weekly.facts import Wording
 from mlsys_assets.retraining.arbiter import Retraining
 from mlsys_assets.retraining.learning import Learning
+from mlsys_assets.retraining.stage import Stage
 from mlsys_assets.retraining.trigger import Trigger
 from mlsys_assets.tables import EVENT_TIME, FEATURES, KNOWN_AT, PREDICT_AT, TIMESTAMP, TYPES, Column
 from mlsys_assets.types import Calendar, DeclarationError
@@ -249,6 +251,16 @@ class MLSystem:
         if chosen is not None:
             return chosen
         return self.costs.threshold if self.costs is not None else EVEN
+
+    @cached_property
+    def learns(self) -> Learning:
+        """What each training learns from, in the stage of retraining: stateful in that of the name, else as declared.
+
+        In the automated stage trainings start from scratch.
+        """
+        if self.retraining.stage is Stage.STATEFUL and self.learning.stateful is None:
+            return replace(self.learning, stateful=Stateful())
+        return self.learning
 
     @cached_property
     def time_split(self) -> TimeSplit:

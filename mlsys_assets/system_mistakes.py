@@ -33,7 +33,7 @@ from mlsys_assets.prediction.batch import prediction_schema
 from mlsys_assets.production_monitoring.monitoring import Monitoring
 from mlsys_assets.production_monitoring.revisions import revised_schema
 from mlsys_assets.retraining.arbiter import Retraining
-from mlsys_assets.retraining.learning import Learning
+from mlsys_assets.retraining.learning import Learning, stage_mistakes
 from mlsys_assets.retraining.trigger import Trigger
 from mlsys_assets.reuse_mistakes import reuse_mistakes
 from mlsys_assets.system import MLSystem, Requests
@@ -156,6 +156,8 @@ def _retraining_mistakes(declared: _Declared) -> Iterator[str]:
         yield from declared.retraining.mistakes(declared.triggers)
     if declared.learning is not None:
         yield from declared.learning.mistakes()
+    if declared.retraining is not None and declared.learning is not None:
+        yield from stage_mistakes(declared.retraining.stage, declared.learning)
 
 
 def _clock_mistakes(start: object, calendar: Calendar) -> Iterator[str]:

@@ -12,6 +12,8 @@ from mlsys_assets.thumbnails import marks
 
 STAGE = "retraining"
 DECISION = "retraining_decision"
+WHAT = "decision"
+"""The entry of what the graph is told that holds the decision in a word."""
 SHOWN_TICKS = 26
 COLOURS = {
     TRAIN: "#1f77b4",
@@ -56,7 +58,7 @@ def decided(controller: Controller) -> dg.AssetMaterialization:
         adapter.key(system, DECISION),
         partition=system.calendar.key(decision.as_of),
         metadata={
-            "decision": decision.verdict,
+            WHAT: decision.verdict,
             "why": decision.reason,
             "verdicts": adapter.markdown_table(
                 ("trigger", "said", "because"), [(n, v.verdict, v.reason) for n, v in verdicts.items()]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from mlsys_assets.mistakes import misnamed, out_of_range
 from mlsys_assets.production_monitoring.diagnosis import Cause, Diagnosis, Remedy
+from mlsys_assets.retraining.condition import Combinable
 from mlsys_assets.retraining.history import REMEMBERED, History
 from mlsys_assets.retraining.trigger import TriggerVerdict, said, unknown
 
@@ -14,7 +15,7 @@ LONGEST = 250
 
 
 @dataclass(frozen=True)
-class Drift:
+class Drift(Combinable):
     """Fires when the diagnosis of the last ticks says that something changed which a training mends.
 
     It reads the diagnosis, not a p-value, which any shift reaches with rows enough: seasons move features every week,

@@ -4,12 +4,13 @@ from dataclasses import dataclass, field
 
 from mlsys_assets.measures.metrics import Metric, RocAuc
 from mlsys_assets.mistakes import misnamed, not_one, out_of_range
+from mlsys_assets.retraining.condition import Combinable
 from mlsys_assets.retraining.history import REMEMBERED, History, Served
 from mlsys_assets.retraining.trigger import TriggerVerdict, said, unknown
 
 
 @dataclass(frozen=True)
-class PerformanceDrop:
+class PerformanceDrop(Combinable):
     """Fires when a metric of the last predicted ticks is worse by more than ``by`` than at the last training.
 
     The ticks are those whose labels are known, so it is as late as they are, and says nothing where

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from mlsys_assets.mistakes import misnamed, not_long
+from mlsys_assets.retraining.condition import Combinable
 from mlsys_assets.retraining.history import History
 from mlsys_assets.retraining.trigger import TriggerVerdict, said, unknown
 
 
 @dataclass(frozen=True)
-class Every:
+class Every(Combinable):
     """Fires when ``period`` has passed since the last training.
 
     It looks at the clock alone: it cannot tell whether anything changed.

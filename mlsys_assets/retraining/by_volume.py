@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from mlsys_assets.mistakes import misnamed, out_of_range
+from mlsys_assets.retraining.condition import Combinable
 from mlsys_assets.retraining.history import History
 from mlsys_assets.retraining.trigger import TriggerVerdict, said, unknown
 
 
 @dataclass(frozen=True)
-class LabelVolume:
+class LabelVolume(Combinable):
     """Fires when the number of known labels has grown by the share ``grows`` since the last training.
 
     It counts labels, whatever they say: cancelled or never known ones do not count, and a label told

@@ -99,12 +99,27 @@ class Controller:
         trained = store.decision(name, TRAINING_SET, TRAINING_SET, until=before, verdict=ADEQUATE)
         if trained is not None and trained.as_of < limited:
             sets = (trained, *sets)
-        gates = () if trained is None else store.decisions(name, GATE, since=trained.as_of, until=trained.as_of)
+        gates, promotions = self._gates(trained, since=limited)
         monitoring = store.decisions(name, MONITORING, since=since, until=as_of)
         promoted = store.decision(name, PROMOTION, CHAMPION, until=before, verdict=PROMOTED) is not None
         champion = store.alias(name, CHAMPION)
         promoted &= champion is None or champion.version not in store.retired(name)  # one that is retired is none
-        return history(as_of, training_sets=sets, gates=gates, monitoring=monitoring, promoted=promoted)
+        return history(
+            as_of, training_sets=sets, gates=gates, monitoring=monitoring, promoted=promoted, promotions=promotions
+        )
+
+    def _gates(self, trained: Decision | None, *, since: datetime) -> tuple[tuple[Decision, ...], tuple[Decision, ...]]:
+        """Return the last training's gate; and where gains are asked for, all since then, and their promotions."""
+        if trained is None:
+            return (), ()
+        name, store, until = self.system.name, self.stores.operations, trained.as_of
+        if self.system.retraining.worth_it is None:
+            return store.decisions(name, GATE, since=until, until=until), ()
+        since = min(since, until)
+        return (
+            store.decisions(name, GATE, since=since, until=until),
+            store.decisions(name, PROMOTION, since=since, until=until),
+        )
 
     def verdicts(self, as_of: datetime) -> dict[str, Decision]:
         """Return the triggers' verdicts on record as of then, in declared order."""
@@ -139,7 +154,7 @@ class Controller:
         verdicts = {
             name: TriggerVerdict(Answer(d.verdict), d.reason, d.evidence) for name, d in self.verdicts(as_of).items()
         }
-        found = decide(self.system.retraining, verdicts, self.history(as_of))
+        found = decide(self.system.retraining, verdicts, self.history(as_of), triggers=self.system.triggers)
         self._record(as_of, RETRAINING, ARBITER, found.verdict, found.reason, found.evidence)
 
     def training_wanted(self) -> bool:

@@ -3,14 +3,25 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
-from mlsys_assets.ledger import ADEQUATE, DIAGNOSIS, DRIFT, PERFORMANCE, Record
+from mlsys_assets.ledger import ADEQUATE, DIAGNOSIS, DRIFT, PERFORMANCE, PROMOTED, Record
+from mlsys_assets.offline_evaluation.champion_gate import RECENT
 from mlsys_assets.production_monitoring.diagnosis import Diagnosis, diagnosed
-from mlsys_assets.types import utc
+from mlsys_assets.types import CHAMPION, utc
 
 REMEMBERED = 26
 """Ticks whose monitoring a trigger can look back on."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """How much a training changed a metric: its challenger minus the champion, with the ends of the 95% interval."""
+
+    value: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -25,11 +36,21 @@ class Training:
         The entities whose label was known by then.
     reference
         How its model did on the recent test, by metric; nothing where it could not be told.
+    changes
+        What it changed against the champion that it challenged, by metric, on the part of the recent test that neither
+        had seen; nothing where there was no champion, or too few rows.
+    promoted
+        Whether its model became champion.
     """
 
     as_of: datetime
     labelled: int
     reference: Mapping[str, float] = field(default_factory=dict)
+    changes: Mapping[str, Change] = field(default_factory=dict)
+    promoted: bool = False
+
+    def __post_init__(self) -> None:
+        _make_read_only(self, "reference", "changes")
 
 
 @dataclass(frozen=True)
@@ -49,6 +70,9 @@ class Served:
     tick: datetime
     labelled: int
     metrics: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        _make_read_only(self, "metrics")
 
 
 @dataclass(frozen=True)
@@ -78,6 +102,9 @@ class Monitored:
     drift: Mapping[str, float] = field(default_factory=dict)
     score_drift: float | None = None
     diagnosis: Diagnosis | None = None
+
+    def __post_init__(self) -> None:
+        _make_read_only(self, "drift")
 
 
 @dataclass(frozen=True)
@@ -137,6 +164,7 @@ def history(
     gates: Sequence[Record],
     monitoring: Iterable[Record],
     promoted: bool,
+    promotions: Sequence[Record] = (),
 ) -> History:
     """Return the history that the records tell.
 
@@ -148,6 +176,8 @@ def history(
         The records of those kinds; gates may be those of the last training alone.
     promoted
         Whether any training before then led to a champion.
+    promotions
+        The records of that kind, where what trainings changed is asked for.
     """
     before = sorted((r for r in training_sets if r.as_of < as_of), key=lambda r: r.as_of)
     adequate = [r for r in before if r.verdict == ADEQUATE]
@@ -157,23 +187,41 @@ def history(
             found.setdefault(record.as_of, {})[record.name] = record.evidence
     return History(
         as_of,
-        tuple(Training(r.as_of, int(r.evidence["labelled"]), _reference(r.as_of, gates)) for r in adequate),
+        tuple(_training(r, gates, promotions) for r in adequate),
         tuple(r.as_of for r in before),
         tuple(_monitored(at, found[at]) for at in sorted(found) if PERFORMANCE in found[at]),
         promoted,
     )
 
 
-def _reference(as_of: datetime, gates: Sequence[Record]) -> dict[str, float]:
-    for gate in gates:
-        if gate.as_of == as_of:
-            head = f"recent_test {gate.evidence['challenger']} "
-            return {
-                name.removeprefix(head): value
-                for name, value in gate.evidence.items()
-                if name.startswith(head) and isinstance(value, float)
-            }
-    return {}
+def _training(adequate: Record, gates: Sequence[Record], promotions: Sequence[Record]) -> Training:
+    at, labelled = adequate.as_of, int(adequate.evidence["labelled"])
+    told: Mapping[str, Any] = next((gate.evidence for gate in gates if gate.as_of == at), {})
+    promoted = any(p.as_of == at and p.name == CHAMPION and p.verdict == PROMOTED for p in promotions)
+    return Training(at, labelled, _reference(told), _changes(told), promoted)
+
+
+def _reference(gate: Mapping[str, Any]) -> dict[str, float]:
+    head = f"{RECENT} {gate.get('challenger')} "
+    return {k.removeprefix(head): v for k, v in gate.items() if k.startswith(head) and isinstance(v, float)}
+
+
+def _changes(gate: Mapping[str, Any]) -> dict[str, Change]:
+    """Return the differences to the champion that a gate rests on."""
+    head, tail = f"{RECENT} ", f" minus {CHAMPION} value"
+    names = [k.removeprefix(head).removesuffix(tail) for k in gate if k.startswith(head) and k.endswith(tail)]
+    found: dict[str, Change] = {}
+    for name in names:
+        value, low, high = (gate.get(f"{head}{name} minus {CHAMPION} {end}") for end in ("value", "low", "high"))
+        if value is not None and low is not None and high is not None:
+            found[name] = Change(value, low, high)
+    return found
+
+
+def _make_read_only(holder: object, *names: str) -> None:
+    """Let nobody who is given a history change it for who comes after."""
+    for name in names:
+        object.__setattr__(holder, name, MappingProxyType(dict(getattr(holder, name))))
 
 
 def _monitored(at: datetime, found: Mapping[str, Mapping[str, Any]]) -> Monitored:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from mlsys_assets.data_sampling.training_window import Expanding, TrainingWindow
 from mlsys_assets.mistakes import not_one
 from mlsys_assets.models.stateful.stateful import Stateful
+from mlsys_assets.retraining.stage import Stage
 
 
 @dataclass(frozen=True)
@@ -32,3 +33,11 @@ class Learning:
         if self.stateful is not None:
             found += not_one("learning: stateful", self.stateful, Stateful) or self.stateful.mistakes()
         return found
+
+
+def stage_mistakes(stage: Stage, learning: Learning) -> list[str]:
+    """Return that a stage and what is learned from contradict each other."""
+    if stage is Stage.AUTOMATED and learning.stateful is not None:
+        told = "retraining: in the automated stage each training starts from scratch, and learning is stateful; "
+        return [told + "leave stateful out, or take Stage.STATEFUL"]
+    return []

@@ -6,11 +6,20 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
+from mlsys_assets.retraining.deadline import NoAnswer, answer
 from mlsys_assets.retraining.history import History
 from mlsys_assets.types import Scalar
 
 LONGEST_REASON = 500
 """Characters of a reason, or of a text in the evidence, that stand in the record."""
+LONGEST_READ = 10 * LONGEST_REASON
+"""Characters of a reason that are looked at for them: the rest is not even read."""
+MOST_EVIDENCE = 100
+"""Numbers and texts that a verdict may rest on."""
+LARGEST = 2**63
+"""A whole number in the evidence is smaller than this, or no database holds it."""
+DEADLINE_S = 10.0
+"""How long a trigger is waited for. It reads a few hundred numbers: what takes longer hangs."""
 
 
 class Answer(StrEnum):
@@ -77,31 +86,46 @@ def unknown(reason: str, **evidence: Scalar) -> TriggerVerdict:
     return TriggerVerdict(Answer.INSUFFICIENT_DATA, reason, evidence)
 
 
-def ask(trigger: Trigger, history: History) -> TriggerVerdict:
-    """Return a trigger's verdict; one that raises or answers nonsense has the verdict ``error``, which never fires."""
+def ask(trigger: Trigger, history: History, *, deadline_s: float = DEADLINE_S) -> TriggerVerdict:
+    """Return a trigger's verdict; one that raises, hangs or answers nonsense has the verdict ``error``: no yes."""
     try:
-        return _sound(trigger.verdict(history))
-    except Exception as error:  # noqa: BLE001 - anybody's code; that it failed is what goes on record
-        return _error(f"it raised {type(error).__name__}: {error}")
+        return answer(lambda: _sound(trigger.verdict(history)), within_s=deadline_s, of=trigger)
+    except NoAnswer as late:
+        return _error(f"it {late}")
+    except BaseException as error:  # noqa: BLE001 - anybody's code, in a thread: a SystemExit there ends nothing here
+        return _error(f"it raised {type(error).__name__}: {_words(error)}")
 
 
 def _sound(found: object) -> TriggerVerdict:
     if not isinstance(found, TriggerVerdict):
         return _error(f"it answered {found!r:.80}; it must answer a TriggerVerdict")
-    answer, reason, evidence = (vars(found)[name] for name in ("answer", "reason", "evidence"))
-    if not isinstance(answer, Answer) or not isinstance(reason, str):
-        return _error(f"it answered {answer!r:.40} for {reason!r:.40}; allowed: {', '.join(Answer)}, in words")
+    answered, reason, evidence = (vars(found)[name] for name in ("answer", "reason", "evidence"))
+    if not isinstance(answered, Answer) or not isinstance(reason, str):
+        return _error(f"it answered {answered!r:.40} for {reason!r:.40}; allowed: {', '.join(Answer)}, in words")
     if not isinstance(evidence, Mapping):
         return _error(f"its evidence is {evidence!r:.80}; it must be a mapping from names to numbers and text")
-    if nonsense := [name for name, value in evidence.items() if not _recordable(name, value)]:
+    if len(evidence) > MOST_EVIDENCE:
+        return _error(f"its evidence has {len(evidence):,} entries; at most {MOST_EVIDENCE} are allowed")
+    told = dict(evidence)
+    if nonsense := [name for name, value in told.items() if not _recordable(name, value)]:
         return _error(f"its evidence cannot be recorded: {', '.join(map(str, nonsense))}; give finite numbers and text")
-    return TriggerVerdict(answer, _told(reason), evidence)
+    return TriggerVerdict(answered, _told(reason), told)
+
+
+def _words(error: BaseException) -> str:
+    """Return what an error says; its class may be anybody's, and fail even in that."""
+    try:
+        return str(error)
+    except Exception as another:  # noqa: BLE001 - see above
+        return f"and telling why raised {type(another).__name__}"
 
 
 def _recordable(name: object, value: object) -> bool:
     if not isinstance(name, str) or not isinstance(value, str | int | float | None):
         return False
     if isinstance(value, float) and not math.isfinite(value):
+        return False
+    if isinstance(value, int) and abs(value) >= LARGEST:
         return False
     return all(_told(text) == text for text in (name, value) if isinstance(text, str))
 
@@ -112,5 +136,5 @@ def _error(reason: str) -> TriggerVerdict:
 
 def _told(text: str) -> str:
     """Return a text as a record can hold it: on one line, not too long, without what is no text."""
-    sound = text.replace("\0", " ").encode("utf-8", "replace").decode()
+    sound = text[:LONGEST_READ].replace("\0", " ").encode("utf-8", "replace").decode()
     return " ".join(sound.split())[:LONGEST_REASON]

@@ -1,0 +1,129 @@
+"""Whether a training is likely to bring in what it costs, by what earlier ones brought in."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from statistics import NormalDist
+
+from mlsys_assets.measures.intervals import LEVEL
+from mlsys_assets.measures.metrics import LogLoss, Metric
+from mlsys_assets.mistakes import not_long, not_one, out_of_range
+from mlsys_assets.retraining.history import History, Training
+from mlsys_assets.retraining.training_cost import TrainingCost
+from mlsys_assets.retraining.trigger import TriggerVerdict, said, unknown
+from mlsys_assets.types import days
+
+A_DAY = days(1)
+LEAST_EARLIER = 3
+"""Two rates alone have an interval of 12 standard deviations: nothing would be held back by it."""
+
+
+@dataclass(frozen=True)
+class WorthIt:
+    """Holds a training back that is not worth its declared cost, even if it gains as much as it well may.
+
+    What a training gains a request is taken to grow in proportion to the champion's age. How fast, earlier trainings
+    tell: their gains over the champion that they challenged, on rows that neither had seen, over that champion's age
+    (ratio estimate; its standard error from the residuals, and Student's t, Cochran 1977, chapter 6). It pays on as
+    many requests as come in ``over``, if they come as fast as labels did since the last training.
+
+    A training is held back if the upper end of the interval does not bring in its cost. The upper end grows with the
+    champion's age as long as it is above 0, so that a few unlucky comparisons do not end training for good; if it is
+    not, only a person starts the next. It assumes that the world moves on at the rate at which it did: it foresees no
+    break, and as the refitted model has seen more than the challenger that was compared, the gain is rather too low.
+    With fewer than ``earlier`` trainings to learn from it says ``insufficient data`` and holds nothing back.
+
+    Parameters
+    ----------
+    metric
+        In which gains are measured: one by which the gate compares with the champion. With ``ExpectedCost`` they are
+        money by the system's costs.
+    price
+        What one unit of the metric on one request is worth, in the unit of the training's cost: 1 for
+        ``ExpectedCost`` and costs in money.
+    over
+        How long the new model is expected to serve.
+    earlier
+        So many trainings tell what one gains.
+    looks_back
+        How old they may be.
+    """
+
+    price: float
+    over: timedelta
+    metric: Metric = field(default_factory=LogLoss)
+    earlier: int = 4
+    looks_back: timedelta = field(default_factory=lambda: days(365))
+
+    def mistakes(self) -> list[str]:
+        """Return what is wrong with the declaration."""
+        return [
+            *not_one("worth_it: metric", self.metric, Metric),
+            *out_of_range("worth_it: price", self.price, above=0),
+            *not_long("worth_it: over", self.over),
+            *out_of_range("worth_it: earlier", self.earlier, whole=True, least=LEAST_EARLIER),
+            *not_long("worth_it: looks_back", self.looks_back),
+        ]
+
+    def verdict(self, history: History, cost: TrainingCost) -> TriggerVerdict:
+        """Return whether a training as of now may be worth what it costs."""
+        champion = _champion(history.trainings)
+        if champion is None or history.trained is None:
+            return unknown("as of when the champion was trained is not known")
+        if history.now is None:
+            return unknown(f"labels were not counted as of {history.as_of:%Y-%m-%d %H:%M}")
+        seen = self._seen(history)
+        if len(seen) < self.earlier:
+            return unknown(f"{len(seen)} earlier trainings tell what one gains; asked for: {self.earlier}")
+        rate, most = _rates(seen)
+        since = history.as_of - history.trained.as_of
+        requests = max(history.now.labelled - history.trained.labelled, 0) * (self.over / since)
+        pays = self.price * requests * ((history.as_of - champion.as_of) / A_DAY)
+        price, likely, at_most = cost.next(history), rate * pays, most * pays
+        reason = (
+            f"a training costs {price:,.4g}; by {len(seen)} earlier ones it brings in {likely:,.4g}, at most "
+            f"{at_most:,.4g}, on the {requests:,.0f} requests of {self.over / A_DAY:g} days"
+        )
+        return said(at_most >= price, reason, cost=price, gain=likely, gain_high=at_most, earlier=len(seen))
+
+    def _seen(self, history: History) -> list[tuple[float, float]]:
+        """Return what each earlier training gained, and the champion's age in days."""
+        sign = 1.0 if self.metric.higher_is_better else -1.0
+        found = []
+        for i, training in enumerate(history.trainings):
+            challenged, change = _champion(history.trainings[:i]), training.changes.get(self.metric.name)
+            if change is None or challenged is None or training.as_of < history.as_of - self.looks_back:
+                continue
+            found.append((sign * change.value, (training.as_of - challenged.as_of) / A_DAY))
+        return found
+
+
+def _champion(trainings: Sequence[Training]) -> Training | None:
+    return next((t for t in reversed(trainings) if t.promoted), None)
+
+
+def _rates(seen: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Return the gain a day of age, and the upper end of its interval."""
+    total = sum(age for _, age in seen)
+    rate = sum(gain for gain, _ in seen) / total
+    free = len(seen) - 1
+    variance = sum((gain - rate * age) ** 2 / age for gain, age in seen) / free
+    return rate, rate + student_t((1 + LEVEL) / 2, free) * math.sqrt(variance / total)
+
+
+def student_t(chance: float, free: int) -> float:
+    """Return the quantile of Student's t, within 1% from two degrees of freedom on.
+
+    By its expansion about the normal distribution's (Abramowitz and Stegun 1964, 26.7.5); at two it is known.
+    """
+    if free == 2:  # noqa: PLR2004 - the one case that has a formula of its own, and where the expansion is poor
+        return (2 * chance - 1) / math.sqrt(2 * chance * (1 - chance))
+    z = NormalDist().inv_cdf(chance)
+    return (
+        z
+        + (z**3 + z) / (4 * free)
+        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * free**2)
+        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * free**3)
+        + (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / (92160 * free**4)
+    )
