@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Final
 
 from mlsys_assets.measures.intervals import Estimate, on_record
@@ -68,6 +69,9 @@ class Symptom:
     size: float
     limit: float
     measures: Mapping[str, Scalar] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "measures", MappingProxyType(dict(self.measures)))
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON holds it; digits that a processor decides go."""

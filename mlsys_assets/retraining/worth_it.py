@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from statistics import NormalDist
 
-from mlsys_assets.measures.intervals import LEVEL
+from mlsys_assets.measures.intervals import LEVEL, on_record
 from mlsys_assets.measures.metrics import LogLoss, Metric
 from mlsys_assets.mistakes import not_long, not_one, out_of_range
 from mlsys_assets.retraining.history import History, Training
@@ -80,7 +80,7 @@ class WorthIt:
         since = history.as_of - history.trained.as_of
         requests = max(history.now.labelled - history.trained.labelled, 0) * (self.over / since)
         pays = self.price * requests * ((history.as_of - champion.as_of) / A_DAY)
-        price, likely, at_most = cost.next(history), rate * pays, most * pays
+        price, likely, at_most = cost.next(history), on_record(rate * pays), on_record(most * pays)
         reason = (
             f"a training costs {price:,.4g}; by {len(seen)} earlier ones it brings in {likely:,.4g}, at most "
             f"{at_most:,.4g}, on the {requests:,.0f} requests of {self.over / A_DAY:g} days"

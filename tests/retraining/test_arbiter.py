@@ -1,15 +1,19 @@
 """One decision from many verdicts, and no more trainings than are allowed."""
 
 from dataclasses import replace
-from itertools import product
+from itertools import pairwise, product
 
 import pytest
+from hypothesis import given, strategies as st
 
-from mlsys_assets.retraining.arbiter import AllOf, AnyOf, Retraining, decide
+from mlsys_assets.retraining.arbiter import Retraining, decide
 from mlsys_assets.retraining.by_drift import Drift
 from mlsys_assets.retraining.by_time import Every
 from mlsys_assets.retraining.by_volume import LabelVolume
-from mlsys_assets.retraining.history import History, Training
+from mlsys_assets.retraining.condition import AllOf, AnyOf
+from mlsys_assets.retraining.history import History, Monitored, Training
+from mlsys_assets.retraining.stage import Stage
+from mlsys_assets.retraining.training_cost import TrainingCost
 from mlsys_assets.retraining.trigger import Answer, TriggerVerdict
 from mlsys_assets.types import days, utc
 
@@ -115,3 +119,51 @@ def test_an_error_is_no_yes_and_is_told() -> None:
 )
 def test_mistakes_are_told(policy, told) -> None:
     assert any(told in mistake for mistake in policy.mistakes(THREE)), policy.mistakes(THREE)
+
+
+ANSWERS = st.sampled_from(list(Answer))
+POLICIES = st.builds(
+    Retraining,
+    when=st.sampled_from([None, EVERY | VOLUME, EVERY & VOLUME | DRIFT, EVERY & VOLUME & DRIFT]),
+    cooldown=st.integers(0, 30).map(days),
+    at_most=st.integers(1, 4),
+    within=st.integers(7, 60).map(days),
+    stage=st.sampled_from([Stage.TRIGGERED, Stage.AUTOMATED, Stage.MANUAL]),
+    cost=st.just(TrainingCost(fixed=1, per_million_rows=100)),
+    most_cost=st.floats(1, 80),
+)
+
+
+@given(POLICIES, st.tuples(ANSWERS, ANSWERS, ANSWERS), st.permutations(THREE), st.lists(st.integers(1, 90), max_size=4))
+def test_a_decision_is_a_function_of_what_is_said_and_known(policy, answers, order, ago) -> None:
+    """Whatever the order in which it was said, to the letter of the reason and the order of the evidence."""
+    said, known = verdicts(*answers), history(*ago)
+    wanted = decide(policy, said, known, triggers=THREE)
+    found = decide(policy, {t.name: said[t.name] for t in order}, known, triggers=THREE)
+    assert (found, list(found.evidence)) == (wanted, list(wanted.evidence))
+    assert found == decide(policy, said, known, triggers=THREE)
+
+
+@given(POLICIES, st.lists(st.tuples(ANSWERS, ANSWERS, ANSWERS, st.booleans(), st.integers(1, 14)), max_size=40))
+def test_whatever_is_said_no_limit_is_passed(policy, life) -> None:
+    """Random verdicts at random times; trainings with and without enough data. Counted anew, by pairs of times."""
+    at, labelled, trainings, attempts = NOW, 1000, [], []
+    for *answers, adequate, passed in life:
+        at, labelled = at + days(passed), labelled + 10_000 * passed
+        known = History(at, tuple(trainings), tuple(attempts), (Monitored(at, labelled),), bool(trainings))
+        if decide(policy, verdicts(*answers), known, triggers=THREE).train:
+            attempts.append(at)
+            trainings += [Training(at, labelled)] if adequate else []
+    assert all(b - a >= policy.cooldown for a, b in pairwise(attempts))
+    cost = {t.as_of: 1 + t.labelled / 10_000 for t in trainings}
+    for end in attempts:
+        window = [a for a in attempts if end - policy.within < a <= end]
+        assert len(window) <= policy.at_most
+        assert sum(cost.get(a, 1) for a in window) <= policy.most_cost + 1e-9
+    assert not attempts or policy.stage is not Stage.MANUAL
+
+
+def test_a_verdict_that_is_missing_is_no_silence() -> None:
+    """A trigger that was not asked is not one that does not count: the condition would hold without it."""
+    with pytest.raises(KeyError, match="drift"):
+        decide(Retraining(EVERY & DRIFT), {"every": TriggerVerdict(Answer.YES, "so")}, history(60))

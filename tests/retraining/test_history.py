@@ -13,7 +13,7 @@ from mlsys_assets.retraining.by_drift import Drift
 from mlsys_assets.retraining.by_performance import PerformanceDrop
 from mlsys_assets.retraining.by_time import Every
 from mlsys_assets.retraining.by_volume import LabelVolume
-from mlsys_assets.retraining.history import history
+from mlsys_assets.retraining.history import Change, history
 from mlsys_assets.retraining.trigger import ask
 from mlsys_assets.types import days, utc
 
@@ -106,3 +106,32 @@ def test_a_verdict_changes_with_the_past() -> None:
     assert not ask(TRIGGERS[1], told(week(2), records)).fires
     more = [replace(r, evidence=r.evidence | {"labelled": 110}) if r.name == "performance" else r for r in records]
     assert ask(TRIGGERS[1], told(week(2), more)).fires
+
+
+def challenged(n: int, change: float | None, *, promoted: bool) -> list[Recorded]:
+    """A training with its gate, which compared with a champion, and whether it was promoted."""
+    ends = {"value": change, "low": None if change is None else change - 0.1, "high": 0.5}
+    evidence = gate(n).evidence | {f"recent_test log_loss minus champion {end}": v for end, v in ends.items()}
+    evidence |= {f"static_test log_loss minus champion {end}": 9.0 for end in ends}
+    evidence |= {f"recent_test log_loss minus zero_rule {end}": 9.0 for end in ends}
+    evidence |= {"carrier=AA on recent_test minus champion": 9.0}
+    verdict = "promoted" if promoted else "held"
+    return [trained(n), replace(gate(n), evidence=evidence), Recorded(week(n), "promotion", "champion", verdict)]
+
+
+def test_what_a_training_changed_against_the_champion_is_read_of_its_gate() -> None:
+    records = [
+        *challenged(0, None, promoted=True),
+        *challenged(2, -0.2, promoted=False),
+        *challenged(4, 0.1, promoted=True),
+    ]
+    of = {kind: [r for r in records if r.kind == kind] for kind in ("training_set", "gate", "promotion")}
+    found = history(
+        week(5), training_sets=of["training_set"], gates=of["gate"], monitoring=(), promoted=True,
+        promotions=of["promotion"],
+    )  # fmt: skip
+    assert [t.promoted for t in found.trainings] == [True, False, True]
+    assert [dict(t.changes) for t in found.trainings] == [
+        {}, {"log_loss": Change(-0.2, pytest.approx(-0.3), 0.5)}, {"log_loss": Change(0.1, 0.0, 0.5)},
+    ]  # fmt: skip
+    assert [dict(t.reference) for t in found.trainings] == [{"roc_auc": 0.8}] * 3

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,9 +13,13 @@ import sqlalchemy as sa
 from mlsys_assets import Calendar, Drift, Every, LabelVolume, PerformanceDrop, Retraining, days, hours, utc
 from mlsys_assets.dagster_adapter import tick_job, training_job
 from mlsys_assets.instance import open_instance
+from mlsys_assets.retraining.by_function import trigger
 from mlsys_assets.retraining.controller import AS_OF_TAG, ATTEMPTS, OWNER_TAG, Controller
-from mlsys_assets.retraining.history import REMEMBERED
+from mlsys_assets.retraining.history import REMEMBERED, History
 from mlsys_assets.retraining.sensors import build_sensors
+from mlsys_assets.retraining.training_cost import TrainingCost
+from mlsys_assets.retraining.trigger import ask
+from mlsys_assets.retraining.worth_it import WorthIt
 from mlsys_resources.operations_rows import Decision
 from mlsys_resources.operations_store import OperationsStore
 
@@ -106,8 +110,8 @@ def pass_tick(controller: Controller, as_of: datetime, *, trains: bool, enough: 
     store = controller.stores.operations
     monitor(store, as_of)
     run(controller, tick_job(controller.system), as_of)
-    for trigger in controller.system.triggers:
-        record(store, as_of, "trigger", trigger.name, "no", {})
+    for one in controller.system.triggers:
+        record(store, as_of, "trigger", one.name, "no", {})
     record(store, as_of, "retraining", "arbiter", "train" if trains else "hold", {})
     if trains:
         verdict = "adequate" if enough else "insufficient data"
@@ -235,3 +239,72 @@ def test_a_run_that_failed_is_asked_for_again_under_a_key_of_its_own(live) -> No
         controller.instance.run_storage.add_run(dg.DagsterRun(job, tags=tags, status=dg.DagsterRunStatus.FAILURE))
     assert len(set(keys)) == ATTEMPTS
     assert f"failed {ATTEMPTS} times" in controller.request(job, as_of).skip_message
+
+
+@trigger
+def storms(known: History) -> bool:
+    """There was a storm."""
+    return known.now is not None and known.now.labelled == 100
+
+
+@trigger(by_clock=True)
+def monday(known: History) -> bool:
+    """It is Monday."""
+    return known.as_of.weekday() == 0
+
+
+@trigger
+def hangs(_known: History) -> bool:
+    """Never returns."""
+    while True:
+        pass
+
+
+@trigger
+def floods(_known: History) -> list[dg.RunRequest]:
+    """Asks for a hundred trainings at once."""
+    return [dg.RunRequest(run_key=str(n), job_name="lived_training") for n in range(100)]
+
+
+def test_ones_own_trigger_is_a_sensor_like_the_others(live, monkeypatch) -> None:
+    """Sound, endless or mad: a verdict on record each, and one decision from them all."""
+    monkeypatch.setattr(ask, "__kwdefaults__", {"deadline_s": 0.2})
+    controller = live(1)
+    own = replace(controller.system, triggers=(monday, storms, hangs, floods), retraining=Retraining(storms & monday))
+    controller = replace(controller, system=own)
+    names = [sensor.name for sensor in build_sensors(own)]
+    assert [n for n in names if "retrain_by" in n] == [f"lived_retrain_by_{n}" for n in ("storms", "hangs", "floods")]
+    controller.ask(monday, NOW)  # as the schedule of the ticks does
+    for sensor in [s for s in build_sensors(own) if "retrain_by" in s.name]:
+        context = dg.build_sensor_context(
+            controller.instance, sensor_name=sensor.name, resources={"stores": controller.stores}
+        )
+        assert not sensor.evaluate_tick(context).run_requests
+    controller.decide(NOW)
+    assert {name: d.verdict for name, d in controller.verdicts(NOW).items()} == {
+        "monday": "yes", "storms": "yes", "hangs": "error", "floods": "error",
+    }  # fmt: skip
+    assert controller.verdicts(NOW)["storms"].reason == "There was a storm."
+    assert controller.verdicts(NOW)["hangs"].reason == "it did not answer within 0.2 s"
+    assert controller.verdicts(NOW)["floods"].reason.startswith("it answered [RunRequest(")
+    assert (controller.decided.verdict, controller.decided.reason) == ("train", "monday and storms said yes")
+    assert isinstance(controller.request(training_job(own), NOW), dg.RunRequest)
+
+
+def test_what_trainings_gained_is_read_as_far_back_as_it_is_asked_for(live) -> None:
+    controller = live(1)
+    worth = WorthIt(price=1, over=days(7), looks_back=days(30))
+    policy = Retraining(cost=TrainingCost(fixed=1), worth_it=worth)
+    store = controller.stores.operations
+    for n in (40, 20, 10):
+        at, ends = (
+            NOW - days(n),
+            {f"recent_test log_loss minus champion {end}": -n / 100 for end in ("value", "low", "high")},
+        )
+        record(store, at, "training_set", "training_set", "adequate", {"labelled": 50})
+        record(store, at, "gate", "champion", "pass", {"challenger": "x", **ends})
+        record(store, at, "promotion", "champion", "promoted" if n == 20 else "held", {})
+    asking = replace(controller, system=replace(controller.system, retraining=policy))
+    found = asking.history(NOW)
+    assert [(t.changes["log_loss"].value, t.promoted) for t in found.trainings] == [(-0.2, True), (-0.1, False)]
+    assert [t.changes for t in controller.history(NOW).trainings][:-1] == []  # nobody asks, so nothing more is read

@@ -49,6 +49,22 @@ def test_it_is_quiet_where_nothing_happened(trigger) -> None:
     assert ask(trigger, lived()).answer is Answer.NO
 
 
+@pytest.mark.parametrize("trigger", TRIGGERS, ids=lambda t: t.name)
+def test_it_rests_on_evidence_also_when_it_is_quiet(trigger) -> None:
+    found = ask(trigger, lived())
+    assert found.evidence
+    assert found.reason
+
+
+@given(st.integers(1, 100), st.booleans(), st.integers(0, 1000), st.floats(0, 1))
+def test_time_is_the_one_trigger_that_looks_at_nothing_else(passed, monitored, labelled, auc) -> None:
+    """Whatever was monitored, counted and found, it says the same; of the four it alone is asked before."""
+    history = lived(since=days(passed), labelled=labelled, auc=auc, found=CONCEPT)
+    found = Every(days(28)).verdict(history if monitored else replace(history, monitored=()))
+    assert found.fires is (passed >= 28)
+    assert [t.by_clock for t in TRIGGERS] == [True, False, False, False]
+
+
 @pytest.mark.parametrize(
     ("trigger", "history"),
     [
