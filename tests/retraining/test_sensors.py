@@ -269,7 +269,7 @@ def floods(_known: History) -> list[dg.RunRequest]:
 def test_ones_own_trigger_is_a_sensor_like_the_others(live, monkeypatch) -> None:
     """Sound, endless or mad: a verdict on record each, and one decision from them all."""
     monkeypatch.setattr(ask, "__kwdefaults__", {"deadline_s": 0.2})
-    controller = live(1)
+    controller = live(12)
     own = replace(controller.system, triggers=(monday, storms, hangs, floods), retraining=Retraining(storms & monday))
     controller = replace(controller, system=own)
     names = [sensor.name for sensor in build_sensors(own)]
