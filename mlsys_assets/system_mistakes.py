@@ -35,6 +35,7 @@ from mlsys_assets.production_monitoring.revisions import revised_schema
 from mlsys_assets.retraining.arbiter import Retraining
 from mlsys_assets.retraining.learning import Learning, stage_mistakes
 from mlsys_assets.retraining.trigger import Trigger
+from mlsys_assets.retraining.worth_it import WorthIt
 from mlsys_assets.reuse_mistakes import reuse_mistakes
 from mlsys_assets.system import MLSystem, Requests
 from mlsys_assets.tables import FEATURES, PREDICT_AT, TICK, Column
@@ -158,6 +159,23 @@ def _retraining_mistakes(declared: _Declared) -> Iterator[str]:
         yield from declared.learning.mistakes()
     if declared.retraining is not None and declared.learning is not None:
         yield from stage_mistakes(declared.retraining.stage, declared.learning)
+    if declared.retraining is not None and isinstance(declared.retraining.worth_it, WorthIt):
+        yield from _gain_mistakes(declared, declared.retraining.worth_it)
+
+
+def _gain_mistakes(declared: _Declared, worth_it: WorthIt) -> Iterator[str]:
+    """Yield that gains are asked for in a metric by which no challenger is compared with the champion."""
+    if declared.gates is None or not isinstance(worth_it.metric, Metric):
+        return
+    champion = getattr(declared.gates.champion, "metric", None)
+    asked = (*declared.metrics[:1], champion, *sound(declared.gates.beats_baselines, Metric))
+    compared = [m.name for m in sound(asked, Metric)]
+    if worth_it.metric.name not in compared:
+        there = ", ".join(dict.fromkeys(compared))
+        yield (
+            f"retraining: worth_it: the gate does not compare by {worth_it.metric.name!r}, so that no gain in it is "
+            f"known; it compares by: {there}"
+        )
 
 
 def _clock_mistakes(start: object, calendar: Calendar) -> Iterator[str]:

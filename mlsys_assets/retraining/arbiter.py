@@ -55,7 +55,7 @@ class Retraining:
     def __str__(self) -> str:
         if self.stage is Stage.MANUAL:
             return f"train {BY_HAND}"
-        asked = self.when or "any yes"
+        asked = "any yes" if self.when is None else self.when
         limits = [] if self.at_most is None else [f"at most {self.at_most} trainings in {_days(self.within)}"]
         if self.cooldown:
             limits.append(f"none within {self.cooldown.days} days of another")
@@ -76,10 +76,9 @@ class Retraining:
     def mistakes(self, triggers: tuple[Trigger, ...]) -> list[str]:
         """Return what is wrong with the declaration, for a system with these triggers."""
         found = not_long("retraining: cooldown", self.cooldown, zero=True)
-        if self.at_most is not None and self.within is None:
+        alone = self.within is not None and self.at_most is None and self.most_cost is None
+        if alone or (self.at_most is not None and self.within is None):
             found.append("retraining: at_most and within belong together; give both, or neither")
-        if self.within is not None and self.at_most is None and self.most_cost is None:
-            found.append("retraining: at_most and within belong together; give both, or neither (or most_cost with it)")
         if self.at_most is not None:
             found += out_of_range("retraining: at_most", self.at_most, whole=True, least=1)
         if self.within is not None:

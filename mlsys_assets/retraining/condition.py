@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from mlsys_assets.mistakes import not_all, not_one, sound
 from mlsys_assets.retraining.trigger import Trigger
@@ -12,8 +12,12 @@ class Combinable:
     """Lets triggers and conditions be combined: ``a & b | c`` is ``AnyOf(AllOf(a, b), c)``.
 
     A trigger of one's own may inherit it; one that does not is combined with those that do, or by ``AnyOf(...)`` and
-    ``AllOf(...)``.
+    ``AllOf(...)``. Python's ``and`` and ``or`` would silently leave one side out: they raise TypeError.
     """
+
+    def __bool__(self) -> NoReturn:
+        """Refuse to be true or false: what holds is told by verdicts."""
+        raise TypeError("a trigger or a condition is neither true nor false; write & and | in place of and and or")
 
     def __and__(self, other: "Trigger | AnyOf | AllOf") -> "AllOf":
         """Return that both hold."""

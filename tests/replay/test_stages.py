@@ -24,7 +24,7 @@ def trained(life) -> list[str]:
 def test_by_hand_only_a_person_trains_and_the_verdicts_are_on_record(life_of, rain) -> None:
     """The first training waits for a person too; what he trains serves, and life goes on."""
     life = life_of(staged(rain, Stage.MANUAL)).live(FIRST)
-    (held,) = [d for d in life.decisions("retraining")]
+    (held,) = life.decisions("retraining")
     assert (held.verdict, held.reason) == ("hold", "by hand only; nothing was trained yet")
     assert {d.verdict for d in life.decisions("trigger")} == {"insufficient data"}
     assert trained(life) == []
@@ -39,7 +39,7 @@ def test_by_hand_only_a_person_trains_and_the_verdicts_are_on_record(life_of, ra
 @pytest.mark.prove
 @pytest.mark.parametrize("stage", Stage)
 def test_a_short_life_in_each_stage(life_of, rain, stage) -> None:
-    """Six weeks: by hand nothing is trained, by the clock after three weeks, by all triggers as soon as there is cause."""
+    """Four weeks: by hand nothing is trained, by the clock after three, by all triggers as soon as there is cause."""
     every, *_ = rain.triggers
     life = life_of(staged(rain, stage)).live("2013-04-02")
     arbiter = [d for d in life.decisions("retraining") if d.name == "arbiter"]

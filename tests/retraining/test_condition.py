@@ -106,6 +106,12 @@ def test_what_is_no_trigger_is_refused(other) -> None:
                 combine(*pair)
 
 
+def test_pythons_and_and_or_are_refused_as_they_leave_one_side_out() -> None:
+    for wrong in (lambda: MONTHLY and SHIFTED, lambda: MONTHLY or SHIFTED, lambda: not (MONTHLY | SHIFTED)):
+        with pytest.raises(TypeError, match=r"write & and \| in place of and and or"):
+            wrong()
+
+
 def test_what_does_not_count_is_as_if_it_were_not_there() -> None:
     fires = {"every": True, "label_volume": None, "drift": None, "performance_drop": None}
     assert holds(LABELS | WORSE | MONTHLY & SHIFTED, fires.__getitem__)

@@ -1,7 +1,13 @@
 """What trainings cost by declaration, and what may be spent on them."""
 
+import runpy
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
+from mlsys_assets import DeclarationError, Every, LogLoss, MLSystem, PrAuc, RocAuc
+from mlsys_assets.measures.metrics import Metric
 from mlsys_assets.retraining.arbiter import Retraining, decide
 from mlsys_assets.retraining.history import History, Monitored, Training
 from mlsys_assets.retraining.training_cost import TrainingCost
@@ -88,3 +94,16 @@ def test_what_is_sound_has_no_mistakes() -> None:
     assert sound.mistakes(()) == []
     assert str(sound) == "train on any yes; at most 50 spent in 7 days; none that is not worth its cost"
     assert sound.looks_back == days(365)
+
+
+def test_gains_are_asked_for_in_a_metric_that_the_gate_compares_by() -> None:
+    rain = runpy.run_path(str(Path(__file__).parents[1] / "systems" / "rain.py"))["rain"]
+
+    def asks(metric: Metric) -> MLSystem:
+        policy = Retraining(cost=COST, worth_it=WorthIt(price=1, over=days(7), metric=metric))
+        return replace(rain, triggers=(Every(days(28)),), retraining=policy)
+
+    for compared in (LogLoss(), PrAuc()):
+        assert asks(compared).retraining.worth_it.metric == compared
+    with pytest.raises(DeclarationError, match=r"the gate does not compare by 'roc_auc'.*by: log_loss, pr_auc"):
+        asks(RocAuc())
