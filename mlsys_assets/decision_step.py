@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -11,15 +11,17 @@ import dagster as dg
 from mlsys_assets.dagster_adapter import tick_window
 from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.data_sampling.splits import Split
+from mlsys_assets.data_sampling.training_window import EXPANDING
 from mlsys_assets.data_sampling.views import TestRead, Train
 from mlsys_assets.features.feature_hash import feature_hashes
 from mlsys_assets.known import known_rows
-from mlsys_assets.ledger import CANDIDATE, FAILED, FITTED, TRAINING_SET, cpu_seconds
+from mlsys_assets.ledger import CANDIDATE, CHANGES, FAILED, FITTED, MONITORING, TRAINING_SET, cpu_seconds
 from mlsys_assets.models.passport.drift import drift
 from mlsys_assets.models.passport.parts import FeaturizeAndPredict, file_name, part_of
+from mlsys_assets.production_monitoring.dated_changes import dated_changes
 from mlsys_assets.system import MLSystem
 from mlsys_assets.tables import KNOWN_AT, LABEL, LABELS
-from mlsys_assets.types import CHAMPION
+from mlsys_assets.types import CHAMPION, utc
 from mlsys_resources.operations_rows import Alias, Decision, TestRead as StoredRead
 from mlsys_resources.resources import Resources
 
@@ -84,13 +86,30 @@ class DecisionStep:
             )
         return rows
 
+    @cached_property
+    def changes(self) -> tuple[datetime, ...]:
+        """Since when the world is another, as the training set of this as-of recorded it, or else as is known now.
+
+        A window of all that is known asks for none.
+        """
+        if self.system.learning.window == EXPANDING:
+            return ()
+        if standing := self.standing(TRAINING_SET):
+            return tuple(utc(at) for at in standing[0].evidence.get(CHANGES, ()))
+        found = self.stores.operations.decisions(self.system.name, MONITORING, until=self.as_of)
+        return dated_changes(found, as_of=self.as_of)
+
     def split(self, rows: LabelledRows) -> Split:
-        """Return rows split as of then; the steps of one process share it."""
-        return _split(self.system, rows, self.as_of)
+        """Return rows split as of then, train by the system's window; the steps of one process share it."""
+        return _split(self.system, rows, self.as_of, self.changes)
 
     def refit_view(self, rows: LabelledRows) -> Train:
-        """Return all rows that a recipe is refitted on as of then; the steps of one process share it."""
-        return _refit_view(self.system, rows, self.as_of)
+        """Return the window's rows that a recipe is refitted on as of then; the steps of one process share it."""
+        return _refit_view(self.system, rows, self.as_of, self.changes)
+
+    def learned_from(self, rows: LabelledRows) -> Train:
+        """Return what the model that is registered as of then has learned from."""
+        return self.refit_view(rows) if self.system.learning.refit else self.split(rows).train
 
     def record(
         self,
@@ -187,10 +206,10 @@ def _rows(lake: "Lake", system: MLSystem, as_of: datetime, versions: tuple[tuple
 
 
 @lru_cache(maxsize=1)
-def _split(system: MLSystem, rows: LabelledRows, as_of: datetime) -> Split:
-    return system.time_split.split(rows, as_of=as_of)
+def _split(system: MLSystem, rows: LabelledRows, as_of: datetime, changes: tuple[datetime, ...]) -> Split:
+    return system.time_split.split(rows, as_of=as_of, window=system.learning.window, changes=changes)
 
 
 @lru_cache(maxsize=1)
-def _refit_view(system: MLSystem, rows: LabelledRows, as_of: datetime) -> Train:
-    return system.time_split.refit_view(rows, as_of=as_of)
+def _refit_view(system: MLSystem, rows: LabelledRows, as_of: datetime, changes: tuple[datetime, ...]) -> Train:
+    return system.time_split.refit_view(rows, as_of=as_of, window=system.learning.window, changes=changes)

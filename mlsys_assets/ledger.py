@@ -26,7 +26,7 @@ BEHAVIOR = "behavior"
 GATE = "gate"
 """Whether the challenger may become champion."""
 REFIT = "refit"
-"""The recipe that passed, refitted on all that was known."""
+"""The recipe that passed, refitted on all that was known; or the evaluated model, where the system refits none."""
 PROMOTION = "promotion"
 """A training's last record: whether the champion is another now."""
 ROLLBACK = "rollback"
@@ -60,6 +60,12 @@ PASS, FAIL = "pass", "fail"
 PROMOTED = "promoted"
 FITTED, FAILED = "fitted", "failed"
 FORCED = "forced"
+REFITTED, AS_EVALUATED = "refitted", "not refitted"
+"""What became of the recipe that passed: it was fitted again, or the very model that was evaluated goes on."""
+
+# Evidence.
+CHANGES = "changes"
+"""Of a training set: since when the world is another, as its window was told."""
 
 
 class Record(Protocol):

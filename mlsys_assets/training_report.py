@@ -11,6 +11,7 @@ from mlsys_assets.data_sampling.copies import COPIES, NEAR_COPIES, copies_across
 from mlsys_assets.data_sampling.duplicates import duplicate_content, duplicate_keys, keys_across
 from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.data_sampling.splits import PARTS, Split
+from mlsys_assets.data_sampling.views import Train
 from mlsys_assets.features.leakage.detective import CHECKS as LEAKS, Surroundings
 from mlsys_assets.features.leakage.examination import Examination
 from mlsys_assets.features.quality import bad_columns, coverage, missingness as missing, mostly_missing, overlap, spikes
@@ -110,10 +111,18 @@ class TrainingReport:
 
 
 def training_report(
-    system: MLSystem, rows: LabelledRows, split: Split, *, around: Callable[[], Surroundings]
+    system: MLSystem,
+    rows: LabelledRows,
+    split: Split,
+    *,
+    around: Callable[[], Surroundings],
+    refit: Train | None = None,
 ) -> TrainingReport:
-    """Return the report; ``around`` reads what the set is held against, if it comes to that."""
-    adequate = split.adequate()
+    """Return the report; ``around`` reads what the set is held against, if it comes to that.
+
+    ``refit`` is what the winner will be refitted on, where that need not hold all of train.
+    """
+    adequate = split.adequate(refit=refit)
     of_split = (adequate, *_duplicates(rows, split))
     if not adequate.passed:
         untold = "not looked at: the split is not adequate"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import dagster as dg
     import pyarrow as pa
 
+    from mlsys_assets.data_sampling.rows import LabelledRows
     from mlsys_assets.data_sampling.splits import Split
     from mlsys_assets.features.feature import Feature
     from mlsys_assets.training_report import TrainingReport
@@ -82,7 +83,7 @@ class Workspace:
 
         system, lake = self.system(name), self.stores.lake
         versions = self._versions(system, FEATURES, LABELS)
-        return system.time_split.split(known_rows(lake, system, as_of, versions), as_of=as_of)
+        return self._split(system, known_rows(lake, system, as_of, versions), as_of)
 
     def training_report(self, name: str, as_of: datetime, *, more: "pa.Table | None" = None) -> "TrainingReport":
         """Return what would be said of a training set as of a tick's start: leaks, copies, what its columns are like.
@@ -107,13 +108,22 @@ class Workspace:
             rows = replace(rows, features=features)
         versions = self._versions(system, *(source.name for source in system.sources))
         around = partial(known_surroundings, lake, system, as_of, versions)
-        return training_report(system, rows, system.time_split.split(rows, as_of=as_of), around=around)
+        return training_report(system, rows, self._split(system, rows, as_of), around=around)
 
     def try_features(self, name: str, features: "Sequence[Feature]", window: TimeWindow) -> "pa.Table":
         """Return features, declared or only thought of, of the requests in a window: each as it was known then."""
         from mlsys_assets.known import known_features
 
         return known_features(self.stores.lake, self.system(name), features, window, engine=self.stores.engine)
+
+    def _split(self, system: MLSystem, rows: "LabelledRows", as_of: datetime) -> "Split":
+        """Return rows split, train by the system's window and what was diagnosed by then."""
+        from mlsys_assets.ledger import MONITORING
+        from mlsys_assets.production_monitoring.dated_changes import dated_changes
+
+        diagnosed = self.stores.operations.decisions(system.name, MONITORING, until=as_of)
+        changes = dated_changes(diagnosed, as_of=as_of)
+        return system.time_split.split(rows, as_of=as_of, window=system.learning.window, changes=changes)
 
     def _versions(self, system: MLSystem, *tables: str) -> dict[str, int]:
         return {table: self.stores.lake.version(system.home(table), table) for table in tables}

@@ -15,6 +15,7 @@ import msgspec
 
 import mlsys_assets
 from mlsys_assets.data_sampling.rows import LabelledRows
+from mlsys_assets.data_sampling.training_window import EXPANDING
 from mlsys_assets.models.bundle import to_files
 from mlsys_assets.models.distributed.dask_training import training_on
 from mlsys_assets.models.distributed.placement import WORKERS
@@ -42,8 +43,12 @@ def refit(record: Mapping[str, bytes], lake: Any) -> tuple[dict[str, bytes], dic
     """
     data, set_up = part_of(record, Data), part_of(record, Parameters)
     rows = _rows(data, part_of(record, Context).lake_versions, lake)
-    split = made(part_of(record, Generation).split)
-    train = split.refit_view(rows, as_of=datetime.fromisoformat(data.as_of))
+    generation = part_of(record, Generation)
+    split, as_of = made(generation.split), datetime.fromisoformat(data.as_of)
+    changes = tuple(map(datetime.fromisoformat, generation.changes))
+    chosen = {"as_of": as_of, "window": made(generation.window) or EXPANDING, "changes": changes}
+    parts = None if generation.refit else split.split(rows, **chosen)
+    train = parts.train if parts is not None else split.refit_view(rows, **chosen)
     if train.content_hash != data.training_hash:
         raise Gone(f"the {len(train)} rows to fit on hash to {train.content_hash}, recorded is {data.training_hash}")
     candidate = made(part_of(record, Definition).declaration)
@@ -51,7 +56,11 @@ def refit(record: Mapping[str, bytes], lake: Any) -> tuple[dict[str, bytes], dic
     cluster = TrainingCluster(DASK, int(workers)) if workers else TrainingCluster()
     with cluster.open() as client:
         training = training_on(client, cluster.workers)
-        fitted = training.refit(candidate, train, recipe=set_up.recipe, seed=set_up.seed, threads=set_up.threads)
+        how = {"seed": set_up.seed, "threads": set_up.threads}
+        if parts is not None:  # it was never refitted: it is fitted and chosen again as it was then
+            fitted = training.fit(candidate, train, parts.validation, **how)
+        else:
+            fitted = training.refit(candidate, train, recipe=set_up.recipe, **how)
     files = to_files(fitted.predictor)
     return files, {"rows": len(rows), "training_rows": len(train), "code": str(Path(mlsys_assets.__file__).parent)}
 

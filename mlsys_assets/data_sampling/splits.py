@@ -1,8 +1,8 @@
 """Splits by time, purged and embargoed: nothing is learned from a label that the next part could not have known."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Final, TypeVar
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlsys_assets.data_sampling.rows import LabelledRows, moment
+from mlsys_assets.data_sampling.training_window import EXPANDING, Known, TrainingWindow, chosen_rows
 from mlsys_assets.data_sampling.views import OpenedTest, Test, Train, Validation, View
 from mlsys_assets.mistakes import not_all, not_long, sound
 from mlsys_assets.types import EPOCH, Calendar, DeclarationError, Finding, Severity, TimeWindow
@@ -19,6 +20,8 @@ LEAST_ROWS: Final = 100
 EMBARGOED: Final = "embargoed"
 PURGED: Final = "purged"
 AFTER_AS_OF: Final = "after as-of"
+OUTSIDE: Final = "outside the window"
+"""The fate of a row that could have been trained on, had the training window chosen it."""
 UNLABELLED: Final = "unlabelled: "
 PARTS: Final = ("train", "validation", "recent_test", "static_test")
 
@@ -39,18 +42,28 @@ class Split:
     as_of: datetime
     fates: Mapping[str, int] = field(default_factory=dict)
 
-    def adequate(self, *, least: int = LEAST_ROWS) -> Finding:
-        """Return whether each part but the static test has ``least`` rows, and what is fitted on has both classes."""
+    def adequate(self, *, least: int = LEAST_ROWS, refit: Train | None = None) -> Finding:
+        """Return whether each part but the static test has ``least`` rows, and what is fitted on has both classes.
+
+        ``refit`` is what the winner is refitted on, where that need not hold all of train.
+        """
         sizes = {name: len(getattr(self, name)) for name in PARTS}
-        few = [f"{name} has {sizes[name]} rows" for name in PARTS[:3] if sizes[name] < least]
+        fitted_on: dict[str, View] = {"train": self.train, "validation": self.validation}
+        if refit is not None:
+            fitted_on["refit"], sizes["refit"] = refit, len(refit)
+        few = [
+            f"{name} has {sizes[name]} rows" for name in dict.fromkeys([*PARTS[:3], *fitted_on]) if sizes[name] < least
+        ]
         few += [
             f"{name} has a single class"
-            for name in PARTS[:2]
-            if sizes[name] >= least and np.ptp(getattr(self, name).label) == 0
+            for name, view in fitted_on.items()
+            if sizes[name] >= least and np.ptp(view.label) == 0
         ]
         summary = "rows: " + ", ".join(f"{name} {size}" for name, size in sizes.items())
         if few:
-            summary = f"insufficient data as of {self.as_of:%Y-%m-%d}: {'; '.join(few)}; least {least}: wait for more"
+            outside = f" ({self.fates[OUTSIDE]} rows stand {OUTSIDE})" if OUTSIDE in self.fates else ""
+            told = f"{'; '.join(few)}{outside}; least {least}"
+            summary = f"insufficient data as of {self.as_of:%Y-%m-%d}: {told}: wait for more"
         return Finding("split_is_adequate", not few, summary, evidence={**self.fates, "least": least})
 
 
@@ -129,10 +142,18 @@ class TimeSplit:
             "recent_test": test,
         }
 
-    def split(self, rows: LabelledRows, *, as_of: datetime) -> Split:
+    def split(
+        self,
+        rows: LabelledRows,
+        *,
+        as_of: datetime,
+        window: TrainingWindow = EXPANDING,
+        changes: Sequence[datetime] = (),
+    ) -> Split:
         """Split what is labelled as of then; a part may come out empty, which ``Split.adequate`` reports.
 
-        Raises TypeError for what was split already.
+        Of train, the rows stay that the window chooses as of its end, given the changes that were dated by ``as_of``;
+        validation and tests are never thinned. Raises TypeError for what was split already.
         """
         _require_whole(rows)
         if self.embargo is None:
@@ -154,12 +175,31 @@ class TimeSplit:
             fates[PURGED] = fates.get(PURGED, 0) + int((mine & settled & ~known).sum())
             chosen[name] = mine & settled & known
             fates[name] = int(chosen[name].sum())
+        if window != EXPANDING:
+            could = chosen["train"]
+            chosen["train"] = could & chosen_rows(window, rows.at, Known(ends["train"], tuple(changes)))
+            fates |= {"train": int(chosen["train"].sum()), OUTSIDE: int((could & ~chosen["train"]).sum())}
+            windows["train"] = _extent(rows.at[chosen["train"]], windows["train"].end)
         windows["static_test"] = _hull(self.static_test, as_of)
         return _parts(rows, chosen, windows=windows, as_of=as_of, fates=fates)
 
-    def refit_view(self, rows: LabelledRows, *, as_of: datetime) -> Train:
-        """Return all rows with a label known as of then, save the static test: what a passed recipe is refitted on."""
-        return _view(Train, rows, self.usable(rows, as_of=as_of), TimeWindow(EPOCH, as_of))
+    def refit_view(
+        self,
+        rows: LabelledRows,
+        *,
+        as_of: datetime,
+        window: TrainingWindow = EXPANDING,
+        changes: Sequence[datetime] = (),
+    ) -> Train:
+        """Return what a passed recipe is refitted on.
+
+        These are all rows of the window with a label known as of then, save the static test.
+        """
+        usable = self.usable(rows, as_of=as_of)
+        if window == EXPANDING:
+            return _view(Train, rows, usable, TimeWindow(EPOCH, as_of))
+        usable &= chosen_rows(window, rows.at, Known(as_of, tuple(changes)))
+        return _view(Train, rows, usable, _extent(rows.at[usable], as_of))
 
     def usable(self, rows: LabelledRows, *, as_of: datetime) -> NDArray[np.bool_]:
         """Return (n,) whether a row has a label known as of then and stands outside the static test."""
@@ -243,6 +283,12 @@ def _require_whole(rows: object) -> None:
 def _hull(windows: tuple[TimeWindow, ...], as_of: datetime) -> TimeWindow:
     past = [w for w in windows if w.start < as_of]
     return TimeWindow(min(w.start for w in past), max(w.end for w in past)) if past else TimeWindow(as_of, as_of)
+
+
+def _extent(at: NDArray[np.datetime64], end: datetime) -> TimeWindow:
+    """Return from the first of times to an end."""
+    first = at.min().astype("datetime64[us]").astype(datetime).replace(tzinfo=UTC) if len(at) else end
+    return TimeWindow(first, end)
 
 
 def reach(calendar: Calendar) -> str:

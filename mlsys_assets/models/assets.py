@@ -26,6 +26,8 @@ STAGE = "models"
 CANDIDATES = "candidates"
 REFITTED = "refitted_model"
 ALL_FITTED = "every_candidate_fitted"
+REFITS = "The recipe that passed the gate, refitted on all known rows but the static test, and registered."
+AS_IT_WAS = "The very model that was evaluated and passed the gate, registered as it is: this system refits none."
 
 
 def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
@@ -111,7 +113,7 @@ def _refitted(system: MLSystem) -> dg.AssetsDefinition:
         key=asset,
         deps=[adapter.key(system, name) for name in ("champion_decision", CANDIDATES, TRAINING_SET)],
         partitions_def=adapter.as_ofs(system),
-        description="The recipe that passed the gate, refitted on all known rows but the static test, and registered.",
+        description=REFITS if system.learning.refit else AS_IT_WAS,
         **adapter.common(system, STAGE, kinds=("lightgbm", "mlflow")),
     )
     def refitted_model(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Resources]) -> dg.MaterializeResult:
@@ -123,11 +125,14 @@ def _refitted(system: MLSystem) -> dg.AssetsDefinition:
         (chosen,) = [c for c in system.candidates if c.name == name]
         (fit,) = [d for d in step.fitted() if d.name == name]
         rows = step.training_rows()
-        train = step.refit_view(rows)
+        train = step.learned_from(rows)
         logbook = Logbook(step)
-        with fitting(step, logbook) as fits:
-            tracked = fits.refit(chosen, train, fit.evidence["recipe"])
-        version = logbook.register(tracked, rows, train, gate=gate)
+        if system.learning.refit:
+            with fitting(step, logbook) as fits:
+                tracked = fits.refit(chosen, train, fit.evidence["recipe"])
+            version = logbook.register(tracked, rows, train, gate=gate)
+        else:
+            version = logbook.register_evaluated(fit, rows, train, gate=gate)
         return dg.MaterializeResult(
             metadata={
                 "candidate": chosen.name,
@@ -146,7 +151,7 @@ def _profile(system: MLSystem) -> dg.AssetsDefinition:
         key=adapter.key(system, TRAINING_PROFILE),
         deps=[adapter.key(system, name) for name in (REFITTED, TRAINING_SET)],
         partitions_def=adapter.as_ofs(system),
-        description="How each feature was distributed in the rows that the refitted model learned from.",
+        description="How each feature was distributed in the rows that the registered model learned from.",
         metadata={"dagster/column_schema": adapter.arrow_schema(PROFILE_SCHEMA, PROFILE_MEANS)},
         **adapter.common(system, STAGE, kinds=("numpy", "deltalake")),
     )
@@ -157,7 +162,7 @@ def _profile(system: MLSystem) -> dg.AssetsDefinition:
         (gate,) = step.decisions(GATE)
         if gate.verdict != PASS:
             return dg.MaterializeResult(metadata={"profile": "none", "why": gate.reason})
-        train = step.refit_view(step.training_rows())
+        train = step.learned_from(step.training_rows())
         rows = adapter.in_tick(profile(train.features), step.as_of)
         written = stores.lake.write_ticks(
             system.name, TRAINING_PROFILE, rows, schema=PROFILE_SCHEMA, ticks=[step.as_of], run_id=context.run.run_id

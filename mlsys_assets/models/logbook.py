@@ -9,13 +9,16 @@ from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.data_sampling.views import Train
 from mlsys_assets.decision_step import DecisionStep
-from mlsys_assets.ledger import CANDIDATE, FAILED, FITTED, REFIT
-from mlsys_assets.models.bundle import to_files
+from mlsys_assets.ledger import AS_EVALUATED, CANDIDATE, FAILED, FITTED, REFIT, REFITTED
+from mlsys_assets.models.bundle import from_files, to_files
+from mlsys_assets.models.candidate import Fitted
 from mlsys_assets.models.passport.complete import CompletePassport
+from mlsys_assets.models.passport.parts import Parameters, part_of
 from mlsys_assets.models.passport_writer import PassportWriter
 from mlsys_assets.models.predictor import Predictor
 from mlsys_assets.models.tracking import VALIDATION_LOSS, Tracked
 from mlsys_assets.models.tuning.trial import Progress
+from mlsys_resources.artifact_files import SavedArtifacts
 from mlsys_resources.manifest import Manifest
 from mlsys_resources.mlmodel import MLMODEL, ColumnType, mlmodel
 from mlsys_resources.operations_rows import Decision, ModelVersion
@@ -118,17 +121,53 @@ class Logbook:
             fitted, rows, train, manifest=Manifest.of(content, {}), run_id=run_id, gate=gate
         )
         version = self._registered(passport, content, self._shown(fitted.predictor, train), run_id=run_id)
+        told = f"refitted on {len(train)} rows with {dict(fitted.recipe)}"
+        self._record_version(version, passport, gate, REFITTED, reason=told, evidence={"rows": len(train)})
+        return version
+
+    def register_evaluated(self, fit: Decision, rows: LabelledRows, train: Train, *, gate: Decision) -> ModelVersion:
+        """Register the very model that was evaluated, byte for byte as it was saved; record it and return its version.
+
+        ``fit`` is the candidate's record, ``train`` what it learned from. Raises what ``register`` raises, and
+        TamperedArtifact if the saved files are not those on record.
+        """
+        saved = SavedArtifacts(fit.context["source"], fit.context["manifest_sha256"], fit.evidence["model"])
+        content, own = self.models.read(saved), part_of(self.models.read_record(saved), Parameters)
+        fitted = Fitted(fit.name, from_files(content), own.params, own.recipe)
+        run_id = self.models.log_run(
+            RunLog(
+                experiment=self.system.name,
+                name=f"{self._day} as evaluated {fit.name}",
+                params={**own.params, **{f"recipe {k}": v for k, v in own.recipe.items()}},
+                tags=self._tags("refit") | {"candidate": fit.name, "evaluated_run": fit.context["mlflow_run"]},
+                datasets=self._datasets,
+                parent_run_id=self.parent,
+            )
+        )
+        passport = self.writer.complete(
+            fitted, rows, train, manifest=Manifest.of(content, {}), run_id=run_id, gate=gate
+        )
+        version = self._registered(passport, content, self._shown(fitted.predictor, train), run_id=run_id)
+        self._record_version(
+            version, passport, gate, AS_EVALUATED, reason="not refitted: the evaluated model is promoted",
+            evidence={"rows": len(train), "evaluated": saved.content_hash},
+        )  # fmt: skip
+        return version
+
+    def _record_version(
+        self, version: ModelVersion, passport: CompletePassport, gate: Decision, verdict: str, *, reason: str,
+        evidence: Mapping[str, object],
+    ) -> None:  # fmt: skip
         self.step.record(
             REFIT,
-            fitted.candidate,
-            verdict="refitted",
-            reason=f"refitted on {len(train)} rows with {dict(fitted.recipe)}",
-            evidence={"model": version.content_hash, "gate": gate.content_hash, "rows": len(train)},
+            passport.definition.candidate,
+            verdict=verdict,
+            reason=reason,
+            evidence={"model": version.content_hash, "gate": gate.content_hash, **evidence},
             context={
                 "mlflow_run": version.run_id, "version": version.version, "passport": passport.content_hash,
             },
         )  # fmt: skip
-        return version
 
     def _registered(
         self, passport: CompletePassport, content: Mapping[str, bytes], shown: Mapping[str, bytes], *, run_id: str

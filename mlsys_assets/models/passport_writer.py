@@ -6,6 +6,7 @@ from functools import cached_property
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.data_sampling.splits import PARTS as SPLIT_PARTS
+from mlsys_assets.data_sampling.training_window import EXPANDING
 from mlsys_assets.data_sampling.views import Train
 from mlsys_assets.decision_step import DecisionStep
 from mlsys_assets.features.catalogue import catalogue
@@ -135,7 +136,11 @@ class PassportWriter:
         split = self.step.split(rows)
         windows = {"fitted on": train.window} | {name: getattr(split, name).window for name in SPLIT_PARTS}
         told = {name: str(window) for name, window in windows.items()}
-        return Generation(self.source.hash, declared(self.system.time_split), told, attempts)
+        learning, changes = self.system.learning, tuple(at.isoformat() for at in self.step.changes)
+        window = None if learning.window == EXPANDING else declared(learning.window)
+        return Generation(
+            self.source.hash, declared(self.system.time_split), told, attempts, window, changes, learning.refit
+        )
 
     @property
     def _attempts(self) -> dict[str, Attempt]:

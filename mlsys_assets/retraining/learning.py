@@ -41,3 +41,4 @@ def stage_mistakes(stage: Stage, learning: Learning) -> list[str]:
         told = "retraining: in the automated stage each training starts from scratch, and learning is stateful; "
         return [told + "leave stateful out, or take Stage.STATEFUL"]
     return []
+        return found + not_one("learning: refit", self.refit, bool)

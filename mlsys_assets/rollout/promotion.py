@@ -110,6 +110,8 @@ def _links(proof: Proof) -> Iterator[tuple[str, object, object]]:
         yield f"the model evaluated on {split}", told.get("model_hash"), gate.get("model")
         yield f"the rows of {split} evaluated on", told.get("data_hash"), rows
         yield f"the rows of {split} that the gate passed", rows, proof.training_set.get(f"{split} hash")
+    if proof.refit.get("evaluated") is not None:
+        yield "the model that goes on as it was evaluated", proof.refit.get("model"), gate.get("model")
     content_hash, gate_hash, rows_hash = proof.registered
     yield "the gate that was refitted for", proof.refit.get("gate"), proof.gate_hash
     yield "the model of the version", content_hash, proof.refit.get("model")

@@ -5,8 +5,9 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, strategies as st
 
-from mlsys_assets.data_sampling.rows import LabelledRows
+from mlsys_assets.data_sampling.rows import LabelledRows, moment
 from mlsys_assets.data_sampling.splits import PARTS, TimeSplit, random_split
+from mlsys_assets.data_sampling.training_window import Expanding, Known, SeasonMatched, SinceChange, Sliding
 from mlsys_assets.data_sampling.views import Train, Validation
 from mlsys_assets.types import DeclarationError, TimeWindow, days, hours, utc
 
@@ -103,6 +104,59 @@ def test_the_refit_has_every_known_label_but_the_static_test(pairs):
     view = SPLIT.refit_view(rows, as_of=AS_OF)
     assert isinstance(view, Train)
     assert set(view.ids.to_pylist()) == expected
+
+
+windows = st.one_of(
+    st.builds(lambda d: Sliding(days(d)), st.integers(1, 30)),
+    st.builds(lambda d: SeasonMatched(days(d), days(d)), st.integers(1, 30)),
+    st.builds(lambda d: SinceChange(days(d)), st.integers(1, 30)),
+)
+
+
+@given(st.lists(st.tuples(hour, delay), max_size=60), windows, st.lists(st.integers(0, 40), max_size=2))
+def test_a_window_thins_train_and_refit_alone_and_every_row_has_a_fate(pairs, window, changed):
+    rows = rows_of([a for a, _ in pairs], [d for _, d in pairs])
+    changes = tuple(START + days(d) for d in sorted(changed))
+    whole = SPLIT.split(rows, as_of=AS_OF)
+    split = SPLIT.split(rows, as_of=AS_OF, window=window, changes=changes)
+    for name in PARTS[1:]:
+        assert parts_of(split)[name].content_hash == parts_of(whole)[name].content_hash
+    inside = window.chosen(whole.train.at, Known(AS_OF - days(14), changes))
+    assert split.train.ids.to_pylist() == whole.train.take(inside).ids.to_pylist()
+    assert split.fates["train"] == inside.sum()
+    assert split.fates["outside the window"] == (~inside).sum()
+    assert sum(split.fates.values()) == len(pairs)
+    refit = SPLIT.refit_view(rows, as_of=AS_OF)
+    inside = window.chosen(refit.at, Known(AS_OF, changes))
+    found = SPLIT.refit_view(rows, as_of=AS_OF, window=window, changes=changes)
+    assert found.ids.to_pylist() == refit.take(inside).ids.to_pylist()
+    for view, end in ((split.train, AS_OF - days(14)), (found, AS_OF)):
+        assert view.window.end == end
+        assert moment(view.window.start) == (view.at.min() if len(view) else moment(end))
+
+
+def test_what_was_not_thinned_tells_of_no_window():
+    rows = rows_of(list(range(0, 45 * 24, 5)), [2] * 216)
+    assert "outside the window" not in SPLIT.split(rows, as_of=AS_OF).fates
+    assert SPLIT.split(rows, as_of=AS_OF, window=Expanding()).train.window == SPLIT.windows(AS_OF)["train"]
+
+
+@pytest.mark.parametrize(
+    ("length", "values", "told"),
+    [
+        (hours(36), None, "train has 0 rows; refit has 35 rows (516 rows stand outside the window); least 80: wait"),
+        (days(5), lambda h: h % 2 if h < 35 * 24 else 1, "2013-02-10: refit has a single class (432 rows stand"),
+        (days(5), lambda h: h % 2, ""),
+    ],
+)
+def test_a_window_of_too_few_rows_or_one_class_is_insufficient_data(length, values, told):
+    asked = list(range(40 * 24))
+    rows = rows_of(asked, [2] * len(asked), values and [float(values(h)) for h in asked])
+    split = SPLIT.split(rows, as_of=AS_OF, window=Sliding(length))
+    refit = SPLIT.refit_view(rows, as_of=AS_OF, window=Sliding(length))
+    found = split.adequate(least=80, refit=refit)
+    assert found.passed is (told == "")
+    assert told in found.summary
 
 
 def test_features_labels_and_times_stay_together():

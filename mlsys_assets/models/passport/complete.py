@@ -30,10 +30,11 @@ from mlsys_assets.models.passport.parts import (
 
 MAY_BE_EMPTY: Final = frozenset({
     "parameters.params", "parameters.recipe", "parameters.seed", "experiment.loss_curve", "experiment.behavior",
-    "decision.triggers",
+    "generation.window", "generation.changes", "decision.triggers",
 })  # fmt: skip
 """What a sound model may have none of: a rule has no parameters, one that is not fitted in rounds no loss curve, a
-training that was started by hand no triggers."""
+training that was started by hand no triggers, and what learned from all that was
+known no window, nor a window changes where none was dated."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,12 @@ def _unlike(parts: Mapping[str, Any], files: Mapping[str, bytes], content_hash: 
         source = SourceArchive.from_json(files[CODE], expected=generation.code)
     except PassportError as error:
         return [*found, f"generation: {error}"]
-    for what, one in {"definition": definition.declaration, "generation.split": generation.split}.items():
+    made_of = {
+        "definition": definition.declaration,
+        "generation.split": generation.split,
+        "generation.window": generation.window,
+    }
+    for what, one in made_of.items():
         found += [f"{what} cannot be made again: {told}" for told in untold(one, place="the declaration")]
         found += [
             f"{what} names the module {m!r}, whose code was not kept: declare it in a file that can be imported"

@@ -152,12 +152,20 @@ class Generation:
         The prediction times of what it was fitted on and of each part that decided, as text.
     candidates
         All that competed, by name.
+    window, changes
+        The training window, as ``declared`` tells it, and since when the world was another, as it was told: ISO 8601.
+        None is all that is known.
+    refit
+        Whether the recipe was fitted again, on all rows of the window; else it is the model that was evaluated.
     """
 
     code: str
     split: Json
     windows: Mapping[str, str]
     candidates: Mapping[str, Attempt] = field(default_factory=dict)
+    window: Json = None
+    changes: tuple[str, ...] = ()
+    refit: bool = True
 
 
 @dataclass(frozen=True)
