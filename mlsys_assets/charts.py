@@ -170,6 +170,52 @@ def scatter(
     return _svg(WIDTH, height, parts)
 
 
+def trade_off(
+    points: Mapping[str, tuple[float, float, float, float]],
+    *,
+    title: str,
+    axes: tuple[str, str],
+    front: Sequence[str] = (),
+    marked: str = "",
+) -> str:
+    """Return a dot with its interval for each named point (x, y, low, high), and a line along the points of the front.
+
+    The marked point has a ring, and its name in bold.
+    """
+    if not points:
+        return _svg(WIDTH, 40, [_text(10, 20, f"{title}: insufficient data")])
+    across = _axis([x for x, _, _, _ in points.values()])
+    up = _axis([end for _, *ends in points.values() for end in ends])
+    width, height = WIDTH - MARGIN - 150, 2 * HEIGHT - 100
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return MARGIN + width * (x - across[0]) / across[1], 40 + (height - 80) * (1 - (y - up[0]) / up[1])
+
+    parts = [_text(MARGIN, 14, title, weight="bold"), _text(MARGIN + width / 2, height - 6, axes[0], anchor="middle")]
+    parts.append(_text(MARGIN, 30, axes[1]))
+    for share in (0.0, 0.5, 1.0):
+        x, y = place(across[0] + share * across[1], up[0] + share * up[1])
+        parts.append(_text(x, height - 22, f"{across[0] + share * across[1]:.3g}", anchor="middle"))
+        parts.append(_text(MARGIN - 4, y + 4, f"{up[0] + share * up[1]:.3g}", anchor="end"))
+        parts.append(f'<line x1="{MARGIN}" y1="{y:.1f}" x2="{MARGIN + width}" y2="{y:.1f}" stroke="#eee"/>')
+    along = " ".join("{:.1f},{:.1f}".format(*place(x, y)) for x, y, _, _ in sorted(points[name] for name in front))
+    parts.append(f'<polyline points="{along}" fill="none" stroke="{COLOURS[2]}" stroke-width="1.6"/>' if along else "")
+    named: list[tuple[float, float]] = []
+    for name in sorted(points, key=lambda one: one != marked):  # its name goes first, where there is room for few
+        x, y, low, high = points[name]
+        (left, top), bottom, high_at = place(x, y), place(x, low)[1], place(x, high)[1]
+        colour = COLOURS[1] if name == marked else COLOURS[2] if name in front else "#888"
+        tip = f"<title>{escape(printable(f'{name}: {y:.4g} [{low:.4g}, {high:.4g}] at {x:,.4g}'))}</title>"
+        parts.append(f'<line x1="{left:.1f}" y1="{bottom:.1f}" x2="{left:.1f}" y2="{high_at:.1f}" stroke="{colour}"/>')
+        parts.append(f'<circle cx="{left:.1f}" cy="{top:.1f}" r="3" fill="{colour}">{tip}</circle>')
+        if name == marked:
+            parts.append(f'<circle cx="{left:.1f}" cy="{top:.1f}" r="7" fill="none" stroke="{colour}"/>')
+        if all(abs(left - a) > NEAR[0] or abs(top - b) > NEAR[1] for a, b in named):
+            named.append((left, top))
+            parts.append(_text(left + 6, top - 8, name, colour=colour, weight="bold" if name == marked else "normal"))
+    return _svg(WIDTH, height, parts)
+
+
 def _axis(values: Sequence[float]) -> tuple[float, float]:
     """Return where an axis begins and how long it is, a little longer than its values."""
     low, high = min(values), max(values)

@@ -33,6 +33,7 @@ from mlsys_assets.production_monitoring.monitoring import Monitoring
 from mlsys_assets.production_monitoring.weekly.facts import Wording
 from mlsys_assets.retraining.arbiter import Retraining
 from mlsys_assets.retraining.learning import Learning
+from mlsys_assets.retraining.policy import Policy
 from mlsys_assets.retraining.stage import Stage
 from mlsys_assets.retraining.trigger import Trigger
 from mlsys_assets.tables import EVENT_TIME, FEATURES, KNOWN_AT, PREDICT_AT, TIMESTAMP, TYPES, Column
@@ -149,6 +150,8 @@ class MLSystem:
         trained by hand only.
     learning
         Which rows a training learns from, from scratch or on from the champion, and whether the winner is refitted.
+    policies
+        Other ways to decide and to learn, to be compared with this one on the past, which `mlsys replay` does.
     monitoring
         What each tick is held against, and from where on a change counts.
     costs
@@ -191,6 +194,7 @@ class MLSystem:
     triggers: tuple[Trigger, ...] = ()
     retraining: Retraining = Retraining()
     learning: Learning = Learning()
+    policies: tuple[Policy, ...] = ()
     monitoring: Monitoring = Monitoring()
     costs: CostMatrix | None = None
     cpu_hour_price: float | None = None

@@ -34,6 +34,7 @@ from mlsys_assets.production_monitoring.monitoring import Monitoring
 from mlsys_assets.production_monitoring.revisions import revised_schema
 from mlsys_assets.retraining.arbiter import Retraining
 from mlsys_assets.retraining.learning import Learning, stage_mistakes
+from mlsys_assets.retraining.policy import DECLARED, Policy, policies_mistakes
 from mlsys_assets.retraining.trigger import Trigger
 from mlsys_assets.retraining.worth_it import WorthIt
 from mlsys_assets.reuse_mistakes import reuse_mistakes
@@ -67,11 +68,11 @@ PARTS: dict[str, type] = {
 }
 LISTS: dict[str, type | tuple[type, ...]] = {
     "sources": Source, "features": FEATURE_KINDS, "candidates": Candidate, "metrics": Metric, "slices": Slicing,
-    "triggers": Trigger, "behavior": BehavioralTest, "fairness": Fairness, "unequal": Unequal,
+    "triggers": Trigger, "policies": Policy, "behavior": BehavioralTest, "fairness": Fairness, "unequal": Unequal,
 }  # fmt: skip
 
 
-MAY_BE_EMPTY = {"slices", "triggers", "behavior", "fairness", "unequal"}
+MAY_BE_EMPTY = {"slices", "triggers", "policies", "behavior", "fairness", "unequal"}
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class _Declared:
     metrics: tuple[Metric, ...]
     slices: tuple[Slicing, ...]
     triggers: tuple[Trigger, ...]
+    policies: tuple[Policy, ...]
     behavior: tuple[BehavioralTest, ...]
     fairness: tuple[Fairness, ...]
     unequal: tuple[Unequal, ...]
@@ -149,9 +151,7 @@ def _retraining_mistakes(declared: _Declared) -> Iterator[str]:
     measured = [m.name for m in declared.metrics]
     for trigger in declared.triggers:
         yield from trigger.mistakes()
-        watched = getattr(trigger, "metric", None)
-        if isinstance(watched, Metric) and watched.name not in measured:
-            yield f"trigger {trigger.name!r}: metric {watched.name!r} is none of the system's: {', '.join(measured)}"
+        yield from _unmeasured(trigger, measured)
     yield from alike("trigger", [t.name for t in declared.triggers])
     if declared.retraining is not None:
         yield from declared.retraining.mistakes(declared.triggers)
@@ -176,6 +176,18 @@ def _gain_mistakes(declared: _Declared, worth_it: WorthIt) -> Iterator[str]:
             f"retraining: worth_it: the gate does not compare by {worth_it.metric.name!r}, so that no gain in it is "
             f"known; it compares by: {there}"
         )
+    yield from policies_mistakes(declared.policies)
+    for policy in declared.policies:
+        if str(policy.name).casefold() == DECLARED:
+            yield f"policy {policy.name!r} is named as what the system itself decides by; choose another name"
+        for trigger in sound(policy.triggers, Trigger):
+            yield from (f"policy {policy.name!r}: {told}" for told in _unmeasured(trigger, measured))
+
+
+def _unmeasured(trigger: Trigger, measured: list[str]) -> Iterator[str]:
+    watched = getattr(trigger, "metric", None)
+    if isinstance(watched, Metric) and watched.name not in measured:
+        yield f"trigger {trigger.name!r}: metric {watched.name!r} is none of the system's: {', '.join(measured)}"
 
 
 def _clock_mistakes(start: object, calendar: Calendar) -> Iterator[str]:

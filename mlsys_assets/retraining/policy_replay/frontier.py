@@ -68,7 +68,7 @@ class Frontier:
     reference
         The policy that the others' losses are told against.
     period
-        Whose requests are judged, and whose trainings are counted.
+        Whose requests are judged.
     rows, left_out
         Requests that are judged; and those without a label, or without a model under some policy.
     points
@@ -112,7 +112,13 @@ class Frontier:
         return names.index(name)
 
 
-def frontier(lives: Sequence[Lived], judging: Judging, *, period: TimeWindow | None = None) -> Frontier:
+def frontier(
+    lives: Sequence[Lived],
+    judging: Judging,
+    *,
+    period: TimeWindow | None = None,
+    trained_in: TimeWindow | None = None,
+) -> Frontier:
     """Return what policies are worth, by one metric, on the requests that all of them answered.
 
     Days are drawn, and in each draw all policies are judged on the same days (Efron & Tibshirani 1993, ch. 8), so that
@@ -126,6 +132,8 @@ def frontier(lives: Sequence[Lived], judging: Judging, *, period: TimeWindow | N
         What is judged by.
     period
         Whose requests are judged; None: all that the lives have in common.
+    trained_in
+        Whose trainings are counted and paid for; None: those of the period.
 
     Raises ValueError for no lives, two of one name, lives of other requests, and an unknown reference.
     """
@@ -141,7 +149,7 @@ def frontier(lives: Sequence[Lived], judging: Judging, *, period: TimeWindow | N
     against = _reference(lives, found[:, 0], judging.reference)
     like = replace(Estimate.untold(requests.label, blocks), sufficient=enough)
     told = _Told(_sign(judging.metric) * found, found - found[against], _money(requests, weights, judging))
-    costs = _costs(lives, inside)
+    costs = _costs(lives, trained_in or inside)
     places = fronts(found, costs.trainings), fronts(found, costs.cpu_s)
     return Frontier(
         judging.metric.name,
