@@ -51,10 +51,27 @@ def _add_lives(commands: Commands) -> None:
     run = _command(
         commands, "run", "live through a system's data: every tick, verdict, training and decision",
         "Lives a system's past from where its simulated clock stands: trains the first champion, then goes through "
-        "the ticks by the system's own schedule, sensors and jobs. Killed, it goes on where it was.",
+        "the ticks by the system's own schedule, sensors and jobs. Killed, it goes on where it was. What is decided is "
+        "put on record, by the policy that the system declares; what others would have done, `mlsys replay` tells.",
     )  # fmt: skip
     run.add_argument("--until", metavar="DATE", help="the last decision's as-of (default: the calendar's last tick)")
     run.add_argument("--fresh", action="store_true", help="delete the state folder's contents first")
+    replay = _command(
+        commands, "replay", "what if it had been trained by another policy: what that gains and takes, and which to take",
+        "Lives a past that `mlsys run` has lived, or life itself, once more under other policies, each decided as it "
+        "would have been then, and changes nothing on record. Says what each would have been worth on the same "
+        "requests, with intervals, and recommends the cheapest that is surely as good: chosen on earlier requests, "
+        "judged on later ones.",
+    )  # fmt: skip
+    replay.add_argument(
+        "--policies", metavar="NAMES", help="with commas between, or all (default: the system's own, else the standard)"
+    )
+    replay.add_argument("--since", metavar="DATE", help="as of when the first champion is trained (default: its own)")
+    replay.add_argument("--until", metavar="DATE", help="the last decision (default: the last on record)")
+    replay.add_argument("--judge-since", metavar="DATE", help="chosen before, judged after (default: the last third)")
+    replay.add_argument("--margin", metavar="M", help="how much worse it may be than every tick (default: 0.002)")
+    replay.add_argument("--json", action="store_true", help="for programs")
+    replay.add_argument("--out", type=Path, metavar="FILE", help="the page (default: in the folder of all state)")
 
 
 def _add_looks(commands: Commands) -> None:

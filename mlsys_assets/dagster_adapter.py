@@ -119,6 +119,11 @@ def data_report_job(system: MLSystem) -> str:
     return f"{system.name}_data_report"
 
 
+def policy_replay_job(system: MLSystem) -> str:
+    """Return the name of the job that lives the past under other policies, which runs when it is asked for."""
+    return f"{system.name}_policy_replay"
+
+
 def group(system: MLSystem, stage: str) -> str:
     """Return the Dagster group of one of the system's stages."""
     if stage not in STAGES:

@@ -12,6 +12,7 @@ from mlsys_assets.dagster_adapter import (
     data_report_job,
     group,
     key,
+    policy_replay_job,
     prediction_job,
     study_job,
     tick_job,
@@ -28,6 +29,7 @@ from mlsys_assets.prediction import assets as prediction
 from mlsys_assets.production_monitoring import assets as production_monitoring, sensors as alerting
 from mlsys_assets.production_monitoring.data_report.assets import DATA_REPORT
 from mlsys_assets.retraining import assets as retraining, sensors
+from mlsys_assets.retraining.policy_replay.assets import POLICY_FRONTIER
 from mlsys_assets.rollout import assets as rollout
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import DeclarationError
@@ -131,6 +133,11 @@ def _jobs(system: MLSystem) -> list[Any]:
         ),
         data_report_job(system): (data_report, "Have Evidently report on a tick's data, beside the diagnosis."),
     }
+    if system.triggers:
+        told[policy_replay_job(system)] = (
+            dg.AssetSelection.assets(key(system, POLICY_FRONTIER)),
+            "Live the past under other policies, and say which of them to live by.",
+        )
     return [
         dg.define_asset_job(
             name,

@@ -38,6 +38,7 @@ OWN_TABLES = frozenset({
     "swept_models", "training_profile", "performance", "drift", "diagnosis", "recent_drift", "monthly_cost", "report",
     "challenger_report", "learning_curve", "freshness", "gain_per_compute", "feature_importance", "feature_removal",
     "split_gap", "compression", "weekly_page", "data_report",
+    "policy_frontier",
 })  # fmt: skip
 """What every system has besides its sources; a test holds them equal to the assets of the stages."""
 

@@ -6,6 +6,7 @@ from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.charts import grid
 from mlsys_assets.ledger import DIAGNOSIS, HOLD, PERFORMANCE, TRAIN
 from mlsys_assets.retraining.controller import Controller
+from mlsys_assets.retraining.policy_replay import assets as policy_replay
 from mlsys_assets.retraining.trigger import Answer
 from mlsys_assets.system import MLSystem
 from mlsys_assets.thumbnails import marks
@@ -28,8 +29,8 @@ LOUD = (Answer.YES.value, Answer.ERROR.value, TRAIN)
 """The words that are marked where there is room for few."""
 
 
-def build_assets(system: MLSystem) -> list[dg.AssetSpec]:
-    """Return the decision, for a system that declares what it decides by."""
+def build_assets(system: MLSystem) -> list[dg.AssetSpec | dg.AssetsDefinition]:
+    """Return the decision and what other policies would be worth, for a system that declares what it decides by."""
     if not system.triggers:
         return []
     tick_before = dg.TimeWindowPartitionMapping(
@@ -44,7 +45,8 @@ def build_assets(system: MLSystem) -> list[dg.AssetSpec]:
             description=f"Whether to train as of each tick's end. Asked: {asked}. Decided by `{system.name}_arbiter` "
             f"from what monitoring found: {system.retraining}. No run makes it: the sensor tells of it as it decides.",
             **adapter.common(system, STAGE, kinds=("python",)),
-        )
+        ),
+        *policy_replay.build_assets(system),
     ]
 
 
