@@ -57,7 +57,7 @@ def _add_lives(commands: Commands) -> None:
     run.add_argument("--until", metavar="DATE", help="the last decision's as-of (default: the calendar's last tick)")
     run.add_argument("--fresh", action="store_true", help="delete the state folder's contents first")
     replay = _command(
-        commands, "replay", "what if it had been trained by another policy: what that gains and takes, and which to take",
+        commands, "replay", "what if another policy had trained it: what that gains and takes, and which to live by",
         "Lives a past that `mlsys run` has lived, or life itself, once more under other policies, each decided as it "
         "would have been then, and changes nothing on record. Says what each would have been worth on the same "
         "requests, with intervals, and recommends the cheapest that is surely as good: chosen on earlier requests, "

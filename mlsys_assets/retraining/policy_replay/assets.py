@@ -43,19 +43,21 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
     @dg.asset(
         key=adapter.key(system, POLICY_FRONTIER),
         deps=[adapter.key(system, name) for name in (FEATURES, LABELS)],
-        description="What if it had been trained otherwise: the past lived once more under other policies, each decided "
-        "as it would have been then; their quality against trainings and computing, and which of them to live by. "
+        description="What if it had been trained otherwise: the past lived once more under other policies, each "
+        "decided as it would have been then; their quality against trainings and computing, and which of them to live by. "
         "Chosen on earlier requests, judged on later ones. Asked for by hand: it trains many times.",
         **adapter.common(system, STAGE, kinds=("lightgbm", "numpy")),
     )
     def policy_frontier(
         context: dg.AssetExecutionContext, config: PolicyReplayConfig, stores: dg.ResourceParam[Resources]
     ) -> dg.MaterializeResult:
-        moments = [utc(text) if text else None for text in (config.since, config.until, config.judge_since)]
-        asked = Asked(asked_policies(system, config.policies or None), *moments, margin=config.margin)
+        since, until, judged = (
+            utc(text) if text else None for text in (config.since, config.until, config.judge_since)
+        )
+        asked = Asked(asked_policies(system, config.policies or None), since, until, judged, config.margin)
 
         def told(as_of: datetime) -> None:
-            context.log.info(f"all policies have been lived up to {as_of:%Y-%m-%d %H:%M}")
+            context.log.info("all policies have been lived up to %s", system.calendar.key(as_of))
 
         found = replay(system, stores, asked, told=told)
         page = page_of(system, stores.home)

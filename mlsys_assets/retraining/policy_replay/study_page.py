@@ -16,7 +16,8 @@ table { border-collapse: collapse; font-size: 13px; margin: 1em 0 }
 th, td { padding: 3px 9px; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap }
 td:first-child, th:first-child { text-align: left } th { background: #f4f4f4 }
 tr.taken td { background: #eef5ff; font-weight: bold } p.told { font-size: 1.15em }
-svg { max-width: 100%; height: auto; display: block; margin: 1em 0 } table.words td { text-align: left; white-space: normal }
+svg { max-width: 100%; height: auto; display: block; margin: 1em 0 }
+table.words td { text-align: left; white-space: normal }
 """
 NOTES: Final = (
     "Intervals are of 95%, by drawing days with replacement; in each draw all policies are judged on the same days.",
