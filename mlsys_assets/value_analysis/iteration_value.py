@@ -122,7 +122,8 @@ def iteration_value(records: Iterable[Record], metric: Metric) -> IterationValue
 
     A challenger of the champion's own recipe has newer data and nothing else: what it gains over the champion is the
     data's. What it gains over the best of the other candidates, fitted as of the same time, is the model's. A
-    challenger of another recipe than the champion's is both at once.
+    challenger of another recipe than the champion's is both at once. The challenger has not seen the days of its own
+    validation and test, which it is refitted on after it has passed: so much more than told here newer data is worth.
 
     Parameters
     ----------

@@ -44,7 +44,7 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         key=adapter.key(system, POLICY_FRONTIER),
         deps=[adapter.key(system, name) for name in (FEATURES, LABELS)],
         description="What if it had been trained otherwise: the past lived once more under other policies, each "
-        "decided as it would have been then; their quality against trainings and computing, and which of them to live by. "
+        "decided as it would have been then; their quality against trainings and computing, and which to live by. "
         "Chosen on earlier requests, judged on later ones. Asked for by hand: it trains many times.",
         **adapter.common(system, STAGE, kinds=("lightgbm", "numpy")),
     )

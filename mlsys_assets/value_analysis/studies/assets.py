@@ -31,6 +31,7 @@ from mlsys_assets.retraining.freshness import FreshnessStudy, windows_before
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import Finding
 from mlsys_assets.value_analysis.gain_per_compute import GainStudy, Step
+from mlsys_assets.value_analysis.iteration_value import iteration_value
 from mlsys_resources.resources import Resources
 
 STAGE = "value_analysis"
@@ -166,7 +167,11 @@ def _gain(rows: _Rows) -> Shown:
     ]
     study = GainStudy(rows.system.metrics[0], time.process_time, rows.seeds, support=rows.system.gates.support)
     found = study.measure(steps, rows.split.validation, test=rows.test)
+    ledger = rows.step.stores.operations.decisions(rows.system.name, until=rows.step.as_of)
+    lived = iteration_value(ledger, rows.system.metrics[0])
     return {
+        "so far, by the ledger": str(lived),
+        "iterations on record": dg.MetadataValue.md(lived.table()),
         "the better buy": found.text(),
         "gains": dg.MetadataValue.md(found.thumbnail()),
         "in numbers": dg.MetadataValue.md(found.table()),
