@@ -12,7 +12,7 @@ from mlsys_assets.retraining.policy import Policy
 from mlsys_assets.retraining.policy_replay.judging import Judging, Prices
 from mlsys_assets.retraining.policy_replay.lived import Lived
 from mlsys_assets.retraining.policy_replay.policy_study import Choice, PolicyStudy, last_part, study
-from mlsys_assets.retraining.policy_replay.recommendation import MARGIN
+from mlsys_assets.retraining.policy_replay.recommendation import MARGIN, require_margin
 from mlsys_assets.retraining.policy_replay.standard_policies import in_words, reference
 from mlsys_assets.retraining.policy_replay.study_page import study_page
 from mlsys_assets.system import MLSystem
@@ -121,6 +121,7 @@ def replay(system: MLSystem, stores: Any, asked: Asked, *, told: Told, live: Eng
 
     Raises ValueError for a past that was not lived, and for times outside of it.
     """
+    require_margin(asked.margin, system.metrics[0].name)
     whole = period(system, stores, since=asked.since, until=asked.until)
     since = asked.judged_since or last_part(system.calendar, whole)
     if since is not None and not whole.start < since < whole.end:

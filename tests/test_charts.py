@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from hypothesis import given, strategies as st
 
-from mlsys_assets.charts import COLOURS, HEIGHT, LEFT, WIDTH, bars, forest, grid, lines, scatter
+from mlsys_assets.charts import COLOURS, HEIGHT, LEFT, WIDTH, bars, forest, grid, lines, scatter, trade_off
 
 SVG = "{http://www.w3.org/2000/svg}"
 NASTY = "<b>&\"'</b> \u2014 carrier = 'AA'"
@@ -167,3 +167,24 @@ def test_names_that_would_cover_each_other_are_told_when_pointed_at() -> None:
     assert len(list(root.iter(f"{SVG}circle"))) == len(list(root.iter(f"{SVG}title"))) == 51
     assert texts(parsed(scatter({}, title="drift", axes=("x", "y")))) == ["drift: insufficient data"]
     assert texts(parsed(scatter({"a": [("one", 1.0, 1.0)]}, title="t", axes=("x", "y"))))
+
+
+def test_a_trade_off_has_its_front_in_order_its_intervals_and_one_ring() -> None:
+    points = {"b": (2.0, 0.5, 0.4, 0.6), NASTY: (1.0, 0.9, 0.8, 1.0), "c": (3.0, 0.7, 0.7, 0.7)}
+    root = parsed(trade_off(points, title="t", axes=("cost", "loss"), front=("b", NASTY), marked="b"))
+    dots = {dot[0].text.split(": ")[0]: dot.attrib for dot in root.iter(f"{SVG}circle") if len(dot)}
+    at = {name: (float(dot["cx"]), float(dot["cy"])) for name, dot in dots.items()}
+    assert curves(root) == [[at[NASTY], at["b"]]]
+    (ring,) = (dot.attrib for dot in root.iter(f"{SVG}circle") if not len(dot))
+    assert (float(ring["cx"]), float(ring["cy"])) == at["b"]
+    spans = [s.attrib for s in root.iter(f"{SVG}line") if s.attrib["x1"] == s.attrib["x2"]]
+    reach = {float(s["x1"]): sorted((float(s["y1"]), float(s["y2"]))) for s in spans}
+    (top, bottom), (_, y) = reach[at["b"][0]], at["b"]
+    assert y == pytest.approx((top + bottom) / 2, abs=0.2)
+    assert at["c"][1] == reach[at["c"][0]][0]
+    assert {"cost", "loss", "b", "c"} <= set(texts(root))
+
+
+def test_a_trade_off_without_points_says_so_and_without_a_front_has_no_line() -> None:
+    assert texts(parsed(trade_off({}, title="t", axes=("x", "y")))) == ["t: insufficient data"]
+    assert curves(parsed(trade_off({"a": (1, 1, 1, 1)}, title="t", axes=("x", "y")))) == []

@@ -13,7 +13,8 @@ from mlsys_assets.cli import main
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = {
-    "run": ("SYSTEM", "--until", "--fresh", "--home", "Killed, it goes on where it was"),
+    "run": ("SYSTEM", "--until", "--fresh", "--home", "Killed, it goes on where it was", "`mlsys replay` tells"),
+    "replay": ("SYSTEM", "--policies", "--since", "--until", "--judge-since", "--out", "--home", "changes nothing on"),
     "report": ("SYSTEM", "--json", "--html", "--home"),
     "features": ("SYSTEM", "--out", "--home", "one page that fetches nothing"),
     "ledger": ("SYSTEM", "--hash", "--json", "--home"),
@@ -23,7 +24,7 @@ COMMANDS = {
     "clock": ("SYSTEM", "--advance", "--to", "--home"),
     "rollback": ("SYSTEM", "--reason", "--to", "--home"),
 }
-OF_A_SYSTEM = ("run", "report", "features", "ledger", "monitor", "clock", "rollback")
+OF_A_SYSTEM = ("run", "replay", "report", "features", "ledger", "monitor", "clock", "rollback")
 
 
 @pytest.fixture

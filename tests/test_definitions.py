@@ -67,7 +67,7 @@ def test_each_asset_is_made_by_the_jobs_that_should_make_it(tmp_path, clock) -> 
     defs = build_definitions(flights, resources=build_resources({"MLSYS_HOME": str(tmp_path)}, clock=clock))
     made = {
         name: {key.path[1] for key in defs.resolve_job_def(f"flights_{name}").asset_layer.executable_asset_keys}
-        for name in ("ingest", "tick", "train", "predict", "study", "data_report")
+        for name in ("ingest", "tick", "train", "predict", "study", "data_report", "policy_replay")
     }
     watched = {"performance", "drift", "diagnosis", "weekly_page", "monthly_cost"}
     assert made["ingest"] == {s.name for s in flights.sources} | {"labels", "features"}
@@ -76,11 +76,13 @@ def test_each_asset_is_made_by_the_jobs_that_should_make_it(tmp_path, clock) -> 
     assert {"training_profile", "report", "challenger_report"} <= made["train"]
     assert made["study"] == set(STUDIES)
     assert made["data_report"] == {"data_report"}
-    assert not (made["study"] | made["data_report"]) & (made["train"] | made["tick"])
+    assert made["policy_replay"] == {"policy_frontier"}
+    asked_for = made["study"] | made["data_report"] | made["policy_replay"]
+    assert not asked_for & (made["train"] | made["tick"])
     assert not made["train"] & made["tick"]
     told = {"retraining_decision"}  # by the arbiter's sensor
     everything = {key.path[1] for key in defs.resolve_asset_graph().get_all_asset_keys()}
-    assert made["train"] | made["tick"] | made["study"] | made["data_report"] | told == everything
+    assert made["train"] | made["tick"] | asked_for | told == everything
 
 
 def test_schedules_and_sensors_are_there_and_the_clock_of_a_simulation_is_moved_only_when_asked(

@@ -78,14 +78,14 @@ def test_the_browser_shows_schedules_sensors_and_jobs_by_name(shown) -> None:
             "alerts",
         )
     } | {"flights_data_report": "STOPPED"}  # fmt: skip
-    assert {f"flights_{name}" for name in ("ingest", "tick", "train", "predict", "data_report")} <= {
+    assert {f"flights_{name}" for name in ("ingest", "tick", "train", "predict", "data_report", "policy_replay")} <= {
         job["name"] for job in repository["pipelines"]
     }
 
 
 def test_the_browser_shows_the_graph_by_stage_with_what_was_found(shown) -> None:
     nodes = {"/".join(n["assetKey"]["path"]): n for n in shown["assetNodes"]}
-    assert len(nodes) == 36
+    assert len(nodes) == 37
     groups: dict[str, set[str]] = {}
     for name, node in nodes.items():
         groups.setdefault(node["groupName"].removeprefix("flights_"), set()).add(name.removeprefix("flights/"))
@@ -98,7 +98,7 @@ def test_the_browser_shows_the_graph_by_stage_with_what_was_found(shown) -> None
         "offline_evaluation": {"evaluation", "champion_decision", "challenger_report"},
         "prediction": {"predictions"},
         "production_monitoring": {"performance", "drift", "diagnosis", "weekly_page", "data_report"},
-        "retraining": {"retraining_decision"},
+        "retraining": {"retraining_decision", "policy_frontier"},
         "rollout": {"promotion", "swept_models"},
         "value_analysis": {"monthly_cost", "report", *STUDIES},
     }
@@ -111,7 +111,7 @@ def test_the_browser_shows_the_graph_by_stage_with_what_was_found(shown) -> None
         for last in node["assetMaterializations"]
     }
     assert told.keys() == nodes.keys() - {
-        f"flights/{name}" for name in (*STUDIES, "data_report")
+        f"flights/{name}" for name in (*STUDIES, "data_report", "policy_frontier")
     }  # nobody asked for them
     assert told["flights/schedule"]["dagster/partition_row_count"] > 5_000
     for asset, picture in (

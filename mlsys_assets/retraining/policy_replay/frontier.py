@@ -6,6 +6,7 @@ from datetime import datetime
 
 import numpy as np
 
+from mlsys_assets.ledger import cpu_seconds
 from mlsys_assets.measures.cost_metric import ExpectedCost
 from mlsys_assets.measures.intervals import Estimate, bootstrap, day_blocks, estimate, spread
 from mlsys_assets.measures.metrics import Floats, Metric, Weights
@@ -31,7 +32,7 @@ class PolicyPoint:
     trainings, promotions
         How often it trained, and got another champion, after the first.
     cpu_s
-        The processor time of these trainings in seconds: the life's, by the share of its trainings.
+        The processor time of these trainings in seconds.
     price
         What that costs; None without a price.
     money
@@ -200,9 +201,20 @@ def _costs(lives: Sequence[Lived], period: TimeWindow) -> _Costs:
         return sum(at in period and at > life.since for at in moments)
 
     trained = [within(life, life.trainings) for life in lives]
-    cpu_s = [life.cpu_s * n / max(len(life.trainings), 1) for life, n in zip(lives, trained, strict=True)]
+    cpu_s = [_cpu_s(life, period) for life in lives]
     promoted = [within(life, life.promotions) for life in lives]
     return _Costs(np.array(trained, float), np.array(promoted, float), np.array(cpu_s))
+
+
+def _cpu_s(life: Lived, period: TimeWindow) -> float:
+    """Return the part of a life's price that its later trainings in the period took, by what each took on record."""
+    spent = dict.fromkeys(life.trainings, 0.0)
+    for record in life.decisions:
+        if record.as_of in spent:
+            spent[record.as_of] += cpu_seconds([record])
+    whole = sum(spent.values())
+    shares = {at: price / whole if whole else 1 / len(spent) for at, price in spent.items()}
+    return life.cpu_s * sum(share for at, share in shares.items() if at in period and at > life.since)
 
 
 def _sign(metric: Metric) -> float:

@@ -189,9 +189,14 @@ def _recommendation(
     )
 
 
-def _require_sound(chosen: Frontier, judged: Frontier | None, margin: float, confidence: float) -> None:
+def require_margin(margin: float, metric: str) -> None:
+    """Raise ValueError for what is no margin in a metric's unit."""
     if not (np.isfinite(margin) and margin >= 0):
-        raise ValueError(f"the margin is {margin!r}; it must be a number, at least 0, in the unit of {chosen.metric}")
+        raise ValueError(f"the margin is {margin!r}; it must be a number, at least 0, in the unit of {metric}")
+
+
+def _require_sound(chosen: Frontier, judged: Frontier | None, margin: float, confidence: float) -> None:
+    require_margin(margin, chosen.metric)
     if not 0.5 < confidence < 1:  # noqa: PLR2004 - more than a coin says
         raise ValueError(f"the confidence is {confidence!r}; it must lie between 0.5 and 1")
     if judged is None:

@@ -1,8 +1,9 @@
 """Lives whose true losses are known: labels come from probabilities that each policy distorts by a known amount."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +25,18 @@ class Distorted:
     trainings: int
     cpu_s: float = 0.0
     later: float | None = None
+
+
+@dataclass(frozen=True)
+class Told:
+    """A record of a ledger."""
+
+    as_of: datetime
+    kind: str
+    name: str
+    verdict: str
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    context: Mapping[str, Any] = field(default_factory=dict)
 
 
 def true_loss(off: float) -> float:

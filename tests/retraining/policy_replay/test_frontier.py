@@ -16,7 +16,7 @@ from mlsys_assets.retraining.policy_replay.fronts import front_shares
 from mlsys_assets.retraining.policy_replay.judging import Judging, Prices
 from mlsys_assets.types import TimeWindow, days
 
-from .simulated_lives import SINCE, Distorted, lived, true_loss
+from .simulated_lives import SINCE, Distorted, Told, lived, true_loss
 
 THREE = {
     "weekly": Distorted(0.0, 8, 90.0),
@@ -88,6 +88,21 @@ def test_trainings_and_computing_are_counted_after_the_first_champion_and_within
     assert [p.trainings for p in half.points] == [4, 1, 0]
     assert half.rows == 30 * 40
     assert half["weekly"].price is half["weekly"].money is None
+
+
+def test_computing_is_what_the_records_of_the_trainings_say() -> None:
+    weekly, *rest = lived(THREE, seed=1)
+    took = [
+        Told(at, kind, "x", "y", context={"cpu_s": 0.5 * (n + 1)})
+        for n, at in enumerate(weekly.trainings)
+        for kind in ("candidate", "refit")
+    ]
+    asked = Told(weekly.trainings[2], "trigger", "x", "y", context={"cpu_s": 1000.0})  # of no training
+    found = frontier([replace(weekly, cpu_s=45.0, decisions=(*took, asked)), *rest], JUDGING)
+    assert found["weekly"].cpu_s == pytest.approx(sum(range(2, 10)))
+    half = TimeWindow(SINCE, SINCE + days(30))
+    early = frontier([replace(weekly, cpu_s=45.0, decisions=(*took, asked)), *rest], JUDGING, period=half)
+    assert early["weekly"].cpu_s == pytest.approx(2 + 3 + 4 + 5)
 
 
 def test_the_front_and_its_shares_follow_quality_and_cost_of_each_their_own() -> None:
