@@ -161,6 +161,12 @@ def _retraining_mistakes(declared: _Declared) -> Iterator[str]:
         yield from stage_mistakes(declared.retraining.stage, declared.learning)
     if declared.retraining is not None and isinstance(declared.retraining.worth_it, WorthIt):
         yield from _gain_mistakes(declared, declared.retraining.worth_it)
+    yield from policies_mistakes(declared.policies)
+    for policy in declared.policies:
+        if str(policy.name).casefold() == DECLARED:
+            yield f"policy {policy.name!r} is named as what the system itself decides by; choose another name"
+        for trigger in sound(policy.triggers, Trigger):
+            yield from (f"policy {policy.name!r}: {told}" for told in _unmeasured(trigger, measured))
 
 
 def _gain_mistakes(declared: _Declared, worth_it: WorthIt) -> Iterator[str]:
@@ -176,12 +182,6 @@ def _gain_mistakes(declared: _Declared, worth_it: WorthIt) -> Iterator[str]:
             f"retraining: worth_it: the gate does not compare by {worth_it.metric.name!r}, so that no gain in it is "
             f"known; it compares by: {there}"
         )
-    yield from policies_mistakes(declared.policies)
-    for policy in declared.policies:
-        if str(policy.name).casefold() == DECLARED:
-            yield f"policy {policy.name!r} is named as what the system itself decides by; choose another name"
-        for trigger in sound(policy.triggers, Trigger):
-            yield from (f"policy {policy.name!r}: {told}" for told in _unmeasured(trigger, measured))
 
 
 def _unmeasured(trigger: Trigger, measured: list[str]) -> Iterator[str]:

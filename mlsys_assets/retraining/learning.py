@@ -32,7 +32,7 @@ class Learning:
         found = not_one("learning: window", self.window, TrainingWindow) or self.window.mistakes()
         if self.stateful is not None:
             found += not_one("learning: stateful", self.stateful, Stateful) or self.stateful.mistakes()
-        return found
+        return found + not_one("learning: refit", self.refit, bool)
 
 
 def stage_mistakes(stage: Stage, learning: Learning) -> list[str]:
@@ -41,4 +41,3 @@ def stage_mistakes(stage: Stage, learning: Learning) -> list[str]:
         told = "retraining: in the automated stage each training starts from scratch, and learning is stateful; "
         return [told + "leave stateful out, or take Stage.STATEFUL"]
     return []
-        return found + not_one("learning: refit", self.refit, bool)

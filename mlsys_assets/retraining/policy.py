@@ -62,4 +62,3 @@ def policies_mistakes(policies: object) -> list[str]:
     each = sound(policies, Policy)
     twice = [told.replace("policys", "policies") for told in alike("policy", [p.name for p in each])]
     return found + [told for policy in each for told in policy.mistakes()] + twice
-    return found + [told for policy in each for told in policy.mistakes()] + alike("policy", [p.name for p in each])
