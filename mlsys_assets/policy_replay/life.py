@@ -11,7 +11,7 @@ import pyarrow as pa
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.diagnosed_tick import DiagnosedTick
 from mlsys_assets.held_out import Predicted, held_out
-from mlsys_assets.ledger import FAILED, GIVEN_UP, RETRAINING
+from mlsys_assets.ledger import CANDIDATE, FAILED, FITTED, GIVEN_UP, RETRAINING
 from mlsys_assets.monitored_tick import LabelCounts, drifted, performed, said_before
 from mlsys_assets.monitoring_step import MonitoringStep
 from mlsys_assets.policy_replay.journal import Deed, Journal
@@ -85,13 +85,18 @@ class Life:
         """As of when its champions were made."""
         return tuple(move.as_of for move in self.stores.operations.attempts(self.system.name, CHAMPION))
 
-    def forget(self) -> str:
-        """Forget what was of champions before the last; return that one's content hash, empty where there is none."""
-        found = self.stores.operations.alias(self.system.name, CHAMPION)
+    def forget(self) -> set[str]:
+        """Forget what was of champions before the last; return the content hashes of that one, and of what it was.
+
+        What it was when it was evaluated may be gone on from.
+        """
+        operations, name = self.stores.operations, self.system.name
+        found = operations.alias(name, CHAMPION)
         if found is None:
-            return ""
+            return set()
         self.stores.lake.forget_before(found.as_of)
-        return found.content_hash
+        fits = operations.decisions(name, CANDIDATE, since=found.as_of, until=found.as_of)
+        return {found.content_hash, *(fit.evidence["model"] for fit in fits if fit.verdict == FITTED)}
 
     @cached_property
     def _controller(self) -> Controller:

@@ -109,7 +109,7 @@ def live(
                     life.live(TimeWindow(as_of - system.calendar.step, as_of))
                 else:
                     life.decide(as_of)
-            kept.forget_but([life.forget() for life in lives])
+            kept.forget_but({wanted for life in lives for wanted in life.forget()})
             told(as_of)
     lived = tuple(_lived(life, since, until) for life in lives)
     return Lives(lived, time.process_time() - began, dict(workshop.spent), dict(workshop.done))
@@ -154,7 +154,7 @@ def _born(
     lake, operations = ReplayedLake(shared, journal), MemoryOperations(journal, standing)
     before = _drift_before(system, stores, shared.since)
     lake.own[RECENT_DRIFT].write(before, RECENT_DRIFT_SCHEMA, sorted(set(before[TICK].to_pylist())))
-    own = ReplayedStores(lake, operations, LifesModels(kept, operations), home)
+    own = ReplayedStores(lake, operations, LifesModels(kept, operations), home / policy.name)
     return Life(policy, under(system, policy, shared.since), journal, own, workshop)
 
 

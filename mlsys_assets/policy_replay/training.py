@@ -23,7 +23,7 @@ from mlsys_assets.ledger import ADEQUATE, CANDIDATE, FAILED, FITTED, GATE, PROMO
 from mlsys_assets.measures.intervals import attempt
 from mlsys_assets.models.bundle import to_files
 from mlsys_assets.models.candidate import Candidate, FitError, Fitted
-from mlsys_assets.models.fitting import Fitting
+from mlsys_assets.models.fitting import Fitting, forget_searches
 from mlsys_assets.offline_evaluation.findings import SCHEDULED
 from mlsys_assets.offline_evaluation.verdict import Case, GateVerdict
 from mlsys_assets.policy_replay.stand_in import NO_RUN, NoLogbook, NoRun, ReplayedStores
@@ -89,6 +89,7 @@ class ReplayedTraining:
             return
         for candidate in step.system.candidates:
             self._fit(candidate, split, seen)
+        forget_searches(step)
         evaluate(step, split, reason=SCHEDULED)
         case, verdict = gate(step)
         refit = self._refit(case, verdict, rows, split) if verdict.passed else None
@@ -131,6 +132,7 @@ class ReplayedTraining:
                 **split.fates,
                 "checks": report.said,
             },
+            context={"versions": _versions(step)},
         )
 
     def _fit(self, candidate: Candidate, split: Split, seen: Hashable) -> None:
