@@ -57,7 +57,12 @@ class Deciding(Protocol):
 
     @property
     def learning(self) -> Learning:
-        """What each training learns from."""
+        """What each training learns from, as declared."""
+        ...
+
+    @property
+    def learns(self) -> Learning:
+        """The same in the system's stage of retraining."""
         ...
 
     @property
@@ -72,8 +77,8 @@ def standard_policies(system: Deciding) -> tuple[Policy, ...]:
     Thresholds are the system's own where its triggers have any. Without an area under the ROC curve among its metrics,
     or a threshold of its own, nothing is asked of a drop in performance.
     """
-    step, learning = system.calendar.step, system.learning
-    labels, drift, drop = LabelVolume(GROWTHS[0]), _own(system, Drift) or Drift(), _drop(system)
+    step, learning = system.calendar.step, system.learns
+    labels, drift, drop = LabelVolume(GROWTHS[0]), _own(system, Drift, Drift()), _drop(system)
     rest = Retraining(cooldown=COOLDOWN * step)
     found = [
         Policy(NEVER, ()),
@@ -145,8 +150,8 @@ def _said(trigger: Trigger, step: timedelta) -> str:
     return type(trigger).__name__
 
 
-def _own(system: Deciding, kind: type[Any]) -> Any:
-    return next((trigger for trigger in system.triggers if isinstance(trigger, kind)), None)
+def _own(system: Deciding, kind: type[Any], default: Any = None) -> Any:
+    return next((trigger for trigger in system.triggers if isinstance(trigger, kind)), default)
 
 
 def _drop(system: Deciding) -> PerformanceDrop | None:
