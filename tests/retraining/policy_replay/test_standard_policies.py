@@ -33,6 +33,7 @@ class System:
     policies: tuple[Policy, ...] = ()
     metrics: tuple[Metric, ...] = (LogLoss(), RocAuc())
     learning: Learning = Learning(refit=False)
+    learns: Learning = Learning(refit=False)
     calendar: Calendar = field(default_factory=lambda: Weekly("2013-01-01"))
 
 
