@@ -93,6 +93,13 @@ def test_what_neither_side_tells_is_no_proof() -> None:
         require_same(replace(PROOF, gate=silent, candidate={}, evaluation=evaluation))
 
 
+def test_a_model_that_goes_on_as_it_was_evaluated_is_the_one_that_passed() -> None:
+    refit = {**PROOF.refit, "evaluated": "c"}
+    with pytest.raises(WrongModel, match="the model that goes on as it was evaluated: f, and must be c"):
+        require_same(replace(PROOF, refit=refit))
+    require_same(replace(PROOF, refit={**refit, "model": "c"}, registered=("c", "g", "r")))
+
+
 def test_another_gate_than_the_one_on_record_is_refused() -> None:
     with pytest.raises(WrongModel, match="the gate that was refitted for: g, and must be h"):
         require_same(replace(PROOF, gate_hash="h"))

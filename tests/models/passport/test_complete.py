@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -146,6 +147,24 @@ def test_a_candidate_or_a_split_that_cannot_be_made_again_is_refused():
         PassportError, match=rf"generation\.split names the module '{__name__}', whose code was not kept"
     ):
         _of(_files(generation=foreign))
+
+
+def test_a_window_that_cannot_be_made_again_is_refused_and_what_has_none_is_not():
+    local = replace(WHOLE["generation"], window=declared(lambda: 0))
+    with pytest.raises(PassportError, match=r"generation\.window cannot be made again: the declaration is .*lambda"):
+        _of(_files(generation=local))
+    foreign = replace(WHOLE["generation"], window=declared(Elsewhere()))
+    with pytest.raises(PassportError, match=rf"generation\.window names the module '{__name__}'"):
+        _of(_files(generation=foreign))
+    assert _of(_files()).generation.window is None
+
+
+def test_a_record_from_before_windows_is_read_as_of_all_that_is_known():
+    files = _files()
+    told = msgspec.json.decode(files[file_name("generation")])
+    old = {name: one for name, one in told.items() if name not in {"window", "changes", "refit"}}
+    found = _of({**files, file_name("generation"): msgspec.json.encode(old)}).generation
+    assert (found.window, found.changes, found.refit) == (None, (), True)
 
 
 class Elsewhere:
