@@ -23,6 +23,9 @@ from mlsys_assets.data_sampling.time_folds import BlockedFolds as BlockedFolds, 
 from mlsys_assets.data_sampling.training_window import (
     Expanding as Expanding,
     Known as Known,
+    SeasonMatched as SeasonMatched,
+    SinceChange as SinceChange,
+    SlidingWindow as SlidingWindow,
     TrainingWindow as TrainingWindow,
 )
 from mlsys_assets.data_sampling.views import (

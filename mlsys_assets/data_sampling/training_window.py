@@ -70,7 +70,7 @@ class Expanding:
 
 
 @dataclass(frozen=True)
-class Sliding:
+class SlidingWindow:
     """The latest rows alone, where what older ones mean is no longer so.
 
     Parameters

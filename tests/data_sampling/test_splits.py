@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 
 from mlsys_assets.data_sampling.rows import LabelledRows, moment
 from mlsys_assets.data_sampling.splits import PARTS, TimeSplit, random_split
-from mlsys_assets.data_sampling.training_window import Expanding, Known, SeasonMatched, SinceChange, Sliding
+from mlsys_assets.data_sampling.training_window import Expanding, Known, SeasonMatched, SinceChange, SlidingWindow
 from mlsys_assets.data_sampling.views import Train, Validation
 from mlsys_assets.types import DeclarationError, TimeWindow, days, hours, utc
 
@@ -107,7 +107,7 @@ def test_the_refit_has_every_known_label_but_the_static_test(pairs):
 
 
 windows = st.one_of(
-    st.builds(lambda d: Sliding(days(d)), st.integers(1, 30)),
+    st.builds(lambda d: SlidingWindow(days(d)), st.integers(1, 30)),
     st.builds(lambda d: SeasonMatched(days(d), days(d)), st.integers(1, 30)),
     st.builds(lambda d: SinceChange(days(d)), st.integers(1, 30)),
 )
@@ -152,8 +152,8 @@ def test_what_was_not_thinned_tells_of_no_window():
 def test_a_window_of_too_few_rows_or_one_class_is_insufficient_data(length, values, told):
     asked = list(range(40 * 24))
     rows = rows_of(asked, [2] * len(asked), values and [float(values(h)) for h in asked])
-    split = SPLIT.split(rows, as_of=AS_OF, window=Sliding(length))
-    refit = SPLIT.refit_view(rows, as_of=AS_OF, window=Sliding(length))
+    split = SPLIT.split(rows, as_of=AS_OF, window=SlidingWindow(length))
+    refit = SPLIT.refit_view(rows, as_of=AS_OF, window=SlidingWindow(length))
     found = split.adequate(least=80, refit=refit)
     assert found.passed is (told == "")
     assert told in found.summary

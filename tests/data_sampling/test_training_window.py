@@ -14,7 +14,7 @@ from mlsys_assets.data_sampling.training_window import (
     Known,
     SeasonMatched,
     SinceChange,
-    Sliding,
+    SlidingWindow,
     TrainingWindow,
     chosen_rows,
 )
@@ -26,7 +26,7 @@ moments = st.datetimes(
 lengths = st.integers(1, 2_000).map(days)
 windows = st.one_of(
     st.just(Expanding()),
-    st.builds(Sliding, lengths),
+    st.builds(SlidingWindow, lengths),
     st.builds(SeasonMatched, st.integers(1, 180).map(days), st.integers(0, 100).map(days)),
     st.builds(SinceChange, at_least=lengths),
     st.builds(lambda least, more: SinceChange(at_least=least, most=least + more), lengths, lengths),
@@ -49,7 +49,7 @@ def by_hand(window: TrainingWindow, at: datetime, known: Known) -> bool:
         return False
     age = known.as_of - at
     match window:
-        case Sliding():
+        case SlidingWindow():
             return age <= window.length
         case SeasonMatched():
             near = min(abs(at - same_day(known.as_of, year)) for year in range(2000, 2030))
@@ -62,7 +62,7 @@ def by_hand(window: TrainingWindow, at: datetime, known: Known) -> bool:
 
 
 @given(windows, st.lists(moments, max_size=30), knowns)
-@example(Sliding(days(7)), [utc("2013-01-01"), utc("2013-01-08")], Known(utc("2013-01-08")))
+@example(SlidingWindow(days(7)), [utc("2013-01-01"), utc("2013-01-08")], Known(utc("2013-01-08")))
 @example(SeasonMatched(days(10), days(0)), [utc("2012-02-29"), utc("2015-03-09")], Known(utc("2016-02-29")))
 def test_a_window_chooses_by_its_rule(window, times, known):
     assert of(window, times, known) == [by_hand(window, at, known) for at in times]
@@ -78,11 +78,11 @@ def test_a_row_is_judged_by_its_own_time_and_none_is_chosen_from_the_end_on(wind
 @given(lengths, lengths, st.lists(moments, max_size=30), knowns)
 def test_a_longer_window_holds_the_shorter(length, more, times, known):
     pairs = [
-        (Sliding(length), Sliding(length + more)),
+        (SlidingWindow(length), SlidingWindow(length + more)),
         (SinceChange(length), SinceChange(length + more)),
         (SinceChange(days(1), most=length + days(1)), SinceChange(days(1), most=length + more + days(1))),
         (SeasonMatched(days(9), length), SeasonMatched(days(99), length + more)),
-        (Sliding(length), EXPANDING),
+        (SlidingWindow(length), EXPANDING),
     ]
     for shorter, longer in pairs:
         assert all(b or not a for a, b in zip(of(shorter, times, known), of(longer, times, known), strict=True))
@@ -110,7 +110,7 @@ def test_the_season_wraps_over_the_turn_of_the_year_and_over_leap_days():
 def test_a_season_without_a_year_before_is_the_latest_rows():
     year = [utc("2013-01-01") + days(d) for d in range(250)]
     known = Known(utc("2013-09-08"))
-    assert of(SeasonMatched(days(45), days(28)), year, known) == of(Sliding(days(45)), year, known)
+    assert of(SeasonMatched(days(45), days(28)), year, known) == of(SlidingWindow(days(45)), year, known)
 
 
 def test_since_a_change_reaches_back_at_least_so_far_and_at_most_so_far():
@@ -132,7 +132,7 @@ def test_each_is_told_in_words():
     said = [
         str(w)
         for w in (
-            Expanding(), Sliding(days(63)), SeasonMatched(days(45), days(28)), SeasonMatched(days(1), days(0)),
+            Expanding(), SlidingWindow(days(63)), SeasonMatched(days(45), days(28)), SeasonMatched(days(1), days(0)),
             SinceChange(hours(36)), SinceChange(days(28), most=days(90)),
         )
     ]  # fmt: skip
@@ -149,8 +149,8 @@ def test_each_is_told_in_words():
 @pytest.mark.parametrize(
     ("window", "mistake"),
     [
-        (Sliding(days(0)), "the sliding window: length must be longer than nothing"),
-        (Sliding(63), "the sliding window: length is 63; it must be a duration, such as hours(3)"),
+        (SlidingWindow(days(0)), "the sliding window: length must be longer than nothing"),
+        (SlidingWindow(63), "the sliding window: length is 63; it must be a duration, such as hours(3)"),
         (SeasonMatched(days(182)), "within must be less than 182 days, half a year, got 182 days"),
         (SeasonMatched("summer"), "the season-matched window: within is 'summer'; it must be a duration"),
         (SeasonMatched(last=days(-1)), "the season-matched window: last must not be negative"),
@@ -166,7 +166,7 @@ def test_what_is_wrong_is_said(window, mistake):
 
 
 @pytest.mark.parametrize(
-    "window", [Expanding(), Sliding(days(1)), SeasonMatched(), SeasonMatched(last=days(0)), SinceChange()]
+    "window", [Expanding(), SlidingWindow(days(1)), SeasonMatched(), SeasonMatched(last=days(0)), SinceChange()]
 )
 def test_a_sound_one_has_no_mistakes_and_is_a_window(window):
     assert window.mistakes() == []

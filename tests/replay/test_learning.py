@@ -26,7 +26,7 @@ from mlsys_assets import (
 )
 from mlsys_assets.commands.rebuild import rebuild
 from mlsys_assets.commands.refit_recorded import Gone, refit
-from mlsys_assets.data_sampling.training_window import SinceChange, Sliding
+from mlsys_assets.data_sampling.training_window import SinceChange, SlidingWindow
 from mlsys_assets.features.profile import PROFILE_SCHEMA, profile
 from mlsys_assets.instance import open_instance
 from mlsys_assets.known import known_rows
@@ -208,8 +208,8 @@ def dried(raw: pa.Table) -> pa.Table:
 @pytest.mark.parametrize(
     ("window", "dry", "why"),
     [
-        (Sliding(hours(1)), False, "train has 0 rows; refit has 0 rows (2262 rows stand outside the window)"),
-        (Sliding(days(6)), True, "as of 2013-03-12: refit has a single class"),
+        (SlidingWindow(hours(1)), False, "train has 0 rows; refit has 0 rows (2262 rows stand outside the window)"),
+        (SlidingWindow(days(6)), True, "as of 2013-03-12: refit has a single class"),
     ],
 )
 def test_a_window_that_nothing_can_be_learned_from_is_on_record_and_life_goes_on(rain, grown, change, window, dry, why):

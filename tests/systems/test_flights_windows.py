@@ -15,7 +15,7 @@ from mlsys_assets.data_sampling.training_window import (
     Known,
     SeasonMatched,
     SinceChange,
-    Sliding,
+    SlidingWindow,
     TrainingWindow,
     chosen_rows,
 )
@@ -25,7 +25,7 @@ from mlsys_assets.types import EPOCH, TimeWindow
 
 MONDAYS = [utc("2013-04-01") + days(7 * week) for week in range(26)]
 """Until September: later months judge what is chosen."""
-NINE_WEEKS, SEASON, CHANGE = Sliding(days(63)), SeasonMatched(days(45), days(28)), SinceChange(days(28))
+NINE_WEEKS, SEASON, CHANGE = SlidingWindow(days(63)), SeasonMatched(days(45), days(28)), SinceChange(days(28))
 RECIPE = LightGBM(column_share=0.3, more={"max_bin": 63})
 JUNE = utc("2013-06-03")
 
@@ -80,7 +80,7 @@ def test_where_no_change_is_dated_since_a_change_is_all_that_is_known(flights_ro
     weekly = Weekly(flights_rows, every=25, rounds=1, mondays=MONDAYS)
     for monday in MONDAYS:
         assert np.array_equal(weekly.chosen(CHANGE, monday), weekly.chosen(Expanding(), monday))
-        assert np.array_equal(weekly.chosen(SEASON, monday), weekly.chosen(Sliding(days(45)), monday))
+        assert np.array_equal(weekly.chosen(SEASON, monday), weekly.chosen(SlidingWindow(days(45)), monday))
 
 
 def test_where_labels_come_to_mean_the_opposite_since_then_is_what_to_learn_from(flights_rows: LabelledRows) -> None:
