@@ -43,15 +43,11 @@ def alike(kind: str, names: Iterable[object]) -> list[str]:
     for name in names:
         seen.setdefault(str(name).casefold(), []).append(str(name))
     return [
-        f"{len(found)} {_all(kind)} are named {' and '.join(repr(n) for n in dict.fromkeys(found))}; rename all but one"
+        f"{len(found)} {kind}s are named {' and '.join(repr(n) for n in dict.fromkeys(found))}; rename all but one"
         + (" (upper and lower case count as the same)" if len(set(found)) > 1 else "")
         for found in seen.values()
         if len(found) > 1
     ]
-
-
-def _all(kind: str) -> str:
-    return f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
 
 
 def not_one(what: str, found: object, kind: Kinds) -> list[str]:

@@ -1,6 +1,6 @@
 """A system's past under other policies: lived once more by the engine, judged, and told on a page."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import import_module
@@ -11,7 +11,7 @@ from mlsys_assets.ledger import ARBITER, RETRAINING
 from mlsys_assets.retraining.policy import Policy
 from mlsys_assets.retraining.policy_replay.judging import Judging, Prices
 from mlsys_assets.retraining.policy_replay.lived import Lived
-from mlsys_assets.retraining.policy_replay.policy_study import Choice, PolicyStudy, last_part, study
+from mlsys_assets.retraining.policy_replay.policy_study import Choice, PolicyStudy, Spent, last_part, study
 from mlsys_assets.retraining.policy_replay.recommendation import MARGIN, require_margin
 from mlsys_assets.retraining.policy_replay.standard_policies import in_words, reference
 from mlsys_assets.retraining.policy_replay.study_page import study_page
@@ -31,8 +31,13 @@ class Lives(Protocol):
         ...
 
     @property
-    def spent(self) -> Mapping[str, float]:
-        """The processor seconds that were really spent, by kind of work."""
+    def trainings_s(self) -> float:
+        """The processor seconds of all distinct trainings together."""
+        ...
+
+    @property
+    def cpu_s(self) -> float:
+        """The processor seconds that were really spent, on all of it."""
         ...
 
 
@@ -132,7 +137,7 @@ def replay(system: MLSystem, stores: Any, asked: Asked, *, told: Told, live: Eng
     prices = Prices(system.costs, system.cpu_hour_price)
     judging = Judging(system.metrics[0], system.seed, reference(asked.policies), system.gates.support, prices)
     choice = Choice(asked.margin, judged_since=since)
-    found = study(lives.lived, judging, choice=choice, spent_cpu_s=sum(lives.spent.values()))
+    found = study(lives.lived, judging, choice=choice, spent=Spent(lives.trainings_s, lives.cpu_s))
     return Replayed(system, asked.policies, found, system.calendar.ticks(whole))
 
 

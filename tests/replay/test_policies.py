@@ -42,4 +42,5 @@ def test_all_are_judged_on_the_same_requests_and_one_is_recommended_or_cannot_be
 def test_what_is_alike_is_trained_once(told) -> None:
     found, _ = told
     assert found["lived_cpu_s"] > 0
-    assert found["spent_cpu_s"] > 0
+    assert 0 < found["spent_cpu_s"]["trainings_s"] < found["lived_cpu_s"]
+    assert found["spent_cpu_s"]["trainings_s"] < found["spent_cpu_s"]["all_s"]

@@ -44,6 +44,14 @@ class Timeline:
 
 
 @dataclass(frozen=True)
+class Spent:
+    """What a replay took, in seconds of a processor: on distinct trainings, and on everything."""
+
+    trainings_s: float
+    all_s: float
+
+
+@dataclass(frozen=True)
 class PolicyStudy:
     """What became of policies, and which of them to live by.
 
@@ -59,7 +67,7 @@ class PolicyStudy:
         By policy.
     lived_cpu_s
         What the trainings of all policies would take, each by itself, in seconds of a processor.
-    spent_cpu_s
+    spent
         What replaying them took; None if nobody measured it.
     """
 
@@ -68,12 +76,12 @@ class PolicyStudy:
     recommendation: Recommendation
     timelines: Mapping[str, Timeline]
     lived_cpu_s: float
-    spent_cpu_s: float | None = None
+    spent: Spent | None = None
 
     @property
     def saved_cpu_s(self) -> float | None:
         """The computing that was saved by training once what several policies train alike; None if not measured."""
-        return None if self.spent_cpu_s is None else self.lived_cpu_s - self.spent_cpu_s
+        return None if self.spent is None else self.lived_cpu_s - self.spent.trainings_s
 
     @property
     def shown(self) -> Frontier:
@@ -91,12 +99,12 @@ class PolicyStudy:
                 for name, line in self.timelines.items()
             },
             "lived_cpu_s": on_record(self.lived_cpu_s),
-            "spent_cpu_s": None if self.spent_cpu_s is None else on_record(self.spent_cpu_s),
+            "spent_cpu_s": None if self.spent is None else {k: on_record(v) for k, v in asdict(self.spent).items()},
         }
 
 
 def study(
-    lives: Sequence[Lived], judging: Judging, *, choice: Choice | None = None, spent_cpu_s: float | None = None
+    lives: Sequence[Lived], judging: Judging, *, choice: Choice | None = None, spent: Spent | None = None
 ) -> PolicyStudy:
     """Return which of the lived policies to live by.
 
@@ -108,7 +116,7 @@ def study(
         What they are judged by.
     choice
         How one is chosen.
-    spent_cpu_s
+    spent
         What replaying them took, if that was measured.
 
     Raises ValueError as `frontier` and `recommend` do, and for a date that lies outside of the lives.
@@ -127,7 +135,7 @@ def study(
         judged = frontier(lives, against, period=TimeWindow(since, whole.end), trained_in=whole)
     found = recommend(chosen, rule.margin, confidence=rule.confidence, judged=judged)
     lines = {life.policy.name: Timeline(life.trainings, life.promotions) for life in lives}
-    return PolicyStudy(chosen, judged, found, lines, sum(life.cpu_s for life in lives), spent_cpu_s)
+    return PolicyStudy(chosen, judged, found, lines, sum(life.cpu_s for life in lives), spent)
 
 
 def last_part(calendar: Calendar, lived: TimeWindow) -> datetime | None:

@@ -54,10 +54,10 @@ def basis(found: PolicyStudy) -> str:
 def computing(found: PolicyStudy) -> str:
     """Return in a sentence what the replay took, and what sharing saved."""
     told = f"the trainings of all {len(found.timelines)} policies take {found.lived_cpu_s:,.0f} s of a processor"
-    if found.spent_cpu_s is None or found.saved_cpu_s is None:
+    if found.spent is None or found.saved_cpu_s is None:
         return told
-    saved = f"; what is alike was trained once, which saved {found.saved_cpu_s:,.0f} s" if found.saved_cpu_s > 0 else ""
-    return f"{told}, the replay took {found.spent_cpu_s:,.0f} s{saved}"
+    alike = f", {found.spent.trainings_s:,.0f} s where what is alike is trained once ({found.saved_cpu_s:,.0f} s saved)"
+    return f"{told}{alike}; the whole replay took {found.spent.all_s:,.0f} s"
 
 
 def interval(found: Estimate, sign: str) -> str:
