@@ -176,7 +176,7 @@ def decide(
 def _in_order(verdicts: Mapping[str, TriggerVerdict], triggers: tuple[Trigger, ...]) -> dict[str, TriggerVerdict]:
     declared = [t.name for t in triggers if t.name in verdicts]
     rest = [name for name in verdicts if name not in declared]
-    return {name: verdicts[name] for name in [*declared, *(sorted(rest) if declared else rest)]}
+    return {name: verdicts[name] for name in [*declared, *rest]}
 
 
 def _counting(

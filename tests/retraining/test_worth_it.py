@@ -130,4 +130,12 @@ def test_without_a_model_none_is_waited_for() -> None:
 
 def test_labels_that_stop_bring_in_nothing() -> None:
     known = lived([0.01] * 4)
-    assert not WORTH.verdict(replace(known, monitored=(Monitored(known.as_of, 900),)), COST).fires
+    assert not WORTH.verdict(replace(known, monitored=(Monitored(known.as_of, 0),)), COST).fires
+
+
+def test_the_champion_ages_while_its_challengers_are_refused() -> None:
+    """Ten days since the last training, which was refused; twenty since the champion's: it is as old as it is."""
+    known = lived([0.01] * 4, since=10)
+    refused = replace(known, trainings=(*known.trainings[:-1], replace(known.trainings[-1], promoted=False)))
+    ages = [WORTH.verdict(h, COST).evidence["gain"] / (0.001 * LABELS_A_DAY * 28) for h in (known, refused)]
+    assert ages == pytest.approx([10, 20])
