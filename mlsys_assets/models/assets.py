@@ -17,6 +17,7 @@ from mlsys_assets.models.debugging import CHECKS, together
 from mlsys_assets.models.ensembles.error_correlation import error_correlation
 from mlsys_assets.models.fitting import Fitting, fitting, forget_searches
 from mlsys_assets.models.logbook import Logbook
+from mlsys_assets.models.stateful.lineage import Lineage
 from mlsys_assets.models.tuning.plots import search_plot, search_thumbnail
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import Finding
@@ -56,17 +57,20 @@ def _candidates(system: MLSystem) -> dg.AssetsDefinition:
         rows = step.training_rows()
         split = step.split(rows)
         table, failed, found, scores = [], [], {}, {}
+        lineage = Lineage(step, rows)
         with fitting(step, logbook) as fits:
             for candidate in system.candidates:
+                start = lineage.start(candidate, split)
+                train = split.train if start is None else start.train
                 try:
-                    tracked, found[candidate.name] = fits.fit(candidate, split)
+                    tracked, found[candidate.name] = fits.fit(candidate, split, start)
                 except FitError as error:
                     run_id, validation = logbook.failed(candidate.name, str(error)), dict.fromkeys(measured)
                     failed.append(str(error))
                 else:
                     label = split.validation.label
                     validation = {f"validation {m.name}": attempt(m, label, tracked.scores) for m in system.metrics}
-                    run_id = logbook.log(tracked, rows, split.train, metrics=validation)
+                    run_id = logbook.log(tracked, rows, train, metrics=validation, start=start)
                     scores[candidate.name] = tracked.scores
                 table.append((candidate.name, *validation.values(), f"[run]({stores.models.run_url(run_id)})"))
         forget_searches(step)
@@ -133,6 +137,13 @@ def _refitted(system: MLSystem) -> dg.AssetsDefinition:
             version = logbook.register(tracked, rows, train, gate=gate)
         else:
             version = logbook.register_evaluated(fit, rows, train, gate=gate)
+        start = Lineage(step, rows).rest(chosen, fit, step.refit_view(rows))
+        train = step.refit_view(rows) if start is None else start.train
+        logbook = Logbook(step)
+        with fitting(step, logbook) as fits:
+            tracked = fits.refit(chosen, train, fit.evidence["recipe"], start)
+        version = logbook.register(tracked, rows, train, gate=gate, start=start)
+        forget_searches(step)
         return dg.MaterializeResult(
             metadata={
                 "candidate": chosen.name,

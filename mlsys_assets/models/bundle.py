@@ -20,6 +20,7 @@ from mlsys_assets.models.mlp_predictor import MlpPredictor
 from mlsys_assets.models.onnx_predictor import MODEL, OnnxPredictor
 from mlsys_assets.models.predictor import BundleError, Predictor, ReadKind, decode, encode
 from mlsys_assets.models.random_baseline import RandomPredictor
+from mlsys_assets.models.sgd_predictor import SgdPredictor
 from mlsys_assets.models.stack_predictor import META, StackPredictor
 
 HEADER: Final = "bundle.json"
@@ -50,6 +51,7 @@ PREDICTOR_KINDS: Final[Mapping[str, Kind]] = {
     "random": Kind(("columns.json",), _plain(RandomPredictor.from_contents)),
     "human_rule": Kind(("rules.json",), _plain(RulePredictor.from_contents)),
     "linear": Kind(("coefficients.json", "preprocessing.json"), _plain(LinearPredictor.from_contents)),
+    "sgd": Kind(("coefficients.json", "descent.json", "preprocessing.json"), _plain(SgdPredictor.from_contents)),
     "lightgbm": Kind(("model.txt", "preprocessing.json"), _plain(BoosterPredictor.from_contents)),
     "lightgbm_margin": Kind(("margin.json", "model.txt", "preprocessing.json"), _plain(MarginPredictor.from_contents)),
     "lightgbm_exceedance": Kind(

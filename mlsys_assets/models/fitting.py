@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from mlsys_assets.models.debugging import debugged, refusal
 from mlsys_assets.models.distributed.dask_map import dask_map
 from mlsys_assets.models.distributed.dask_training import training_on
 from mlsys_assets.models.logbook import Logbook
+from mlsys_assets.models.stateful.batch_journal import BatchJournals
+from mlsys_assets.models.stateful.start import Start, go_on, gone_on_from
 from mlsys_assets.models.tracking import Tracked, track
 from mlsys_assets.models.tuning.evaluation import Spread, one_by_one
 from mlsys_assets.models.tuning.journal import SEARCHES, JournalFolder
@@ -35,15 +38,16 @@ class Fitting:
         self.spread: Spread = one_by_one if client is None else partial(dask_map, client=client)
         self.heard: dict[str, list[Progress]] = {}
 
-    def fit(self, candidate: Candidate, split: Split) -> tuple[Tracked, list[Finding]]:
-        """Fit a candidate and debug it; return what is told of both.
+    def fit(self, candidate: Candidate, split: Split, start: Start | None = None) -> tuple[Tracked, list[Finding]]:
+        """Fit a candidate, or go on from where it starts, and debug it; return what is told of both.
 
         Raises FitError, with its reason, for one that cannot be fitted or is not to be trusted.
         """
-        system, train, validation = self.system, split.train, split.validation
+        system, validation = self.system, split.validation
+        train = split.train if start is None else start.train
         try:
             with measured() as used:
-                fitted = self._fitted(candidate, split)
+                fitted = self._gone_on(candidate, start) or self._fitted(candidate, split)
             found = self._debugged(candidate, split)
         except (DeclarationError, ColumnError) as error:  # of what only a fit can find wrong in a declaration
             raise FitError(str(error)) from error
@@ -51,12 +55,25 @@ class Fitting:
             raise FitError(f"{candidate.name}: {reason}")
         return track(fitted, used, train=train, validation=validation, threads=system.threads), found
 
-    def refit(self, candidate: Candidate, train: Train, recipe: Recipe) -> Tracked:
-        """Fit the recipe that was chosen on more rows."""
-        system = self.system
+    def refit(self, candidate: Candidate, train: Train, recipe: Recipe, start: Start | None = None) -> Tracked:
+        """Fit the recipe that was chosen on more rows, or go on over those that are left."""
+        seed, threads = self.system.seed, self.system.threads
         with measured() as used:
-            fitted = self.training.refit(candidate, train, recipe=recipe, seed=system.seed, threads=system.threads)
-        return track(fitted, used, train=train, validation=None, threads=system.threads)
+            fitted = self._gone_on(candidate, start)
+            if fitted is None:
+                fitted = self.training.refit(candidate, train, recipe=recipe, seed=seed, threads=threads)
+        return track(fitted, used, train=train if start is None else start.train, validation=None, threads=threads)
+
+    def _gone_on(self, candidate: Candidate, start: Start | None) -> Fitted | None:
+        """Return the candidate gone on from where it starts, with that in its record; None from scratch."""
+        by = self.system.learning.stateful if start is not None else None
+        if start is None or by is None or start.checkpoint is None:
+            return None
+        journals = BatchJournals(searches(self.step), self.logbook.writer.source.hash)
+        seed, threads = self.system.seed, self.system.threads
+        fitted = go_on(candidate, start, by=by, seed=seed, threads=threads, journals=journals)
+        record = gone_on_from(start.checkpoint, by)
+        return replace(fitted, params={**fitted.params, **record})
 
     def _debugged(self, candidate: Candidate, split: Split) -> list[Finding]:
         """Return what debugging finds; baselines, which are what they are, are not asked."""

@@ -27,6 +27,9 @@ from mlsys_assets.models.margin_predictor import MarginPredictor
 from mlsys_assets.models.objectives import Boosting, Objective
 from mlsys_assets.models.predictor import Predictor
 from mlsys_assets.models.soft_labels import Floats, check_soft
+from mlsys_assets.models.stateful.batch_journal import BatchJournals
+from mlsys_assets.models.stateful.stateful import Stateful
+from mlsys_assets.models.stateful.tree_updates import learned_on, trees_of
 from mlsys_assets.models.watch import Watch
 from mlsys_assets.types import DeclarationError, Scalar
 
@@ -159,6 +162,31 @@ class LightGBM:
         rounds = self._rounds_of(recipe)
         prepared = prepare(self.preprocessor, train, what=self.name)
         return self._fitted(train, None, prepared, self.lightgbm_params(seed, threads), rounds)
+
+    def cannot_go_on(self, parent: Predictor, *, by: Stateful) -> str:
+        """Return that a model's trees are of another kind, or that they and those of its next fits are too many."""
+        if self.objective is not None or not isinstance(parent, BoosterPredictor):
+            return f"a {parent.kind} model, or one of an objective of its own, is not gone on from"
+        most = trees_of(parent) + 2 * by.trees.adds  # it is evaluated, and then goes on over the rows that evaluated it
+        return f"it would have {most} trees, and {by.most_trees} are allowed" if most > by.most_trees else ""
+
+    def go_on(
+        self,
+        parent: Predictor,
+        new: Train,
+        *,
+        by: Stateful,
+        seed: int,
+        threads: int,
+        journals: BatchJournals | None = None,
+    ) -> Fitted:
+        """Learn from new rows as ``by.trees`` says, which takes no longer than a kill is worth guarding against."""
+        if not isinstance(parent, BoosterPredictor):
+            raise FitError(f"{self.name}: {self.cannot_go_on(parent, by=by)}")
+        params = self.lightgbm_params(seed, threads)
+        predictor, told = learned_on(parent, new, by=by.trees, params=params, what=self.name)
+        record = {**params, "preprocessor": self.preprocessor.described, **told}
+        return Fitted(self.name, predictor, params=record, recipe={"rounds": told["rounds"]})
 
     def _rounds_of(self, recipe: Recipe) -> int:
         rounds = recipe.get("rounds")

@@ -11,11 +11,14 @@ from mlsys_assets.data_sampling.views import Train
 from mlsys_assets.decision_step import DecisionStep
 from mlsys_assets.ledger import AS_EVALUATED, CANDIDATE, FAILED, FITTED, REFIT, REFITTED
 from mlsys_assets.models.bundle import from_files, to_files
+from mlsys_assets.ledger import CANDIDATE, FAILED, FITTED, REFIT
+from mlsys_assets.models.bundle import to_files
 from mlsys_assets.models.candidate import Fitted
 from mlsys_assets.models.passport.complete import CompletePassport
 from mlsys_assets.models.passport.parts import Parameters, part_of
 from mlsys_assets.models.passport_writer import PassportWriter
 from mlsys_assets.models.predictor import Predictor
+from mlsys_assets.models.stateful.start import Start
 from mlsys_assets.models.tracking import VALIDATION_LOSS, Tracked
 from mlsys_assets.models.tuning.trial import Progress
 from mlsys_resources.artifact_files import SavedArtifacts
@@ -41,7 +44,15 @@ class Logbook:
         tags, name = self._tags("training"), f"{self._day} training"
         return self.models.log_run(RunLog(self.system.name, name, params=declared, tags=tags, datasets=self._datasets))
 
-    def log(self, tracked: Tracked, rows: LabelledRows, train: Train, *, metrics: Mapping[str, float | None]) -> str:
+    def log(
+        self,
+        tracked: Tracked,
+        rows: LabelledRows,
+        train: Train,
+        *,
+        metrics: Mapping[str, float | None],
+        start: Start | None = None,
+    ) -> str:
         """Log a fitted candidate as a run with its bundle, and record it; return the run's id."""
         fitted, told = tracked.fitted, adapter.numbers(metrics)
         run_id = self.models.log_run(self._run(tracked, f"{self._day} {fitted.candidate}", told, stage="candidate"))
@@ -62,6 +73,7 @@ class Logbook:
                 "rows": len(train),
                 "features": train.features.num_columns,
                 **told,
+                **({} if start is None else {"start": start.evidence}),
             },
             context={
                 "mlflow_run": run_id,
@@ -109,7 +121,9 @@ class Logbook:
             )
         )
 
-    def register(self, tracked: Tracked, rows: LabelledRows, train: Train, *, gate: Decision) -> ModelVersion:
+    def register(
+        self, tracked: Tracked, rows: LabelledRows, train: Train, *, gate: Decision, start: Start | None = None
+    ) -> ModelVersion:
         """Log and register a refitted model, and record it; return its version.
 
         Raises PassportError, with nothing registered, if anything is missing in its passport.
@@ -164,6 +178,13 @@ class Logbook:
             verdict=verdict,
             reason=reason,
             evidence={"model": version.content_hash, "gate": gate.content_hash, **evidence},
+            fitted.candidate,
+            verdict="refitted",
+            reason=_refitted(fitted, train, start),
+            evidence={
+                "model": version.content_hash, "gate": gate.content_hash, "rows": len(train),
+                **({} if start is None else {"start": start.evidence}),
+            },
             context={
                 "mlflow_run": version.run_id, "version": version.version, "passport": passport.content_hash,
             },
@@ -228,3 +249,11 @@ class Logbook:
             DatasetVersion(table, str(version), f"{root}/{self.system.home(table)}/{table}", "training")
             for table, version in versions.items()
         ]
+
+
+def _refitted(fitted: Fitted, train: Train, start: Start | None) -> str:
+    """Return what a refit was in words."""
+    how = f"refitted on {len(train)} rows with {dict(fitted.recipe)}"
+    if start is None:
+        return how
+    return f"gone on over {start.reason}" if start.checkpoint is not None else f"{how}: {start.reason}"
