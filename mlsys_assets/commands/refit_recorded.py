@@ -6,25 +6,31 @@ what is fitted stand in the record as data.
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
 import mlsys_assets
 from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.data_sampling.training_window import EXPANDING
-from mlsys_assets.models.bundle import to_files
+from mlsys_assets.data_sampling.views import Train
+from mlsys_assets.ledger import CANDIDATE
+from mlsys_assets.models.bundle import from_files, to_files
+from mlsys_assets.models.candidate import Fitted
 from mlsys_assets.models.distributed.dask_training import training_on
 from mlsys_assets.models.distributed.placement import WORKERS
 from mlsys_assets.models.passport.declared import made
 from mlsys_assets.models.passport.parts import Context, Data, Definition, Generation, Parameters, part_of
+from mlsys_assets.models.predictor import BundleError
+from mlsys_assets.models.stateful.start import AS_OF, BY, FROM, Checkpoint, Start, by_known, go_on, learned_by, places
 from mlsys_assets.process_environment import prepare
-from mlsys_assets.types import SystemClock
+from mlsys_assets.types import Scalar, SystemClock
+from mlsys_resources.artifact_files import SavedArtifacts
 from mlsys_resources.canonical import sha256
-from mlsys_resources.resources import build_resources
+from mlsys_resources.resources import Resources, build_resources
 from mlsys_resources.training_cluster import DASK, TrainingCluster
 
 FOUND: Final = "found.json"
@@ -36,10 +42,17 @@ class Gone(RuntimeError):
     """What the model was made from is not there any more, or is not what it was."""
 
 
-def refit(record: Mapping[str, bytes], lake: Any) -> tuple[dict[str, bytes], dict[str, Any]]:
+Parents: TypeAlias = Callable[[str, datetime, str], Mapping[str, bytes]]
+"""Gives the files of a candidate's model as of a time, by its content hash."""
+
+
+def refit(
+    record: Mapping[str, bytes], lake: Any, parents: Parents | None = None
+) -> tuple[dict[str, bytes], dict[str, Any]]:
     """Return the files of the model that a record tells of, fitted anew, and what was found on the way.
 
-    Raises Gone if the rows cannot be read again as they were; FitError as a candidate does.
+    Where it was gone on from another model, it is gone on from that one's bytes, which ``parents`` gives. Raises Gone
+    if those, or the rows, cannot be read again as they were; FitError as a candidate does.
     """
     data, set_up = part_of(record, Data), part_of(record, Parameters)
     rows = _rows(data, part_of(record, Context).lake_versions, lake)
@@ -49,9 +62,21 @@ def refit(record: Mapping[str, bytes], lake: Any) -> tuple[dict[str, bytes], dic
     chosen = {"as_of": as_of, "window": made(generation.window) or EXPANDING, "changes": changes}
     parts = None if generation.refit else split.split(rows, **chosen)
     train = parts.train if parts is not None else split.refit_view(rows, **chosen)
+    split = made(part_of(record, Generation).split)
+    as_of = datetime.fromisoformat(data.as_of)
+    train = split.refit_view(rows, as_of=as_of)
+    parent = _parent(set_up.params, part_of(record, Definition).candidate, parents)
+    if parent is not None:
+        seen = learned_by(split, rows, parent.as_of)
+        here = train if parent.as_of == as_of else split.split(rows, as_of=as_of).train
+        train = by_known(here.take(~seen[places(here.ids, rows)]), rows)
     if train.content_hash != data.training_hash:
         raise Gone(f"the {len(train)} rows to fit on hash to {train.content_hash}, recorded is {data.training_hash}")
     candidate = made(part_of(record, Definition).declaration)
+    if parent is not None:
+        by = made(msgspec.json.decode(str(set_up.params[BY])))
+        begun = Start(train, rows, "", parent)
+        return _found(go_on(candidate, begun, by=by, seed=set_up.seed, threads=set_up.threads), rows, train)
     workers = set_up.params.get(WORKERS)  # of a model that a cluster trained: as many give the same bytes
     cluster = TrainingCluster(DASK, int(workers)) if workers else TrainingCluster()
     with cluster.open() as client:
@@ -61,8 +86,42 @@ def refit(record: Mapping[str, bytes], lake: Any) -> tuple[dict[str, bytes], dic
             fitted = training.fit(candidate, train, parts.validation, **how)
         else:
             fitted = training.refit(candidate, train, recipe=set_up.recipe, **how)
+        fitted = training.refit(candidate, train, recipe=set_up.recipe, seed=set_up.seed, threads=set_up.threads)
+    return _found(fitted, rows, train)
+
+
+def _found(fitted: Fitted, rows: LabelledRows, train: Train) -> tuple[dict[str, bytes], dict[str, Any]]:
     files = to_files(fitted.predictor)
     return files, {"rows": len(rows), "training_rows": len(train), "code": str(Path(mlsys_assets.__file__).parent)}
+
+
+def _parent(params: Mapping[str, Scalar], candidate: str, parents: Parents | None) -> Checkpoint | None:
+    """Return what a model was gone on from, None if from nothing; raises Gone, and names it, if it is not there."""
+    if FROM not in params:
+        return None
+    wanted, at = str(params[FROM]), datetime.fromisoformat(str(params[AS_OF]))
+    try:
+        if parents is None:
+            raise LookupError("no store of models was given")
+        return Checkpoint(from_files(parents(candidate, at, wanted)), wanted, at)
+    except (LookupError, OSError, RuntimeError, BundleError) as error:
+        raise Gone(
+            f"it was gone on from the {candidate} that was evaluated as of {at:%Y-%m-%d %H:%M}, {wanted}, whose bytes "
+            f"it takes and which cannot be read ({error})"
+        ) from error
+
+
+def stored_parents(stores: Resources, system: str) -> Parents:
+    """Return what reads a system's candidates from the model store, each byte verified."""
+
+    def read(candidate: str, as_of: datetime, content_hash: str) -> Mapping[str, bytes]:
+        for fit in stores.operations.decisions(system, CANDIDATE, since=as_of, until=as_of):
+            if fit.name == candidate and fit.evidence.get("model") == content_hash:
+                saved = SavedArtifacts(fit.context["source"], fit.context["manifest_sha256"], content_hash)
+                return stores.models.read(saved)
+        raise LookupError("no such fit is on record")
+
+    return read
 
 
 def _rows(data: Data, versions: Mapping[str, int], lake: Any) -> LabelledRows:
@@ -86,7 +145,9 @@ def main(record: Path, out: Path) -> int:
     prepare(os.environ)
     named = {path.relative_to(record).as_posix(): path.read_bytes() for path in record.rglob("*") if path.is_file()}
     try:
-        files, found = refit(named, build_resources(os.environ, clock=SystemClock().now).lake)
+        stores = build_resources(os.environ, clock=SystemClock().now)
+        system = part_of(named, Definition).system
+        files, found = refit(named, stores.lake, stored_parents(stores, system))
     except (LookupError, OSError, RuntimeError, ValueError) as error:
         print(f"{error}", file=sys.stderr)
         return 1

@@ -16,6 +16,7 @@ from mlsys_assets.models.linear_predictor import LinearPredictor, logistic
 from mlsys_assets.models.log_odds import EDGE, log_odds
 from mlsys_assets.models.margin_predictor import MarginPredictor
 from mlsys_assets.models.predictor import BundleError, Predictor, ReadKind, Rows, decode, encode
+from mlsys_assets.models.sgd_predictor import SgdPredictor
 
 CALIBRATOR: Final = "calibrator.json"
 WITHIN: Final = "within."
@@ -62,7 +63,7 @@ class StepMap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="step
 
 
 ScoreMap: TypeAlias = SigmoidMap | StepMap
-AddsLogOdds: TypeAlias = LinearPredictor | CompactLinearPredictor | BoosterPredictor | MarginPredictor
+AddsLogOdds: TypeAlias = LinearPredictor | CompactLinearPredictor | SgdPredictor | BoosterPredictor | MarginPredictor
 """Models whose columns add up to log odds."""
 
 

@@ -31,6 +31,8 @@ from mlsys_assets.models.stateful.stateful import Stateful
 from mlsys_assets.models.stateful.tree_updates import UNSEEN
 from mlsys_assets.types import Scalar
 
+LARGEST_WEIGHT = 1e6
+"""Of standardized numbers: log odds that no row can have."""
 FIRST_STEP = 1.0
 """What scikit-learn counts rows from."""
 
@@ -173,6 +175,12 @@ class Sgd:
         return solver
 
     def _fitted(self, preprocessing: Preprocessing, found: Progress, record: dict[str, Scalar]) -> Fitted:
+        largest = max(float(np.abs(found.weights).max(initial=0.0)), abs(found.intercept))
+        if not largest < LARGEST_WEIGHT:
+            raise FitError(
+                f"{self.name} diverged to weights of up to {largest:.3g}; take a learning_rate below "
+                f"{self.learning_rate:g}, or more decay"
+            )
         predictor = SgdPredictor(LinearPredictor(preprocessing, found.intercept, found.weights), found.steps)
         own: dict[str, Scalar] = {
             "learning_rate": self.learning_rate, "decay": self.decay, "l2": self.l2, "batch": self.batch,

@@ -25,6 +25,7 @@ from mlsys_assets.models.objectives import Combined
 from mlsys_assets.models.predictor import BundleError
 from mlsys_assets.models.random_baseline import RandomBaseline
 from mlsys_assets.models.regression import RegressedLightGBM
+from mlsys_assets.models.sgd import Sgd
 from mlsys_assets.models.task import Regression
 from mlsys_assets.types import days, hours
 
@@ -41,6 +42,7 @@ CANDIDATES = {
     "random": RandomBaseline(),
     "human_rule": HumanRule((When("precip", ">", 0.5), When("carrier", "==", "UA", rate=0.3))),
     "linear": LogisticRegression(),
+    "sgd": Sgd(),
     "lightgbm": LightGBM(rounds=8),
     "onnx": Compressed(LightGBM(rounds=8), OnnxExport()),
     "estimator": Estimator(forest, name="forest"),

@@ -39,6 +39,7 @@ from mlsys_assets.models.objectives import Combined
 from mlsys_assets.models.random_baseline import RandomBaseline
 from mlsys_assets.models.random_forest import RandomForest
 from mlsys_assets.models.regression import RegressedLightGBM
+from mlsys_assets.models.sgd import Sgd
 from mlsys_assets.models.task import Regression
 from mlsys_assets.models.tuning.automl import AutoML, Family
 from mlsys_assets.models.tuning.pruners import MedianPruner
@@ -94,6 +95,7 @@ CANDIDATES = {
     "lightgbm_combined": LightGBM(
         rounds=60, patience=5, learning_rate=0.3, objective=Combined(1, 0.1), name="lightgbm_combined"
     ),
+    "sgd": Sgd(learning_rate=0.1, batch=64),
     "prepared_line": LogisticRegression(preprocessor=PREPARED, name="prepared_line"),
     "prepared_trees": LightGBM(rounds=15, preprocessor=PREPARED, name="prepared_trees"),
     "tuned": Tuned(

@@ -38,6 +38,7 @@ RANKS: Final[Mapping[str, Interpretability]] = {
     "human_rule": Interpretability.RATES,
     "linear": Interpretability.LINEAR,
     "compact_linear": Interpretability.LINEAR,
+    "sgd": Interpretability.LINEAR,
     "lightgbm": Interpretability.TREES,
     "lightgbm_margin": Interpretability.TREES,
     "lightgbm_exceedance": Interpretability.TREES,
