@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +56,7 @@ def test_it_is_scikit_learns_partial_fit_on_the_same_batches(train, parent, new)
 
 
 def test_it_learns(train, validation, later) -> None:
-    def loss(candidate, epochs=1):
+    def loss(candidate):
         p = candidate.fit(train, validation, seed=1, threads=1).predict(later.features)
         return -np.where(later.label > 0, np.log(p), np.log1p(-p)).mean()
 
@@ -69,7 +70,7 @@ def test_it_learns(train, validation, later) -> None:
 def test_sessions_cut_between_batches_are_one_session(parent, new, cuts) -> None:
     whole, edges = gone_on(parent, new), [0, *(64 * c for c in sorted(cuts)), len(new)]
     model = parent
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in pairwise(edges):
         part = new.take(np.arange(begin, end))
         model = from_files(to_files(gone_on(model, part)))  # through the files, as from one training to the next
     assert to_files(model) == to_files(whole)

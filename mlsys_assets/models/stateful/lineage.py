@@ -24,7 +24,7 @@ from mlsys_assets.models.passport.declared import declared
 from mlsys_assets.models.passport.error import PassportError
 from mlsys_assets.models.passport.parts import Definition, FeaturizeAndPredict, Generation, part_of
 from mlsys_assets.models.predictor import BundleError
-from mlsys_assets.models.stateful.start import Checkpoint, Start, learned_by, rest, start
+from mlsys_assets.models.stateful.start import Checkpoint, Start, learned_by, places, rest, start
 from mlsys_assets.tables import KNOWN_AT, LABEL, LABELS, STATE
 from mlsys_resources.artifact_files import SavedArtifacts
 from mlsys_resources.manifest import TamperedArtifact
@@ -47,7 +47,11 @@ class Lineage:
         """Return where a candidate starts from as of then; None where nothing is declared to go on."""
         if self.by is None:
             return None
-        return start(candidate, split.train, self.rows, self._checkpoint(candidate), seen=self._seen, by=self.by)
+        found = start(candidate, split.train, self.rows, self._checkpoint(candidate), seen=self._seen, by=self.by)
+        if found.checkpoint is None or not self.system.label.corrections:
+            return found
+        moved = self._seen & ~learned_by(self.system.time_split, self.rows, found.checkpoint.as_of)
+        return replace(found, corrected=int(moved[places(split.train.ids, self.rows)].sum()))
 
     def rest(self, candidate: Candidate, fit: Decision, everything: Train) -> Start | None:
         """Return how a candidate goes on that was fitted as of then, and passed; None where nothing is declared to."""

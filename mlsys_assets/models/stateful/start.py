@@ -128,8 +128,7 @@ def start(
     new = by_known(train.take(~seen[at]), rows)
     if reason := _too_little(new, by):
         return Start(train, rows, reason)
-    corrected = int((seen[at] & (rows.known_at[at] >= moment(checkpoint.as_of))).sum())
-    return Start(new, rows, f"{len(new)} of {len(train)} rows are new", checkpoint, corrected)
+    return Start(new, rows, f"{len(new)} of {len(train)} rows are new", checkpoint)
 
 
 def rest(

@@ -30,7 +30,8 @@ def made(n: int, *, seed: int) -> Train:
     label = (rng.random(n) < 0.2 + hour / 60 + carrier / 40).astype(float)
     features = pa.table({"hour": hour.astype(np.float32), "carrier": [f"c{k}" for k in carrier]})
     at = np.datetime64("2013-01-05", "us") + np.arange(n)
-    return Train(pa.array([f"r{seed}-{i}" for i in range(n)]), at, features, label, TimeWindow.of("2013-01-01", "2013-02-01"))
+    ids = pa.array([f"r{seed}-{i}" for i in range(n)])
+    return Train(ids, at, features, label, TimeWindow.of("2013-01-01", "2013-02-01"))
 
 
 def run(folder: Path | None) -> dict[str, bytes]:

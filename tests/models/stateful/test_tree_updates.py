@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlsys_assets.data_sampling.views import OpenedTest, Train
+from mlsys_assets.data_sampling.views import OpenedTest, Train, Validation
 from mlsys_assets.models.bundle import from_files, to_files
 from mlsys_assets.models.candidate import FitError
 from mlsys_assets.models.gradient_boosting import LightGBM
@@ -17,10 +17,10 @@ from mlsys_assets.models.stateful.continues import Continues
 from mlsys_assets.models.stateful.stateful import Stateful
 from mlsys_assets.models.stateful.tree_updates import UNSEEN, MoreTrees, NewLeaves, trees_of
 
-from ..conftest import view
+from ..conftest import view  # noqa: TID252 - a folder of tests has no name to import it by
 
 TREES = LightGBM(rounds=12, leaves=7, column_share=0.6)
-SEED = 4
+SEED, FIVE = 4, MoreTrees(5)
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +33,8 @@ def parent(train, validation):
     return TREES.fit(train, validation, seed=SEED, threads=1).predictor
 
 
-def gone_on(parent, new, trees=MoreTrees(5), candidate=TREES):
-    return candidate.go_on(parent, new, by=Stateful(trees), seed=SEED, threads=1)
+def gone_on(parent, new, trees=FIVE):
+    return TREES.go_on(parent, new, by=Stateful(trees), seed=SEED, threads=1)
 
 
 def by_hand(parent, new) -> tuple[np.ndarray, lightgbm.Booster, dict]:
@@ -99,9 +99,7 @@ def test_a_new_category_is_missing_and_counted_and_no_other_changes_its_code(par
     )
 
 
-def view_of(train: Train):
-    from mlsys_assets.data_sampling.views import Validation
-
+def view_of(train: Train) -> Validation:
     return Validation(train.ids, train.at, train.features, train.label, train.window)
 
 
