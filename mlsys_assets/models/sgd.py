@@ -58,9 +58,9 @@ class Sgd:
         How rows become numbers.
     """
 
-    learning_rate: float = 0.03
-    decay: float = 0.25
-    l2: float = 1e-5
+    learning_rate: float = 0.01
+    decay: float = 0.5
+    l2: float = 1e-3
     batch: int = 512
     preprocessor: Preprocessor = Preprocessor()
     name: str = "sgd"
