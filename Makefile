@@ -21,7 +21,7 @@ up: $(VENV)/.installed ## The asset graph and the models in the browser (HOST, P
 	@$(BIN)/mlsys up --host $(HOST) --port $(PORT)
 
 test: lint ## Lint, then every test but the long proofs (WORKERS)
-	@$(BIN)/python -m pytest -m "not prove" -n $(WORKERS) --dist loadfile
+	@$(BIN)/python -m pytest -m "not prove" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 prove: $(VENV)/.scale ## The long proofs of the promises
 	@$(BIN)/python -m pytest -m prove

@@ -201,16 +201,24 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
 
 
 LONG = (
-    "test_daemon.py",
-    "test_first_champion.py",
-    "test_disturbances.py",
-    "test_replay.py",
+    "test_first_champion.py",  # lives through the flights; whoever reads that life comes later and need not wait
+    "replay/test_daemon.py",  # lives through six weeks of rain, for the files below it
+    "replay/test_replay.py",
+    "systems/test_flights_behavior.py",  # makes the folder of flights that the others of its folder read
+    "browser/test_pages.py",
+    "replay/test_disturbances.py",
+    "replay/test_monitoring.py",
     "test_steps_done_again.py",
-    "test_pages.py",
+    "replay/test_postgresql.py",
+    "scaffold/test_new_system.py",
 )
-"""The files that take minutes, which begin first: else one worker would be left alone with the last of them."""
+"""The files that take long, or make what others read, begin first: else a worker waits, or is left with the last.
+
+xdist keeps this order with ``--no-loadscope-reorder`` alone, as ``make test`` asks.
+"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the long files in front; the others stay in their order."""
-    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+    places = {Path(__file__).parent / name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path, len(LONG)))

@@ -15,6 +15,8 @@ STAGES = (
     "data_ingestion", "data_labeling", "data_sampling", "features", "models", "offline_evaluation", "prediction",
     "production_monitoring", "retraining", "rollout", "value_analysis",
 )  # fmt: skip
+SLOW = ("data_sampling", "features", "models")
+"""Those that read the rows of all weeks, or fit on them."""
 PRIVATE = re.compile(r"(?<![\w.])/\w+/\w+|\b0x[0-9a-f]{6,}|run_id")
 """A path of somebody's machine, an address in memory, the id of a run."""
 RUN = """
@@ -52,17 +54,24 @@ def test_it_shows_real_output_and_no_more_than_that(stage: str) -> None:
     assert all(cell.metadata == {} for cell in notebook.cells)
 
 
-def test_all_run_on_a_life_of_one_week(flights_lived) -> None:
+@pytest.mark.parametrize(
+    "stages",
+    [
+        pytest.param([stage for stage in STAGES if stage not in SLOW], id="quick"),
+        pytest.param(SLOW, id="slow", marks=pytest.mark.prove),
+    ],
+)
+def test_all_run_on_a_life_of_one_week(flights_lived, stages) -> None:
     """On what there is after the first champion and a week: nothing in them needs a year."""
     home = flights_lived("2013-07-08")
-    paths = [str(NOTEBOOKS / f"{stage}.ipynb") for stage in STAGES]
+    paths = [str(NOTEBOOKS / f"{stage}.ipynb") for stage in stages]
     # Their two threads would mostly wait for each other where the tests of another worker run.
     environment = os.environ | {"MLSYS_HOME": str(home), "OMP_THREAD_LIMIT": "1"}
     done = subprocess.run(
         [sys.executable, "-c", RUN, *paths], env=environment, cwd=NOTEBOOKS, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("ran ") == len(STAGES)
+    assert done.stdout.count("ran ") == len(stages)
 
 
 @pytest.mark.prove

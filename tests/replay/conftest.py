@@ -109,7 +109,8 @@ def grown(born, tmp_path) -> Callable[[MLSystem], Life]:
 
 def run_command(home: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":
     """Start ``mlsys`` on the weekly rain system, in a process group of its own, with what is set besides."""
-    own = {"MLSYS_WORKSPACE": "rain_weekly", "PYTHONPATH": str(SYSTEMS), "MLSYS_HOME": str(home)}
+    paths = os.pathsep.join((str(SYSTEMS.parents[1]), str(SYSTEMS)))
+    own = {"MLSYS_WORKSPACE": "rain_weekly", "PYTHONPATH": paths, "MLSYS_HOME": str(home)}
     return subprocess.Popen(
         [sys.executable, "-m", "mlsys_assets.cli", *arguments], env=os.environ | own | dict(environment or {}),
         text=True, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,

@@ -95,13 +95,15 @@ def test_flipped_labels_promote_no_worse_model(grown, rain, change) -> None:
     assert list(life.said("gate", "champion").values()) == ["pass", "fail", "fail", "fail"]
 
 
-def test_labels_that_stop_are_insufficient_data_and_train_nothing(grown, rain, change) -> None:
+@pytest.mark.parametrize("until", ["2013-03-26", pytest.param("2013-04-16", marks=pytest.mark.prove)])
+def test_labels_that_stop_are_insufficient_data_and_train_nothing(grown, rain, change, until) -> None:
     stopped = change(rain, lambda raw: raw.filter(pc.invert(since(raw, "2013-03-12"))), "outcomes", "unobserved")
-    life = grown(stopped).live("2013-04-16")
-    assert list(life.said("monitoring", "performance").values())[-4:] == ["insufficient data"] * 4
-    assert list(life.said("trigger", "label_volume").values())[2:] == ["no"] * 5
+    life, weeks = grown(stopped).live(until), 5 if until == "2013-04-16" else 2
+    assert list(life.said("monitoring", "performance").values())[3:] == ["insufficient data"] * (weeks - 1)
+    assert list(life.said("trigger", "label_volume").values())[2:] == ["no"] * weeks
     gates = life.said("gate", "champion")
     assert all(verdict == "insufficient data" for day, verdict in gates.items() if day > "03-26"), gates
+    assert [m.version for m in life.stores.operations.attempts("rain", "champion") if m.as_of > utc("2013-03-19")] == []
 
 
 def test_a_week_of_one_class_or_without_rows_is_insufficient_data(grown, rain, change) -> None:
