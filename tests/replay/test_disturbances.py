@@ -61,6 +61,9 @@ def test_always_on_drift_is_capped(grown, rain) -> None:
     assert list(life.said("trigger", "drift").values())[1:] == ["yes"] * 6
     trained = [day for day, verdict in life.said("retraining", "arbiter").items() if verdict == "train"]
     assert trained == ["03-05", "03-19", "04-02", "04-16"]
+    passed = [day for day, verdict in life.said("gate", "champion").items() if verdict == "pass"]
+    promoted = [f"{one.as_of:%m-%d}" for one in life.stores.operations.attempts("rain", "champion")]
+    assert promoted == passed
 
 
 @pytest.mark.prove
@@ -129,11 +132,36 @@ class Broken:
         raise KeyError("no such thing")
 
 
-def test_a_trigger_that_raises_is_on_record_and_stops_nobody(grown, rain) -> None:
-    life = grown(replace(rain, triggers=(Broken(), *rain.triggers))).live("2013-03-19")
-    (first, *_) = [d for d in life.decisions("trigger", since=utc("2013-03-12")) if d.name == "broken"]
-    assert (first.verdict, first.reason) == (Answer.ERROR, "it raised KeyError: 'no such thing'")
+@dataclass(frozen=True)
+class Asks(Broken):
+    """A trigger that asks for a hundred trainings at once."""
+
+    name: str = "asks"
+
+    def verdict(self, history: History) -> TriggerVerdict:
+        return [TriggerVerdict(Answer.YES, "now")] * 100
+
+
+def test_a_trigger_that_raises_or_asks_for_a_hundred_trainings_is_on_record_and_stops_nobody(grown, rain) -> None:
+    life = grown(replace(rain, triggers=(Broken(), Asks(), *rain.triggers))).live("2013-03-19")
+    first = {d.name: d for d in life.decisions("trigger", since=utc("2013-03-12"), until=utc("2013-03-12"))}
+    broken, asks = first["broken"], first["asks"]
+    assert (broken.verdict, broken.reason) == (Answer.ERROR, "it raised KeyError: 'no such thing'")
+    assert asks.verdict == Answer.ERROR
+    assert asks.reason.startswith("it answered [TriggerVerdict(")
     assert life.said("retraining", "arbiter") == {"03-05": "train", "03-12": "hold", "03-19": "train"}
+
+
+def test_a_hundred_triggers_that_ask_at_once_get_one_training_and_then_wait(grown, rain) -> None:
+    hundred = tuple(CriesWolf(f"wolf{n}") for n in range(100))
+    life = grown(replace(rain, triggers=hundred, retraining=Retraining(cooldown=days(21)))).live("2013-03-19")
+    asked = life.decisions("trigger", since=utc("2013-03-12"))
+    assert [d.verdict for d in asked] == ["yes"] * 200
+    assert life.said("retraining", "arbiter") == {"03-05": "train", "03-12": "hold", "03-19": "hold"}
+    with open_instance(life.folder) as instance:
+        assert instance.get_runs_count(dg.RunsFilter(job_name="rain_train")) == 1
+    (champion,) = life.stores.operations.attempts("rain", "champion")
+    assert life.stores.operations.alias("rain", "champion").content_hash == champion.content_hash
 
 
 def test_what_two_label_sources_tell_of_one_entity_counts_once_and_stops_nobody(six_weeks, grown, rain, change) -> None:
