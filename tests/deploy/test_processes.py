@@ -175,6 +175,7 @@ GRAPH = """{repositoriesOrError {... on RepositoryConnection {nodes {location {n
   instance {daemonHealth {allDaemonStatuses {required healthy}}}}"""
 
 
+@pytest.mark.prove
 def test_dagster_serves_the_code_location_from_postgresql(deployment) -> None:
     """The tables are made once before, as by the service `prepare`; then all start at once."""
     shutil.rmtree(deployment.folder / "dagster" / "kept", ignore_errors=True)

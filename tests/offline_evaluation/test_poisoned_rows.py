@@ -62,9 +62,7 @@ def judged(before: Rows, train: Rows, tests: dict[str, Rows], gates: Gates = STR
         )
         for split, test in tests.items()
     ]  # fmt: skip
-    against = [
-        compare(one, ("model", "champion"), MEASURED, by_slice=LogLoss(), support=Support(20)) for one in scored
-    ]
+    against = [compare(one, ("model", "champion"), MEASURED, by_slice=LogLoss(), support=Support(20)) for one in scored]
     case = Case("model", [], [compare(one, ("model", "prior"), MEASURED) for one in scored], against)
     return decide(gates, case, model_hash="m", data_hashes={split: split for split in tests})
 
