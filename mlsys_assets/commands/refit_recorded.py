@@ -62,9 +62,6 @@ def refit(
     chosen = {"as_of": as_of, "window": made(generation.window) or EXPANDING, "changes": changes}
     parts = None if generation.refit else split.split(rows, **chosen)
     train = parts.train if parts is not None else split.refit_view(rows, **chosen)
-    split = made(part_of(record, Generation).split)
-    as_of = datetime.fromisoformat(data.as_of)
-    train = split.refit_view(rows, as_of=as_of)
     parent = _parent(set_up.params, part_of(record, Definition).candidate, parents)
     if parent is not None:
         seen = learned_by(split, rows, parent.as_of)
@@ -86,7 +83,6 @@ def refit(
             fitted = training.fit(candidate, train, parts.validation, **how)
         else:
             fitted = training.refit(candidate, train, recipe=set_up.recipe, **how)
-        fitted = training.refit(candidate, train, recipe=set_up.recipe, seed=set_up.seed, threads=set_up.threads)
     return _found(fitted, rows, train)
 
 

@@ -129,21 +129,17 @@ def _refitted(system: MLSystem) -> dg.AssetsDefinition:
         (chosen,) = [c for c in system.candidates if c.name == name]
         (fit,) = [d for d in step.fitted() if d.name == name]
         rows = step.training_rows()
-        train = step.learned_from(rows)
         logbook = Logbook(step)
         if system.learning.refit:
+            start = Lineage(step, rows).rest(chosen, fit, step.refit_view(rows))
+            train = step.learned_from(rows) if start is None else start.train
             with fitting(step, logbook) as fits:
-                tracked = fits.refit(chosen, train, fit.evidence["recipe"])
-            version = logbook.register(tracked, rows, train, gate=gate)
+                tracked = fits.refit(chosen, train, fit.evidence["recipe"], start)
+            version = logbook.register(tracked, rows, train, gate=gate, start=start)
+            forget_searches(step)
         else:
+            train = step.learned_from(rows)
             version = logbook.register_evaluated(fit, rows, train, gate=gate)
-        start = Lineage(step, rows).rest(chosen, fit, step.refit_view(rows))
-        train = step.refit_view(rows) if start is None else start.train
-        logbook = Logbook(step)
-        with fitting(step, logbook) as fits:
-            tracked = fits.refit(chosen, train, fit.evidence["recipe"], start)
-        version = logbook.register(tracked, rows, train, gate=gate, start=start)
-        forget_searches(step)
         return dg.MaterializeResult(
             metadata={
                 "candidate": chosen.name,

@@ -11,8 +11,6 @@ from mlsys_assets.data_sampling.views import Train
 from mlsys_assets.decision_step import DecisionStep
 from mlsys_assets.ledger import AS_EVALUATED, CANDIDATE, FAILED, FITTED, REFIT, REFITTED
 from mlsys_assets.models.bundle import from_files, to_files
-from mlsys_assets.ledger import CANDIDATE, FAILED, FITTED, REFIT
-from mlsys_assets.models.bundle import to_files
 from mlsys_assets.models.candidate import Fitted
 from mlsys_assets.models.passport.complete import CompletePassport
 from mlsys_assets.models.passport.parts import Parameters, part_of
@@ -135,8 +133,9 @@ class Logbook:
             fitted, rows, train, manifest=Manifest.of(content, {}), run_id=run_id, gate=gate
         )
         version = self._registered(passport, content, self._shown(fitted.predictor, train), run_id=run_id)
-        told = f"refitted on {len(train)} rows with {dict(fitted.recipe)}"
-        self._record_version(version, passport, gate, REFITTED, reason=told, evidence={"rows": len(train)})
+        evidence = {"rows": len(train), **({} if start is None else {"start": start.evidence})}
+        told = _refitted(fitted, train, start)
+        self._record_version(version, passport, gate, REFITTED, reason=told, evidence=evidence)
         return version
 
     def register_evaluated(self, fit: Decision, rows: LabelledRows, train: Train, *, gate: Decision) -> ModelVersion:
@@ -178,13 +177,6 @@ class Logbook:
             verdict=verdict,
             reason=reason,
             evidence={"model": version.content_hash, "gate": gate.content_hash, **evidence},
-            fitted.candidate,
-            verdict="refitted",
-            reason=_refitted(fitted, train, start),
-            evidence={
-                "model": version.content_hash, "gate": gate.content_hash, "rows": len(train),
-                **({} if start is None else {"start": start.evidence}),
-            },
             context={
                 "mlflow_run": version.run_id, "version": version.version, "passport": passport.content_hash,
             },

@@ -108,7 +108,7 @@ class ReplayedTraining:
     def _parent(self) -> Hashable:
         """The model that is trained on from where it stands; None where each training starts from scratch."""
         champion = self.step.champion_before()
-        stateful = self.step.system.learning.stateful
+        stateful = self.step.system.learns.stateful
         return None if stateful is None else (stateful, champion and (champion.content_hash, champion.as_of))
 
     def _report(self, rows: LabelledRows, split: Split) -> TrainingReport:

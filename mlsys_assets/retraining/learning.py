@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from mlsys_assets.data_sampling.training_window import Expanding, TrainingWindow
+from mlsys_assets.data_sampling.training_window import EXPANDING, Expanding, TrainingWindow
 from mlsys_assets.mistakes import not_one
 from mlsys_assets.models.stateful.stateful import Stateful
 from mlsys_assets.retraining.stage import Stage
@@ -32,7 +32,23 @@ class Learning:
         found = not_one("learning: window", self.window, TrainingWindow) or self.window.mistakes()
         if self.stateful is not None:
             found += not_one("learning: stateful", self.stateful, Stateful) or self.stateful.mistakes()
+            found += self._of_going_on()
         return found + not_one("learning: refit", self.refit, bool)
+
+    def _of_going_on(self) -> list[str]:
+        """Return what cannot be had together with going on from a model."""
+        found = []
+        if self.window != EXPANDING:
+            found.append(
+                f"learning: a stateful training learns from each row once, and forgets none: its window is "
+                f"{EXPANDING}, not {self.window}; leave window out, or stateful"
+            )
+        if self.refit is False:
+            found.append(
+                "learning: a stateful training goes on over the rows of validation and test in place of a refit; leave "
+                "refit=False out, or stateful"
+            )
+        return found
 
 
 def stage_mistakes(stage: Stage, learning: Learning) -> list[str]:

@@ -41,7 +41,7 @@ class Lineage:
 
     def __init__(self, step: DecisionStep, rows: LabelledRows) -> None:
         self.step, self.system, self.rows = step, step.system, rows
-        self.by = self.system.learning.stateful
+        self.by = self.system.learns.stateful
 
     def start(self, candidate: Candidate, split: Split) -> Start | None:
         """Return where a candidate starts from as of then; None where nothing is declared to go on."""
