@@ -167,6 +167,7 @@ from mlsys_assets.models.prior_correction import Trust as Trust
 from mlsys_assets.models.random_baseline import RandomBaseline as RandomBaseline
 from mlsys_assets.models.random_forest import RandomForest as RandomForest
 from mlsys_assets.models.regression import RegressedLightGBM as RegressedLightGBM
+from mlsys_assets.models.sgd import Sgd as Sgd
 from mlsys_assets.models.stateful.stateful import Stateful as Stateful
 from mlsys_assets.models.task import (
     Classification as Classification,
@@ -283,26 +284,35 @@ from mlsys_assets.production_monitoring.monitoring import Monitoring as Monitori
 from mlsys_assets.production_monitoring.pipeline.bugs import PipelineTests as PipelineTests
 from mlsys_assets.production_monitoring.shift_kind.kinds import KindLimits as KindLimits
 from mlsys_assets.production_monitoring.weekly.facts import Words as Words
-from mlsys_assets.retraining.arbiter import (
-    AllOf as AllOf,
-    AnyOf as AnyOf,
-    Retraining as Retraining,
-)
+from mlsys_assets.retraining.arbiter import Retraining as Retraining
+from mlsys_assets.retraining.automation import decided_to_train as decided_to_train
 from mlsys_assets.retraining.by_drift import Drift as Drift
+from mlsys_assets.retraining.by_function import trigger as trigger
 from mlsys_assets.retraining.by_performance import PerformanceDrop as PerformanceDrop
 from mlsys_assets.retraining.by_time import Every as Every
 from mlsys_assets.retraining.by_volume import LabelVolume as LabelVolume
+from mlsys_assets.retraining.condition import (
+    AllOf as AllOf,
+    AnyOf as AnyOf,
+    Combinable as Combinable,
+)
 from mlsys_assets.retraining.freshness import (
     FreshnessStudy as FreshnessStudy,
     windows_before as windows_before,
 )
 from mlsys_assets.retraining.history import History as History
 from mlsys_assets.retraining.learning import Learning as Learning
+from mlsys_assets.retraining.policy import Policy as Policy
+from mlsys_assets.retraining.stage import Stage as Stage
+from mlsys_assets.retraining.training_cost import TrainingCost as TrainingCost
 from mlsys_assets.retraining.trigger import (
     Answer as Answer,
     Trigger as Trigger,
     TriggerVerdict as TriggerVerdict,
+    said as said,
+    unknown as unknown,
 )
+from mlsys_assets.retraining.worth_it import WorthIt as WorthIt
 from mlsys_assets.system import (
     PROBE as PROBE,
     MLSystem as MLSystem,

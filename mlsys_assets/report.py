@@ -79,7 +79,7 @@ def _tick(
     versions: Mapping[str, int],
 ) -> Told | None:  # fmt: skip
     decided = {(d.kind, d.name): d for d in decisions}
-    retraining = decided.get((RETRAINING, ARBITER)) or decided.get((RETRAINING, MANUAL))
+    retraining = decided.get((RETRAINING, MANUAL)) or decided.get((RETRAINING, ARBITER))
     gate = decided.get((RETRAINING, GIVEN_UP)) or decided.get((GATE, CHAMPION))
     sets, promotion = decided.get((TRAINING_SET, TRAINING_SET)), decided.get((PROMOTION, CHAMPION))
     if retraining is None and gate is None:

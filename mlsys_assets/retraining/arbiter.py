@@ -6,15 +6,13 @@ from datetime import timedelta
 
 from mlsys_assets.ledger import HOLD, TRAIN
 from mlsys_assets.mistakes import not_long, not_one, out_of_range
-from mlsys_assets.retraining.condition import AllOf, AnyOf, Condition, condition_mistakes, holds, triggers_in
+from mlsys_assets.retraining.condition import Condition, condition_mistakes, holds, triggers_in
 from mlsys_assets.retraining.history import History
 from mlsys_assets.retraining.stage import Stage
 from mlsys_assets.retraining.training_cost import TrainingCost
 from mlsys_assets.retraining.trigger import Answer, Trigger, TriggerVerdict
 from mlsys_assets.retraining.worth_it import WorthIt
 from mlsys_assets.types import Scalar
-
-__all__ = ["AllOf", "AnyOf", "Condition", "RetrainDecision", "Retraining", "decide"]
 
 BY_HAND = "by hand only"
 """Why nothing is decided in the stage of manual training."""

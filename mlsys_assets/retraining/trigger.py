@@ -18,7 +18,7 @@ MOST_EVIDENCE = 100
 """Numbers and texts that a verdict may rest on."""
 LARGEST = 2**63
 """A whole number in the evidence is smaller than this, or no database holds it."""
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
 """How long a trigger is waited for. It reads a few hundred numbers: what takes longer hangs."""
 
 

@@ -2,9 +2,10 @@
 
 import pytest
 
-from mlsys_assets.retraining.arbiter import AnyOf, Retraining
+from mlsys_assets.retraining.arbiter import Retraining
 from mlsys_assets.retraining.by_time import Every
 from mlsys_assets.retraining.by_volume import LabelVolume
+from mlsys_assets.retraining.condition import AnyOf
 from mlsys_assets.retraining.policy import DECLARED, Policy, policies_mistakes
 from mlsys_assets.retraining.trigger import looks_at_diagnosis
 from mlsys_assets.types import days

@@ -7,11 +7,12 @@ from typing import Any, Final, Protocol
 
 from mlsys_assets.measures.metrics import Metric, RocAuc
 from mlsys_assets.mistakes import none_of
-from mlsys_assets.retraining.arbiter import AllOf, Retraining
+from mlsys_assets.retraining.arbiter import Retraining
 from mlsys_assets.retraining.by_drift import Drift
 from mlsys_assets.retraining.by_performance import PerformanceDrop
 from mlsys_assets.retraining.by_time import Every
 from mlsys_assets.retraining.by_volume import LabelVolume
+from mlsys_assets.retraining.condition import AllOf
 from mlsys_assets.retraining.learning import Learning
 from mlsys_assets.retraining.policy import DECLARED, Policy
 from mlsys_assets.retraining.trigger import Trigger
