@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from mlsys_assets.retraining.policy_replay.judged_requests import JudgedRequests
 from mlsys_assets.retraining.policy_replay.judging import Judging
 from mlsys_assets.retraining.policy_replay.lived import Lived
 from mlsys_assets.types import TimeWindow
+
+METERED: Final = 2
+"""Digits of a processor time that are the same when the same is done again."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +155,7 @@ def frontier(
     like = replace(Estimate.untold(requests.label, blocks), sufficient=enough)
     told = _Told(_sign(judging.metric) * found, found - found[against], _money(requests, weights, judging))
     costs = _costs(lives, trained_in or inside)
-    places = fronts(found, costs.trainings), fronts(found, costs.cpu_s)
+    places = fronts(found, costs.trainings), fronts(found, _told_apart(costs.cpu_s))
     return Frontier(
         judging.metric.name,
         judging.metric.higher_is_better,
@@ -215,6 +219,11 @@ def _cpu_s(life: Lived, period: TimeWindow) -> float:
     whole = sum(spent.values())
     shares = {at: price / whole if whole else 1 / len(spent) for at, price in spent.items()}
     return life.cpu_s * sum(share for at, share in shares.items() if at in period and at > life.since)
+
+
+def _told_apart(cpu_s: Floats) -> Floats:
+    """Return processor times as far as a meter can tell them apart: to two digits."""
+    return np.array([float(f"{one:.{METERED}g}") for one in cpu_s])
 
 
 def _sign(metric: Metric) -> float:

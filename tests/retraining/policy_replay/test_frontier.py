@@ -114,6 +114,12 @@ def test_the_front_and_its_shares_follow_quality_and_cost_of_each_their_own() ->
     assert found["never"].by_trainings.share > 0.99
 
 
+def test_what_a_meter_cannot_tell_apart_costs_the_same() -> None:
+    policies = {"one": Distorted(0.3, 2, 30.0), "same": Distorted(0.3, 2, 30.1), "more": Distorted(0.3, 2, 34.0)}
+    found = frontier(lived(policies, seed=2), Judging(LogLoss()))
+    assert [(p.by_cpu.on, p.by_cpu.share) for p in found.points] == [(True, 1.0), (True, 1.0), (False, 0.0)]
+
+
 @given(st.integers(1, 5), st.integers(1, 12), st.integers(0, 10_000))
 def test_front_shares_are_those_of_brute_force(policies: int, draws: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
