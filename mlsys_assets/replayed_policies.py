@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -60,8 +59,9 @@ class Engine(Protocol):
 
 def engine() -> Engine:
     """Return what lives a past once more; loaded only now, for it loads what trains."""
-    found: Engine = import_module("mlsys_assets.policy_replay.living").live
-    return found
+    from mlsys_assets.policy_replay.living import live
+
+    return live
 
 
 @dataclass(frozen=True)

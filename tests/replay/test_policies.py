@@ -1,12 +1,8 @@
 """The replayed policies of the weekly rain system: the command's answer on six lived weeks, by the real engine."""
 
 import json
-from importlib.util import find_spec
 
 import pytest
-
-ENGINE = find_spec("mlsys_assets.policy_replay")
-pytestmark = pytest.mark.skipif(ENGINE is None, reason="there is no engine to live a past once more")
 
 
 @pytest.fixture(scope="module")
