@@ -10,8 +10,8 @@ import pytest
 from mlsys_assets.data_sampling.rows import moment
 from mlsys_assets.models.sgd import Sgd
 from mlsys_assets.models.stateful.start import Checkpoint, go_on, learned_by, rest, start
-from mlsys_assets.models.stateful.stateful import Stateful
-from mlsys_assets.models.stateful.tree_updates import MoreTrees, NewLeaves
+from mlsys_assets.models.stateful.stateful import SLOWLY, Stateful
+from mlsys_assets.models.stateful.tree_updates import NewLeaves
 from mlsys_assets.types import days, utc
 
 BEFORE, NOW, THEN = utc("2013-07-09"), utc("2013-08-06"), utc("2013-09-03")
@@ -28,7 +28,7 @@ def _loss(fitted, rows, since: datetime) -> float:
 
 
 @pytest.mark.prove
-@pytest.mark.parametrize("trees", [MoreTrees(5), NewLeaves(0.9)], ids=["more trees", "new leaves"])
+@pytest.mark.parametrize("trees", [SLOWLY, NewLeaves(0.9)], ids=["more trees", "new leaves"])
 def test_going_on_costs_a_part_of_a_training_from_scratch(flights_system, flights_rows, trees) -> None:
     rows, split, by = flights_rows, flights_system.time_split, Stateful(trees)
     (candidate,) = [c for c in flights_system.candidates if c.name == "lightgbm"]

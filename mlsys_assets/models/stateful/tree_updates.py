@@ -48,9 +48,13 @@ class MoreTrees:
     ----------
     rounds
         How many, each time.
+    learning_rate
+        Theirs; None: the candidate's own. The new rows are few and of one season, so that a slower rate than that of a
+        fit on all of them loses less of what was learned before.
     """
 
     rounds: int = 20
+    learning_rate: float | None = None
 
     @property
     def adds(self) -> int:
@@ -58,14 +62,18 @@ class MoreTrees:
         return self.rounds
 
     def mistakes(self) -> list[str]:
-        """Return that the rounds are none."""
-        return out_of_range("stateful: rounds", self.rounds, whole=True, least=1)
+        """Return that the rounds are none, or the rate."""
+        found = out_of_range("stateful: rounds", self.rounds, whole=True, least=1)
+        if self.learning_rate is not None:
+            found += out_of_range("stateful: learning_rate", self.learning_rate, above=0)
+        return found
 
     def updated(self, text: bytes, new: Prepared, label: NDArray[np.float64], params: Mapping[str, Scalar]) -> bytes:
         """Return the text with the further trees."""
         import lightgbm
 
-        params = few_threads(params, new)
+        own = {} if self.learning_rate is None else {"learning_rate": self.learning_rate}
+        params = few_threads({**params, **own}, new)
         grown = lightgbm.train(dict(params), dataset(new, label, params), self.rounds, init_model=_parsed(text))
         longer: bytes = grown.model_to_string(num_iteration=-1).encode()
         return longer

@@ -14,6 +14,7 @@ def test_what_is_sound_has_no_mistakes() -> None:
     ("declared", "told"),
     [
         (Stateful(MoreTrees(0)), "stateful: rounds is 0; it must be a whole number, at least 1"),
+        (Stateful(MoreTrees(5, 0.0)), "stateful: learning_rate is 0.0; it must be a number, above 0"),
         (Stateful(NewLeaves(1.5)), "stateful: decay is 1.5; it must be a number, at least 0, at most 1"),
         (Stateful(MoreTrees), "stateful: trees is the class MoreTrees; write MoreTrees(...)"),
         (Stateful(20), "stateful: trees is 20; it must be TreeUpdate, and lacks adds, mistakes, updated"),

@@ -56,6 +56,14 @@ def test_further_trees_are_those_of_lightgbms_init_model(parent, new, later) -> 
     np.testing.assert_array_equal(first, parent.predict(later.features))  # what was learned before stays
 
 
+def test_a_rate_of_their_own_is_that_of_the_further_trees_alone(parent, new, later) -> None:
+    slow = gone_on(parent, new, MoreTrees(5, learning_rate=0.001)).predict(later.features)
+    moved = [
+        np.abs(p - parent.predict(later.features)).max() for p in (slow, gone_on(parent, new).predict(later.features))
+    ]
+    assert 0 < moved[0] < moved[1] / 20
+
+
 def test_new_leaves_are_those_of_lightgbms_refit(parent, new, later) -> None:
     matrix, before, params = by_hand(parent, new)
     codes = list(parent.preprocessing.code_outputs)
