@@ -169,6 +169,7 @@ from mlsys_assets.models.random_forest import RandomForest as RandomForest
 from mlsys_assets.models.regression import RegressedLightGBM as RegressedLightGBM
 from mlsys_assets.models.sgd import Sgd as Sgd
 from mlsys_assets.models.stateful.stateful import Stateful as Stateful
+from mlsys_assets.models.stateful.tree_updates import MoreTrees as MoreTrees, NewLeaves as NewLeaves
 from mlsys_assets.models.task import (
     Classification as Classification,
     MultiClass as MultiClass,
