@@ -1,7 +1,7 @@
 """A training's models held against each other: which one challenges the champion, and what the gate says of it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
@@ -18,19 +18,21 @@ from mlsys_assets.compared_models import (
     standing_champion,
 )
 from mlsys_assets.data_sampling.splits import Split
-from mlsys_assets.data_sampling.views import OpenedTest, Validation
+from mlsys_assets.data_sampling.views import OpenedTest, Test, Validation
 from mlsys_assets.decision_step import DecisionStep
 from mlsys_assets.declared_tests import budgets, tried_as_declared
 from mlsys_assets.held_out import TEST_SCORES
-from mlsys_assets.ledger import CHALLENGER, COMPARISON, EVALUATION, GATE
-from mlsys_assets.offline_evaluation.champion_gate import RECENT
+from mlsys_assets.ledger import CHALLENGER, COMPARISON, EVALUATION, GATE, REFITTED
+from mlsys_assets.models.bundle import from_files
+from mlsys_assets.offline_evaluation.champion_gate import RECENT, STATIC
 from mlsys_assets.offline_evaluation.comparison import Comparison, Scored, compare
 from mlsys_assets.offline_evaluation.evaluation import Evaluation, Evaluator, score_schema
+from mlsys_assets.offline_evaluation.findings import JUDGED
 from mlsys_assets.offline_evaluation.verdict import Case, GateVerdict, decide
 from mlsys_assets.system import MLSystem
 from mlsys_assets.tables import PREDICT_AT, TIMESTAMP
 from mlsys_assets.types import CHAMPION, Finding
-from mlsys_resources.operations_rows import Alias
+from mlsys_resources.operations_rows import Alias, Decision
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,42 @@ def gate(step: DecisionStep) -> tuple[Case, GateVerdict]:
         context={"champion_revision": champion.revision if champion else 0},
     )
     return case, verdict
+
+
+@dataclass(frozen=True)
+class JudgedRefit:
+    """What the static test says of a refitted model: what it lacks, empty if nothing, and the numbers behind that."""
+
+    lacks: str = ""
+    evidence: Mapping[str, object] = field(default_factory=dict)
+
+
+def judge_refit(step: DecisionStep, refit: Decision, test: Test) -> JudgedRefit:
+    """Hold a refitted model against the champion on the static test, by the rule of the gate.
+
+    The gate judged the recipe before it learned from the rows of validation and recent test. What is wrong with those
+    shows in the refit alone, and on trusted rows alone. Nothing is asked where there is no champion to compare with,
+    no static test, or the very model is promoted that was evaluated.
+
+    Parameters
+    ----------
+    refit
+        Its record.
+    test
+        The static test as of then.
+    """
+    system, champion = step.system, standing_champion(step)
+    if not champion or not system.split.static_test or refit.verdict != REFITTED:
+        return JudgedRefit()
+    loaded = step.stores.models.load(system.name, int(refit.context["version"]))
+    mine = Model(refit.name, loaded.version.content_hash, from_files(loaded.content), loaded.version.run_id)
+    models, metric = [mine, *champion], system.gates.champion.metric
+    scored = score_models(system, test, open_test(step, test, models, JUDGED), models)
+    pair = (mine.name, CHAMPION)
+    compared = compare(scored, pair, metrics=[metric], seed=system.seed, support=system.gates.support)
+    found = compared.differences[metric.name]
+    lacks = system.gates.champion.shortfall(found, STATIC) if found.sufficient else ""
+    return JudgedRefit(lacks, {f"{STATIC} refit minus {CHAMPION} {metric.name}": found.as_dict()})
 
 
 def _compared(step: DecisionStep, scored: Mapping[str, Scored], challenger: str) -> list[Comparison]:

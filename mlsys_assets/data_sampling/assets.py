@@ -1,20 +1,18 @@
 """What is known as of a tick's start, split before anything is fitted."""
 
 from functools import partial
-from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 
 from mlsys_assets import dagster_adapter as adapter
-from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.data_sampling.splits import PARTS, Split
-from mlsys_assets.data_sampling.training_window import EXPANDING
-from mlsys_assets.data_sampling.views import Test, Train, View
+from mlsys_assets.data_sampling.views import Test, View
 from mlsys_assets.decision_step import DecisionStep
 from mlsys_assets.home_data import require_home
 from mlsys_assets.known import known_surroundings
-from mlsys_assets.ledger import CHANGES, MANUAL, REFIT, RETRAINING, TRAIN, TRAINING_SET
+from mlsys_assets.learned_rows import learned_from, window_told
+from mlsys_assets.ledger import MANUAL, REFIT, RETRAINING, TRAIN, TRAINING_SET
 from mlsys_assets.system import MLSystem
 from mlsys_assets.tables import FEATURES, LABELS, SERVED
 from mlsys_assets.training_report import CHECKS, training_report
@@ -53,7 +51,7 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         split = step.split(rows)
         against = _held_against(step)
         around = partial(known_surroundings, stores.lake, system, step.as_of, against)
-        learned = _learned_from(step, rows, split)
+        learned = learned_from(step, rows, split)
         report = training_report(system, rows, split, around=around, refit=learned.get(REFIT))
         step.record(
             TRAINING_SET,
@@ -66,7 +64,7 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
                 **_hashes(split),
                 **split.fates,
                 "checks": report.said,
-                **_window(step, learned),
+                **window_told(step, learned),
             },
             context={"versions": versions, "held_against": against},
         )
@@ -125,33 +123,6 @@ def _parts(split: Split) -> dict[str, View | Test]:
 def _hashes(split: Split) -> dict[str, str]:
     tests = (split.recent_test, split.static_test)
     return {f"{test.name} hash": test.content_hash for test in tests}
-
-
-def _learned_from(step: DecisionStep, rows: LabelledRows, split: Split) -> dict[str, Train]:
-    """Return what candidates and the refit learn from, where a window chooses that; else all of train and later."""
-    if step.system.learning.window == EXPANDING:
-        return {}
-    refit = {REFIT: step.refit_view(rows)} if step.system.learning.refit else {}
-    return {"train": split.train, **refit}
-
-
-def _window(step: DecisionStep, learned: dict[str, Train]) -> dict[str, Any]:
-    """Return what is on record of a window: its words, what it was told, and what it chose."""
-    if not learned:
-        return {}
-    return {
-        "window": str(step.system.learning.window),
-        CHANGES: [at.isoformat() for at in step.changes],
-        **{
-            f"{name} window": {
-                "from": view.window.start.isoformat(),
-                "to": view.window.end.isoformat(),
-                "rows": len(view),
-                "hash": view.content_hash,
-            }
-            for name, view in learned.items()
-        },
-    }
 
 
 def _windows(split: Split) -> list[tuple[str, str]]:

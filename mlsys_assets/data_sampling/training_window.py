@@ -57,6 +57,11 @@ class TrainingWindow(Protocol):
 class Expanding:
     """All that is known: the more rows the better, where what they mean does not change."""
 
+    @property
+    def looks_at_changes(self) -> bool:
+        """It looks at times alone."""
+        return False
+
     def mistakes(self) -> list[str]:
         """Nothing can be wrong with it."""
         return []
@@ -80,6 +85,11 @@ class SlidingWindow:
     """
 
     length: timedelta
+
+    @property
+    def looks_at_changes(self) -> bool:
+        """It looks at times alone."""
+        return False
 
     def mistakes(self) -> list[str]:
         """Return what is wrong with the declaration."""
@@ -110,6 +120,11 @@ class SeasonMatched:
 
     within: timedelta = timedelta(days=45)
     last: timedelta = timedelta(days=28)
+
+    @property
+    def looks_at_changes(self) -> bool:
+        """It looks at times alone."""
+        return False
 
     def mistakes(self) -> list[str]:
         """Return what is wrong with the declaration."""

@@ -134,7 +134,7 @@ class Logbook:
         )
         version = self._registered(passport, content, self._shown(fitted.predictor, train), run_id=run_id)
         evidence = {"rows": len(train), **({} if start is None else {"start": start.evidence})}
-        told = _refitted(fitted, train, start)
+        told = refitted_words(fitted, train, start)
         self._record_version(version, passport, gate, REFITTED, reason=told, evidence=evidence)
         return version
 
@@ -243,7 +243,7 @@ class Logbook:
         ]
 
 
-def _refitted(fitted: Fitted, train: Train, start: Start | None) -> str:
+def refitted_words(fitted: Fitted, train: Train, start: Start | None) -> str:
     """Return what a refit was in words."""
     how = f"refitted on {len(train)} rows with {dict(fitted.recipe)}"
     if start is None:

@@ -13,22 +13,37 @@ from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.data_sampling.identity import data_hash
 from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.data_sampling.splits import Split
-from mlsys_assets.data_sampling.training_window import Expanding, TrainingWindow
+from mlsys_assets.data_sampling.training_window import TrainingWindow
 from mlsys_assets.data_sampling.views import Train, View
 from mlsys_assets.decision_step import DecisionStep
-from mlsys_assets.evaluated_models import evaluate, gate
+from mlsys_assets.evaluated_models import JudgedRefit, evaluate, gate, judge_refit
 from mlsys_assets.features.profile import PROFILE_SCHEMA, TRAINING_PROFILE, profile
 from mlsys_assets.known import known_rows, known_surroundings
-from mlsys_assets.ledger import ADEQUATE, CANDIDATE, FAILED, FITTED, GATE, PROMOTION, REFIT, TRAINING_SET
+from mlsys_assets.learned_rows import learned_from, window_told
+from mlsys_assets.ledger import (
+    ADEQUATE,
+    AS_EVALUATED,
+    CANDIDATE,
+    FAILED,
+    FITTED,
+    GATE,
+    PROMOTION,
+    REFIT,
+    REFITTED,
+    TRAINING_SET,
+)
 from mlsys_assets.measures.intervals import attempt
 from mlsys_assets.models.bundle import to_files
 from mlsys_assets.models.candidate import Candidate, FitError, Fitted
 from mlsys_assets.models.fitting import Fitting, forget_searches
+from mlsys_assets.models.logbook import refitted_words
+from mlsys_assets.models.stateful.lineage import Lineage
+from mlsys_assets.models.stateful.start import Start
 from mlsys_assets.offline_evaluation.findings import SCHEDULED
-from mlsys_assets.offline_evaluation.verdict import Case, GateVerdict
+from mlsys_assets.offline_evaluation.verdict import Case
 from mlsys_assets.policy_replay.stand_in import NO_RUN, NoLogbook, NoRun, ReplayedStores
 from mlsys_assets.policy_replay.workshop import Workshop
-from mlsys_assets.rollout.promotion import Promotion, decide_promotion
+from mlsys_assets.rollout.promotion import Promotion, decide_promotion, objection
 from mlsys_assets.system import MLSystem
 from mlsys_assets.tables import FEATURES, LABELS, SERVED
 from mlsys_assets.training_report import TrainingReport, training_report
@@ -83,17 +98,20 @@ class ReplayedTraining:
         rows = self._once("rows", None, partial(_rows, step))
         split = self._once("split", self._window, lambda: step.split(rows))
         seen = (_digest(split.train), _digest(split.validation), step.system.split)
-        report = self._once("training set", seen, lambda: self._report(rows, split))
-        self._record_set(rows, split, report)
+        learned = learned_from(step, rows, split)
+        refit = learned.get(REFIT)
+        judged = (seen, None if refit is None else _digest(refit))
+        report = self._once("training set", judged, lambda: self._report(rows, split, refit))
+        self._record_set(rows, split, report, window_told(step, learned))
         if report.verdict != ADEQUATE:
             return
+        lineage = ReplayedLineage(step, rows)
         for candidate in step.system.candidates:
-            self._fit(candidate, split, seen)
+            self._fit(candidate, split, seen, lineage.start(candidate, split))
         forget_searches(step)
         evaluate(step, split, reason=SCHEDULED)
         case, verdict = gate(step)
-        refit = self._refit(case, verdict, rows, split) if verdict.passed else None
-        self._promote(refit)
+        self._promote(self._refit(case, rows, split, lineage) if verdict.passed else None, split)
 
     def _once(self, kind: str, key: Hashable, make: Any) -> Any:
         return self.workshop.once(kind, (self.step.as_of, key), make).value
@@ -101,8 +119,7 @@ class ReplayedTraining:
     @property
     def _window(self) -> Hashable:
         """What the choice of rows depends on: that which looks at diagnoses is of this life alone."""
-        window = self.step.system.learning.window
-        return (window, self.past if looks_at_changes(window) else None)
+        return (self.step.system.learning.window, self.step.changes)
 
     @property
     def _parent(self) -> Hashable:
@@ -111,14 +128,14 @@ class ReplayedTraining:
         stateful = self.step.system.learns.stateful
         return None if stateful is None else (stateful, champion and (champion.content_hash, champion.as_of))
 
-    def _report(self, rows: LabelledRows, split: Split) -> TrainingReport:
+    def _report(self, rows: LabelledRows, split: Split, refit: Train | None) -> TrainingReport:
         step, lake = self.step, self.step.stores.lake
         homes = [(step.system.home(s.name), s.name) for s in step.system.sources] + [(step.system.name, SERVED)]
         against = {table: lake.version(home, table) for home, table in homes if lake.has(home, table)}
         around = partial(known_surroundings, lake, step.system, step.as_of, against)
-        return training_report(step.system, rows, split, around=around)
+        return training_report(step.system, rows, split, around=around, refit=refit)
 
-    def _record_set(self, rows: LabelledRows, split: Split, report: TrainingReport) -> None:
+    def _record_set(self, rows: LabelledRows, split: Split, report: TrainingReport, window: Mapping[str, Any]) -> None:
         step, tests = self.step, (split.recent_test, split.static_test)
         step.record(
             TRAINING_SET,
@@ -131,37 +148,39 @@ class ReplayedTraining:
                 **{f"{test.name} hash": test.content_hash for test in tests},
                 **split.fates,
                 "checks": report.said,
+                **window,
             },
             context={"versions": _versions(step)},
         )
 
-    def _fit(self, candidate: Candidate, split: Split, seen: Hashable) -> None:
+    def _fit(self, candidate: Candidate, split: Split, seen: Hashable, start: Start | None) -> None:
         """Put on record how a candidate was fitted, or why it could not be."""
         step, key = self.step, (candidate.name, seen, self._parent)
-        made: _Made | FitError = self._once("fit", key, lambda: self._fitted(candidate, split))
+        made: _Made | FitError = self._once("fit", key, lambda: self._fitted(candidate, split, start))
         if isinstance(made, FitError):
             step.record(CANDIDATE, candidate.name, verdict=FAILED, reason=str(made), evidence={})
             return
-        recipe = dict(made.fitted.recipe)
+        recipe, train = dict(made.fitted.recipe), split.train if start is None else start.train
         step.record(
             CANDIDATE,
             candidate.name,
             verdict=FITTED,
-            reason=f"fitted on {len(split.train)} rows",
+            reason=f"fitted on {len(train)} rows",
             evidence={
                 "model": made.content_hash,
                 "recipe": recipe,
                 "trials": int(recipe.get("trials") or 1),
-                "rows": len(split.train),
-                "features": split.train.features.num_columns,
+                "rows": len(train),
+                "features": train.features.num_columns,
                 **made.told,
+                **({} if start is None else {"start": start.evidence}),
             },
             context={"source": "", "manifest_sha256": "", "mlflow_run": NO_RUN},
         )
 
-    def _fitted(self, candidate: Candidate, split: Split) -> _Made | FitError:
+    def _fitted(self, candidate: Candidate, split: Split, start: Start | None) -> _Made | FitError:
         try:
-            tracked, _ = self._fits.fit(candidate, split)
+            tracked, _ = self._fits.fit(candidate, split, start)
         except FitError as error:
             return error
         measured = {
@@ -177,35 +196,42 @@ class ReplayedTraining:
     def _made(self, fitted: Fitted, told: Mapping[str, float]) -> _Made:
         return _Made(self.step.replayed.models.kept.keep(to_files(fitted.predictor)), fitted, told)
 
-    def _refit(self, case: Case, verdict: GateVerdict, rows: LabelledRows, split: Split) -> ModelVersion:
+    def _refit(self, case: Case, rows: LabelledRows, split: Split, lineage: Lineage) -> ModelVersion:
         """Put on record the model that is to be promoted, and return its version."""
         step, name = self.step, case.challenger
         (chosen,) = [c for c in step.system.candidates if c.name == name]
         (fit,) = [d for d in step.fitted() if d.name == name]
-        train: Train = split.train
-        content_hash, told = str(fit.evidence["model"]), "kept as it was evaluated"
-        if step.system.learning.refit:
-            train = self._once("refit view", self._window, lambda: step.refit_view(rows))
-            recipe = fit.evidence["recipe"]
-            key = (name, _digest(train), json.dumps(recipe, sort_keys=True), self._parent)
-            made = self._once("refit", key, lambda: self._made(self._fits.refit(chosen, train, recipe).fitted, {}))
-            content_hash, told = made.content_hash, f"refitted on {len(train)} rows with {dict(made.fitted.recipe)}"
-        version = self._registered(name, content_hash)
+        if not step.system.learning.refit:
+            told = "not refitted: the evaluated model is promoted"
+            self._profile(split.train)
+            return self._registered(
+                fit, AS_EVALUATED, told, {"rows": len(split.train), "evaluated": fit.evidence["model"]}
+            )
+        everything: Train = self._once("refit view", self._window, lambda: step.refit_view(rows))
+        start, recipe = lineage.rest(chosen, fit, everything), fit.evidence["recipe"]
+        train = everything if start is None else start.train
+        key = (name, _digest(train), json.dumps(recipe, sort_keys=True), self._parent and fit.evidence["model"])
+        made = self._once("refit", key, lambda: self._made(self._fits.refit(chosen, train, recipe, start).fitted, {}))
+        forget_searches(step)
+        self._profile(everything)
+        evidence = {"rows": len(train), **({} if start is None else {"start": start.evidence})}
+        return self._registered(fit, REFITTED, refitted_words(made.fitted, train, start), evidence, made.content_hash)
+
+    def _registered(
+        self, fit: Decision, verdict: str, reason: str, evidence: Mapping[str, Any], content_hash: str | None = None
+    ) -> ModelVersion:
+        step, content_hash = self.step, content_hash or str(fit.evidence["model"])
+        number = len(step.stores.operations.models(step.system.name)) + 1
+        version = step.stores.operations.record_model(
+            ModelVersion(step.system.name, number, fit.name, content_hash, "", NO_RUN, step.as_of, "")
+        )
         gated = step.decisions(GATE)[0].content_hash
         step.record(
-            REFIT, name, verdict="refitted", reason=told,
-            evidence={"model": content_hash, "gate": gated, "rows": len(train)},
+            REFIT, fit.name, verdict=verdict, reason=reason,
+            evidence={"model": content_hash, "gate": gated, **evidence},
             context={"version": version.version, "mlflow_run": NO_RUN},
         )  # fmt: skip
-        self._profile(train)
         return version
-
-    def _registered(self, name: str, content_hash: str) -> ModelVersion:
-        step = self.step
-        number = len(step.stores.operations.models(step.system.name)) + 1
-        return step.stores.operations.record_model(
-            ModelVersion(step.system.name, number, name, content_hash, "", NO_RUN, step.as_of, "")
-        )
 
     def _profile(self, train: Train) -> None:
         """Keep what the features looked like that the model learned from."""
@@ -216,27 +242,41 @@ class ReplayedTraining:
             ticks=[step.as_of], run_id=NO_RUN,
         )  # fmt: skip
 
-    def _promote(self, refit: ModelVersion | None) -> None:
+    def _promote(self, refit: ModelVersion | None, split: Split) -> None:
         step = self.step
         (gated,) = step.decisions(GATE)
-        before = step.champion_to_beat()
+        before, judged = step.champion_to_beat(), JudgedRefit()
+        if refit is not None:
+            (told,) = step.decisions(REFIT)
+            key = (refit.content_hash, None if before is None else before.content_hash)
+            judged = self._once("judged refit", key, lambda: judge_refit(step, told, split.static_test))
         outcome: Promotion = decide_promotion(
             gate_passed=refit is not None,
             gate_reason=gated.reason,
             challenger=None if refit is None else refit.content_hash,
             champion=None if before is None else before.content_hash,
+            objection=objection(retired=False, lacks=judged.lacks, later=None),
         )
         if outcome.promote and refit is not None:
             step.replayed.operations.move(step.system.name, CHAMPION, refit, reason=gated.reason)
         step.record(
             PROMOTION, CHAMPION, verdict=outcome.verdict, reason=outcome.reason,
-            evidence={"gate": gated.content_hash, "model": None if refit is None else refit.content_hash},
+            evidence={
+                "gate": gated.content_hash, "model": None if refit is None else refit.content_hash, **judged.evidence,
+            },
         )  # fmt: skip
+
+
+class ReplayedLineage(Lineage):
+    """Tells where candidates start from in a life whose declarations stay what they are."""
+
+    def _other(self, candidate: Candidate, fit: Decision) -> str:
+        return ""
 
 
 def looks_at_changes(window: TrainingWindow) -> bool:
     """Return whether a window may look at what was diagnosed: unless it says that it does not."""
-    return bool(getattr(window, "looks_at_changes", not isinstance(window, Expanding)))
+    return bool(getattr(window, "looks_at_changes", True))
 
 
 def _versions(step: DecisionStep) -> dict[str, int]:

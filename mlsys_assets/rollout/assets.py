@@ -4,10 +4,11 @@ import dagster as dg
 
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.decision_step import DecisionStep
+from mlsys_assets.evaluated_models import JudgedRefit, judge_refit
 from mlsys_assets.ledger import CANDIDATE, EVALUATION, GATE, PASS, PROMOTION, REFIT, TRAINING_SET
 from mlsys_assets.models.passport.complete import CompletePassport
 from mlsys_assets.offline_evaluation.evaluation import Evaluation
-from mlsys_assets.rollout.promotion import Proof, decide_promotion, require_same
+from mlsys_assets.rollout.promotion import Proof, decide_promotion, objection, require_same
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import CHAMPION
 from mlsys_resources.operations_rows import WON, Decision
@@ -36,13 +37,17 @@ def _promotion(system: MLSystem) -> dg.AssetsDefinition:
         (gate,) = step.decisions(GATE)
         refit = step.decisions(REFIT)[0] if gate.verdict == PASS else None
         before, moved = step.champion_to_beat(), _moved(step, refit)
+        judged = JudgedRefit() if refit is None else _judged(step, refit)
         outcome = decide_promotion(
             gate_passed=gate.verdict == PASS,
             gate_reason=gate.reason,
             challenger=str(refit.evidence["model"]) if refit else None,
             champion=before.content_hash if before else None,
-            later=None if moved else _later(step),
-            retired=refit is not None and not moved and _is_retired(step, refit),
+            objection=objection(
+                retired=refit is not None and not moved and _is_retired(step, refit),
+                lacks=judged.lacks,
+                later=None if moved else _later(step),
+            ),
         )
         if outcome.promote and refit is not None:
             if not moved:
@@ -54,7 +59,9 @@ def _promotion(system: MLSystem) -> dg.AssetsDefinition:
             )
         step.record(
             PROMOTION, CHAMPION, verdict=outcome.verdict, reason=outcome.reason,
-            evidence={"gate": gate.content_hash, "model": refit.evidence["model"] if refit else None},
+            evidence={
+                "gate": gate.content_hash, "model": refit.evidence["model"] if refit else None, **judged.evidence,
+            },
         )  # fmt: skip
         used = _used(step)
         stores.models.add_to_run(step.mlflow_parent, metrics=used, tags={"promotion": outcome.verdict})
@@ -90,6 +97,10 @@ def _swept(system: MLSystem) -> dg.AssetsDefinition:
         )
 
     return swept_models
+
+
+def _judged(step: DecisionStep, refit: Decision) -> JudgedRefit:
+    return judge_refit(step, refit, step.split(step.training_rows()).static_test)
 
 
 def _tested(step: DecisionStep, gate: Decision) -> dict[str, float]:

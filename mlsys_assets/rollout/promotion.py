@@ -23,14 +23,32 @@ class Promotion:
     reason: str
 
 
+def objection(*, retired: bool, lacks: str, later: str | None) -> str:
+    """Return what is held against a refitted challenger since the gate passed its recipe; empty if nothing.
+
+    Parameters
+    ----------
+    retired
+        Whether rows that it learned from were erased since it was registered.
+    lacks
+        What it lacks on the static test beside the champion; empty if nothing.
+    later
+        What a later decision made champion meanwhile, in words; None if there was none.
+    """
+    if retired:
+        return "the challenger is retired: rows that it learned from were erased meanwhile"
+    if lacks:
+        return f"the recipe passed, and its refit on the latest rows does not: {lacks}"
+    return "" if later is None else f"too late: {later} stands by a later decision, which this one does not undo"
+
+
 def decide_promotion(
     *,
     gate_passed: bool,
     gate_reason: str,
     challenger: str | None,
     champion: str | None,
-    later: str | None = None,
-    retired: bool = False,
+    objection: str = "",
 ) -> Promotion:
     """Return whether a challenger becomes champion.
 
@@ -41,10 +59,8 @@ def decide_promotion(
     challenger, champion
         Content hashes of the refitted challenger (None if there is none) and of the champion (None if
         there is none yet).
-    later
-        What a later decision made champion meanwhile, in words; None if there was none.
-    retired
-        Whether rows that the challenger learned from were erased since it was registered.
+    objection
+        What is held against the refitted challenger since the gate, as ``objection`` tells it; empty if nothing.
     """
     if not gate_passed:
         return Promotion(False, "held", f"the gate did not pass: {gate_reason}")
@@ -52,10 +68,8 @@ def decide_promotion(
         return Promotion(False, "held", "the gate passed, but no refitted model is on record")
     if challenger == champion:
         return Promotion(False, "unchanged", "the challenger is the champion, byte for byte")
-    if retired:
-        return Promotion(False, "held", "the challenger is retired: rows that it learned from were erased meanwhile")
-    if later is not None:
-        return Promotion(False, "held", f"too late: {later} stands by a later decision, which this one does not undo")
+    if objection:
+        return Promotion(False, "held", objection)
     return Promotion(True, PROMOTED, gate_reason)
 
 

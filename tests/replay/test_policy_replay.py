@@ -7,11 +7,14 @@ import pytest
 
 from mlsys_assets import Drift, Every, LabelVolume, Retraining, days, utc
 from mlsys_assets.data_sampling.splits import TimeSplit
+from mlsys_assets.data_sampling.training_window import SinceChange, SlidingWindow
 from mlsys_assets.ledger import ALERT, FAILED, GATE, GIVEN_UP, HOLD, INSUFFICIENT, MONITORING, RETRAINING, TRIGGER
+from mlsys_assets.models.stateful.stateful import Stateful
 from mlsys_assets.models.training import LocalTraining
 from mlsys_assets.policy_replay import training
 from mlsys_assets.policy_replay.living import Lives, live
 from mlsys_assets.production_monitoring.performance import matured
+from mlsys_assets.retraining.learning import Learning
 from mlsys_assets.retraining.policy import Policy
 from mlsys_assets.retraining.policy_replay.fidelity import fidelity
 from mlsys_assets.retraining.policy_replay.lived import Lived
@@ -235,8 +238,17 @@ def test_policies_with_mistakes_are_refused(six_weeks) -> None:
         live(six_weeks.system, six_weeks.stores, [WEEKLY, WEEKLY])
 
 
+OTHERS = (
+    WEEKLY,
+    Policy("volume", (LabelVolume(grows=0.1), Drift())),
+    Policy("sliding", WEEKLY.triggers, learning=Learning(window=SlidingWindow(days(40)), refit=False)),
+    Policy("since_change", (*WEEKLY.triggers, Drift()), learning=Learning(window=SinceChange(at_least=days(35)))),
+    Policy("stateful", WEEKLY.triggers, learning=Learning(stateful=Stateful(least_rows=10))),
+)
+
+
 @pytest.mark.prove
-@pytest.mark.parametrize("policy", [WEEKLY, Policy("volume", (LabelVolume(grows=0.1), Drift()))], ids=lambda p: p.name)
+@pytest.mark.parametrize("policy", OTHERS, ids=lambda p: p.name)
 def test_another_policy_decides_as_if_it_had_been_lived(six_weeks, life_of, policy) -> None:
     since, until = utc("2013-02-19"), SECOND
     (found,) = live(six_weeks.system, six_weeks.stores, [policy], since=since, until=until).lived

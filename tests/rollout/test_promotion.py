@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mlsys_assets.rollout.promotion import Promotion, Proof, WrongModel, decide_promotion, require_same
+from mlsys_assets.rollout.promotion import Promotion, Proof, WrongModel, decide_promotion, objection, require_same
 
 PASSED = {"gate_passed": True, "gate_reason": "beats all", "challenger": "new", "champion": "old"}
 
@@ -22,14 +22,28 @@ def test_what_passed_is_promoted(champion: str | None) -> None:
         ({"gate_passed": False, "champion": None}, "held", "the gate did not pass"),
         ({"challenger": None}, "held", "no refitted model"),
         ({"challenger": "old"}, "unchanged", "byte for byte"),
-        ({"later": "version 3"}, "held", "too late: version 3"),
-        ({"retired": True}, "held", "the challenger is retired"),
+        ({"objection": "too late"}, "held", "too late"),
     ],
 )
 def test_what_else_is_not_and_says_why(changes: dict, verdict: str, words: str) -> None:
     found = decide_promotion(**PASSED | changes)
     assert (found.promote, found.verdict) == (False, verdict)
     assert words in found.reason
+
+
+@pytest.mark.parametrize(
+    ("held", "words"),
+    [
+        ({"later": "version 3"}, "too late: version 3"),
+        ({"lacks": "log_loss may be worse"}, "its refit on the latest rows does not: log_loss may be worse"),
+        ({"retired": True, "lacks": "something", "later": "version 3"}, "the challenger is retired"),
+        ({}, ""),
+    ],
+)
+def test_what_is_held_against_a_refit_is_told(held: dict, words: str) -> None:
+    found = objection(**{"retired": False, "lacks": "", "later": None} | held)
+    assert words in found
+    assert bool(found) is bool(held)
 
 
 PROOF = Proof(
