@@ -22,12 +22,14 @@ from mlsys_assets.data_ingestion import assets as data_ingestion
 from mlsys_assets.data_labeling import assets as data_labeling
 from mlsys_assets.data_sampling import assets as data_sampling
 from mlsys_assets.features import assets as features
+from mlsys_assets.leased_runs import executor_of_runs, stores_of_runs
 from mlsys_assets.mistakes import alike, none_of, not_all, sound
 from mlsys_assets.models import assets as models
 from mlsys_assets.offline_evaluation import assets as offline_evaluation
 from mlsys_assets.prediction import assets as prediction
 from mlsys_assets.production_monitoring import assets as production_monitoring, sensors as alerting
 from mlsys_assets.production_monitoring.data_report.assets import DATA_REPORT
+from mlsys_assets.reaper import build_reaper
 from mlsys_assets.retraining import assets as retraining, sensors
 from mlsys_assets.retraining.policy_replay.assets import POLICY_FRONTIER
 from mlsys_assets.rollout import assets as rollout
@@ -35,7 +37,7 @@ from mlsys_assets.system import MLSystem
 from mlsys_assets.types import DeclarationError
 from mlsys_assets.value_analysis import assets as value_analysis
 from mlsys_assets.value_analysis.studies.assets import STUDIES
-from mlsys_resources.resources import Resources
+from mlsys_resources.resources import STORES, Resources
 
 DATA = ("data_ingestion", "data_labeling", "features")
 TRAINING = ("data_sampling", "models", "offline_evaluation", "rollout")
@@ -84,9 +86,10 @@ def build_definitions(
                 *alerting.build_sensors(system, system.alerting, alerting.checks_of(by_system[system.name])),
                 alerting.data_report_sensor(system),
             )
-        ],
-        resources=resources.for_dagster(),
-        executor=dg.in_process_executor,
+        ]
+        + [build_reaper()],
+        resources={STORES: stores_of_runs(resources)},
+        executor=executor_of_runs(resources),
     )
 
 

@@ -3,6 +3,8 @@
 A lock keeps two processes apart that both look at it. It does not stop what a dead owner left behind: a
 child that slept while somebody else took over still believes that it may write (Burrows 2006, "sequencers").
 So each owner is given a number greater than all before, and every write is refused that shows another one.
+Within one owner's time a run is fenced by its id, before it is failed or asked for again: a step that outlived
+the process it worked for can commit nothing.
 """
 
 from datetime import datetime
@@ -10,17 +12,17 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from mlsys_resources.database import Database, DatabaseUnavailable
-from mlsys_resources.operations_tables import FENCE
+from mlsys_resources.operations_tables import FENCE, RUN_LEASES
 
 ONLY = 1
 """The key of the one row: an operations store belongs to one state folder."""
 
 PATIENCE_S = 30
-"""Seconds a takeover waits on PostgreSQL for a write that has begun; SQLite has its own."""
+"""Seconds a takeover, or the fencing of a run, waits on PostgreSQL for a write that has begun; SQLite has its own."""
 
 
 class Fenced(RuntimeError):
-    """Another process took the state over: this one may not write any more."""
+    """Another process took the state over, or the run was given up: this process may not write any more."""
 
 
 def take_over(database: Database, *, holder: str, at: datetime) -> int:
@@ -32,8 +34,7 @@ def take_over(database: Database, *, holder: str, at: datetime) -> int:
     here = FENCE.c.id == ONLY
     try:
         with database.write() as connection:
-            if connection.dialect.name == "postgresql":
-                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{PATIENCE_S}s'")
+            wait_at_most(connection)
             database.insert_if_absent(connection, FENCE, {"id": ONLY, "token": 0, **noted})
             connection.execute(sa.update(FENCE).where(here).values(token=FENCE.c.token + 1, **noted))
             return int(connection.execute(sa.select(FENCE.c.token).where(here)).scalar_one())
@@ -61,3 +62,20 @@ def check(connection: sa.Connection, token: int) -> None:
             f" {found.taken_at:%Y-%m-%d %H:%M:%S} UTC, this process has {token}; nothing was written, and this process"
             " must end: what it was asked for is to be asked for again"
         )
+
+
+def check_run(connection: sa.Connection, run_id: str) -> None:
+    """Raise Fenced if a run is fenced; until this transaction ends, it cannot be."""
+    query = sa.select(RUN_LEASES).where(RUN_LEASES.c.run_id == run_id).with_for_update(read=True)
+    found = connection.execute(query).first()
+    if found is not None and found.fenced_at is not None:
+        raise Fenced(
+            f"run {run_id} may write no more since {found.fenced_at:%Y-%m-%d %H:%M:%S} UTC ({found.reason}); nothing"
+            " was written, and this process must end: what it was asked for is asked for again"
+        )
+
+
+def wait_at_most(connection: sa.Connection) -> None:
+    """Let this transaction wait only so long for writes that have begun: SQLite has its own patience."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{PATIENCE_S}s'")

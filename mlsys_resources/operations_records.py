@@ -8,9 +8,17 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from mlsys_resources.database import Database
-from mlsys_resources.operations_rows import Alias, AliasAttempt, Decision, ModelVersion, OnlinePosition, TestRead
+from mlsys_resources.operations_rows import (
+    Alias,
+    AliasAttempt,
+    Decision,
+    ModelVersion,
+    OnlinePosition,
+    RunLease,
+    TestRead,
+)
 
-Row = TypeVar("Row", ModelVersion, Alias, AliasAttempt, Decision, TestRead, OnlinePosition)
+Row = TypeVar("Row", ModelVersion, Alias, AliasAttempt, Decision, TestRead, OnlinePosition, RunLease)
 
 
 class Conflict(RuntimeError):

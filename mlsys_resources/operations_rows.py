@@ -6,9 +6,42 @@ from datetime import datetime
 from typing import Any
 
 from mlsys_resources.canonical import json_hash
+from mlsys_resources.worker import Worker
 
 WON, LOST, REFUSED = "won", "lost", "refused"
 """How a try to move an alias ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunLease:
+    """Who works at a run.
+
+    ``beats`` counts its signs of life. ``ended_at`` is None as long as it has not come to the end of its
+    work, well or not: also for ever, if it was killed. Once ``fenced_at`` is set, the run can write no more.
+    """
+
+    run_id: str
+    token: int
+    host: str | None
+    pid: int | None
+    born: str | None
+    beats: int
+    begun_at: datetime
+    ended_at: datetime | None
+    fenced_at: datetime | None
+    reason: str | None
+
+    @property
+    def worker(self) -> Worker | None:
+        """The process that works at it; None if it never began."""
+        if self.host is None or self.pid is None or self.born is None:
+            return None
+        return Worker(self.host, self.pid, self.born)
+
+    @property
+    def was_lost(self) -> bool:
+        """Whether somebody worked at it who never came to an end: of a run that has ended, that it was killed."""
+        return self.worker is not None and self.ended_at is None
 
 
 @dataclass(frozen=True, slots=True)

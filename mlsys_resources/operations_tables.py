@@ -15,6 +15,22 @@ FENCE = sa.Table(
     sa.Column("taken_at", UtcTime, nullable=False),
 )
 
+RUN_LEASES = sa.Table(
+    "mlsys_run_leases",
+    METADATA,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("token", sa.BigInteger, nullable=False),
+    sa.Column("host", sa.Text),  # this and the next two: nobody, of a run that was fenced and never began
+    sa.Column("pid", sa.BigInteger),
+    sa.Column("born", sa.Text),
+    sa.Column("beats", sa.BigInteger, nullable=False),
+    sa.Column("begun_at", UtcTime, nullable=False),
+    sa.Column("ended_at", UtcTime),
+    sa.Column("fenced_at", UtcTime),
+    sa.Column("reason", sa.Text),
+    sa.Index("mlsys_run_leases_open", "ended_at", "fenced_at"),
+)
+
 MODELS = sa.Table(
     "mlsys_models",
     METADATA,

@@ -49,6 +49,15 @@ TRAINING_WORKERS = "MLSYS_TRAINING_WORKERS"
 TRAINING_ADDRESS = "MLSYS_TRAINING_ADDRESS"
 """Environment: the scheduler of a Dask cluster that is there, as tcp://host:8786; workers of this machine, if
 not set."""
+EXECUTOR = "MLSYS_EXECUTOR"
+"""Environment: where the steps of a run are executed that Dagster launches: ``in_process``, one after the other in the
+run's own, or ``multiprocess``, each in a process of its own; the first if not set."""
+EXECUTOR_STEPS = "MLSYS_EXECUTOR_STEPS"
+"""Environment: how many steps of a run ``multiprocess`` executes at once; 1 if not set."""
+IN_PROCESS, MULTIPROCESS = "in_process", "multiprocess"
+"""What MLSYS_EXECUTOR may be."""
+STORES = "stores"
+"""The name by which assets, schedules and sensors ask for the stores."""
 FENCE = "MLSYS_FENCE"
 """Environment: the token of the process that owns the state folder, for it and its children; a process without one
 writes tables only while nobody owns the folder."""
@@ -98,6 +107,19 @@ class Resources:
                 f"{FENCE} is {given!r}; it is the number that the owner of a state folder gives its children: unset it"
             )
         return None if given is None else int(given)
+
+    @property
+    def steps_at_once(self) -> int | None:
+        """How many steps of a run are executed at once, each in a process of its own; None: all in the run's own.
+
+        Raises ValueError for an executor that there is not, or no number of steps.
+        """
+        executor, steps = self.env.get(EXECUTOR) or IN_PROCESS, self.env.get(EXECUTOR_STEPS) or "1"
+        if executor not in (IN_PROCESS, MULTIPROCESS):
+            raise ValueError(f"{EXECUTOR} is {executor!r}; give {IN_PROCESS} or {MULTIPROCESS}, or unset it")
+        if not steps.isdecimal() or int(steps) == 0:
+            raise ValueError(f"{EXECUTOR_STEPS} is {steps!r}; give a whole number from 1, or unset it")
+        return None if executor == IN_PROCESS else int(steps)
 
     @cached_property
     def lake(self) -> "Lake":
@@ -168,10 +190,14 @@ class Resources:
         self.operations.check_fence()
 
     def _check_unowned(self) -> None:
-        """Raise Fenced if somebody owns the folder, whose process this one, which has no token, was not started by."""
+        """Raise Fenced if the run is fenced, or somebody owns the folder who did not start this process.
+
+        It has no token.
+        """
         from mlsys_resources.fence import Fenced
         from mlsys_resources.folder_lock import look
 
+        self._check_fence()
         owned, holder = look(self.home)
         if owned:
             raise Fenced(
@@ -181,7 +207,7 @@ class Resources:
 
     def for_dagster(self) -> dict[str, object]:
         """Return them under the name by which assets ask for them."""
-        return {"stores": self}
+        return {STORES: self}
 
 
 def state_folder(env: Mapping[str, str]) -> Path:

@@ -101,6 +101,7 @@ def test_schedules_and_sensors_are_there_and_the_clock_of_a_simulation_is_moved_
             "flights_arbiter",
             "flights_catch_up",
             "flights_alerts",
+            "reaper",
         ),
         "RUNNING",
     ) | {"flights_data_report": "STOPPED"}
@@ -118,7 +119,7 @@ def test_what_a_system_does_not_declare_has_no_schedule(tmp_path, clock, changes
     defs = build_definitions(other, resources=build_resources({"MLSYS_HOME": str(tmp_path)}, clock=clock))
     dg.Definitions.validate_loadable(defs)
     assert {s.name: s.cron_schedule for s in defs.schedules} == schedules
-    always = {"flights_alerts", "flights_data_report"}
+    always = {"flights_alerts", "flights_data_report", "reaper"}
     assert ({s.name for s in defs.sensors} > always) == bool(schedules)
     assert {s.name for s in defs.sensors} >= always
 
@@ -140,7 +141,7 @@ from mlsys_assets.systems.flights.system import flights
 systems = [replace(flights, name=f"flights_{{n}}") for n in range({systems})]
 defs = Workspace(*systems).definitions
 defs.get_repository_def()
-assert len(list(defs.sensors)) == 7 * {systems}
+assert len(list(defs.sensors)) == 7 * {systems} + 1
 """
 
 

@@ -74,9 +74,9 @@ class Tree:
 
 
 def grow(name: str, command: Sequence[str], *, environment: Mapping[str, str], log: Path) -> Tree:
-    """Start a command in a session of its own, tied to this process's life; it writes to ``log``."""
+    """Start a command in a session of its own, tied to this process's life; it adds to ``log``."""
     tied = (sys.executable, "-I", "-S", "-c", TIE, str(os.getpid()), *command)
-    with log.open("wb") as file:
+    with log.open("ab") as file:
         root = subprocess.Popen(
             tied, env=dict(environment), stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
             start_new_session=True,

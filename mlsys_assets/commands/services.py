@@ -1,4 +1,4 @@
-"""Services that run together: started, waited for, watched, and stopped when one of them dies or somebody asks."""
+"""Services that run together: started, waited for, kept alive, and stopped when one cannot be or somebody asks."""
 
 import signal
 import socket
@@ -10,7 +10,10 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import FrameType
 
-from mlsys_assets.commands.process_trees import Tree, fell, grow
+from mlsys_assets.commands.kept_service import Kept, Service, ServiceFailed
+from mlsys_assets.commands.process_trees import fell
+
+__all__ = ["Service", "ServiceFailed", "pick_ports", "reply", "serve"]
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 """Where services may listen: they ask nobody for a password."""
@@ -23,35 +26,6 @@ PROBE_S = 5.0
 
 PAUSE_S = 0.2
 """Seconds between two looks at the services."""
-
-LAST_LINES = 15
-"""Lines of a dead service's log that are shown."""
-
-
-class ServiceFailed(RuntimeError):
-    """A service died, or never answered; the message says which, and what it said last."""
-
-
-@dataclass(frozen=True)
-class Service:
-    """A program that is to run until all are stopped.
-
-    Parameters
-    ----------
-    name
-        What messages and its log file call it.
-    command
-        What is run, with the whole path of the program.
-    environment
-        All of its environment.
-    ready
-        Says whether it does its work; asked until it does.
-    """
-
-    name: str
-    command: Sequence[str]
-    environment: Mapping[str, str] = field(repr=False)
-    ready: Callable[[], bool]
 
 
 @dataclass
@@ -87,23 +61,25 @@ def serve(services: Sequence[Service], *, logs: Path, told: Callable[[str], None
     running
         Called once, when all services do their work.
 
-    Raises ServiceFailed if one dies or does not begin to work; the others are stopped then too.
+    One that dies is started again. Raises ServiceFailed if one does not begin to work, or dies again and again; the
+    others are stopped then too.
     """
     logs.mkdir(parents=True, exist_ok=True)
-    trees: list[Tree] = []
+    kept = [Kept(service, logs / f"{service.name}.log") for service in services]
     with _asked_to_stop() as asked:
         try:
-            for service in services:
-                log = _fresh(logs / f"{service.name}.log")
-                trees.append(grow(service.name, service.command, environment=service.environment, log=log))
-            _await(services, trees, logs=logs, told=told, asked=asked)
+            for one in kept:
+                _put_by(one.log)
+                one.start()
+            _await(kept, logs=logs, told=told, asked=asked)
             if not asked:
                 running()
             while not asked:
-                _look_after(trees, logs)
+                for one in kept:
+                    one.look(told)
                 time.sleep(PAUSE_S)
         finally:
-            _stop(trees, asked, told)
+            _stop(kept, asked, told)
 
 
 def pick_ports(host: str, wanted: Mapping[str, int]) -> dict[str, int]:
@@ -162,12 +138,12 @@ def _asked_to_stop() -> Iterator[StopSignals]:
             signal.signal(number, handler)
 
 
-def _await(
-    services: Sequence[Service], trees: Sequence[Tree], *, logs: Path, told: Callable[[str], None], asked: StopSignals
-) -> None:
-    began, waiting = time.monotonic(), list(services)
+def _await(kept: Sequence[Kept], *, logs: Path, told: Callable[[str], None], asked: StopSignals) -> None:
+    """Wait until all do their work; one that dies before it does would die again."""
+    began, waiting = time.monotonic(), [one.service for one in kept]
     while waiting and not asked:
-        _look_after(trees, logs)
+        for one in kept:
+            one.look(told, restarts=0)
         for service in tuple(waiting):
             if not asked and service.ready():
                 waiting.remove(service)
@@ -178,28 +154,17 @@ def _await(
         time.sleep(PAUSE_S)
 
 
-def _look_after(trees: Sequence[Tree], logs: Path) -> None:
-    for tree in trees:
-        code = tree.root.poll()
-        if code is not None:
-            how = f"exit code {code}" if code >= 0 else f"killed by signal {-code}"
-            log = logs / f"{tree.name}.log"
-            last = log.read_text(errors="replace").splitlines()[-LAST_LINES:]
-            said = "\n".join(f"  {line}" for line in last) or "  nothing"
-            raise ServiceFailed(f"{tree.name} died ({how}), so all were stopped; the end of {log}:\n{said}")
-
-
-def _stop(trees: Sequence[Tree], asked: StopSignals, told: Callable[[str], None]) -> None:
+def _stop(kept: Sequence[Kept], asked: StopSignals, told: Callable[[str], None]) -> None:
     with suppress(OSError):  # a terminal that is gone must not keep them alive
         told("stopping ...")
     # A hangup is this process's own: its children have no terminal.
     ask = signal.SIGINT if asked.signals[:1] == [signal.SIGINT] else signal.SIGTERM
+    trees = [tree for one in kept for tree in one.trees]
     if left := fell(trees, ask, hurry=lambda: asked.pressing):
         with suppress(OSError):
             told(f"these processes could not be killed: {', '.join(map(str, left))}")
 
 
-def _fresh(log: Path) -> Path:
+def _put_by(log: Path) -> None:
     if log.exists():
         log.replace(log.with_suffix(".before.log"))
-    return log

@@ -125,6 +125,7 @@ def services_of(at: Places, since: datetime) -> list[Service]:
         Service(
             "dagster-daemon", _python("-m", "dagster._daemon", "run", *workspace), shared,
             lambda: _beats(reply(at.host, at.port, "/graphql", question=DAEMONS), since),
+            outlived=True,
         ),
     ]  # fmt: skip
     return found if at.mlflow_port is None else [*found, _mlflow(at, at.mlflow_port, shared)]

@@ -1,6 +1,6 @@
 """The control loop of a system: what is due, what was decided, which runs are under way or asked for next."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -38,11 +38,13 @@ from mlsys_assets.retraining.timetable import Due, first_as_of, next_due
 from mlsys_assets.retraining.trigger import Answer, Trigger, TriggerVerdict, ask
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import CHAMPION, TimeWindow
-from mlsys_resources.operations_rows import Decision
+from mlsys_resources.operations_rows import Decision, RunLease
 from mlsys_resources.resources import Resources
 
 ATTEMPTS = 3
-"""How often a run is asked for before it is left to a person; those of an earlier owner of the state do not count."""
+"""How often a run may fail before it is left to a person; those of an earlier owner of the state do not count."""
+LOSSES = 5
+"""How often a run may lose its process besides, which is no fault of its own: or it is, as where memory runs out."""
 AS_OF_TAG, OWNER_TAG = "mlsys/as_of", "mlsys/owner"
 """Run tags: as of when the run's decision is taken, and which owner of the state folder asked for it."""
 
@@ -175,8 +177,11 @@ class Controller:
         runs = self.instance.get_runs(dg.RunsFilter(job_name=job, tags={AS_OF_TAG: key}))
         if any(run.status in NOT_FINISHED_STATUSES for run in runs):
             return dg.SkipReason(f"{job} as of {key} is under way")
-        if sum(run.tags.get(OWNER_TAG) == tags[OWNER_TAG] for run in runs) >= ATTEMPTS:
-            return dg.SkipReason(self._give_up(job, as_of))
+        leases = self._fenced(runs)
+        mine = [run.run_id for run in runs if run.tags.get(OWNER_TAG) == tags[OWNER_TAG]]
+        lost = sum(run in leases and leases[run].was_lost for run in mine)
+        if len(mine) - lost >= ATTEMPTS or lost >= LOSSES:
+            return dg.SkipReason(self._give_up(job, as_of, failed=len(mine) - lost, lost=lost))
         run_key = f"{self.system.name}/{key}" + (f"/{len(runs) + 1}" if runs else "")
         ticks = [self.system.calendar.key(t.start) for t in self.system.calendar.ticks(window)] if window else [key]
         if len(ticks) == 1:
@@ -184,9 +189,22 @@ class Controller:
         span = {ASSET_PARTITION_RANGE_START_TAG: ticks[0], ASSET_PARTITION_RANGE_END_TAG: ticks[-1]}
         return dg.RunRequest(run_key=run_key, job_name=job, tags={**tags, **span})
 
-    def _give_up(self, job: str, as_of: datetime) -> str:
+    def _fenced(self, runs: Sequence[dg.DagsterRun]) -> dict[str, RunLease]:
+        """Fence runs that have ended, and return their leases.
+
+        Whoever ended them, what one of them left behind must not write beside its successor.
+        """
+        operations = self.stores.operations
+        leases = operations.leases(run.run_id for run in runs)
+        for run in runs:
+            if run.run_id not in leases or leases[run.run_id].fenced_at is None:
+                operations.fence_run(run.run_id, "it has ended, and was asked for again")
+        return leases
+
+    def _give_up(self, job: str, as_of: datetime, *, failed: int, lost: int) -> str:
         """Leave a run that always fails to a person: life goes on without a training, not without a tick."""
-        told = f"{job} as of {self.system.calendar.key(as_of)} failed {ATTEMPTS} times"
+        told = f"{job} as of {self.system.calendar.key(as_of)} failed {failed} times"
+        told += f" and lost its process {lost} times" if lost else ""
         if job == adapter.training_job(self.system):
             self._record(as_of, RETRAINING, GIVEN_UP, FAILED, f"{told}; the champion stays", {})
         return f"{told}: see its runs, mend the cause, and run it by hand"

@@ -1,4 +1,4 @@
-"""Services run together, and stop together: when asked, and when one of them dies."""
+"""Services run together: one that dies is started again, and all stop when asked, or when one dies too often."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mlsys_assets.commands import process_trees, services
+from mlsys_assets.commands import kept_service, process_trees, services
 from mlsys_assets.commands.services import Service, ServiceFailed, pick_ports, reply, serve
 
 SLEEP = "import time; time.sleep(600)"
@@ -26,6 +26,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """What does not stop is killed soon."""
     monkeypatch.setattr(process_trees, "ROOT_GRACE_S", 1.0)
     monkeypatch.setattr(process_trees, "REST_GRACE_S", 1.0)
+    monkeypatch.setattr(kept_service, "RESTARTS", 2)
 
 
 def service(name: str, code: str = SLEEP, ready: Callable[[], bool] = lambda: True) -> Service:
@@ -81,16 +82,66 @@ def test_a_second_signal_kills_what_does_not_listen(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.parametrize("how", ["raise SystemExit(3)", "import os; os.kill(os.getpid(), 9)"])
-def test_when_one_dies_the_others_are_stopped_and_its_last_words_are_told(tmp_path: Path, how: str) -> None:
+def test_when_one_dies_too_often_the_others_are_stopped_and_its_last_words_are_told(tmp_path: Path, how: str) -> None:
     dying = f"import time\nfor n in range(99): print('line', n, flush=True)\ntime.sleep(0.5)\n{how}"
     expected = "exit code 3" if "3" in how else "killed by signal 9"
+    lines: list[str] = []
     with pytest.raises(ServiceFailed) as caught:
-        serve([service("one"), service("other", dying)], logs=tmp_path, told=lambda _: None, running=lambda: None)
+        serve([service("one"), service("other", dying)], logs=tmp_path, told=lines.append, running=lambda: None)
+    again = f"other died ({expected}), and was started again: {{}} of at most 2 times in 10 minutes"
+    assert [line for line in lines if "died" in line] == [again.format(1), again.format(2)]
     message = str(caught.value)
     assert message.startswith(f"other died ({expected}), so all were stopped; the end of {tmp_path}/other.log:\n")
     assert message.endswith("  line 97\n  line 98")
     assert "line 80" not in message
     assert children() == []
+
+
+@pytest.mark.parametrize("outlived", [False, True])
+def test_what_a_dead_service_left_is_ended_before_it_is_started_again_or_works_on_and_is_stopped_with_all(
+    tmp_path: Path, outlived: bool
+) -> None:
+    """A worker may hold the port; a run that a daemon started is not to be lost with it."""
+    code = (
+        "import os, subprocess, sys, time\n"
+        f"heir = subprocess.Popen([sys.executable, '-c', {SLEEP!r}])\n"
+        "print(os.getpid(), heir.pid, flush=True)\ntime.sleep(600)"
+    )
+    log, lives = tmp_path / "one.log", []
+
+    def said() -> list[list[int]]:
+        lines = (line.split() for line in log.read_text().splitlines())
+        return [[int(part) for part in line] for line in lines if all(part.isdecimal() for part in line)]
+
+    def running() -> None:
+        lives.extend(psutil.Process(pid) for pid in said()[0])
+        os.kill(lives[0].pid, signal.SIGKILL)
+
+    def told(line: str) -> None:
+        if "started again: 1" in line:
+            lives.append(process_trees._lives(lives[1]))
+            threading.Thread(target=stop_later).start()
+
+    def stop_later() -> None:
+        until = time.monotonic() + PATIENCE_S
+        while len(said()) < 2 and time.monotonic() < until:
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    one = Service("one", [sys.executable, "-c", code], os.environ, lambda: log.read_text() != "", outlived)
+    serve([one], logs=tmp_path, told=told, running=running)
+    assert lives[2] is outlived
+    assert len(said()) == 2
+    pids = [pid for line in said() for pid in line]
+    assert not any(psutil.pid_exists(pid) and process_trees._lives(psutil.Process(pid)) for pid in pids)
+
+
+def test_one_that_dies_before_it_works_is_not_started_again(tmp_path: Path) -> None:
+    with pytest.raises(ServiceFailed, match=r"one died \(exit code 3\), so all were stopped"):
+        serve(
+            [service("one", "raise SystemExit(3)", lambda: False)], logs=tmp_path, told=lambda _: None,
+            running=lambda: pytest.fail("it runs"),
+        )  # fmt: skip
 
 
 def test_one_that_never_answers_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

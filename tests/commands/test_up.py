@@ -120,7 +120,7 @@ GRAPH = """{
 
 SENSORS = (
     "flights_retrain_by_label_volume", "flights_retrain_by_performance_drop", "flights_retrain_by_drift",
-    "flights_arbiter", "flights_catch_up", "flights_alerts",
+    "flights_arbiter", "flights_catch_up", "flights_alerts", "reaper",
 )  # fmt: skip
 
 

@@ -39,6 +39,7 @@ def test_a_real_daemon_decides_as_the_replay_does(six_weeks, mlsys, tmp_path, un
                 "rain_retrain_by_label_volume": "RUNNING",
                 "rain_retrain_by_performance_drop": "RUNNING",
                 "rain_tick": "RUNNING",
+                "reaper": "RUNNING",
             }
             _compared_in_mlflow(mlflow, life)
             with mlsys(tmp_path, "run", "rain") as second:
