@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import sqlalchemy as sa
 
 from mlsys_assets import FixedClock, MLSystem, build_definitions, utc
 from mlsys_assets.instance import open_instance
@@ -110,6 +111,7 @@ def grown(born, tmp_path) -> Callable[[MLSystem], Life]:
 def run_command(home: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":
     """Start ``mlsys`` on the weekly rain system, in a process group of its own, with what is set besides."""
     paths = os.pathsep.join((str(SYSTEMS.parents[1]), str(SYSTEMS)))
+    paths = os.pathsep.join((str(Path(__file__).parents[2]), str(SYSTEMS)))
     own = {"MLSYS_WORKSPACE": "rain_weekly", "PYTHONPATH": paths, "MLSYS_HOME": str(home)}
     return subprocess.Popen(
         [sys.executable, "-m", "mlsys_assets.cli", *arguments], env=os.environ | own | dict(environment or {}),
@@ -154,3 +156,21 @@ def life_of(tmp_path) -> Callable[[MLSystem], Life]:
         return Life(system, folder)
 
     return make
+
+
+URLS = ("MLSYS_OPERATIONS_URL", "MLSYS_TRACKING_URI", "MLSYS_DAGSTER_URL")
+
+
+@pytest.fixture
+def databases(postgres_server) -> Iterator[dict[str, str]]:
+    """Three new databases on one server, by the variable that names each; any password opens them."""
+    admin = sa.create_engine(postgres_server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    names = {variable: f"test_{variable.lower()}_{os.getpid()}" for variable in URLS}
+    with admin.connect() as connection:
+        for name in names.values():
+            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    secret = postgres_server.replace("postgres@", "postgres:canary-4b1d-of-a-password@")
+    yield {variable: secret.replace("@/postgres?", f"@/{name}?") for variable, name in names.items()}
+    with admin.connect() as connection:
+        for name in names.values():
+            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")

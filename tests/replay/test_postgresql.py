@@ -1,6 +1,5 @@
 """The same life with everything on PostgreSQL: Dagster's history, the records, MLflow; and no secret is told."""
 
-import os
 import shutil
 import subprocess
 import tempfile
@@ -19,21 +18,6 @@ from mlsys_resources.resources import build_resources
 
 CANARY = "canary-4b1d-of-a-password"
 URLS = ("MLSYS_OPERATIONS_URL", "MLSYS_TRACKING_URI", "MLSYS_DAGSTER_URL")
-
-
-@pytest.fixture
-def databases(postgres_server) -> Iterator[dict[str, str]]:
-    """Three new databases on one server, by the variable that names each; any password opens them."""
-    admin = sa.create_engine(postgres_server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
-    names = {variable: f"test_{variable.lower()}_{os.getpid()}" for variable in URLS}
-    with admin.connect() as connection:
-        for name in names.values():
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    secret = postgres_server.replace("postgres@", f"postgres:{CANARY}@")
-    yield {variable: secret.replace("@/postgres?", f"@/{name}?") for variable, name in names.items()}
-    with admin.connect() as connection:
-        for name in names.values():
-            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @dataclass(frozen=True)
@@ -91,6 +75,7 @@ def own_server(postgres_server) -> Iterator[Server]:
 @pytest.mark.parametrize("until", ["2013-03-12", pytest.param("2013-04-16", marks=pytest.mark.prove)])
 def test_a_life_on_postgresql_has_the_ledger_of_one_on_files(six_weeks, mlsys, databases, tmp_path, until) -> None:
     """And every decision's hash with it; the passwords stand in the environment alone."""
+    assert all(CANARY in url for url in databases.values())
     home = tmp_path / "home"
     home.mkdir()
     with mlsys(home, "run", "rain", "--until", until, environment=databases) as process:
