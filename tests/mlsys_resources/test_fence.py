@@ -14,6 +14,7 @@ from mlsys_resources.fence import Fenced
 from mlsys_resources.operations_rows import Decision, ModelVersion, TestRead
 from mlsys_resources.operations_store import OperationsStore
 from mlsys_resources.resources import build_resources
+from mlsys_resources.worker import Worker
 
 JULY = datetime(2013, 7, 1, tzinfo=UTC)
 MODEL = ModelVersion("flights", 1, "lightgbm", "c1", "m1", "r", JULY, "flights/r/model")
@@ -183,6 +184,97 @@ def test_the_lake_takes_nothing_of_an_owner_before_the_last(tmp_path: Path) -> N
     assert reader.lake.read("flights", "t")["x"].to_pylist() == [1]
     for each in (reader, *owners):
         each.operations.close()
+
+
+# -- runs -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("what", [what for what in WRITES if what != "a takeover"])
+def test_a_fenced_run_writes_nothing_and_others_do(store: Open, what: str) -> None:
+    one = store(store().take_over("mlsys up (process 7)"))
+    one.begin_run("r1", Worker.this(), token=1)
+    if what == "an alias":
+        one.record_model(MODEL)
+    before = said(one)
+    with one.at_work("r1"):
+        one.check_fence()
+        assert store().fence_run("r1", "its worker is gone")
+        with pytest.raises(Fenced, match=r"run r1 may write no more since 2013-07-01 .* \(its worker is gone\); "):
+            WRITES[what](one)
+        with pytest.raises(Fenced, match="what it was asked for is asked for again"):
+            one.check_fence()
+        assert said(one) == before
+    with one.at_work("r2"):
+        WRITES[what](one)
+    one.check_fence()
+
+
+def test_who_has_no_token_is_fenced_by_its_run_all_the_same(tmp_path: Path) -> None:
+    stores = build_resources({"MLSYS_HOME": str(tmp_path)}, clock=lambda: JULY)
+    schema = pa.schema([pa.field("x", pa.int64())])
+    stores.operations.fence_run("r1", "it has ended")
+    with stores.operations.at_work("r1"), pytest.raises(Fenced, match="it has ended"):
+        stores.lake.write_snapshot("flights", "t", pa.table({"x": [1]}), schema=schema, run_id="r1")
+    stores.lake.write_snapshot("flights", "t", pa.table({"x": [1]}), schema=schema, run_id="r2")
+    stores.operations.close()
+
+
+def test_fencing_a_run_waits_for_its_write_that_has_begun(store: Open) -> None:
+    """Else its successor would read what stood before, and the write would come to stand after."""
+    within, go_on = threading.Event(), threading.Event()
+
+    def clock() -> datetime:
+        if threading.current_thread() is mover:
+            within.set()
+            assert go_on.wait(20)
+        return JULY
+
+    mover = threading.Thread(target=lambda: promote(first))
+    first = store(clock=clock)
+    first.record_model(MODEL)
+    first.begin_run("r1", Worker.this(), token=0)
+    fenced: list[bool] = []
+    reaper = threading.Thread(target=lambda: fenced.append(store().fence_run("r1", "its worker is gone")))
+    with first.at_work("r1"):
+        mover.start()
+        assert within.wait(20)
+        reaper.start()
+        reaper.join(0.3)
+        assert reaper.is_alive()
+        go_on.set()
+        for thread in (mover, reaper):
+            thread.join()
+        assert fenced == [True]
+        assert [attempt.outcome for attempt in first.attempts("flights")] == ["won"]
+        with pytest.raises(Fenced):
+            first.record(GATE)
+
+
+def test_a_lease_tells_who_works_at_a_run_and_how_it_ended(store: Open) -> None:
+    one, me, gone = store(), Worker.this(), Worker("elsewhere", 7, "x")
+    for run, worker in (("well", me), ("lost", gone), ("fenced", me)):
+        one.begin_run(run, worker, token=3)
+    one.beat_run("lost")
+    one.end_run("well")
+    assert (one.fence_run("fenced", "why"), one.fence_run("fenced", "again")) == (True, False)
+    assert one.fence_run("never begun", "why")
+    found = one.leases(["well", "lost", "fenced", "never begun", "unknown"])
+    assert {run: (lease.worker, lease.beats, lease.token, lease.was_lost) for run, lease in found.items()} == {
+        "well": (me, 0, 3, False),
+        "lost": (gone, 1, 3, True),
+        "fenced": (me, 0, 3, True),
+        "never begun": (None, 0, 0, False),
+    }
+    assert found["fenced"].reason == "why"
+    assert set(one.open_leases()) == {"lost"}
+    assert one.leases([]) == {}
+    for late in (
+        lambda: one.begin_run("never begun", me, token=3),
+        lambda: one.beat_run("fenced"),
+        lambda: one.end_run("fenced"),
+    ):
+        with pytest.raises(Fenced, match="may write no more"):
+            late()
 
 
 @pytest.mark.parametrize("given", ["x", "-1", "1.0"])

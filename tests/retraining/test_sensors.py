@@ -14,14 +14,16 @@ from mlsys_assets import Calendar, Drift, Every, LabelVolume, PerformanceDrop, R
 from mlsys_assets.dagster_adapter import tick_job, training_job
 from mlsys_assets.instance import open_instance
 from mlsys_assets.retraining.by_function import trigger
-from mlsys_assets.retraining.controller import AS_OF_TAG, ATTEMPTS, OWNER_TAG, Controller
+from mlsys_assets.retraining.controller import AS_OF_TAG, ATTEMPTS, LOSSES, OWNER_TAG, Controller
 from mlsys_assets.retraining.history import REMEMBERED, History
 from mlsys_assets.retraining.sensors import build_sensors
 from mlsys_assets.retraining.training_cost import TrainingCost
 from mlsys_assets.retraining.trigger import ask
 from mlsys_assets.retraining.worth_it import WorthIt
+from mlsys_resources.fence import Fenced
 from mlsys_resources.operations_rows import Decision
 from mlsys_resources.operations_store import OperationsStore
+from mlsys_resources.worker import Worker
 
 from .diagnoses import CALM
 
@@ -308,3 +310,36 @@ def test_what_trainings_gained_is_read_as_far_back_as_it_is_asked_for(live) -> N
     found = asking.history(NOW)
     assert [(t.changes["log_loss"].value, t.promoted) for t in found.trainings] == [(-0.2, True), (-0.1, False)]
     assert [t.changes for t in controller.history(NOW).trainings][:-1] == []  # nobody asks, so nothing more is read
+def test_a_run_is_asked_for_again_once_those_before_it_can_write_no_more(live) -> None:
+    """Also where Dagster failed it, not the reaper: a step may have outlived it."""
+    controller = live(1)
+    job, as_of, operations = tick_job(controller.system), NOW + hours(1), controller.stores.operations
+    tags = {AS_OF_TAG: controller.system.calendar.key(as_of), OWNER_TAG: "0"}
+    run = dg.DagsterRun(job, tags=tags, status=dg.DagsterRunStatus.FAILURE)
+    controller.instance.run_storage.add_run(run)
+    assert isinstance(controller.request(job, as_of), dg.RunRequest)
+    with operations.at_work(run.run_id), pytest.raises(Fenced, match="it has ended, and was asked for again"):
+        operations.check_fence()
+
+
+def test_losing_its_process_is_no_fault_of_a_run_but_it_is_not_lost_for_ever(live) -> None:
+    """The faults of its own before and between are counted as ever."""
+    controller = live(1)
+    job, as_of, operations = tick_job(controller.system), NOW + hours(1), controller.stores.operations
+    tags = {AS_OF_TAG: controller.system.calendar.key(as_of), OWNER_TAG: "0"}
+
+    def ended(*, lost: bool) -> None:
+        assert isinstance(controller.request(job, as_of), dg.RunRequest)
+        run = dg.DagsterRun(job, tags=tags, status=dg.DagsterRunStatus.FAILURE)
+        controller.instance.run_storage.add_run(run)
+        operations.begin_run(run.run_id, Worker.this(), token=0)
+        if not lost:
+            operations.end_run(run.run_id)
+
+    ended(lost=False)
+    for _ in range(LOSSES - 1):
+        ended(lost=True)
+    ended(lost=False)
+    ended(lost=True)
+    asked = controller.request(job, as_of)
+    assert f"failed {ATTEMPTS - 1} times and lost its process {LOSSES} times: see its runs" in asked.skip_message
