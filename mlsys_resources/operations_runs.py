@@ -1,6 +1,7 @@
 """The leases of runs: which process works at which run, and which run may write no more."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 import sqlalchemy as sa
 
@@ -8,12 +9,15 @@ from mlsys_resources import fence
 from mlsys_resources.operations_checks import LONGEST_NAME, LONGEST_TEXT, check_text
 from mlsys_resources.operations_records import Records, row_of
 from mlsys_resources.operations_rows import RunLease
-from mlsys_resources.operations_tables import RUN_LEASES
+from mlsys_resources.operations_tables import RUN_CLAIMS, RUN_LEASES
 from mlsys_resources.worker import Worker
+
+CLAIMED_FOR = timedelta(minutes=1)
+"""How long the run that somebody asked for may take to be there, before another may ask for it."""
 
 
 class RunLeases(Records):
-    """Who works at a run, from its begin to its end, and which runs are fenced."""
+    """Who asked for a run, who works at it, from its begin to its end, and which runs are fenced."""
 
     def begin_run(self, run_id: str, worker: Worker, *, token: int) -> None:
         """Put on record that a process begins to work at a run; raises Fenced if the run is fenced.
@@ -53,6 +57,17 @@ class RunLeases(Records):
             if self._database.insert_if_absent(connection, RUN_LEASES, new):
                 return True
             return connection.execute(_of(run_id).where(_UNFENCED).values(**fenced)).rowcount == 1
+
+    def claim_run(self, key: str, *, by: str) -> bool:
+        """Return whether somebody may ask for a run: nobody else did, or did so long ago that it came to nothing."""
+        check_text(LONGEST_TEXT, key=key, by=by)
+        now = self._clock()
+        with self._database.write() as connection:
+            if self._database.insert_if_absent(connection, RUN_CLAIMS, {"key": key, "by": by, "at": now}):
+                return True
+            free = (RUN_CLAIMS.c.by == by) | (RUN_CLAIMS.c.at <= now - CLAIMED_FOR)
+            taken = sa.update(RUN_CLAIMS).where(RUN_CLAIMS.c.key == key, free).values(by=by, at=now)
+            return connection.execute(taken).rowcount == 1
 
     def leases(self, run_ids: Iterable[str]) -> dict[str, RunLease]:
         """Return the leases of runs, by run; none of a run that never began."""

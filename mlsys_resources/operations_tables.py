@@ -31,6 +31,14 @@ RUN_LEASES = sa.Table(
     sa.Index("mlsys_run_leases_open", "ended_at", "fenced_at"),
 )
 
+RUN_CLAIMS = sa.Table(
+    "mlsys_run_claims",
+    METADATA,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("at", UtcTime, nullable=False),
+)
+
 MODELS = sa.Table(
     "mlsys_models",
     METADATA,

@@ -170,8 +170,13 @@ class Controller:
             for d in found
         )
 
-    def request(self, job: str, as_of: datetime, *, window: TimeWindow | None = None) -> dg.RunRequest | dg.SkipReason:
-        """Return the request of a run, unless one is under way or too many have failed."""
+    def request(
+        self, job: str, as_of: datetime, *, window: TimeWindow | None = None, by: str = ""
+    ) -> dg.RunRequest | dg.SkipReason:
+        """Return the request of a run, unless one is under way, somebody else asked for it, or too many have failed.
+
+        ``by``: who asks, where there are several; Dagster knows the keys of each, and not whether two have one.
+        """
         key = self.system.calendar.key(as_of)
         tags = {"system": self.system.name, AS_OF_TAG: key, OWNER_TAG: str(self.stores.token or 0)}
         runs = self.instance.get_runs(dg.RunsFilter(job_name=job, tags={AS_OF_TAG: key}))
@@ -183,6 +188,8 @@ class Controller:
         if len(mine) - lost >= ATTEMPTS or lost >= LOSSES:
             return dg.SkipReason(self._give_up(job, as_of, failed=len(mine) - lost, lost=lost))
         run_key = f"{self.system.name}/{key}" + (f"/{len(runs) + 1}" if runs else "")
+        if by and not self.stores.operations.claim_run(f"{tags[OWNER_TAG]}/{job}/{run_key}", by=by):
+            return dg.SkipReason(f"{job} as of {key} was asked for a moment ago")
         ticks = [self.system.calendar.key(t.start) for t in self.system.calendar.ticks(window)] if window else [key]
         if len(ticks) == 1:
             return dg.RunRequest(run_key=run_key, job_name=job, partition_key=ticks[0], tags=tags)

@@ -35,7 +35,7 @@ def build_sensors(system: MLSystem) -> list[dg.SensorDefinition]:
     return [*watching, _arbiter_sensor(system), _catch_up_sensor(system)]
 
 
-def _begin_tick(controller: Controller) -> dg.RunRequest | dg.SkipReason:
+def _begin_tick(controller: Controller, *, by: str) -> dg.RunRequest | dg.SkipReason:
     """Ask the triggers that look at the clock alone, and request the run that brings the tick in."""
     if controller.training_wanted():
         return dg.SkipReason(TRAINING)
@@ -49,7 +49,7 @@ def _begin_tick(controller: Controller) -> dg.RunRequest | dg.SkipReason:
             controller.ask(trigger, due.as_of)
     if controller.is_monitored(due.as_of):
         return dg.SkipReason(f"the tick that ends at {due.as_of:%Y-%m-%d %H:%M} is there; the arbiter decides next")
-    return controller.request(adapter.tick_job(controller.system), due.as_of, window=due.window)
+    return controller.request(adapter.tick_job(controller.system), due.as_of, window=due.window, by=by)
 
 
 def _tick_schedule(system: MLSystem) -> dg.ScheduleDefinition:
@@ -65,7 +65,7 @@ def _tick_schedule(system: MLSystem) -> dg.ScheduleDefinition:
     def tick(
         context: dg.ScheduleEvaluationContext, stores: dg.ResourceParam[Resources]
     ) -> dg.RunRequest | dg.SkipReason:
-        return _begin_tick(Controller(system, stores, context.instance))
+        return _begin_tick(Controller(system, stores, context.instance), by="schedule")
 
     return tick
 
@@ -81,7 +81,7 @@ def _catch_up_sensor(system: MLSystem) -> dg.SensorDefinition:
     def catch_up(
         context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Resources]
     ) -> dg.RunRequest | dg.SkipReason:
-        return _begin_tick(Controller(system, stores, context.instance))
+        return _begin_tick(Controller(system, stores, context.instance), by="catch_up")
 
     return catch_up
 

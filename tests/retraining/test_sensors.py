@@ -22,6 +22,7 @@ from mlsys_assets.retraining.trigger import ask
 from mlsys_assets.retraining.worth_it import WorthIt
 from mlsys_resources.fence import Fenced
 from mlsys_resources.operations_rows import Decision
+from mlsys_resources.operations_runs import CLAIMED_FOR
 from mlsys_resources.operations_store import OperationsStore
 from mlsys_resources.worker import Worker
 
@@ -343,3 +344,16 @@ def test_losing_its_process_is_no_fault_of_a_run_but_it_is_not_lost_for_ever(liv
     ended(lost=True)
     asked = controller.request(job, as_of)
     assert f"failed {ATTEMPTS - 1} times and lost its process {LOSSES} times: see its runs" in asked.skip_message
+
+
+def test_of_two_who_ask_for_a_run_at_once_one_does_until_it_came_to_nothing(live) -> None:
+    """The schedule and the sensor that catches up: Dagster takes a key of each for another one."""
+    controller = live(1)
+    job, as_of, operations = tick_job(controller.system), NOW + hours(1), controller.stores.operations
+    asked = controller.request(job, as_of, by="schedule")
+    assert controller.request(job, as_of, by="schedule").run_key == asked.run_key  # lost on its way: it asks again
+    assert "was asked for a moment ago" in controller.request(job, as_of, by="catch_up").skip_message
+    before = operations._clock
+    operations._clock = lambda: before() + CLAIMED_FOR
+    assert controller.request(job, as_of, by="catch_up").run_key == asked.run_key
+    assert isinstance(controller.request(job, as_of, by="schedule"), dg.SkipReason)
