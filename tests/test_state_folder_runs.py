@@ -115,3 +115,33 @@ def test_runs_of_one_folder_go_one_after_the_other(tmp_path: Path) -> None:
         assert instance.run_monitoring_enabled
         assert instance.run_monitoring_max_runtime_seconds > 0
         assert instance.run_monitoring_settings["free_slots_after_run_end_seconds"] > 0
+
+
+OPEN = """
+import sys
+import dagster as dg
+print("ready", flush=True)
+for folder in sys.stdin:
+    with dg.DagsterInstance.from_config(folder.strip()) as instance:
+        instance.get_runs(), instance.all_instigator_state(), instance.get_daemon_heartbeats()
+    print("open", flush=True)
+"""
+
+
+@pytest.mark.parametrize("times", [1, pytest.param(10, marks=pytest.mark.prove)])
+def test_two_services_that_open_a_new_folder_at_once_find_it_made(
+    tmp_path: Path, environment: dict[str, str], times: int
+) -> None:
+    """Who makes Dagster's tables at once gets in the other's way: the owner does, before it starts the services."""
+    services = [start(OPEN) for _ in range(2)]
+    try:
+        assert [service.stdout.readline() for service in services] == ["ready\n"] * 2
+        for n in range(times):
+            with own(tmp_path / f"{n}", command="mlsys up", environment=environment):
+                for service in services:
+                    service.stdin.write(f"{tmp_path / str(n)}\n")
+                    service.stdin.flush()
+                assert [service.stdout.readline() for service in services] == ["open\n"] * 2
+    finally:
+        for service in services:
+            service.communicate()

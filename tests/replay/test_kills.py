@@ -141,6 +141,17 @@ def outcome(stores: Resources, until: datetime) -> dict[str, object]:
     return found
 
 
+def hold_the_same(mlsys, home: Path, six_weeks, until: datetime, environment: Mapping[str, str]) -> None:
+    """Hold that all is as in a life in which nothing happened, and that nothing is amiss."""
+    stores = build_resources({"MLSYS_HOME": str(home), **environment}, clock=FixedClock(until).now)
+    mine, theirs = outcome(stores, until), outcome(six_weeks.stores, until)
+    assert [what for what in theirs if mine.get(what) != theirs[what]] == []
+    assert mine.keys() == theirs.keys()
+    with mlsys(home, "doctor", "rain", environment=environment) as process:
+        said, wrong = process.communicate()
+    assert process.returncode == 0, said + wrong
+
+
 @dataclass(frozen=True)
 class Kill:
     """Who is killed, when: a seed says at which of all steps."""
@@ -170,13 +181,7 @@ class Kill:
         with open_instance(six_weeks.folder) as instance:
             assert once == succeeded(instance, self.since, self.until)
         assert set(once.values()) == {1}
-        stores = build_resources({"MLSYS_HOME": str(home), **environment}, clock=FixedClock(self.until).now)
-        mine, theirs = outcome(stores, self.until), outcome(six_weeks.stores, self.until)
-        assert [what for what in theirs if mine.get(what) != theirs[what]] == []
-        assert mine.keys() == theirs.keys()
-        with mlsys(home, "doctor", "rain", environment=environment) as process:
-            said, wrong = process.communicate()
-        assert process.returncode == 0, said + wrong
+        hold_the_same(mlsys, home, six_weeks, self.until, environment)
 
 
 def test_a_week_in_which_a_run_loses_its_worker_comes_to_the_same(up, mlsys, born, six_weeks, tmp_path) -> None:
@@ -198,3 +203,24 @@ def test_six_weeks_in_which_somebody_is_killed_come_to_the_same(
         home.mkdir()
     environment = {} if files else request.getfixturevalue("databases")
     Kill(victim, seed, BORN if files else NEVER, UNTIL).survived(up, mlsys, home, six_weeks, environment)
+
+
+@pytest.mark.prove
+def test_a_second_daemon_beside_the_first_changes_nothing(up, mlsys, born, six_weeks, tmp_path) -> None:
+    """It asks what the first asks, and launches what the first has asked for: what is done twice is the same."""
+    home = shutil.copytree(born, tmp_path / "home")
+    wanted = six_weeks.decisions(until=UNTIL)
+    with up(home, {}) as services:
+        first = services.victim("daemon", "", "")
+        alike = {"env": first.environ(), "cwd": home, "start_new_session": True}
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        with subprocess.Popen(first.cmdline(), **alike, **quiet) as second:
+            try:
+                with mlsys(home, "clock", "rain", "--to", f"{UNTIL:%Y-%m-%d}") as moved:
+                    moved.communicate()
+                services.until("the end", lambda: services.decisions(UNTIL) == wanted)
+                services.until("quiet", lambda: not services.instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)))
+                assert second.poll() is None
+            finally:
+                second.terminate()
+    hold_the_same(mlsys, home, six_weeks, UNTIL, {})
