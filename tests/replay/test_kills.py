@@ -25,7 +25,8 @@ from mlsys_resources.resources import Resources, build_resources
 
 PATIENCE_S = 900.0
 UNTIL = utc("2013-04-16")
-STEP_START = dg.DagsterEventType.STEP_START
+STEP_START, STEP_SUCCESS = dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_SUCCESS
+STEP_WORKER = dg.DagsterEventType.STEP_WORKER_STARTED
 UNFINISHED = list(NOT_FINISHED_STATUSES)
 
 
@@ -55,33 +56,53 @@ class Up:
         runs = self.instance.get_runs()
         return [(run.job_name, run.tags.get("mlsys/as_of", ""), run.status.value) for run in runs]
 
-    def victim(self, what: str, run_id: str, step: str) -> psutil.Process:
-        """Return the process that is to be killed, in the midst of that step."""
+    def kill(self, victim: str) -> str | None:
+        """Kill who works now, or is about to; return the run that was under way in it, if it is a run's process."""
         services = {p.cmdline()[2]: p for p in psutil.Process(self.process.pid).children() if len(p.cmdline()) > 2}
-        if what == "daemon":
-            return services["dagster._daemon"]
-        if what == "code server":
-            return next(p for p in services["dagster._daemon"].children(recursive=True) if "grpc" in p.cmdline())
-        lease = self.until("its lease", lambda: self.stores.operations.leases([run_id]).get(run_id))
-        if what == "worker":
-            return psutil.Process(lease.pid)
-        begun = self.instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_WORKER_STARTED)
-        told = next(e.dagster_event for e in reversed(begun) if e.dagster_event.step_key == step)
-        return psutil.Process(int(told.event_specific_data.metadata["pid"].value))
+        daemon = services["dagster._daemon"]
+        if victim == "daemon":
+            daemon.kill()
+        elif victim == "code server":
+            next(p for p in daemon.children(recursive=True) if "grpc" in p.cmdline()).kill()
+        else:
+            return self.until(f"a {victim} at work", self._kill_step if victim == "step" else self._kill_worker)
+        return None
+
+    def _kill_worker(self) -> str | None:
+        return next((run for run, lease in self.stores.operations.open_leases().items() if _killed(lease.pid)), None)
+
+    def _kill_step(self) -> str | None:
+        """Kill the last step that began, if it did not end: of a run that goes on, which other steps end well."""
+        for run in self.stores.operations.open_leases():
+            events = [e.dagster_event for e in self.instance.all_logs(run, of_type={STEP_WORKER, STEP_SUCCESS})]
+            if events and events[-1].event_type is STEP_WORKER:
+                pid = int(events[-1].event_specific_data.metadata["pid"].value)
+                if _killed(pid):
+                    return run
+        return None
 
     def decisions(self, until: datetime) -> tuple[Decision, ...]:
         return self.stores.operations.decisions("rain", until=until)
 
-    def at_step(self, number: int, known: set[str]) -> tuple[str, str]:
-        """Wait until so many steps have begun, of runs that are not known; return the last one's run and name."""
+    def wait_for_step(self, number: int, known: set[str]) -> None:
+        """Wait until so many steps have begun, of runs that are not known."""
 
-        def begun() -> tuple[str, str] | None:
-            new = [run.run_id for run in reversed(self.instance.get_runs()) if run.run_id not in known]
-            steps = [(run, e.dagster_event.step_key) for run in new
-                     for e in self.instance.all_logs(run, of_type=STEP_START)]  # fmt: skip
-            return steps[-1] if len(steps) >= number else None
+        def begun() -> bool:
+            new = {run.run_id for run in self.instance.get_runs()} - known
+            return sum(len(self.instance.all_logs(run, of_type=STEP_START)) for run in new) >= number
 
-        return self.until(f"step {number}", begun)
+        self.until(f"step {number}", begun)
+
+
+def _killed(pid: int) -> bool:
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        process.kill()
+    except psutil.NoSuchProcess:
+        return False
+    return True
 
 
 @pytest.fixture
@@ -170,12 +191,12 @@ class Kill:
             known = {run.run_id for run in services.instance.get_runs()}
             with mlsys(home, "clock", "rain", "--to", last, environment=environment) as moved:
                 assert last in moved.communicate()[0]
-            run_id, step = services.at_step(at, known)
-            services.victim(self.victim, run_id, step).kill()
+            services.wait_for_step(at, known)
+            hit = services.kill(self.victim)
             services.until("the end", lambda: services.decisions(self.until) == wanted)
             services.until("quiet", lambda: not services.instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)))
-            run = services.instance.get_run_by_id(run_id)
-            assert run.is_success is (self.victim in {"daemon", "code server"})
+            failed = services.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
+            assert [run.run_id for run in failed] == ([hit] if hit else [])
             once = succeeded(services.instance, self.since, self.until)
             assert services.instance.event_log_storage.get_concurrency_run_ids() == set()
         with open_instance(six_weeks.folder) as instance:
@@ -211,7 +232,8 @@ def test_a_second_daemon_beside_the_first_changes_nothing(up, mlsys, born, six_w
     home = shutil.copytree(born, tmp_path / "home")
     wanted = six_weeks.decisions(until=UNTIL)
     with up(home, {}) as services:
-        first = services.victim("daemon", "", "")
+        children = psutil.Process(services.process.pid).children()
+        first = next(p for p in children if "dagster._daemon" in p.cmdline())
         alike = {"env": first.environ(), "cwd": home, "start_new_session": True}
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         with subprocess.Popen(first.cmdline(), **alike, **quiet) as second:
