@@ -16,6 +16,7 @@ from typing import Any
 import dagster as dg
 import psutil
 import pytest
+from dagster._core.scheduler.instigation import TickStatus
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from mlsys_assets import FixedClock, utc
@@ -162,6 +163,14 @@ def outcome(stores: Resources, until: datetime) -> dict[str, object]:
     return found
 
 
+def mended(instance: dg.DagsterInstance) -> bool:
+    """Return whether some sensor could not be asked, was told so, and could later."""
+    states = instance.all_instigator_state()
+    ticks = [instance.get_ticks(s.instigator_origin_id, s.selector_id) for s in states]
+    failed = [[tick.status is TickStatus.FAILURE for tick in told] for told in ticks]
+    return any(map(any, failed)) and not any(told[0] for told in failed if told)
+
+
 def hold_the_same(mlsys, home: Path, six_weeks, until: datetime, environment: Mapping[str, str]) -> None:
     """Hold that all is as in a life in which nothing happened, and that nothing is amiss."""
     stores = build_resources({"MLSYS_HOME": str(home), **environment}, clock=FixedClock(until).now)
@@ -199,6 +208,8 @@ class Kill:
             assert [run.run_id for run in failed] == ([hit] if hit else [])
             once = succeeded(services.instance, self.since, self.until)
             assert services.instance.event_log_storage.get_concurrency_run_ids() == set()
+            if self.victim == "code server":
+                services.until("sensors that work again", lambda: mended(services.instance))
         with open_instance(six_weeks.folder) as instance:
             assert once == succeeded(instance, self.since, self.until)
         assert set(once.values()) == {1}
