@@ -3,6 +3,8 @@
 import ctypes
 import sys
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,6 +12,8 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mlsys_assets.models.threads import on_free_cores
 
 LIBRARY: Final = {"darwin": "lib_lightgbm.dylib", "win32": "lib_lightgbm.dll"}.get(sys.platform, "lib_lightgbm.so")
 FOLDERS: Final = ("lib", "bin")
@@ -55,14 +59,28 @@ class Booster:
         if rows.ndim != 2 or rows.shape[1] != self.features or rows.dtype not in DTYPES:  # noqa: PLR2004
             raise ValueError(f"expected (n, {self.features}) float32 or float64, got {rows.shape} {rows.dtype}")
         given, written = np.empty((len(rows), width)), ctypes.c_int64()
+        told = f"num_threads={on_free_cores(threads)}".encode()
         if len(rows) == 0:
             return given
         _call(
             "LGBM_BoosterPredictForMat", self._handle, rows.ctypes.data_as(ctypes.c_void_p), DTYPES[rows.dtype],
             ctypes.c_int32(rows.shape[0]), ctypes.c_int32(rows.shape[1]), ROW_MAJOR, kind, 0, -1,
-            f"num_threads={threads}".encode(), ctypes.byref(written), given.ctypes.data_as(ctypes.c_void_p),
+            told, ctypes.byref(written), given.ctypes.data_as(ctypes.c_void_p),
         )  # fmt: skip
         return given
+
+
+@contextmanager
+def few_where_cores_are_taken(threads: int) -> Iterator[None]:
+    """Let LightGBM take, meanwhile, no more of the threads than find a free core; whatever it fits says all of them.
+
+    With its ``deterministic`` and one fixed layout, a model does not depend on the number of threads.
+    """
+    _call("LGBM_SetMaxThreads", ctypes.c_int(on_free_cores(threads)))
+    try:
+        yield
+    finally:
+        _call("LGBM_SetMaxThreads", ctypes.c_int(-1))
 
 
 @cache

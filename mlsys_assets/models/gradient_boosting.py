@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 from mlsys_assets.data_sampling.views import Train, Validation
 from mlsys_assets.features.preprocessing.prepared_once import transform_once
 from mlsys_assets.features.preprocessing.preprocessor import FOR_TREES, Prepared, Preprocessor
 from mlsys_assets.mistakes import not_one, out_of_range
+from mlsys_assets.models.booster import few_where_cores_are_taken
 from mlsys_assets.models.booster_predictor import BoosterPredictor
 from mlsys_assets.models.candidate import (
     FitError,
@@ -259,10 +260,11 @@ class LightGBM:
             for one in watched.values() or (data,):
                 boosting.begin(one)
         try:
-            booster = lightgbm.train(
-                params | own, data, rounds, valid_sets=list(watched.values()), valid_names=list(watched),
-                callbacks=callbacks, feval=boosting.watch if boosting else None,
-            )  # fmt: skip
+            with few_where_cores_are_taken(cast(int, params["num_threads"])):
+                booster = lightgbm.train(
+                    params | own, data, rounds, valid_sets=list(watched.values()), valid_names=list(watched),
+                    callbacks=callbacks, feval=boosting.watch if boosting else None,
+                )  # fmt: skip
         except lightgbm.basic.LightGBMError as error:
             raise FitError(f"{self.name}: {error}") from error
         used = booster.best_iteration if booster.best_iteration > 0 else booster.current_iteration()

@@ -1,7 +1,7 @@
 """Gradient boosted trees that foretell a number, and from it how likely that number exceeds a cut."""
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from mlsys_assets.data_sampling.views import Train, Validation, require_train, require_validation
 from mlsys_assets.measures.metrics import Floats
 from mlsys_assets.mistakes import not_one
+from mlsys_assets.models.booster import few_where_cores_are_taken
 from mlsys_assets.models.candidate import FitError, Fitted, Recipe, prepare, prepared_record
 from mlsys_assets.models.exceedance_predictor import ExceedancePredictor, Residuals, ResidualsByNumber
 from mlsys_assets.models.gradient_boosting import LightGBM
@@ -115,7 +116,8 @@ class RegressedLightGBM:
             callbacks.append(stop_early(self.trees.patience))
             watched.append(data.create_valid(preprocessing.transform(validation.features), validation.label))
         try:
-            booster = lightgbm.train(params, data, rounds, valid_sets=watched, callbacks=callbacks)
+            with few_where_cores_are_taken(cast(int, params["num_threads"])):
+                booster = lightgbm.train(params, data, rounds, valid_sets=watched, callbacks=callbacks)
         except lightgbm.basic.LightGBMError as error:
             raise FitError(f"{self.name}: {error}") from error
         used = booster.best_iteration if booster.best_iteration > 0 else booster.current_iteration()
