@@ -1,10 +1,10 @@
 """One tick that is monitored: what its data and its champion were, as known by its end, and where findings go."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import cached_property, partial
-from typing import Any
+from functools import cached_property, lru_cache, partial
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import numpy as np
@@ -37,6 +37,12 @@ from mlsys_assets.types import CHAMPION, TimeWindow
 from mlsys_resources.operations_rows import Decision, ModelVersion
 from mlsys_resources.resources import Resources
 
+if TYPE_CHECKING:
+    from mlsys_resources.lake import Lake
+
+KEPT = 48
+"""Reads of a tick's rows that are kept: each is asked for again by other findings, and by the ticks after it."""
+
 
 class MonitoringStep:
     """One tick that is monitored, as known by its end."""
@@ -45,7 +51,7 @@ class MonitoringStep:
         self, context: dg.AssetExecutionContext, system: MLSystem, stores: Resources, window: TimeWindow
     ) -> None:
         self.context, self.system, self.stores, self.window = context, system, stores, window
-        self._features: dict[TimeWindow, pa.Table] = {}
+        self._versions: dict[tuple[str, str], int] = {}
 
     @classmethod
     def each(cls, context: dg.AssetExecutionContext, system: MLSystem, stores: Resources) -> "list[MonitoringStep]":
@@ -79,10 +85,7 @@ class MonitoringStep:
 
     def features(self, window: TimeWindow) -> pa.Table:
         """Return key, prediction time and features of the requests of a window, which are read once."""
-        if window not in self._features:
-            asked, home = (PREDICT_AT, window.start, window.end), self.system.home(FEATURES)
-            self._features[window] = self.stores.lake.read(home, FEATURES, columns=self.system.selected, window=asked)
-        return self._features[window]
+        return self._read(FEATURES, self.system.selected, window=(PREDICT_AT, window.start, window.end))
 
     def predictions(self, window: TimeWindow) -> pa.Table:
         """Return what champions said of the requests of a window; no rows before the first one."""
@@ -178,14 +181,23 @@ class MonitoringStep:
 
     def _raw(self, source: Source) -> TablePair:
         """Return a source's rows that became known in the tick, and in the reference times."""
-        home, columns, times = self.system.home(source.name), [c.name for c in source.columns], self.reference_times
-        read = partial(self.stores.lake.read, home, source.name, columns=[*columns, KNOWN_AT])
+        columns, times = [c.name for c in source.columns], self.reference_times
+        read = partial(self._read, source.name, [*columns, KNOWN_AT])
         now, *before = (read(window=(KNOWN_AT, w.start, w.end)) for w in (self.window, *times.windows))
         pair = self._pair(before, now, KNOWN_AT, drop=[KNOWN_AT], tests=self.system.monitoring.bugs.get(source.name))
         if len(pair.now) or any(len(at) for at in pair.before_at):
             return replace(pair, flow=Flow.of(np.concatenate([*pair.before_at, NO_MOMENTS]), self._ticks_before))
-        ever = read(columns=[KNOWN_AT], window=(KNOWN_AT, self.system.calendar.start, self.window.end))
+        ever = self._read(source.name, [KNOWN_AT], window=(KNOWN_AT, self.system.calendar.start, self.window.end))
         return replace(pair, before_at=(moments(ever[KNOWN_AT]),))  # silent for long: what was usual is long ago
+
+    def _read(self, table: str, columns: Sequence[str] | None, *, window: tuple[str, datetime, datetime]) -> pa.Table:
+        """Return what the version of a table that this step found says of a window."""
+        lake, home = self.stores.lake, self.system.home(table)
+        if (home, table) not in self._versions:
+            self._versions[home, table] = lake.version(home, table)
+        return _read(
+            lake, home, table, self._versions[home, table], None if columns is None else tuple(columns), window
+        )
 
     @cached_property
     def _ticks_before(self) -> list[TimeWindow]:
@@ -250,3 +262,11 @@ class MonitoringStep:
         labels = self.labels(first).select([key, LABEL])
         found = listed(declared, made, requests, labels, key=key)
         return ShownList(found, calendar, self.window, system.seed, declared.limits)
+
+
+@lru_cache(maxsize=KEPT)
+def _read(
+    lake: "Lake", home: str, table: str, version: int, columns: tuple[str, ...] | None,
+    window: tuple[str, datetime, datetime],
+) -> pa.Table:  # fmt: skip
+    return lake.read(home, table, columns=columns, window=window, version=version)
