@@ -1,7 +1,7 @@
 """Predictions are joined with what was known and with what became of them, in any order, and each once."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,6 +18,7 @@ from mlsys_assets.production_monitoring.diagnosis import Cause
 from mlsys_assets.production_monitoring.monitoring import Monitoring
 from mlsys_assets.production_monitoring.shift_kind.scored_rows import ScoredRows
 from mlsys_assets.types import TimeWindow, days
+from mlsys_resources.lake import Lake
 
 N = 3_000
 START = np.datetime64("2013-07-01T00:00", "us")
@@ -149,3 +150,39 @@ def test_weeks_with_a_bug_are_no_reference_until_there_are_no_others() -> None:
     assert held_against(1, 2) == (TimeWindow.of("2013-03-04", "2013-03-11"), TimeWindow.of("2013-03-25", "2013-04-01"))
     assert held_against(0, 1, 2) == (TimeWindow.of("2013-03-04", "2013-03-11"),)
     assert held_against(0, 1, 2, 3) == whole  # what stays for all of the time is the new normal
+
+
+class CountedLake(Lake):
+    """A lake that tells how often it was read."""
+
+    reads = 0
+
+    def read(self, *args, **kwargs):
+        type(self).reads += 1
+        return super().read(*args, **kwargs)
+
+
+def test_a_window_is_read_once_for_all_steps_and_anew_where_the_table_was_written(tmp_path) -> None:
+    lake, start = CountedLake(tmp_path), datetime(2013, 7, 1, tzinfo=UTC)
+    system = SimpleNamespace(home=lambda _table: "s", selected=None)
+    window = TimeWindow(start, start + days(7))
+
+    def write(seed: int) -> pa.Table:
+        _, features, _ = tables(seed)
+        rows = features.append_column("tick", pa.array([start] * N, pa.timestamp("us", "UTC")))
+        lake.write_ticks("s", "features", rows, schema=features.schema, ticks=[start], run_id=f"run {seed}")
+        return features
+
+    def step() -> MonitoringStep:
+        return MonitoringStep(None, system, SimpleNamespace(lake=lake), window)
+
+    first = write(0)
+    CountedLake.reads = 0
+    one, other = step(), step()
+    assert one.features(window).equals(first)
+    assert other.features(window).equals(first)
+    assert CountedLake.reads == 1
+    second = write(1)
+    assert step().features(window).equals(second)
+    assert CountedLake.reads == 2
+    assert one.features(window).equals(first), "a step sees the version that it began with"
