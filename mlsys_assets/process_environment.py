@@ -9,6 +9,9 @@ SETTINGS = {
     "GOMP_SPINCOUNT": "10000",
     # ... and cost a tenth of a second at every start: after 2**4 cycles they sleep.
     "OPENBLAS_THREAD_TIMEOUT": "4",
+    # Products of matrices take one thread, as far as nobody asks for more: two wait for each other where a core is
+    # taken, and add up in another order on every number of cores.
+    "OPENBLAS_NUM_THREADS": "1",
     # Dagster writes the events of a range's partitions together.
     "DAGSTER_EVENT_BATCH_SIZE": "1000",
 }
