@@ -111,7 +111,6 @@ def grown(born, tmp_path) -> Callable[[MLSystem], Life]:
 def run_command(home: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":
     """Start ``mlsys`` on the weekly rain system, in a process group of its own, with what is set besides."""
     paths = os.pathsep.join((str(SYSTEMS.parents[1]), str(SYSTEMS)))
-    paths = os.pathsep.join((str(Path(__file__).parents[2]), str(SYSTEMS)))
     own = {"MLSYS_WORKSPACE": "rain_weekly", "PYTHONPATH": paths, "MLSYS_HOME": str(home)}
     return subprocess.Popen(
         [sys.executable, "-m", "mlsys_assets.cli", *arguments], env=os.environ | own | dict(environment or {}),

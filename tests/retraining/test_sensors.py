@@ -311,6 +311,8 @@ def test_what_trainings_gained_is_read_as_far_back_as_it_is_asked_for(live) -> N
     found = asking.history(NOW)
     assert [(t.changes["log_loss"].value, t.promoted) for t in found.trainings] == [(-0.2, True), (-0.1, False)]
     assert [t.changes for t in controller.history(NOW).trainings][:-1] == []  # nobody asks, so nothing more is read
+
+
 def test_a_run_is_asked_for_again_once_those_before_it_can_write_no_more(live) -> None:
     """Also where Dagster failed it, not the reaper: a step may have outlived it."""
     controller = live(1)
