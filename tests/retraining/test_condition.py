@@ -98,7 +98,9 @@ def test_one_of_ones_own_combines_on_either_side() -> None:
     assert holds(AnyOf(own, Own("other")), {"own": False, "other": True}.__getitem__)
 
 
-@pytest.mark.parametrize("other", ["drift", None, 1, Every, lambda _history: True], ids=str)
+@pytest.mark.parametrize(
+    "other", ["drift", None, 1, Every, lambda _history: True], ids=["text", "none", "number", "class", "function"]
+)
 def test_what_is_no_trigger_is_refused(other) -> None:
     for combine in (lambda a, b: a & b, lambda a, b: a | b):
         for pair in ((MONTHLY, other), (other, MONTHLY), (MONTHLY | LABELS, other)):
