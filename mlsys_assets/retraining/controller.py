@@ -33,12 +33,12 @@ from mlsys_assets.ledger import (
     TRIGGER,
 )
 from mlsys_assets.retraining.arbiter import decide
-from mlsys_assets.retraining.history import REMEMBERED, History, history
+from mlsys_assets.retraining.history import REMEMBERED, Champions, History, history
 from mlsys_assets.retraining.timetable import Due, first_as_of, next_due
 from mlsys_assets.retraining.trigger import Answer, Trigger, TriggerVerdict, ask
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import CHAMPION, TimeWindow
-from mlsys_resources.operations_rows import Decision, RunLease
+from mlsys_resources.operations_rows import WON, Decision, RunLease
 from mlsys_resources.resources import Resources
 
 ATTEMPTS = 3
@@ -101,27 +101,32 @@ class Controller:
         trained = store.decision(name, TRAINING_SET, TRAINING_SET, until=before, verdict=ADEQUATE)
         if trained is not None and trained.as_of < limited:
             sets = (trained, *sets)
-        gates, promotions = self._gates(trained, since=limited)
+        gains = self.system.retraining.worth_it is not None
+        gates = () if trained is None else self._gates(trained.as_of, min(limited, trained.as_of) if gains else None)
         monitoring = store.decisions(name, MONITORING, since=since, until=as_of)
         promoted = store.decision(name, PROMOTION, CHAMPION, until=before, verdict=PROMOTED) is not None
         champion = store.alias(name, CHAMPION)
         promoted &= champion is None or champion.version not in store.retired(name)  # one that is retired is none
         return history(
-            as_of, training_sets=sets, gates=gates, monitoring=monitoring, promoted=promoted, promotions=promotions
+            as_of,
+            training_sets=sets,
+            gates=gates,
+            monitoring=monitoring,
+            promoted=promoted,
+            champions=self._champions() if gains else None,
         )
 
-    def _gates(self, trained: Decision | None, *, since: datetime) -> tuple[tuple[Decision, ...], tuple[Decision, ...]]:
-        """Return the last training's gate; and where gains are asked for, all since then, and their promotions."""
-        if trained is None:
-            return (), ()
-        name, store, until = self.system.name, self.stores.operations, trained.as_of
-        if self.system.retraining.worth_it is None:
-            return store.decisions(name, GATE, since=until, until=until), ()
-        since = min(since, until)
-        return (
-            store.decisions(name, GATE, since=since, until=until),
-            store.decisions(name, PROMOTION, since=since, until=until),
-        )
+    def _gates(self, last: datetime, since: datetime | None) -> tuple[Decision, ...]:
+        """Return the last training's gate; and where gains are asked for, all since then."""
+        return self.stores.operations.decisions(self.system.name, GATE, since=since or last, until=last)
+
+    def _champions(self) -> Champions:
+        """Return which champion stood when: each became one as of its training, and again by a rollback."""
+        system, trained = self.system, dict[int, datetime]()
+        won = [m for m in self.stores.operations.attempts(system.name, CHAMPION) if m.outcome == WON]
+        stood = tuple((move.as_of, trained.setdefault(move.version, move.as_of)) for move in won)
+        held_out = system.split.validation + system.split.test if system.learning.refit else timedelta(0)
+        return Champions(stood, held_out)
 
     def verdicts(self, as_of: datetime) -> dict[str, Decision]:
         """Return the triggers' verdicts on record as of then, in declared order."""

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from mlsys_assets.ledger import ADEQUATE, DIAGNOSIS, DRIFT, PERFORMANCE, PROMOTED, Record
+from mlsys_assets.ledger import ADEQUATE, DIAGNOSIS, DRIFT, PERFORMANCE, Record
 from mlsys_assets.offline_evaluation.champion_gate import RECENT
 from mlsys_assets.production_monitoring.diagnosis import Diagnosis, diagnosed
 from mlsys_assets.types import CHAMPION, utc
@@ -39,15 +39,16 @@ class Training:
     changes
         What it changed against the champion that it challenged, by metric, on the part of the recent test that neither
         had seen; nothing where there was no champion, or too few rows.
-    promoted
-        Whether its model became champion.
+    ahead
+        How much later what its challenger had learned from ended than what that champion had; less than nothing where
+        it ended earlier, as what is compared leaves validation and test out. None where it is not known.
     """
 
     as_of: datetime
     labelled: int
     reference: Mapping[str, float] = field(default_factory=dict)
     changes: Mapping[str, Change] = field(default_factory=dict)
-    promoted: bool = False
+    ahead: timedelta | None = None
 
     def __post_init__(self) -> None:
         _make_read_only(self, "reference", "changes")
@@ -124,6 +125,8 @@ class History:
         One for each of the last ticks, oldest first; the last of them as of now.
     promoted
         Whether any of the trainings before it led to a champion.
+    champion
+        As of when the champion was trained; None where it is not known, or nobody asks.
 
     Raises ValueError if anything in it is later than ``as_of``.
     """
@@ -133,6 +136,7 @@ class History:
     attempts: tuple[datetime, ...] = ()
     monitored: tuple[Monitored, ...] = ()
     promoted: bool = True
+    champion: datetime | None = None
 
     def __post_init__(self) -> None:
         later = [t.as_of for t in self.trainings if t.as_of >= self.as_of]
@@ -157,6 +161,32 @@ class History:
         return tuple(latest[tick] for tick in sorted(latest)[-last:])
 
 
+@dataclass(frozen=True)
+class Champions:
+    """Which champion stood when.
+
+    Parameters
+    ----------
+    stood
+        From when on a model stood, and as of when it was trained, in the order of the moves: after a rollback an
+        earlier one stands again.
+    held_out
+        How much of what is known a challenger leaves out, and a champion does not, as it is refitted.
+    """
+
+    stood: tuple[tuple[datetime, datetime], ...]
+    held_out: timedelta
+
+    def before(self, at: datetime) -> datetime | None:
+        """Return as of when the champion was trained that stood before any decision as of then."""
+        return next((trained for since, trained in reversed(self.stood) if since < at), None)
+
+    def ahead(self, at: datetime) -> timedelta | None:
+        """Return how much later what a challenger as of then had learned from ended than what the champion had."""
+        trained = self.before(at)
+        return None if trained is None else at - self.held_out - trained
+
+
 def history(
     as_of: datetime,
     *,
@@ -164,7 +194,7 @@ def history(
     gates: Sequence[Record],
     monitoring: Iterable[Record],
     promoted: bool,
-    promotions: Sequence[Record] = (),
+    champions: Champions | None = None,
 ) -> History:
     """Return the history that the records tell.
 
@@ -176,8 +206,8 @@ def history(
         The records of those kinds; gates may be those of the last training alone.
     promoted
         Whether any training before then led to a champion.
-    promotions
-        The records of that kind, where what trainings changed is asked for.
+    champions
+        Which stood when, where what trainings gained is asked for.
     """
     before = sorted((r for r in training_sets if r.as_of < as_of), key=lambda r: r.as_of)
     adequate = [r for r in before if r.verdict == ADEQUATE]
@@ -187,18 +217,18 @@ def history(
             found.setdefault(record.as_of, {})[record.name] = record.evidence
     return History(
         as_of,
-        tuple(_training(r, gates, promotions) for r in adequate),
+        tuple(_training(r, gates, champions) for r in adequate),
         tuple(r.as_of for r in before),
         tuple(_monitored(at, found[at]) for at in sorted(found) if PERFORMANCE in found[at]),
         promoted,
+        None if champions is None else champions.before(as_of),
     )
 
 
-def _training(adequate: Record, gates: Sequence[Record], promotions: Sequence[Record]) -> Training:
+def _training(adequate: Record, gates: Sequence[Record], champions: Champions | None) -> Training:
     at, labelled = adequate.as_of, int(adequate.evidence["labelled"])
     told: Mapping[str, Any] = next((gate.evidence for gate in gates if gate.as_of == at), {})
-    promoted = any(p.as_of == at and p.name == CHAMPION and p.verdict == PROMOTED for p in promotions)
-    return Training(at, labelled, _reference(told), _changes(told), promoted)
+    return Training(at, labelled, _reference(told), _changes(told), None if champions is None else champions.ahead(at))
 
 
 def _reference(gate: Mapping[str, Any]) -> dict[str, float]:

@@ -9,7 +9,7 @@ from statistics import NormalDist
 from mlsys_assets.measures.intervals import LEVEL, on_record
 from mlsys_assets.measures.metrics import LogLoss, Metric
 from mlsys_assets.mistakes import not_long, not_one, out_of_range
-from mlsys_assets.retraining.history import History, Training
+from mlsys_assets.retraining.history import History
 from mlsys_assets.retraining.training_cost import TrainingCost
 from mlsys_assets.retraining.trigger import TriggerVerdict, said, unknown
 from mlsys_assets.types import days
@@ -24,15 +24,16 @@ class WorthIt:
     """Holds a training back that is not worth its declared cost, even if it gains as much as it well may.
 
     What a training gains a request is taken to grow in proportion to the champion's age. How fast, earlier trainings
-    tell: their gains over the champion that they challenged, on rows that neither had seen, over that champion's age
-    (ratio estimate; its standard error from the residuals, and Student's t, Cochran 1977, chapter 6). It pays on as
-    many requests as come in ``over``, if they come as fast as labels did since the last training.
+    tell: what a challenger gained over the champion, on rows that neither had seen, against how much later what it had
+    learned from ended (least squares through the origin, with Student's t). A challenger leaves validation and test
+    out, and a refitted champion does not: one that is held against a champion of that age has learned from the same
+    rows, and tells only how much such a gain varies. It pays on as many requests as come in ``over``, if they come as
+    fast as labels did since the last training.
 
     A training is held back if the upper end of the interval does not bring in its cost. The upper end grows with the
     champion's age as long as it is above 0, so that a few unlucky comparisons do not end training for good; if it is
     not, only a person starts the next. It assumes that the world moves on at the rate at which it did: it foresees no
-    break, and as the refitted model has seen more than the challenger that was compared, the gain is rather too low.
-    With fewer than ``earlier`` trainings to learn from it says ``insufficient data`` and holds nothing back.
+    break. With fewer than ``earlier`` trainings to learn from it says ``insufficient data`` and holds nothing back.
 
     Parameters
     ----------
@@ -68,18 +69,19 @@ class WorthIt:
 
     def verdict(self, history: History, cost: TrainingCost) -> TriggerVerdict:
         """Return whether a training as of now may be worth what it costs."""
-        champion = _champion(history.trainings)
-        if champion is None or history.trained is None:
+        if history.champion is None or history.trained is None:
             return unknown("as of when the champion was trained is not known")
         if history.now is None:
             return unknown(f"labels were not counted as of {history.as_of:%Y-%m-%d %H:%M}")
         seen = self._seen(history)
         if len(seen) < self.earlier:
             return unknown(f"{len(seen)} earlier trainings tell what one gains; asked for: {self.earlier}")
+        if not any(ahead for ahead, _ in seen):
+            return unknown(f"the {len(seen)} earlier challengers had learned from no later rows than the champions")
         rate, most = _rates(seen)
         since = history.as_of - history.trained.as_of
         requests = max(history.now.labelled - history.trained.labelled, 0) * (self.over / since)
-        pays = self.price * requests * ((history.as_of - champion.as_of) / A_DAY)
+        pays = self.price * requests * ((history.as_of - history.champion) / A_DAY)
         price, likely, at_most = cost.next(history), on_record(rate * pays), on_record(most * pays)
         reason = (
             f"a training costs {price:,.4g}; by {len(seen)} earlier ones it brings in {likely:,.4g}, at most "
@@ -88,28 +90,19 @@ class WorthIt:
         return said(at_most >= price, reason, cost=price, gain=likely, gain_high=at_most, earlier=len(seen))
 
     def _seen(self, history: History) -> list[tuple[float, float]]:
-        """Return what each earlier training gained, and the champion's age in days."""
-        sign = 1.0 if self.metric.higher_is_better else -1.0
-        found = []
-        for i, training in enumerate(history.trainings):
-            challenged, change = _champion(history.trainings[:i]), training.changes.get(self.metric.name)
-            if change is None or challenged is None or training.as_of < history.as_of - self.looks_back:
-                continue
-            found.append((sign * change.value, (training.as_of - challenged.as_of) / A_DAY))
-        return found
-
-
-def _champion(trainings: Sequence[Training]) -> Training | None:
-    return next((t for t in reversed(trainings) if t.promoted), None)
+        """Return how many days each earlier challenger was ahead of its champion, and what it gained."""
+        sign, since = (1.0 if self.metric.higher_is_better else -1.0), history.as_of - self.looks_back
+        known = [(t.ahead, t.changes.get(self.metric.name)) for t in history.trainings if t.as_of >= since]
+        return [(ahead / A_DAY, sign * change.value) for ahead, change in known if ahead is not None and change]
 
 
 def _rates(seen: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """Return the gain a day of age, and the upper end of its interval."""
-    total = sum(age for _, age in seen)
-    rate = sum(gain for gain, _ in seen) / total
+    """Return the gain a day, and the upper end of its interval."""
+    squares = sum(ahead**2 for ahead, _ in seen)
+    rate = sum(ahead * gain for ahead, gain in seen) / squares
     free = len(seen) - 1
-    variance = sum((gain - rate * age) ** 2 / age for gain, age in seen) / free
-    return rate, rate + student_t((1 + LEVEL) / 2, free) * math.sqrt(variance / total)
+    variance = sum((gain - rate * ahead) ** 2 for ahead, gain in seen) / free
+    return rate, rate + student_t((1 + LEVEL) / 2, free) * math.sqrt(variance / squares)
 
 
 def student_t(chance: float, free: int) -> float:

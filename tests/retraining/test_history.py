@@ -13,7 +13,7 @@ from mlsys_assets.retraining.by_drift import Drift
 from mlsys_assets.retraining.by_performance import PerformanceDrop
 from mlsys_assets.retraining.by_time import Every
 from mlsys_assets.retraining.by_volume import LabelVolume
-from mlsys_assets.retraining.history import Change, history
+from mlsys_assets.retraining.history import Champions, Change, history
 from mlsys_assets.retraining.trigger import ask
 from mlsys_assets.types import days, utc
 
@@ -108,30 +108,33 @@ def test_a_verdict_changes_with_the_past() -> None:
     assert ask(TRIGGERS[1], told(week(2), more)).fires
 
 
-def challenged(n: int, change: float | None, *, promoted: bool) -> list[Recorded]:
-    """A training with its gate, which compared with a champion, and whether it was promoted."""
+def challenged(n: int, change: float | None) -> list[Recorded]:
+    """A training with its gate, which compared with a champion."""
     ends = {"value": change, "low": None if change is None else change - 0.1, "high": 0.5}
     evidence = gate(n).evidence | {f"recent_test log_loss minus champion {end}": v for end, v in ends.items()}
     evidence |= {f"static_test log_loss minus champion {end}": 9.0 for end in ends}
     evidence |= {f"recent_test log_loss minus zero_rule {end}": 9.0 for end in ends}
     evidence |= {"carrier=AA on recent_test minus champion": 9.0}
-    verdict = "promoted" if promoted else "held"
-    return [trained(n), replace(gate(n), evidence=evidence), Recorded(week(n), "promotion", "champion", verdict)]
+    return [trained(n), replace(gate(n), evidence=evidence)]
 
 
 def test_what_a_training_changed_against_the_champion_is_read_of_its_gate() -> None:
-    records = [
-        *challenged(0, None, promoted=True),
-        *challenged(2, -0.2, promoted=False),
-        *challenged(4, 0.1, promoted=True),
-    ]
-    of = {kind: [r for r in records if r.kind == kind] for kind in ("training_set", "gate", "promotion")}
+    """In the second week the first week's model was put back, which the third training challenged."""
+    records = [*challenged(0, None), *challenged(2, -0.2), *challenged(4, 0.1)]
+    of = {kind: [r for r in records if r.kind == kind] for kind in ("training_set", "gate")}
+    moves = ((week(0), week(0)), (week(2), week(2)), (week(3), week(0)), (week(5), week(4)))
     found = history(
         week(5), training_sets=of["training_set"], gates=of["gate"], monitoring=(), promoted=True,
-        promotions=of["promotion"],
+        champions=Champions(moves, held_out=days(28)),
     )  # fmt: skip
-    assert [t.promoted for t in found.trainings] == [True, False, True]
+    assert [t.ahead for t in found.trainings] == [None, days(14 - 28), days(28 - 28)]
+    assert found.champion == week(0)  # what is decided as of now is not known yet
     assert [dict(t.changes) for t in found.trainings] == [
         {}, {"log_loss": Change(-0.2, pytest.approx(-0.3), 0.5)}, {"log_loss": Change(0.1, 0.0, 0.5)},
     ]  # fmt: skip
     assert [dict(t.reference) for t in found.trainings] == [{"roc_auc": 0.8}] * 3
+
+
+def test_who_does_not_ask_is_not_told_of_champions() -> None:
+    found = told(week(3), challenged(2, 0.1))
+    assert (found.champion, found.trained.ahead) == (None, None)

@@ -10,7 +10,19 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 
-from mlsys_assets import Calendar, Drift, Every, LabelVolume, PerformanceDrop, Retraining, days, hours, utc
+from mlsys_assets import (
+    Calendar,
+    Drift,
+    Every,
+    LabelVolume,
+    Learning,
+    PerformanceDrop,
+    Retraining,
+    TimeSplit,
+    days,
+    hours,
+    utc,
+)
 from mlsys_assets.dagster_adapter import tick_job, training_job
 from mlsys_assets.instance import open_instance
 from mlsys_assets.retraining.by_function import trigger
@@ -21,7 +33,8 @@ from mlsys_assets.retraining.training_cost import TrainingCost
 from mlsys_assets.retraining.trigger import ask
 from mlsys_assets.retraining.worth_it import WorthIt
 from mlsys_resources.fence import Fenced
-from mlsys_resources.operations_rows import Decision
+from mlsys_resources.operations_records import Conflict
+from mlsys_resources.operations_rows import Decision, ModelVersion
 from mlsys_resources.operations_runs import CLAIMED_FOR
 from mlsys_resources.operations_store import OperationsStore
 from mlsys_resources.worker import Worker
@@ -46,6 +59,8 @@ class Lived:
     simulated_from: datetime = NOW
     triggers: tuple[Any, ...] = (Every(days(1)), LabelVolume(grows=0.1), PerformanceDrop(by=0.05), Drift())
     retraining: Retraining = Retraining(cooldown=hours(2), at_most=20, within=days(2))
+    split: TimeSplit = TimeSplit(validation=days(2), test=days(3))
+    learning: Learning = Learning()
 
     def home(self, _table: str) -> str:
         return self.name
@@ -294,7 +309,19 @@ def test_ones_own_trigger_is_a_sensor_like_the_others(live, monkeypatch) -> None
     assert isinstance(controller.request(training_job(own), NOW), dg.RunRequest)
 
 
-def test_what_trainings_gained_is_read_as_far_back_as_it_is_asked_for(live) -> None:
+def promoted(store: OperationsStore, at: datetime, version: int, trained: datetime, revision: int) -> None:
+    """Let a version that was trained then become champion."""
+    model = ModelVersion("lived", version, "x", f"content {version}", "0" * 64, f"run {version}", trained, "here")
+    store.record_model(model)
+    store.set_alias(
+        "lived", "champion", version=version, content_hash=model.content_hash, as_of=at, expected_revision=revision,
+        reason="because",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("refit", "held_out"), [(True, days(5)), (False, days(0))])
+def test_what_trainings_gained_is_read_as_far_back_as_it_is_asked_for(live, refit, held_out) -> None:
+    """Also of a champion that was trained before, and of one that was put back."""
     controller = live(1)
     worth = WorthIt(price=1, over=days(7), looks_back=days(30))
     policy = Retraining(cost=TrainingCost(fixed=1), worth_it=worth)
@@ -359,3 +386,18 @@ def test_of_two_who_ask_for_a_run_at_once_one_does_until_it_came_to_nothing(live
     operations._clock = lambda: before() + CLAIMED_FOR
     assert controller.request(job, as_of, by="catch_up").run_key == asked.run_key
     assert isinstance(controller.request(job, as_of, by="schedule"), dg.SkipReason)
+    first, second = NOW - days(40), NOW - days(20)
+    promoted(store, first, 1, first, 0)
+    promoted(store, second, 2, second, 1)
+    promoted(store, NOW - days(15), 1, first, 2)  # put back
+    with pytest.raises(Conflict):
+        promoted(store, NOW - days(12), 3, NOW - days(12), 0)  # came too late, and never stood
+    system = replace(controller.system, retraining=policy, learning=Learning(refit=refit))
+    found = replace(controller, system=system).history(NOW)
+    assert [(t.changes["log_loss"].value, t.ahead) for t in found.trainings] == [
+        (-0.2, days(20) - held_out), (-0.1, days(30) - held_out),
+    ]  # fmt: skip
+    assert found.champion == first
+    unasked = controller.history(NOW)  # nobody asks, so nothing more is read
+    assert [t.changes for t in unasked.trainings][:-1] == []
+    assert (unasked.champion, unasked.trained.ahead) == (None, None)
