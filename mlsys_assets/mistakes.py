@@ -19,6 +19,8 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 """What a system, table, column, candidate or metric may be called. It is the stores' own rule
 (``mlsys_resources.names``), which no pure file may import; a test holds the two equal."""
 LONGEST_NAME = 63
+LARGEST_SHOWN = 128
+"""Bits of a whole number that is written out."""
 LONGEST = timedelta(days=36_525)
 """The longest duration: a century, in microseconds well within 64 bits."""
 
@@ -85,7 +87,7 @@ def out_of_range(
 ) -> list[str]:
     """Return that a number is none, not finite, or not within (above, most] and [least, most]."""
     number = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
-    if number and math.isfinite(value) and above < value and least <= value <= most:  # type: ignore[arg-type, operator]
+    if number and _is_finite(value) and above < value and least <= value <= most:  # type: ignore[operator]
         return []
     bounds = [
         f"{word} {bound}"
@@ -212,6 +214,14 @@ def _misread(what: str, function: Callable[..., object], rows: pa.Table) -> list
     return [f"{what} reads {name!r}, which is not a column; its columns: {there}" for name in names.unknown]
 
 
+def _is_finite(number: Any) -> bool:
+    """Return whether a float can hold it: Python counts any size among the whole numbers, and NumPy durations."""
+    try:
+        return math.isfinite(number)
+    except (OverflowError, TypeError):
+        return False
+
+
 def _is(found: object, kind: Kinds) -> bool:
     return isinstance(found, kind) and not isinstance(found, type)
 
@@ -229,5 +239,7 @@ def _named(kind: Kinds) -> str:
 
 def _shown(found: object) -> str:
     """Return a value as text where that is short, else its type."""
+    if isinstance(found, int) and found.bit_length() > LARGEST_SHOWN:
+        return f"a number of {found.bit_length():,} bits"
     plain = isinstance(found, str | Real | timedelta | None)
     return repr(found) if plain else f"a {type(found).__name__}"

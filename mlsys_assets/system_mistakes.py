@@ -35,7 +35,7 @@ from mlsys_assets.production_monitoring.revisions import revised_schema
 from mlsys_assets.retraining.arbiter import Retraining
 from mlsys_assets.retraining.learning import Learning, stage_mistakes
 from mlsys_assets.retraining.policy import DECLARED, Policy, policies_mistakes
-from mlsys_assets.retraining.trigger import Trigger
+from mlsys_assets.retraining.trigger import Trigger, trigger_mistakes
 from mlsys_assets.retraining.worth_it import WorthIt
 from mlsys_assets.reuse_mistakes import reuse_mistakes
 from mlsys_assets.system import MLSystem, Requests
@@ -150,7 +150,7 @@ def system_mistakes(system: MLSystem) -> Iterator[str]:
 def _retraining_mistakes(declared: _Declared) -> Iterator[str]:
     measured = [m.name for m in declared.metrics]
     for trigger in declared.triggers:
-        yield from trigger.mistakes()
+        yield from trigger_mistakes(trigger)
         yield from _unmeasured(trigger, measured)
     yield from alike("trigger", [t.name for t in declared.triggers])
     if declared.retraining is not None:

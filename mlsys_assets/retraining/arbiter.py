@@ -58,7 +58,7 @@ class Retraining:
         if self.cooldown:
             limits.append(f"none within {self.cooldown.days} days of another")
         if self.most_cost is not None:
-            limits.append(f"at most {self.most_cost:g} spent in {_days(self.within)}")
+            limits.append(f"at most {float(self.most_cost):g} spent in {_days(self.within)}")
         if self.worth_it is not None:
             limits.append("none that is not worth its cost")
         if self.stage.by_clock_alone:
@@ -100,8 +100,8 @@ class Retraining:
             )
         if not found and self.cost is not None and self.most_cost is not None and self.cost.fixed > self.most_cost:
             found.append(
-                f"retraining: most_cost is {self.most_cost:g}, less than the {self.cost.fixed:g} that any training "
-                "costs: none would ever be started; allow more"
+                f"retraining: most_cost is {float(self.most_cost):g}, less than the {self.cost.of(0):g} that any "
+                "training costs: none would ever be started; allow more"
             )
         return found
 
@@ -225,7 +225,7 @@ def _limits(policy: Retraining, history: History) -> str:
         if spent + more > policy.most_cost:
             return (
                 f"trainings within {policy.within} cost {spent:g} and one more costs {more:g}; at most "
-                f"{policy.most_cost:g} may be spent"
+                f"{float(policy.most_cost):g} may be spent"
             )
     return ""
 

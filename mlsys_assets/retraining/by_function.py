@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import overload
 
+import numpy as np
+
 from mlsys_assets.mistakes import misnamed, not_one
 from mlsys_assets.retraining.condition import Combinable
 from mlsys_assets.retraining.history import History
@@ -43,8 +45,8 @@ class FunctionTrigger(Combinable):
     def verdict(self, history: History) -> TriggerVerdict:
         """Return what the function says."""
         found = self.function(history)
-        if isinstance(found, bool):
-            return said(found, self._told or f"{self.name} says {'yes' if found else 'no'}")
+        if isinstance(found, bool | np.bool_):
+            return said(bool(found), self._told or f"{self.name} says {'yes' if found else 'no'}")
         return found
 
     @property

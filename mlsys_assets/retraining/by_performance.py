@@ -68,7 +68,7 @@ class PerformanceDrop(Combinable):
         worse = reference - now if self.metric.higher_is_better else now - reference
         reason = (
             f"{metric} {now:.4f} over {self.over} ticks, {reference:.4f} at the last training: worse by {worse:.4f}; "
-            f"asked for: more than {self.by:g}"
+            f"asked for: more than {float(self.by):g}"
         )
         return said(worse > self.by, reason, now=now, reference=reference)
 

@@ -49,9 +49,8 @@ class LabelVolume(Combinable):
             return unknown(f"labels were not counted as of {history.as_of:%Y-%m-%d %H:%M}")
         before, now = history.trained.labelled, history.now.labelled
         wanted = before * (1 + Fraction(str(self.grows)))  # a tenth more is a tenth more, to the label
-        reason = (
-            f"{now:,} labels, {before:,} at the last training ({_grown(now, before)}); asked for: +{self.grows:.1%}"
-        )
+        asked = f"asked for: +{float(self.grows):.1%}"
+        reason = f"{now:,} labels, {before:,} at the last training ({_grown(now, before)}); {asked}"
         return said(before > 0 and now >= wanted, reason, labelled=now, labelled_then=before)
 
 

@@ -99,9 +99,17 @@ def condition_mistakes(when: object, triggers: tuple[Trigger, ...]) -> list[str]
         if isinstance(part, AnyOf | AllOf):
             found += condition_mistakes(part, triggers)
         elif part not in triggers:
-            there = ", ".join(t.name for t in triggers) or "none"
-            found.append(f"retraining: when names the trigger {part.name!r}, which is none of the system's: {there}")
+            found.append(_not_there(part, triggers))
     return found
+
+
+def _not_there(part: Trigger, triggers: tuple[Trigger, ...]) -> str:
+    there = [t.name for t in triggers]
+    if part.name in there:
+        return f"retraining: when names another trigger {part.name!r} than the system's; name that very one"
+    return (
+        f"retraining: when names the trigger {part.name!r}, which is none of the system's: {', '.join(there) or 'none'}"
+    )
 
 
 def _truth(when: Condition, fires: Callable[[str], bool | None]) -> bool | None:

@@ -6,9 +6,8 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-_BUSY: dict[int, threading.Thread] = {}
-"""The threads whose call has not returned, by what it was called for: no second one is begun for the same."""
-_GUARD = threading.Lock()
+_LATE: dict[int, threading.Thread] = {}
+"""The threads whose call was waited for in vain, by what it was called for, which they keep alive."""
 
 
 class NoAnswer(Exception):
@@ -31,45 +30,36 @@ def answer(call: Callable[[], T], *, within_s: float, of: object) -> T:
     within_s
         Seconds that are waited.
     of
-        Whose call it is.
+        Whose call it is. Several at once are no matter, as long as none is late.
 
     Raises NoAnswer if it did not return in time, or has not returned from the last time yet.
     """
+    before = _LATE.get(id(of))
+    if before is not None and before.is_alive():
+        raise NoAnswer("has not answered yet what it was asked before")
     returned: list[T] = []
     raised: list[BaseException] = []
+    ending = threading.Lock()
 
     def run() -> None:
         try:
             returned.append(call())
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised where the answer is wanted
             raised.append(error)
+        with ending:
+            pass  # who stops it must not stop what ended meanwhile: the next thread may have its number
 
-    thread = _begin(run, of)
+    thread = threading.Thread(target=run, daemon=True, name="asked with a deadline")
+    thread.start()
     thread.join(within_s)
-    if thread.is_alive():
-        _stop(thread)
-        raise NoAnswer(f"did not answer within {within_s:g} s")
-    _forget(thread, of)
+    with ending:
+        if not (returned or raised):
+            _LATE[id(of)] = thread
+            _stop(thread)
+            raise NoAnswer(f"did not answer within {within_s:g} s")
     if raised:
         raise raised[0]
     return returned[0]
-
-
-def _begin(run: Callable[[], None], of: object) -> threading.Thread:
-    with _GUARD:
-        before = _BUSY.get(id(of))
-        if before is not None and before.is_alive():
-            raise NoAnswer("has not answered yet what it was asked before")
-        thread = threading.Thread(target=run, daemon=True, name="asked with a deadline")
-        thread.start()
-        _BUSY[id(of)] = thread
-    return thread
-
-
-def _forget(thread: threading.Thread, of: object) -> None:
-    with _GUARD:
-        if _BUSY.get(id(of)) is thread:
-            del _BUSY[id(of)]
 
 
 def _stop(thread: threading.Thread) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Self
 from mlsys_assets.mistakes import alike, misnamed, not_all, not_one, sound
 from mlsys_assets.retraining.arbiter import Retraining
 from mlsys_assets.retraining.learning import Learning
-from mlsys_assets.retraining.trigger import Trigger
+from mlsys_assets.retraining.trigger import Trigger, trigger_mistakes
 
 DECLARED = "declared"
 """The name of the policy that a system declares itself."""
@@ -48,7 +48,7 @@ class Policy:
         what = f"policy {self.name!r}"
         found = misnamed("a policy", self.name) + not_all(f"{what}: triggers", self.triggers, Trigger)
         triggers = sound(self.triggers, Trigger)
-        found += [f"{what}: {told}" for trigger in triggers for told in trigger.mistakes()]
+        found += [f"{what}: {told}" for trigger in triggers for told in trigger_mistakes(trigger)]
         found += [f"{what}: {told}" for told in alike("trigger", [t.name for t in triggers])]
         wrong = not_one(f"{what}: retraining", self.retraining, Retraining)
         found += wrong or [f"{what}: {told}" for told in self.retraining.mistakes(triggers)]

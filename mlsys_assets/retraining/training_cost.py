@@ -7,6 +7,8 @@ from mlsys_assets.mistakes import out_of_range
 from mlsys_assets.retraining.history import History
 
 MILLION = 1_000_000
+HIGHEST_COST = 10**12
+"""Of anything, in whatever unit: sums of it stay numbers that can be recorded."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +35,15 @@ class TrainingCost:
 
     def mistakes(self) -> list[str]:
         """Return what is wrong with the numbers."""
-        found = out_of_range("training cost: fixed", self.fixed, least=0)
-        found += out_of_range("training cost: per_million_rows", self.per_million_rows, least=0)
+        found = out_of_range("training cost: fixed", self.fixed, least=0, most=HIGHEST_COST)
+        found += out_of_range("training cost: per_million_rows", self.per_million_rows, least=0, most=HIGHEST_COST)
         if not found and not self.fixed and not self.per_million_rows:
             found.append("training cost: fixed and per_million_rows are both 0; declare what a training costs")
         return found
 
     def of(self, labelled: int) -> float:
         """Return what a training with so many labels costs."""
-        return self.fixed + self.per_million_rows * labelled / MILLION
+        return float(self.fixed) + float(self.per_million_rows) * labelled / MILLION
 
     def next(self, history: History) -> float:
         """Return what a training as of now would cost."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
+from mlsys_assets.mistakes import misnamed, not_one
 from mlsys_assets.retraining.deadline import NoAnswer, answer
 from mlsys_assets.retraining.history import History
 from mlsys_assets.types import Scalar
@@ -68,6 +69,12 @@ class Trigger(Protocol):
         ...
 
 
+def trigger_mistakes(trigger: Trigger) -> list[str]:
+    """Return what is wrong with a trigger: what it says itself, and what every one must be, also one of one's own."""
+    by_clock = not_one(f"trigger {trigger.name!r}: by_clock", trigger.by_clock, bool)
+    return list(dict.fromkeys([*trigger.mistakes(), *misnamed("a trigger", trigger.name), *by_clock]))
+
+
 def looks_at_diagnosis(trigger: Trigger) -> bool:
     """Return whether a trigger may look at what monitoring diagnosed: unless it says that it does not.
 
@@ -89,9 +96,14 @@ def unknown(reason: str, **evidence: Scalar) -> TriggerVerdict:
 def ask(trigger: Trigger, history: History, *, deadline_s: float = DEADLINE_S) -> TriggerVerdict:
     """Return a trigger's verdict; one that raises, hangs or answers nonsense has the verdict ``error``: no yes."""
     try:
-        return answer(lambda: _sound(trigger.verdict(history)), within_s=deadline_s, of=trigger)
+        return answer(lambda: _answered(trigger, history), within_s=deadline_s, of=trigger)
     except NoAnswer as late:
         return _error(f"it {late}")
+
+
+def _answered(trigger: Trigger, history: History) -> TriggerVerdict:
+    try:
+        return _sound(trigger.verdict(history))
     except BaseException as error:  # noqa: BLE001 - anybody's code, in a thread: a SystemExit there ends nothing here
         return _error(f"it raised {type(error).__name__}: {_words(error)}")
 

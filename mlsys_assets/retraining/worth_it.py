@@ -10,7 +10,7 @@ from mlsys_assets.measures.intervals import LEVEL, on_record
 from mlsys_assets.measures.metrics import LogLoss, Metric
 from mlsys_assets.mistakes import not_long, not_one, out_of_range
 from mlsys_assets.retraining.history import History
-from mlsys_assets.retraining.training_cost import TrainingCost
+from mlsys_assets.retraining.training_cost import HIGHEST_COST, TrainingCost
 from mlsys_assets.retraining.trigger import TriggerVerdict, said, unknown
 from mlsys_assets.types import days
 
@@ -61,7 +61,7 @@ class WorthIt:
         """Return what is wrong with the declaration."""
         return [
             *not_one("worth_it: metric", self.metric, Metric),
-            *out_of_range("worth_it: price", self.price, above=0),
+            *out_of_range("worth_it: price", self.price, above=0, most=HIGHEST_COST),
             *not_long("worth_it: over", self.over),
             *out_of_range("worth_it: earlier", self.earlier, whole=True, least=LEAST_EARLIER),
             *not_long("worth_it: looks_back", self.looks_back),
@@ -81,7 +81,7 @@ class WorthIt:
         rate, most = _rates(seen)
         since = history.as_of - history.trained.as_of
         requests = max(history.now.labelled - history.trained.labelled, 0) * (self.over / since)
-        pays = self.price * requests * ((history.as_of - history.champion) / A_DAY)
+        pays = float(self.price) * requests * ((history.as_of - history.champion) / A_DAY)
         price, likely, at_most = cost.next(history), on_record(rate * pays), on_record(most * pays)
         reason = (
             f"a training costs {price:,.4g}; by {len(seen)} earlier ones it brings in {likely:,.4g}, at most "

@@ -1,5 +1,6 @@
 """A trigger of one's own is one function, asked like any other."""
 
+import numpy as np
 import pytest
 
 from mlsys_assets.retraining.by_function import trigger
@@ -53,6 +54,17 @@ def test_yes_or_no_is_enough_and_the_docstring_is_the_reason() -> None:
     assert ask(monday, TRAINED) == said(True, "It is Monday.")
     assert ask(monday, History(NOW + days(1))) == said(False, "It is Monday.")
     assert ask(bare, BEFORE) == said(False, "bare says no")
+
+
+@pytest.mark.parametrize("yes", [True, False])
+def test_numpys_yes_and_no_are_those_of_python(yes) -> None:
+    """As a comparison of a mean gives them."""
+
+    def above(history: History):
+        return np.mean([history.trained.labelled]) > (99 if yes else 100)
+
+    found = ask(trigger(above), TRAINED)
+    assert found == said(yes, f"above says {'yes' if yes else 'no'}")
 
 
 def test_it_combines() -> None:

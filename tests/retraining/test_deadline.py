@@ -1,5 +1,6 @@
 """A trigger that never returns costs a verdict, and nothing else."""
 
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ import dagster as dg
 import pytest
 
 from mlsys_assets.production_monitoring.diagnosis import Cause, Diagnosis, Remedy, Symptom
+from mlsys_assets.retraining import deadline
 from mlsys_assets.retraining.by_function import trigger
 from mlsys_assets.retraining.deadline import NoAnswer, answer
 from mlsys_assets.retraining.history import Change, History, Monitored, Served, Training
@@ -76,6 +78,45 @@ def test_one_that_waits_is_left_and_not_asked_again_until_it_ends(release) -> No
         if thread.name == "asked with a deadline":
             thread.join(10)
     assert ask(one, KNOWN, deadline_s=60).fires
+
+
+def test_one_that_is_asked_by_two_at_once_answers_both(release) -> None:
+    """As by the schedule of the ticks and the sensor that catches up: neither would put an error on record."""
+    both = threading.Barrier(2, timeout=60)
+
+    def meets(_history: History) -> bool:
+        both.wait()
+        return True
+
+    one, found = trigger(meets), []
+    threads = [threading.Thread(target=lambda: found.append(ask(one, KNOWN))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert found == [said(True, "meets says yes")] * 2
+
+
+def test_who_is_interrupted_while_he_waits_is_interrupted(release) -> None:
+    """Ctrl-C ends a replay, and is no verdict of the trigger that was being asked."""
+
+    def waits(_history: History) -> bool:
+        signal.raise_signal(signal.SIGINT)  # it is handled in the main thread, whoever raises it
+        return release.wait(60)
+
+    with pytest.raises(KeyboardInterrupt):
+        ask(trigger(waits), KNOWN, deadline_s=60)
+
+
+def test_an_answer_that_comes_just_in_time_counts_and_its_thread_is_not_stopped(release, monkeypatch) -> None:
+    """Its number may be another thread's by then."""
+    stopped, join = [], threading.Thread.join
+    monkeypatch.setattr(deadline, "_stop", stopped.append)
+    monkeypatch.setattr(threading.Thread, "join", lambda thread, _timeout: join(thread, 60))
+    monkeypatch.setattr(threading.Thread, "is_alive", lambda _thread: True)
+    assert ask(trigger(lambda _history: True), KNOWN, deadline_s=0).fires
+    assert stopped == []
+    monkeypatch.undo()
 
 
 def test_another_trigger_is_asked_meanwhile(release) -> None:

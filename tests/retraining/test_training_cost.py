@@ -1,19 +1,23 @@
 """What trainings cost by declaration, and what may be spent on them."""
 
+import json
 import runpy
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mlsys_assets import DeclarationError, Every, LogLoss, MLSystem, PrAuc, RocAuc
 from mlsys_assets.measures.metrics import Metric
 from mlsys_assets.retraining.arbiter import Retraining, decide
-from mlsys_assets.retraining.history import History, Monitored, Training
-from mlsys_assets.retraining.training_cost import TrainingCost
+from mlsys_assets.retraining.history import Change, History, Monitored, Training
+from mlsys_assets.retraining.training_cost import HIGHEST_COST, TrainingCost
 from mlsys_assets.retraining.trigger import Answer, TriggerVerdict
 from mlsys_assets.retraining.worth_it import WorthIt
 from mlsys_assets.types import days, utc
+from mlsys_resources.canonical import canonical_json
 
 NOW = utc("2013-10-01")
 COST = TrainingCost(fixed=10, per_million_rows=100)
@@ -54,6 +58,19 @@ def test_no_more_is_spent_than_is_allowed_and_the_reason_says_so(most, train) ->
     assert found.reason == "every said yes" + told
 
 
+@pytest.mark.parametrize("number", [Fraction(1, 3), np.float32(0.5), np.int64(3), HIGHEST_COST])
+def test_whatever_number_is_declared_the_decision_can_be_recorded(number) -> None:
+    cost = TrainingCost(fixed=number, per_million_rows=number)
+    policy = Retraining(cost=cost, most_cost=number * 100, within=days(30), worth_it=WorthIt(number, days(36_525)))
+    assert policy.mistakes(()) == []
+    history = known(*range(10, 0, -1), labelled=2**62)
+    gained = tuple(replace(t, changes={"log_loss": Change(-1e3, -1e4, 0.0)}, ahead=days(1)) for t in history.trainings)
+    for asked in (policy, replace(policy, most_cost=None, within=None)):
+        found = decide(asked, YES, replace(history, trainings=gained, champion=NOW - days(1)))
+        assert json.loads(canonical_json(dict(found.evidence)))
+        assert "at most" in f"{policy}"
+
+
 def test_the_first_training_is_no_exception() -> None:
     assert not decide(Retraining(cost=COST, most_cost=25, within=days(30)), {}, known()).train
 
@@ -71,6 +88,12 @@ WORTH = WorthIt(price=1, over=days(28))
         (Retraining(cost=TrainingCost()), "fixed and per_million_rows are both 0"),
         (Retraining(cost=TrainingCost(fixed=-1)), "fixed is -1"),
         (Retraining(cost=TrainingCost(per_million_rows=float("nan"))), "per_million_rows is nan"),
+        (
+            Retraining(cost=TrainingCost(fixed=1e300)),
+            "fixed is 1e+300; it must be a number, at least 0, at most 1",
+        ),
+        (Retraining(cost=TrainingCost(per_million_rows=10**400)), "per_million_rows is a number of 1,329 bits"),
+        (Retraining(cost=COST, worth_it=WorthIt(price=1e300, over=days(1))), "worth_it: price is 1e+300"),
         (Retraining(cost=5), "cost is 5; it must be TrainingCost"),
         (Retraining(cost=COST, most_cost=50), "most_cost and within belong together"),
         (Retraining(cost=COST, most_cost=0, within=days(7)), "most_cost is 0; it must be a number, above 0"),

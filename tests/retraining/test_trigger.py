@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from fractions import Fraction
 
+import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
@@ -13,7 +14,7 @@ from mlsys_assets.retraining.by_performance import PerformanceDrop
 from mlsys_assets.retraining.by_time import Every
 from mlsys_assets.retraining.by_volume import LabelVolume
 from mlsys_assets.retraining.history import History, Monitored, Served, Training
-from mlsys_assets.retraining.trigger import Answer, Trigger, TriggerVerdict, ask, said
+from mlsys_assets.retraining.trigger import Answer, Trigger, TriggerVerdict, ask, said, trigger_mistakes
 from mlsys_assets.types import days, hours, utc
 
 from .diagnoses import CALM, CONCEPT, diagnosis
@@ -234,6 +235,25 @@ def test_a_history_holds_nothing_later() -> None:
 )
 def test_mistakes_are_told(trigger, told) -> None:
     assert any(told in mistake for mistake in trigger.mistakes()), trigger.mistakes()
+
+
+@pytest.mark.parametrize("number", [Fraction(1, 3), np.float32(0.3), np.int64(1)])
+def test_any_number_may_be_a_threshold(number) -> None:
+    for trigger in (LabelVolume(number), PerformanceDrop(number), Drift(costs=number)):
+        assert trigger.mistakes() == []
+        assert ask(trigger, lived()).answer is Answer.NO
+
+
+@pytest.mark.parametrize(
+    ("trigger", "told"),
+    [
+        (Strange(None, name="my own"), "a trigger is called 'my own'"),
+        (Strange(None, by_clock="no"), "trigger 'strange': by_clock is 'no'; it must be bool"),
+        (Every(days(0)), "period must be longer than nothing"),
+    ],
+)
+def test_what_every_trigger_must_be_is_asked_of_ones_own_too(trigger, told) -> None:
+    assert [told in mistake for mistake in trigger_mistakes(trigger)] == [True]
 
 
 @given(st.integers(0, 400), st.integers(1, 300), st.floats(0.01, 2))

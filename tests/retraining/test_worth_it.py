@@ -129,11 +129,11 @@ def test_with_too_few_trainings_it_cannot_tell_and_holds_nothing_back() -> None:
     old = WorthIt(price=1, over=days(28), looks_back=days(40))
     assert old.verdict(lived([0.0] * 4, since=20), COST).answer is Answer.INSUFFICIENT_DATA
     four = lived([0.0] * 4)
-    blind = replace(four.trainings[1], ahead=None), replace(four.trainings[1], changes={})
+    untold = replace(four.trainings[1], ahead=None), replace(four.trainings[1], changes={})
     for blind in (
         replace(four, monitored=()),
         replace(four, champion=None),
-        *(replace(four, trainings=(four.trainings[0], one, *four.trainings[2:])) for one in blind),
+        *(replace(four, trainings=(four.trainings[0], one, *four.trainings[2:])) for one in untold),
         History(few.as_of),
     ):
         assert WORTH.verdict(blind, COST).answer is Answer.INSUFFICIENT_DATA
