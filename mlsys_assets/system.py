@@ -18,7 +18,6 @@ from mlsys_assets.measures.metrics import Metric
 from mlsys_assets.mistakes import not_one, sound
 from mlsys_assets.models.candidate import Candidate
 from mlsys_assets.models.gradient_boosting import LightGBM
-from mlsys_assets.models.stateful.stateful import Stateful
 from mlsys_assets.offline_evaluation.behavior.behavioral_tests import BehavioralTest
 from mlsys_assets.offline_evaluation.choices.thresholds import ThresholdPolicy
 from mlsys_assets.offline_evaluation.choices.worth import Worth
@@ -32,9 +31,8 @@ from mlsys_assets.production_monitoring.alerting import Alerting
 from mlsys_assets.production_monitoring.monitoring import Monitoring
 from mlsys_assets.production_monitoring.weekly.facts import Wording
 from mlsys_assets.retraining.arbiter import Retraining
-from mlsys_assets.retraining.learning import Learning
+from mlsys_assets.retraining.learning import Learning, in_stage
 from mlsys_assets.retraining.policy import Policy
-from mlsys_assets.retraining.stage import Stage
 from mlsys_assets.retraining.trigger import Trigger
 from mlsys_assets.tables import EVENT_TIME, FEATURES, KNOWN_AT, PREDICT_AT, TIMESTAMP, TYPES, Column
 from mlsys_assets.types import Calendar, DeclarationError
@@ -258,13 +256,8 @@ class MLSystem:
 
     @cached_property
     def learns(self) -> Learning:
-        """What each training learns from, in the stage of retraining: stateful in that of the name, else as declared.
-
-        In the automated stage trainings start from scratch.
-        """
-        if self.retraining.stage is Stage.STATEFUL and self.learning.stateful is None:
-            return replace(self.learning, stateful=Stateful())
-        return self.learning
+        """What each training learns from, in the stage of retraining."""
+        return in_stage(self.learning, self.retraining.stage)
 
     @cached_property
     def time_split(self) -> TimeSplit:

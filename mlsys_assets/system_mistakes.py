@@ -167,6 +167,10 @@ def _retraining_mistakes(declared: _Declared) -> Iterator[str]:
             yield f"policy {policy.name!r} is named as what the system itself decides by; choose another name"
         for trigger in sound(policy.triggers, Trigger):
             yield from (f"policy {policy.name!r}: {told}" for told in _unmeasured(trigger, measured))
+        if isinstance(policy.retraining, Retraining) and isinstance(policy.retraining.worth_it, WorthIt):
+            yield from (
+                f"policy {policy.name!r}: {told}" for told in _gain_mistakes(declared, policy.retraining.worth_it)
+            )
 
 
 def _gain_mistakes(declared: _Declared, worth_it: WorthIt) -> Iterator[str]:

@@ -117,7 +117,7 @@ class Life:
         operations, name = self.stores.operations, self.system.name
         models = tuple((m.version, m.as_of, m.content_hash) for m in operations.models(name))
         moves = tuple((move.version, move.as_of) for move in operations.attempts(name, CHAMPION))
-        return (self.policy.learning, models, moves)
+        return (self.system.learns, models, moves)
 
     def _done(self, kind: str, key: Hashable, act: Any) -> float:
         """Act on the stores, or do to them what the same act did to those of another life; return its price."""
@@ -212,7 +212,7 @@ class ReplayedTick(MonitoringStep):
     @property
     def _champion_key(self) -> Hashable:
         champion = self.champion
-        return (self.system.learning, champion and (champion.as_of, champion.content_hash))
+        return (self.system.learns, champion and (champion.as_of, champion.content_hash))
 
 
 def under(system: MLSystem, policy: Policy, since: datetime) -> MLSystem:

@@ -56,7 +56,7 @@ class Retraining:
         asked = "any yes" if self.when is None else self.when
         limits = [] if self.at_most is None else [f"at most {self.at_most} trainings in {_days(self.within)}"]
         if self.cooldown:
-            limits.append(f"none within {self.cooldown.days} days of another")
+            limits.append(f"none within {_days(self.cooldown)} of another")
         if self.most_cost is not None:
             limits.append(f"at most {float(self.most_cost):g} spent in {_days(self.within)}")
         if self.worth_it is not None:
@@ -239,4 +239,4 @@ def _wanted(
 
 
 def _days(length: timedelta | None) -> str:
-    return f"{0 if length is None else length.days} days"
+    return f"{(length or timedelta(0)) / timedelta(days=1):g} days"

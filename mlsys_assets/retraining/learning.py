@@ -1,6 +1,6 @@
 """How a system learns when it is trained: on which rows, from scratch or on, and whether the winner is refitted."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mlsys_assets.data_sampling.training_window import EXPANDING, Expanding, TrainingWindow
 from mlsys_assets.mistakes import not_one
@@ -51,9 +51,17 @@ class Learning:
         return found
 
 
+def in_stage(learning: Learning, stage: Stage) -> Learning:
+    """Return what each training learns from in a stage: stateful in that of the name, else as declared."""
+    if stage is Stage.STATEFUL and learning.stateful is None:
+        return replace(learning, stateful=Stateful())
+    return learning
+
+
 def stage_mistakes(stage: Stage, learning: Learning) -> list[str]:
     """Return that a stage and what is learned from contradict each other."""
     if stage is Stage.AUTOMATED and learning.stateful is not None:
         told = "retraining: in the automated stage each training starts from scratch, and learning is stateful; "
         return [told + "leave stateful out, or take Stage.STATEFUL"]
-    return []
+    implied = [told for told in in_stage(learning, stage).mistakes() if told not in learning.mistakes()]
+    return [f"retraining: the stage {stage} goes on from the champion's state: {told}" for told in implied]

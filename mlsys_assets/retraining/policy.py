@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from mlsys_assets.mistakes import alike, misnamed, not_all, not_one, sound
 from mlsys_assets.retraining.arbiter import Retraining
-from mlsys_assets.retraining.learning import Learning
+from mlsys_assets.retraining.learning import Learning, stage_mistakes
 from mlsys_assets.retraining.trigger import Trigger, trigger_mistakes
 
 DECLARED = "declared"
@@ -53,7 +53,10 @@ class Policy:
         wrong = not_one(f"{what}: retraining", self.retraining, Retraining)
         found += wrong or [f"{what}: {told}" for told in self.retraining.mistakes(triggers)]
         wrong = not_one(f"{what}: learning", self.learning, Learning)
-        return found + (wrong or [f"{what}: {told}" for told in self.learning.mistakes()])
+        found += wrong or [f"{what}: {told}" for told in self.learning.mistakes()]
+        if isinstance(self.retraining, Retraining) and isinstance(self.learning, Learning):
+            found += [f"{what}: {told}" for told in stage_mistakes(self.retraining.stage, self.learning)]
+        return found
 
 
 def policies_mistakes(policies: object) -> list[str]:

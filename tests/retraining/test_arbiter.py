@@ -15,7 +15,7 @@ from mlsys_assets.retraining.history import History, Monitored, Training
 from mlsys_assets.retraining.stage import Stage
 from mlsys_assets.retraining.training_cost import TrainingCost
 from mlsys_assets.retraining.trigger import Answer, TriggerVerdict
-from mlsys_assets.types import days, utc
+from mlsys_assets.types import days, hours, utc
 
 NOW = utc("2013-10-01")
 EVERY, VOLUME, DRIFT = Every(days(28)), LabelVolume(grows=0.1), Drift()
@@ -48,6 +48,10 @@ def test_a_condition_means_what_it_says(answers) -> None:
     ("policy", "words"),
     [
         (Retraining(), "train on any yes"),
+        (
+            Retraining(cooldown=hours(12), at_most=1, within=hours(36)),
+            "train on any yes; at most 1 trainings in 1.5 days; none within 0.5 days of another",
+        ),
         (
             Retraining(AnyOf(VOLUME, AllOf(EVERY, DRIFT)), cooldown=days(7), at_most=6, within=days(91)),
             "train on label_volume or (every and drift); at most 6 trainings in 91 days; none within 7 days of another",

@@ -13,6 +13,7 @@ from mlsys_assets import DeclarationError, Every, LogLoss, MLSystem, PrAuc, RocA
 from mlsys_assets.measures.metrics import Metric
 from mlsys_assets.retraining.arbiter import Retraining, decide
 from mlsys_assets.retraining.history import Change, History, Monitored, Training
+from mlsys_assets.retraining.policy import Policy
 from mlsys_assets.retraining.training_cost import HIGHEST_COST, TrainingCost
 from mlsys_assets.retraining.trigger import Answer, TriggerVerdict
 from mlsys_assets.retraining.worth_it import WorthIt
@@ -128,5 +129,9 @@ def test_gains_are_asked_for_in_a_metric_that_the_gate_compares_by() -> None:
 
     for compared in (LogLoss(), PrAuc()):
         assert asks(compared).retraining.worth_it.metric == compared
-    with pytest.raises(DeclarationError, match=r"the gate does not compare by 'roc_auc'.*by: log_loss, pr_auc"):
+    told = r"retraining: worth_it: the gate does not compare by 'roc_auc'.*by: log_loss, pr_auc"
+    with pytest.raises(DeclarationError, match=told):
         asks(RocAuc())
+    worth = WorthIt(price=1, over=days(7), metric=RocAuc())
+    with pytest.raises(DeclarationError, match=f"policy 'other': {told}"):
+        replace(rain, policies=(Policy("other", (Every(days(7)),), Retraining(cost=COST, worth_it=worth)),))

@@ -157,9 +157,32 @@ def test_without_a_model_none_is_waited_for() -> None:
     assert decide(Retraining(cost=COST, worth_it=WORTH), YES, bad).train
 
 
-def test_labels_that_stop_bring_in_nothing() -> None:
-    known = lived([0.01] * 4)
-    assert not WORTH.verdict(replace(known, monitored=(Monitored(known.as_of, 0),)), COST).fires
+@pytest.mark.parametrize("gain", [0.01, -0.01])
+def test_labels_that_stop_bring_in_nothing(gain) -> None:
+    """Nor do fewer than there were, where each would cost something."""
+    known = lived([gain] * 4)
+    found = WORTH.verdict(replace(known, monitored=(Monitored(known.as_of, 0),)), COST)
+    assert (found.answer, found.evidence["gain_high"]) == (Answer.NO, 0)
+
+
+def test_a_price_is_of_one_unit_on_one_request() -> None:
+    dear = WorthIt(price=10, over=days(28)).verdict(lived([0.01, 0.02, 0.01, 0.02]), COST).evidence
+    cheap = WorthIt(price=0.1, over=days(28)).verdict(lived([0.01, 0.02, 0.01, 0.02]), COST).evidence
+    for end in ("gain", "gain_high"):
+        assert dear[end] == pytest.approx(100 * cheap[end])
+    assert dear["gain"] == pytest.approx(10 * 0.0015 * 20 * LABELS_A_DAY * 28)
+
+
+@pytest.mark.parametrize(("cost", "fires"), [(56, True), (56.001, False)])
+def test_what_brings_in_just_its_cost_is_worth_it(cost, fires) -> None:
+    assert WORTH.verdict(lived([0.01] * 4), TrainingCost(fixed=cost)).fires is fires
+
+
+@pytest.mark.parametrize(("back", "seen"), [(30, 2), (31, 2), (40, 3)])
+def test_earlier_trainings_count_up_to_the_day_that_is_looked_back_to(back, seen) -> None:
+    """Of trainings 20, 30, 40 and 50 days ago."""
+    found = WorthIt(price=1, over=days(28), looks_back=days(back)).verdict(lived([0.01] * 4), COST)
+    assert found.reason == f"{seen} earlier trainings tell what one gains; asked for: 4"
 
 
 def test_the_champion_ages_while_its_challengers_are_refused_or_an_earlier_one_is_put_back() -> None:
