@@ -66,7 +66,7 @@ class Fitting:
 
     def _gone_on(self, candidate: Candidate, start: Start | None) -> Fitted | None:
         """Return the candidate gone on from where it starts, with that in its record; None from scratch."""
-        by = self.system.learning.stateful if start is not None else None
+        by = self.system.learns.stateful
         if start is None or by is None or start.checkpoint is None:
             return None
         journals = BatchJournals(searches(self.step), self.logbook.writer.source.hash)

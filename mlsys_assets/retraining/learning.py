@@ -32,23 +32,24 @@ class Learning:
         found = not_one("learning: window", self.window, TrainingWindow) or self.window.mistakes()
         if self.stateful is not None:
             found += not_one("learning: stateful", self.stateful, Stateful) or self.stateful.mistakes()
-            found += self._of_going_on()
+            found += _going_on(self)
         return found + not_one("learning: refit", self.refit, bool)
 
-    def _of_going_on(self) -> list[str]:
-        """Return what cannot be had together with going on from a model."""
-        found = []
-        if self.window != EXPANDING:
-            found.append(
-                f"learning: a stateful training learns from each row once, and forgets none: its window is "
-                f"{EXPANDING}, not {self.window}; leave window out, or stateful"
-            )
-        if self.refit is False:
-            found.append(
-                "learning: a stateful training goes on over the rows of validation and test in place of a refit; leave "
-                "refit=False out, or stateful"
-            )
-        return found
+
+def _going_on(learning: Learning, *, instead: str = "stateful") -> list[str]:
+    """Return what cannot be had together with going on from a model, for which ``instead`` is given up or taken."""
+    found = []
+    if learning.window != EXPANDING:
+        found.append(
+            f"learning: a stateful training learns from each row once, and forgets none: its window is "
+            f"{EXPANDING}, not {learning.window}; leave window out, or {instead}"
+        )
+    if learning.refit is False:
+        found.append(
+            "learning: a stateful training goes on over the rows of validation and test in place of a refit; leave "
+            f"refit=False out, or {instead}"
+        )
+    return found
 
 
 def in_stage(learning: Learning, stage: Stage) -> Learning:
@@ -65,3 +66,6 @@ def stage_mistakes(stage: Stage, learning: Learning) -> list[str]:
         return [told + "leave stateful out, or take Stage.STATEFUL"]
     implied = [told for told in in_stage(learning, stage).mistakes() if told not in learning.mistakes()]
     return [f"retraining: the stage {stage} goes on from the champion's state: {told}" for told in implied]
+    if stage is Stage.STATEFUL and learning.stateful is None:  # what declares it itself is told of it there
+        return _going_on(learning, instead="take another stage than Stage.STATEFUL")
+    return []

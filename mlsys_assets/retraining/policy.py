@@ -7,6 +7,7 @@ from mlsys_assets.mistakes import alike, misnamed, not_all, not_one, sound
 from mlsys_assets.retraining.arbiter import Retraining
 from mlsys_assets.retraining.learning import Learning, stage_mistakes
 from mlsys_assets.retraining.trigger import Trigger, trigger_mistakes
+from mlsys_assets.retraining.trigger import Trigger
 
 DECLARED = "declared"
 """The name of the policy that a system declares itself."""
@@ -55,6 +56,9 @@ class Policy:
         wrong = not_one(f"{what}: learning", self.learning, Learning)
         found += wrong or [f"{what}: {told}" for told in self.learning.mistakes()]
         if isinstance(self.retraining, Retraining) and isinstance(self.learning, Learning):
+        unlearned = not_one(f"{what}: learning", self.learning, Learning)
+        found += unlearned or [f"{what}: {told}" for told in self.learning.mistakes()]
+        if not (wrong or unlearned):
             found += [f"{what}: {told}" for told in stage_mistakes(self.retraining.stage, self.learning)]
         return found
 

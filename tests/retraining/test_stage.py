@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from mlsys_assets import DeclarationError, Drift, Every, LabelVolume, Learning, Policy, SlidingWindow, days, utc
+from mlsys_assets.data_sampling.training_window import SlidingWindow
 from mlsys_assets.models.stateful.stateful import Stateful
 from mlsys_assets.retraining.arbiter import Retraining, decide
 from mlsys_assets.retraining.history import History, Training
+from mlsys_assets.retraining.policy import Policy
 from mlsys_assets.retraining.stage import Stage
 from mlsys_assets.retraining.trigger import Answer, TriggerVerdict
 
@@ -102,6 +104,38 @@ def test_a_stage_that_goes_on_from_the_champion_asks_for_what_that_asks_for(lear
     assert replace(policy, retraining=Retraining()).mistakes() == []
     both = Policy("p", (EVERY,), Retraining(stage=Stage.AUTOMATED), Learning(stateful=Stateful()))
     assert ["policy 'p': retraining: in the automated stage" in mistake for mistake in both.mistakes()] == [True]
+FORGETS = "forgets none: its window is all that is known, not the last 90 days; leave window out, or"
+NO_REFIT = "in place of a refit; leave refit=False out, or"
+
+
+@pytest.mark.parametrize(
+    ("how", "told"), [({"window": SlidingWindow(days(90))}, FORGETS), ({"refit": False}, NO_REFIT)]
+)
+def test_what_goes_on_is_refused_with_another_window_and_without_its_rest(how, told) -> None:
+    """Wherever it is declared that trainings go on: by the learning, by the stage, and in a policy of either."""
+    by_stage, declared = Retraining(stage=Stage.STATEFUL), Learning(stateful=Stateful(), **how)
+    for instead, changes in (
+        ("stateful", {"learning": declared}),
+        ("take another stage than Stage.STATEFUL", {"retraining": by_stage, "learning": Learning(**how)}),
+        ("stateful", {"retraining": by_stage, "learning": declared}),
+    ):
+        with pytest.raises(DeclarationError) as refused:
+            replace(RAIN, triggers=(EVERY,), **changes)
+        (mistake,) = refused.value.mistakes
+        assert mistake.startswith("learning: a stateful training")
+        assert mistake.endswith(f"{told} {instead}")
+        assert Policy("p", (EVERY,), **changes).mistakes() == [f"policy 'p': {mistake}"]
+    for stage in (Stage.MANUAL, Stage.AUTOMATED, Stage.TRIGGERED):
+        sound = {"retraining": Retraining(stage=stage), "learning": Learning(**how)}
+        assert replace(RAIN, triggers=(EVERY,), **sound).learns == Learning(**how)
+        assert Policy("p", (EVERY,), **sound).mistakes() == []
+
+
+def test_a_policy_is_refused_whose_stage_and_learning_contradict_each_other() -> None:
+    policy = Policy("p", (EVERY,), Retraining(stage=Stage.AUTOMATED), Learning(stateful=Stateful()))
+    assert [m.partition(";")[0] for m in policy.mistakes()] == [
+        "policy 'p': retraining: in the automated stage each training starts from scratch, and learning is stateful"
+    ]
 
 
 @pytest.mark.parametrize(
