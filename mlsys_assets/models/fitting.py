@@ -66,8 +66,7 @@ class Fitting:
 
     def _gone_on(self, candidate: Candidate, start: Start | None) -> Fitted | None:
         """Return the candidate gone on from where it starts, with that in its record; None from scratch."""
-        by = self.system.learns.stateful
-        if start is None or by is None or start.checkpoint is None:
+        if start is None or start.checkpoint is None or (by := self.system.learns.stateful) is None:
             return None
         journals = BatchJournals(searches(self.step), self.logbook.writer.source.hash)
         seed, threads = self.system.seed, self.system.threads
