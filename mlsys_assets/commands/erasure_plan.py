@@ -19,7 +19,7 @@ from mlsys_assets.features.trailing import Trailing
 from mlsys_assets.ledger import CANDIDATE, TRAINING_SET
 from mlsys_assets.system import MLSystem
 from mlsys_assets.types import CHAMPION, utc
-from mlsys_resources.operations_rows import ModelVersion
+from mlsys_resources.operations_rows import Decision, ModelVersion
 from mlsys_resources.resources import Resources
 from mlsys_resources.table_erasure import Held, Wanted
 from mlsys_resources.value_search import LEAST_CHARACTERS
@@ -164,13 +164,16 @@ def shared_features(system: MLSystem, tables: Collection[str], column: str) -> t
 
 
 def affected(*, systems_of: Sequence[MLSystem], stores: Resources, held: Mapping[tuple[str, str], Held]) -> Affected:
-    """Return the trainings whose recorded table versions hold rows that are to go, and their models."""
+    """Return the trainings whose recorded table versions hold rows that are to go, what came of them, and the models.
+
+    A model that was gone on from another has learned what that one had, whatever rows there are by then.
+    """
     trainings: dict[str, tuple[datetime, ...]] = {}
     for system in systems_of:
         sets = stores.operations.decisions(system.name, TRAINING_SET)
-        moments = [d.as_of for d in sets if _touched(system, d.context["versions"], held)]
-        if moments:
-            trainings[system.name] = tuple(moments)
+        touched = {d.as_of for d in sets if _touched(system, d.context["versions"], held)}
+        if moments := touched | _gone_on_from(touched, stores.operations.decisions(system.name, CANDIDATE)):
+            trainings[system.name] = tuple(sorted(moments))
     models = [m for s, found in trainings.items() for m in stores.operations.models(s) if m.as_of in found]
     return Affected(trainings, tuple(models))
 
@@ -194,6 +197,16 @@ def champion_of(stores: Resources, system: str) -> int | None:
 def _touched(system: MLSystem, versions: Mapping[str, int], held: Mapping[tuple[str, str], Held]) -> bool:
     found = ((held.get((system.home(table), table)), version) for table, version in versions.items())
     return any(where is not None and version in where.versions for where, version in found)
+
+
+def _gone_on_from(trainings: Collection[datetime], fits: Sequence[Decision]) -> set[datetime]:
+    """Return as of when a candidate was gone on from one of these trainings, or from one that was itself."""
+    found: set[datetime] = set()
+    for fit in sorted(fits, key=lambda d: d.as_of):  # a parent stands before all that came of it
+        began = fit.evidence.get("start", {}).get("as of")
+        if began is not None and utc(began) in found.union(trainings):
+            found.add(fit.as_of)
+    return found
 
 
 def _kinds(system: str, schemas: Mapping[tuple[str, str], pa.Schema], column: str) -> list[pa.DataType]:
