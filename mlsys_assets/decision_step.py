@@ -14,7 +14,7 @@ from mlsys_assets.data_sampling.splits import Split
 from mlsys_assets.data_sampling.training_window import EXPANDING
 from mlsys_assets.data_sampling.views import TestRead, Train
 from mlsys_assets.features.feature_hash import feature_hashes
-from mlsys_assets.known import known_rows
+from mlsys_assets.known import LabelledReading, known_rows
 from mlsys_assets.ledger import CANDIDATE, CHANGES, FAILED, FITTED, MONITORING, TRAINING_SET, cpu_seconds
 from mlsys_assets.models.passport.drift import drift
 from mlsys_assets.models.passport.parts import FeaturizeAndPredict, file_name, part_of
@@ -65,6 +65,11 @@ class DecisionStep:
     def rows(self, versions: Mapping[str, int]) -> LabelledRows:
         """Return the features and labels known as of then, as those table versions hold them."""
         return _rows(self.stores.lake, self.system, self.as_of, tuple(sorted(versions.items())))
+
+    @property
+    def reading(self) -> LabelledReading:
+        """How the system's labelled rows are read."""
+        return LabelledReading.of(self.system)
 
     def labels_known(self, versions: Mapping[str, int]) -> int:
         """Return how many labels were known then, also of what no prediction was asked for: monitoring counts alike."""

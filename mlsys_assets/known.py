@@ -2,21 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mlsys_assets.data_labeling.label import settled
-from mlsys_assets.data_sampling.rows import LabelledRows
+from mlsys_assets.data_sampling.rows import LabelledRows, moments
 from mlsys_assets.features.embedded.engine import compute
 from mlsys_assets.features.feature import Feature, reads
 from mlsys_assets.features.leakage.detective import Surroundings
 from mlsys_assets.features.leakage.logged_rows import LoggedRows
 from mlsys_assets.features.request_table import require_known
 from mlsys_assets.system import MLSystem
-from mlsys_assets.tables import FEATURES, KNOWN_AT, LABELS, PREDICT_AT, SERVED
+from mlsys_assets.tables import FEATURES, KNOWN_AT, LABEL, LABELS, PREDICT_AT, SERVED, STATE
 from mlsys_assets.types import TimeWindow
 
 AUDITED = timedelta(days=7)
@@ -108,6 +109,18 @@ class LabelledReading:
         labels = lake.read(self.labels_of, LABELS, window=(KNOWN_AT, self.start, as_of), version=versions[LABELS])
         told = settled(labels, key=self.key, corrections=self.corrections)
         return LabelledRows.join(features, told, key=self.key, at=PREDICT_AT, window=self.label_window)
+
+    def then(self, rows: LabelledRows, lake: Any, as_of: datetime, version: int) -> LabelledRows:
+        """Return rows with their labels as they stood at an earlier time, as a version of the labels' table holds them.
+
+        What was told late, or corrected since, is not known then, or known otherwise.
+        """
+        labels = lake.read(self.labels_of, LABELS, window=(KNOWN_AT, self.start, as_of), version=version)
+        told = settled(labels, key=self.key, corrections=self.corrections)
+        place = pc.index_in(rows.ids, value_set=told[self.key].combine_chunks())
+        label = told[LABEL].cast(pa.float64()).take(place).to_numpy()
+        known, state = moments(told[KNOWN_AT].take(place)), told[STATE].take(place).combine_chunks()
+        return replace(rows, label=label, known_at=known, state=state)
 
 
 def known_rows(lake: Any, system: MLSystem, as_of: datetime, versions: Mapping[str, int]) -> LabelledRows:

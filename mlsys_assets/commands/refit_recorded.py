@@ -6,17 +6,22 @@ what is fitted stand in the record as data.
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 import mlsys_assets
 from mlsys_assets.data_sampling.rows import LabelledRows
+from mlsys_assets.data_sampling.splits import TimeSplit
 from mlsys_assets.data_sampling.training_window import EXPANDING
 from mlsys_assets.data_sampling.views import Train
+from mlsys_assets.known import LabelledReading
 from mlsys_assets.ledger import CANDIDATE
 from mlsys_assets.models.bundle import from_files, to_files
 from mlsys_assets.models.candidate import Fitted
@@ -25,6 +30,7 @@ from mlsys_assets.models.distributed.placement import WORKERS
 from mlsys_assets.models.passport.declared import made
 from mlsys_assets.models.passport.parts import Context, Data, Definition, Generation, Parameters, part_of
 from mlsys_assets.models.predictor import BundleError
+from mlsys_assets.models.stateful.ancestry import Ancestry
 from mlsys_assets.models.stateful.start import AS_OF, BY, FROM, Checkpoint, Start, by_known, go_on, learned_by, places
 from mlsys_assets.process_environment import prepare
 from mlsys_assets.types import Scalar, SystemClock
@@ -42,8 +48,18 @@ class Gone(RuntimeError):
     """What the model was made from is not there any more, or is not what it was."""
 
 
-Parents: TypeAlias = Callable[[str, datetime, str], Mapping[str, bytes]]
-"""Gives the files of a candidate's model as of a time, by its content hash."""
+class Parents(Protocol):
+    """What is told of the candidates that models were gone on from."""
+
+    def files(self, candidate: str, as_of: datetime, content_hash: str) -> Mapping[str, bytes]:
+        """Return the files of a candidate's model as of a time, by its content hash."""
+        ...
+
+    def before(
+        self, candidate: str, as_of: datetime, rows: LabelledRows, reading: LabelledReading, split: TimeSplit
+    ) -> NDArray[np.bool_]:
+        """Return (n,) which rows that had learned from which the candidate itself was gone on."""
+        ...
 
 
 def refit(
@@ -63,8 +79,9 @@ def refit(
     parts = None if generation.refit else split.split(rows, **chosen)
     train = parts.train if parts is not None else split.refit_view(rows, **chosen)
     parent = _parent(set_up.params, part_of(record, Definition).candidate, parents)
-    if parent is not None:
+    if parent is not None and parents is not None:
         seen = learned_by(split, rows, parent.as_of)
+        seen |= parents.before(part_of(record, Definition).candidate, parent.as_of, rows, made(data.reading), split)
         here = train if parent.as_of == as_of else split.split(rows, as_of=as_of).train
         train = by_known(here.take(~seen[places(here.ids, rows)]), rows)
     if train.content_hash != data.training_hash:
@@ -99,7 +116,7 @@ def _parent(params: Mapping[str, Scalar], candidate: str, parents: Parents | Non
     try:
         if parents is None:
             raise LookupError("no store of models was given")
-        return Checkpoint(from_files(parents(candidate, at, wanted)), wanted, at)
+        return Checkpoint(from_files(parents.files(candidate, at, wanted)), wanted, at)
     except (LookupError, OSError, RuntimeError, BundleError) as error:
         raise Gone(
             f"it was gone on from the {candidate} that was evaluated as of {at:%Y-%m-%d %H:%M}, {wanted}, whose bytes "
@@ -107,17 +124,27 @@ def _parent(params: Mapping[str, Scalar], candidate: str, parents: Parents | Non
         ) from error
 
 
-def stored_parents(stores: Resources, system: str) -> Parents:
-    """Return what reads a system's candidates from the model store, each byte verified."""
+@dataclass(frozen=True)
+class StoredParents:
+    """A system's candidates as its stores hold them, each byte verified."""
 
-    def read(candidate: str, as_of: datetime, content_hash: str) -> Mapping[str, bytes]:
-        for fit in stores.operations.decisions(system, CANDIDATE, since=as_of, until=as_of):
+    stores: Resources
+    system: str
+
+    def files(self, candidate: str, as_of: datetime, content_hash: str) -> Mapping[str, bytes]:
+        """Return the files of a candidate's model; raises LookupError for one that is not on record."""
+        for fit in self.stores.operations.decisions(self.system, CANDIDATE, since=as_of, until=as_of):
             if fit.name == candidate and fit.evidence.get("model") == content_hash:
                 saved = SavedArtifacts(fit.context["source"], fit.context["manifest_sha256"], content_hash)
-                return stores.models.read(saved)
+                return self.stores.models.read(saved)
         raise LookupError("no such fit is on record")
 
-    return read
+    def before(
+        self, candidate: str, as_of: datetime, rows: LabelledRows, reading: LabelledReading, split: TimeSplit
+    ) -> NDArray[np.bool_]:
+        """Return (n,) which rows that had learned from which a candidate was gone on, as its ledger tells."""
+        ancestry = Ancestry(self.stores.operations, self.stores.lake, self.system, reading, split)
+        return ancestry.before(candidate, as_of, rows)
 
 
 def _rows(data: Data, versions: Mapping[str, int], lake: Any) -> LabelledRows:
@@ -143,7 +170,7 @@ def main(record: Path, out: Path) -> int:
     try:
         stores = build_resources(os.environ, clock=SystemClock().now)
         system = part_of(named, Definition).system
-        files, found = refit(named, stores.lake, stored_parents(stores, system))
+        files, found = refit(named, stores.lake, StoredParents(stores, system))
     except (LookupError, OSError, RuntimeError, ValueError) as error:
         print(f"{error}", file=sys.stderr)
         return 1

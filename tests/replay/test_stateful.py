@@ -1,7 +1,7 @@
 """A life in which models are gone on with: each row is learned from once, and what cannot be gone on from is told."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -14,20 +14,23 @@ import pytest
 from mlsys_assets import LightGBM, MLSystem, Request, build_definitions, days, utc
 from mlsys_assets.commands import refit_recorded
 from mlsys_assets.commands.rebuild import rebuild
-from mlsys_assets.commands.refit_recorded import Gone, stored_parents
+from mlsys_assets.commands.refit_recorded import Gone, StoredParents
 from mlsys_assets.data_sampling.identity import data_hash
 from mlsys_assets.data_sampling.rows import moment
 from mlsys_assets.decision_step import DecisionStep
 from mlsys_assets.instance import open_instance
 from mlsys_assets.known import known_rows
-from mlsys_assets.models.passport.parts import Parameters, part_of
+from mlsys_assets.models.bundle import to_files
+from mlsys_assets.models.passport.declared import declared
+from mlsys_assets.models.passport.parts import Data, Parameters, files_of, part_of
 from mlsys_assets.models.stateful.lineage import Lineage
-from mlsys_assets.models.stateful.start import learned_by
+from mlsys_assets.models.stateful.start import go_on, learned_by
 from mlsys_assets.models.stateful.stateful import Stateful
 from mlsys_assets.models.stateful.tree_updates import MoreTrees
 from mlsys_assets.retraining.learning import Learning
 from mlsys_assets.runs import Runner
 from mlsys_assets.tables import TIMESTAMP
+from mlsys_resources.lake import Lake
 from mlsys_resources.mlflow_connection import ModelStoreError
 
 from .conftest import Life
@@ -120,7 +123,7 @@ def test_the_passport_tells_of_the_parent_and_a_rebuild_goes_on_from_its_bytes(l
     parent = part_of(model.record, Parameters).params["gone on from"]
     assert parent == evaluated.evidence["model"]
     assert (evaluated.evidence["start"]["version"], evaluated.evidence["start"]["as of"]) == (1, FIRST.isoformat())
-    parents = stored_parents(life.stores, "rain")
+    parents = StoredParents(life.stores, "rain")
     assert refit_recorded.refit(model.record, life.stores.lake, parents)[0] == model.content
     assert life.stores.models.discard(evaluated.context["source"])
     with pytest.raises(Gone, match=rf"gone on from the lightgbm that was evaluated as of 2013-03-19 00:00, {parent}"):
@@ -229,29 +232,89 @@ def test_a_retired_champion_is_not_gone_on_from(life, going_on, monkeypatch) -> 
     assert started(life, going_on).reason == "version 2 is retired, or not on record"
 
 
+def told_otherwise(rows: Any, which: np.ndarray, when: str) -> Any:
+    """Return what is known of rows once labels were told again at a time, and otherwise."""
+    known, label = rows.known_at.copy(), rows.label.copy()
+    known[which], label[which] = np.datetime64(when, "us"), 1 - label[which]
+    return replace(rows, known_at=known, label=label)
+
+
+def reading_labels(monkeypatch: pytest.MonkeyPatch, told: Callable[[int], pa.Table]) -> None:
+    """Let each version of the table of labels tell what it is said to."""
+    read = Lake.read
+
+    def other(self: Lake, system: str, table: str, **how: Any) -> pa.Table:
+        if table != "labels":
+            return read(self, system, table, **how)
+        _, start, end = how["window"]
+        rows = told(how["version"])
+        at = rows["known_at"].to_numpy()
+        return rows.filter(pa.array((at >= moment(start)) & (at < moment(end))))
+
+    monkeypatch.setattr(Lake, "read", other)
+
+
+def version_of(life: Any, as_of: datetime) -> int:
+    (told,) = life.decisions("training_set", since=as_of, until=as_of)
+    return int(told.context["versions"]["labels"])
+
+
 def test_a_corrected_label_of_a_row_that_was_learned_from_is_counted_and_not_learned_again(
     life, going_on, monkeypatch
 ) -> None:
     """Corrected after the first training, and so late that the second one's training part does not hold it."""
     rows = rows_of(life, SECOND)
     which = np.flatnonzero(learned_by(going_on.time_split, rows, FIRST))[:5]
-    known, label = rows.known_at.copy(), rows.label.copy()
-    known[which], label[which] = np.datetime64("2013-03-05T12:00", "us"), 1 - label[which]
-    now = replace(rows, known_at=known, label=label)
-
-    def told(self: Lineage, start: datetime, as_of: datetime) -> pa.Table:
-        here = [_labels(rows, np.arange(len(rows))), _labels(now, which)]
-        own = pa.concat_tables(here)
-        return own.filter(pa.array(own["known_at"].to_numpy() < moment(as_of)))
-
-    monkeypatch.setattr(Lineage, "_told", told)
+    now = told_otherwise(rows, which, "2013-03-05T12:00")
+    both = pa.concat_tables([_labels(rows, np.arange(len(rows))), _labels(now, which)])
     at = utc("2013-04-09")
     plain = started(life, going_on, as_of=at)
+    reading_labels(monkeypatch, lambda _: both)
     monkeypatch.setattr(type(going_on.label), "corrections", property(lambda _: True))
     start = started(life, going_on, now, at)
     assert not {*start.train.ids.to_pylist()} & {*rows.ids.take(pa.array(which)).to_pylist()}
     assert start.corrected == start.evidence["corrected"] == 5
     assert start.train.content_hash == plain.train.content_hash
+
+
+def test_a_model_whose_ancestor_knew_another_label_is_made_again(life, going_on, monkeypatch) -> None:
+    """Its record names the last checkpoint alone; which rows that one's own had learned from stands in the ledger."""
+    rows, fitted = rows_of(life, SECOND), fit(life, SECOND)
+    which = np.flatnonzero(learned_by(going_on.time_split, rows, FIRST))[:5]
+    both = pa.concat_tables(
+        [_labels(rows, np.arange(len(rows))), _labels(told_otherwise(rows, which, "2013-03-05T12:00"), which)]
+    )
+    monkeypatch.setattr(type(going_on.label), "corrections", property(lambda _: True))
+    reading_labels(monkeypatch, lambda _: both)
+    step, record = step_of(life, going_on, SECOND), life.stores.models.load("rain", 2).record
+    now, set_up = rows_of(life, SECOND), part_of(record, Parameters)
+    candidate = next(c for c in going_on.candidates if c.name == "lightgbm")
+    start = Lineage(step, now).rest(candidate, fitted, going_on.time_split.refit_view(now, as_of=SECOND))
+    assert not {*start.train.ids.to_pylist()} & {*rows.ids.take(pa.array(which)).to_pylist()}
+    expected = go_on(candidate, start, by=LEARNING.stateful, seed=set_up.seed, threads=set_up.threads)
+    data = replace(
+        part_of(record, Data), reading=declared(step.reading), tables=now.table_hashes, rows_hash=now.content_hash,
+        training_rows=len(start.train), training_hash=start.train.content_hash,
+    )  # fmt: skip
+    parents = StoredParents(life.stores, "rain")
+    files, _ = refit_recorded.refit({**record, **files_of(data)}, life.stores.lake, parents)
+    assert files == to_files(expected.predictor)
+
+
+def test_a_label_that_was_told_after_the_training_of_its_time_is_learned_from_later(
+    life, going_on, monkeypatch
+) -> None:
+    """It became known before that training, as its source says weeks later: by its time alone it would be left out."""
+    rows = rows_of(life, SECOND)
+    plain = started(life, going_on, rows)
+    which = np.flatnonzero(learned_by(going_on.time_split, rows, SECOND))[:40:4]
+    before = _labels(rows, np.setdiff1d(np.arange(len(rows)), which))
+    at_second, all_of_them = version_of(life, SECOND), _labels(rows, np.arange(len(rows)))
+    reading_labels(monkeypatch, lambda version: before if version == at_second else all_of_them)
+    late = {*rows.ids.take(pa.array(which)).to_pylist()}
+    found = set(started(life, going_on, rows).train.ids.to_pylist())
+    assert found - set(plain.train.ids.to_pylist()) == late
+    assert set(plain.train.ids.to_pylist()) <= found
 
 
 def _labels(rows: Any, which: np.ndarray) -> pa.Table:

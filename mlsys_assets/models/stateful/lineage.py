@@ -1,31 +1,25 @@
 """What a step has to go on from: the champion's checkpoint, and which rows it has learned from."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
 from functools import cached_property
 from typing import Final
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mlsys_assets.data_labeling.label import settled
-from mlsys_assets.data_sampling.rows import LabelledRows, moments
+from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.data_sampling.splits import Split
 from mlsys_assets.data_sampling.views import Train
 from mlsys_assets.decision_step import DecisionStep
 from mlsys_assets.features.feature_hash import feature_hashes
-from mlsys_assets.ledger import CANDIDATE, TRAINING_SET
 from mlsys_assets.models.bundle import from_files
 from mlsys_assets.models.candidate import Candidate
 from mlsys_assets.models.passport.declared import declared
 from mlsys_assets.models.passport.error import PassportError
 from mlsys_assets.models.passport.parts import Definition, FeaturizeAndPredict, Generation, part_of
 from mlsys_assets.models.predictor import BundleError
+from mlsys_assets.models.stateful.ancestry import Ancestry
 from mlsys_assets.models.stateful.start import Checkpoint, Start, learned_by, places, rest, start
-from mlsys_assets.tables import KNOWN_AT, LABEL, LABELS, STATE
 from mlsys_resources.artifact_files import SavedArtifacts
 from mlsys_resources.manifest import TamperedArtifact
 from mlsys_resources.operations_rows import Decision
@@ -41,7 +35,8 @@ class Lineage:
 
     def __init__(self, step: DecisionStep, rows: LabelledRows) -> None:
         self.step, self.system, self.rows = step, step.system, rows
-        self.by = self.system.learns.stateful
+        self.by, system, stores = self.system.learns.stateful, self.system, step.stores
+        self.ancestry = Ancestry(stores.operations, stores.lake, system.name, step.reading, system.time_split)
 
     def start(self, candidate: Candidate, split: Split) -> Start | None:
         """Return where a candidate starts from as of then; None where nothing is declared to go on."""
@@ -61,10 +56,8 @@ class Lineage:
             evaluated: Checkpoint | str = self._read(fit)
         except UNUSABLE as error:
             evaluated = f"the checkpoint as of {fit.as_of:%Y-%m-%d} cannot be read: {error}"
-        began = fit.evidence.get("start", {}).get("as of")
         seen = learned_by(self.system.time_split, self.rows, self.step.as_of)
-        for at in () if began is None else self._came_from(fit.name, datetime.fromisoformat(began)):
-            seen |= learned_by(self.system.time_split, self._then(at), at)
+        seen |= self.ancestry.before(fit.name, fit.as_of, self.rows)
         return rest(candidate, everything, self.rows, evaluated, seen=seen, by=self.by)
 
     def _checkpoint(self, candidate: Candidate) -> Checkpoint | str:
@@ -88,12 +81,8 @@ class Lineage:
         model = self.step.stores.operations.model(self.system.name, champion.version)
         if model is None or champion.version in self.step.stores.operations.retired(self.system.name):
             return f"version {champion.version} is retired, or not on record"
-        fit = self._fit(model.name, model.as_of)
+        fit = self.ancestry.fit(model.name, model.as_of)
         return fit or f"no fit of version {champion.version} is on record as of {model.as_of:%Y-%m-%d}"
-
-    def _fit(self, name: str, as_of: datetime) -> Decision | None:
-        found = self.step.stores.operations.decisions(self.system.name, CANDIDATE, since=as_of, until=as_of)
-        return next((d for d in found if d.name == name and "source" in d.context), None)
 
     def _saved(self, fit: Decision) -> SavedArtifacts:
         return SavedArtifacts(fit.context["source"], fit.context["manifest_sha256"], fit.evidence["model"])
@@ -119,34 +108,7 @@ class Lineage:
     @cached_property
     def _seen(self) -> NDArray[np.bool_]:
         """(n,) which rows the champion's checkpoint, and all it came from, learned from."""
-        seen, fit = np.zeros(len(self.rows), dtype=bool), self._champions
-        for at in () if isinstance(fit, str) else self._came_from(fit.name, fit.as_of):
-            seen |= learned_by(self.system.time_split, self._then(at), at)
-        return seen
-
-    def _came_from(self, name: str, as_of: datetime) -> Iterator[datetime]:
-        """Yield the trainings that a checkpoint came of, the last one first, back to one from scratch.
-
-        Where no label is ever corrected, the rows of the last one hold those of all before.
-        """
-        at: datetime | None = as_of
-        while at is not None:
-            yield at
-            fit = self._fit(name, at) if self.system.label.corrections else None
-            began = None if fit is None else fit.evidence.get("start", {}).get("as of")
-            at = None if began is None else datetime.fromisoformat(began)
-
-    def _then(self, as_of: datetime) -> LabelledRows:
-        """Return the rows with their labels as they stood at a time: a correction since has moved what is known."""
-        if not self.system.label.corrections:
-            return self.rows
-        key, start = self.system.requests.key, self.system.calendar.start
-        told = settled(self._told(start, as_of), key=key, corrections=True)
-        found = pc.index_in(self.rows.ids, value_set=told[key].combine_chunks())
-        label, known = told[LABEL].take(found).cast(pa.float64()).to_numpy(), moments(told[KNOWN_AT].take(found))
-        return replace(self.rows, label=label, known_at=known, state=told[STATE].take(found).combine_chunks())
-
-    def _told(self, start: datetime, as_of: datetime) -> pa.Table:
-        (record,) = self.step.decisions(TRAINING_SET)
-        version = record.context["versions"][LABELS]
-        return self.step.stores.lake.read(self.system.name, LABELS, window=(KNOWN_AT, start, as_of), version=version)
+        fit = self._champions
+        if isinstance(fit, str):
+            return np.zeros(len(self.rows), dtype=bool)
+        return self.ancestry.learned(fit.name, fit.as_of, self.rows)
