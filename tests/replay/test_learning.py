@@ -156,6 +156,12 @@ def test_a_model_that_learned_by_a_window_is_made_again(windowed):
             refit({**loaded.record, **files_of(changed)}, windowed.stores.lake)
 
 
+@pytest.mark.prove
+def test_the_command_rebuilds_a_model_that_learned_by_a_window(windowed):
+    outcome = rebuild(windowed.stores, "rain", 2)
+    assert outcome.equal, outcome.lines
+
+
 def test_the_very_model_that_was_evaluated_is_promoted(as_evaluated):
     loaded, passport = second_version(as_evaluated)
     (fit,) = [d for d in as_evaluated.decisions("candidate", since=SECOND, until=SECOND) if d.name == "lightgbm"]

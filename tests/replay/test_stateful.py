@@ -11,10 +11,23 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mlsys_assets import LightGBM, MLSystem, Request, build_definitions, days, utc
+from mlsys_assets import (
+    Every,
+    LightGBM,
+    MLSystem,
+    NonInferiority,
+    Request,
+    Retraining,
+    Sgd,
+    Stage,
+    build_definitions,
+    days,
+    utc,
+)
 from mlsys_assets.commands import refit_recorded
 from mlsys_assets.commands.rebuild import rebuild
 from mlsys_assets.commands.refit_recorded import Gone, StoredParents
+from mlsys_assets.commands.rollback import roll_back
 from mlsys_assets.data_sampling.identity import data_hash
 from mlsys_assets.data_sampling.rows import moment
 from mlsys_assets.decision_step import DecisionStep
@@ -227,6 +240,34 @@ def test_one_more_candidate_changes_nothing_for_the_champions_own(life, going_on
     assert Lineage(step_of(life, system), rows).start(second, split).reason == "the champion is lightgbm"
 
 
+def test_what_failed_at_the_gate_is_not_gone_on_from_and_its_rows_are_learned_by_the_next(life, going_on) -> None:
+    """The training in between is on record, with a bundle of its own; the champion is the one before."""
+    rows, operations, second = rows_of(life, SECOND), life.stores.operations, fit(life, SECOND)
+    before = started(life, going_on, rows)
+    (held,) = life.decisions("training_set", since=SECOND, until=SECOND)
+    for one in (held, second):
+        operations.record(replace(one, as_of=UNTIL, evidence={**one.evidence, "model": "of another bundle"}))
+    assert fit(life, UNTIL).evidence["model"] == "of another bundle"
+    after = started(life, going_on, rows)
+    assert after.evidence == before.evidence
+    assert after.evidence["from"] == second.evidence["model"]
+
+
+def test_after_a_rollback_the_earlier_champion_is_gone_on_from_and_learns_what_it_had_not(life, going_on) -> None:
+    stores = life.stores
+    roll_back("rain", stores.operations, stores.models, reason="it is wrong at night", now=lambda: UNTIL)
+    rows = rows_of(life, SECOND)
+    start = started(life, going_on, rows)
+    assert (start.evidence["version"], start.evidence["as of"]) == (1, FIRST.isoformat())
+    assert start.evidence["from"] == fit(life, FIRST).evidence["model"]
+    split = going_on.time_split
+    own = set(split.split(rows_of(life, FIRST), as_of=FIRST).train.ids.to_pylist())
+    known = set(split.split(rows, as_of=THIRD).train.ids.to_pylist())
+    assert set(start.train.ids.to_pylist()) == known - own
+    earlier = started(life, going_on, rows, as_of=UNTIL - days(1))  # as of which the second one stood
+    assert earlier.evidence["version"] == 2
+
+
 def test_a_retired_champion_is_not_gone_on_from(life, going_on, monkeypatch) -> None:
     monkeypatch.setattr(type(life.stores.operations), "retired", lambda *_: {2})
     assert started(life, going_on).reason == "version 2 is retired, or not on record"
@@ -323,6 +364,36 @@ def _labels(rows: Any, which: np.ndarray) -> pa.Table:
     own = {"observation": rows.ids.take(at), "label": rows.label[which], "state": rows.state.take(at)}
     table = pa.table(own | {"known_at": known})
     return table.filter(pa.array(~np.isnat(rows.known_at[which])))
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("candidate", [Sgd(batch=64), LightGBM(rounds=30, leaves=7)], ids=lambda c: c.name)
+def test_in_the_stage_of_the_name_models_go_on_and_the_command_rebuilds_them(
+    rain, life_of, candidate, monkeypatch
+) -> None:
+    """A whole life of a system that declares the stage alone; of its few rows, fewer are enough."""
+    monkeypatch.setattr("mlsys_assets.system.Stateful", lambda: LEARNING.stateful)
+    system = replace(
+        rain, candidates=(*rain.candidates[:2], candidate), triggers=(Every(days(14)),),
+        retraining=Retraining(stage=Stage.STATEFUL), learning=Learning(),
+        gates=replace(rain.gates, champion=NonInferiority(recent=1.0, static=1.0)),
+    )  # fmt: skip
+    life = life_of(system).live(UNTIL)
+    fits = {d.as_of: d for d in life.decisions("candidate") if d.name == candidate.name}
+    refits = {d.as_of: d for d in life.decisions("refit")}
+    assert list(fits) == list(refits) == [FIRST, SECOND]
+    starts = [one[at].evidence["start"] for at in (FIRST, SECOND) for one in (fits, refits)]
+    assert [s["from"] for s in starts] == [
+        "scratch", fits[FIRST].evidence["model"], fits[FIRST].evidence["model"], fits[SECOND].evidence["model"],
+    ]  # fmt: skip
+    chain = [refits[SECOND], fits[SECOND], fits[FIRST]]
+    used = [learned(life, one) for one in chain]
+    assert sum(map(len, used)) == len(set().union(*used))
+    everything = system.time_split.refit_view(rows_of(life, SECOND), as_of=SECOND)
+    assert set().union(*used) == set(everything.ids.to_pylist())
+    for version in (1, 2):
+        outcome = rebuild(life.stores, "rain", version)
+        assert outcome.equal, outcome.lines
 
 
 def test_without_the_declaration_no_record_tells_of_a_start(six_weeks) -> None:
