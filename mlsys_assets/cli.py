@@ -31,8 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, LookupError, OSError, RuntimeError) as error:
         print(f"mlsys: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("mlsys: stopped; what was done is kept, and asked for again it goes on from there", file=sys.stderr)
+    except KeyboardInterrupt as stopped:
+        told = str(stopped) or "what was done is kept, and asked for again it goes on from there"
+        print(f"mlsys: stopped; {told}", file=sys.stderr)
         return INTERRUPTED
 
 

@@ -1,13 +1,14 @@
 """A system's past under other policies: lived once more by the engine, judged, and told on a page."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from mlsys_assets.ledger import ARBITER, RETRAINING
-from mlsys_assets.retraining.policy import Policy
+from mlsys_assets.retraining.policy import DECLARED, Policy
+from mlsys_assets.retraining.policy_replay.fidelity import fidelity, untold
 from mlsys_assets.retraining.policy_replay.judging import Judging, Prices
 from mlsys_assets.retraining.policy_replay.lived import Lived
 from mlsys_assets.retraining.policy_replay.policy_study import Choice, PolicyStudy, Spent, last_part, study
@@ -15,7 +16,7 @@ from mlsys_assets.retraining.policy_replay.recommendation import MARGIN, require
 from mlsys_assets.retraining.policy_replay.standard_policies import in_words, reference
 from mlsys_assets.retraining.policy_replay.study_page import study_page
 from mlsys_assets.system import MLSystem
-from mlsys_assets.types import TimeWindow
+from mlsys_assets.types import Finding, TimeWindow
 
 Told = Callable[[datetime], None]
 """Told of each as-of when all lives have come so far."""
@@ -89,12 +90,21 @@ class Asked:
 
 @dataclass(frozen=True)
 class Replayed:
-    """What was found, and what it is told with."""
+    """What was found, and what it is told with.
+
+    Parameters
+    ----------
+    ticks
+        Those that were lived through, in order.
+    believed
+        Whether the system's own policy decided once more what its ledger says.
+    """
 
     system: MLSystem
     policies: tuple[Policy, ...]
     study: PolicyStudy
     ticks: tuple[TimeWindow, ...]
+    believed: Finding
 
     @property
     def unit(self) -> str:
@@ -105,7 +115,9 @@ class Replayed:
     def page(self) -> str:
         """All of it on one page."""
         words = {policy.name: in_words(policy, self.system.calendar.step) for policy in self.policies}
-        return study_page(self.system.name, self.study, words=words, ticks=self.ticks, unit=self.unit)
+        return study_page(
+            self.system.name, self.study, words=words, ticks=self.ticks, unit=self.unit, believed=self.believed
+        )
 
 
 def replay(system: MLSystem, stores: Any, asked: Asked, *, told: Told, live: Engine | None = None) -> Replayed:
@@ -133,12 +145,19 @@ def replay(system: MLSystem, stores: Any, asked: Asked, *, told: Told, live: Eng
         raise ValueError(
             f"the choice is to be judged since {since:%Y-%m-%d %H:%M}, and lived is {whole}; name a time within it"
         )
-    lives = (live or engine())(system, stores, asked.policies, since=asked.since, until=asked.until, told=told)
+    lives = (live or engine())(system, stores, asked.policies, since=whole.start, until=whole.end, told=told)
     prices = Prices(system.costs, system.cpu_hour_price)
     judging = Judging(system.metrics[0], system.seed, reference(asked.policies), system.gates.support, prices)
     choice = Choice(asked.margin, judged_since=since)
     found = study(lives.lived, judging, choice=choice, spent=Spent(lives.trainings_s, lives.cpu_s))
-    return Replayed(system, asked.policies, found, system.calendar.ticks(whole))
+    return Replayed(system, asked.policies, found, system.calendar.ticks(whole), _believed(system, stores, lives.lived))
+
+
+def _believed(system: MLSystem, stores: Any, lives: Sequence[Lived]) -> Finding:
+    """Return whether the system's own policy, lived from its own beginning on, decides what is on record."""
+    first, own = period(system, stores).start, Policy.of(system)
+    mine = [one for one in lives if one.since == first and replace(one.policy, name=DECLARED) == own]
+    return fidelity(mine[0], stores.operations.decisions(system.name, since=first)) if mine else untold(DECLARED)
 
 
 def period(

@@ -12,6 +12,7 @@ from mlsys_assets.clocks import moment
 from mlsys_assets.commands.asked import asked_system, shown
 from mlsys_assets.replayed_policies import Asked, Replayed, page_of, period, replay
 from mlsys_assets.retraining.policy import Policy
+from mlsys_assets.retraining.policy_replay.fidelity import in_words
 from mlsys_assets.retraining.policy_replay.recommendation import MARGIN
 from mlsys_assets.retraining.policy_replay.standard_policies import asked_policies
 from mlsys_assets.retraining.policy_replay.study_table import basis, computing, header, rows, text_table
@@ -27,12 +28,18 @@ def command(options: argparse.Namespace) -> int:
     stores = workspace.stores
     lived = period(system, stores, since=since, until=until)
     progress = _Progress(sys.stderr, policies, len(system.calendar.ticks(lived)) + 1)
+    page = _writable(options.out or page_of(system, stores.home))
     progress.begun(system.name, lived)
-    found = replay(system, stores, asked, told=progress.told)
-    page: Path = options.out or page_of(system, stores.home)
+    try:
+        found = replay(system, stores, asked, told=progress.told)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("nothing was written, and asked for again it begins anew") from None
     page.write_text(found.page, encoding="utf-8")
     if options.json:
-        print(json.dumps({"system": system.name, "page": str(page), **found.study.as_dict()}, indent=1))
+        told = {"passed": found.believed.passed, "told": in_words(found.believed), **found.believed.evidence}
+        print(
+            json.dumps({"system": system.name, "page": str(page), "as_lived": told, **found.study.as_dict()}, indent=1)
+        )
     else:
         print("\n".join(summary(found, page)))
     return 0
@@ -49,6 +56,7 @@ def summary(found: Replayed, page: Path) -> list[str]:
         "",
         f"  {study.recommendation}",
         f"  {computing(study)}",
+        f"  {in_words(found.believed)}",
         "",
         f"  {shown(page.absolute())}   the same with pictures",
     ]
@@ -71,6 +79,13 @@ class _Progress:
             self.out.flush()
         elif self.done == self.steps or self.done % max(self.steps // 10, 1) == 0:
             print(said, file=self.out, flush=True)
+
+
+def _writable(page: Path) -> Path:
+    """Return where a page is to be written; raises OSError if it cannot be, before anything is done for it."""
+    if page.is_dir() or not page.parent.is_dir():
+        raise OSError(f"--out is {page}; name a file in a folder that is there")
+    return page
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -15,6 +15,7 @@ from mlsys_assets.ledger import CANDIDATE, FAILED, FITTED, GIVEN_UP, RETRAINING
 from mlsys_assets.monitored_tick import LabelCounts, drifted, performed, said_before
 from mlsys_assets.monitoring_step import MonitoringStep
 from mlsys_assets.policy_replay.journal import Deed, Journal
+from mlsys_assets.policy_replay.patience import Patience
 from mlsys_assets.policy_replay.stand_in import NoRun, ReplayedStores
 from mlsys_assets.policy_replay.training import ReplayedStep, ReplayedTraining, looks_at_changes
 from mlsys_assets.policy_replay.workshop import Workshop
@@ -46,7 +47,7 @@ class Life:
         The system that declares this policy.
     journal, stores
         Its own.
-    workshop
+    workshop, patience
         Shared by all lives.
 
     Attributes
@@ -62,6 +63,7 @@ class Life:
     journal: Journal
     stores: ReplayedStores
     workshop: Workshop
+    patience: Patience
     cpu_s: float = 0.0
     trainings: tuple[datetime, ...] = ()
 
@@ -101,7 +103,7 @@ class Life:
     @cached_property
     def _controller(self) -> Controller:
         stores: Any = self.stores
-        return Controller(self.system, stores, NO_INSTANCE)
+        return Controller(self.system, stores, NO_INSTANCE, self.patience.ask)
 
     @cached_property
     def _diagnoses(self) -> bool:

@@ -20,6 +20,7 @@ from mlsys_assets.policy_replay.journal import Journal
 from mlsys_assets.policy_replay.kept_models import KeptModels, LifesModels
 from mlsys_assets.policy_replay.life import OF_TICKS, Life, under
 from mlsys_assets.policy_replay.memory_operations import MemoryOperations
+from mlsys_assets.policy_replay.patience import Patience
 from mlsys_assets.policy_replay.replayed_lake import ReplayedLake, SharedTables
 from mlsys_assets.policy_replay.stand_in import ReplayedStores
 from mlsys_assets.policy_replay.workshop import Workshop
@@ -99,8 +100,9 @@ def live(
     since, until = _period(system, stores, since, until)
     began = time.process_time()
     workshop, kept, shared = Workshop(), KeptModels(), SharedTables(stores.lake, system, since)
+    patience = Patience()
     with _folder() as home:
-        lives = [_born(system, policy, shared, stores, (workshop, kept, home)) for policy in policies]
+        lives = [_born(system, policy, shared, stores, (workshop, patience, kept, home)) for policy in policies]
         for as_of in _as_ofs(system, since, until):
             shared.now = as_of
             workshop.clear()
@@ -146,16 +148,20 @@ def _as_ofs(system: MLSystem, since: datetime, until: datetime) -> Iterator[date
 
 
 def _born(
-    system: MLSystem, policy: Policy, shared: SharedTables, stores: Any, common: tuple[Workshop, KeptModels, Path]
+    system: MLSystem,
+    policy: Policy,
+    shared: SharedTables,
+    stores: Any,
+    common: tuple[Workshop, Patience, KeptModels, Path],
 ) -> Life:
     """Return a life as of its first decision: what monitoring found of the ticks before is on record."""
-    (workshop, kept, home), journal = common, Journal()
+    (workshop, patience, kept, home), journal = common, Journal()
     standing = stores.operations.decisions(system.name, MONITORING, until=shared.since)
     lake, operations = ReplayedLake(shared, journal), MemoryOperations(journal, standing)
     before = _drift_before(system, stores, shared.since)
     lake.own[RECENT_DRIFT].write(before, RECENT_DRIFT_SCHEMA, sorted(set(before[TICK].to_pylist())))
     own = ReplayedStores(lake, operations, LifesModels(kept, operations), home / policy.name)
-    return Life(policy, under(system, policy, shared.since), journal, own, workshop)
+    return Life(policy, under(system, policy, shared.since), journal, own, workshop, patience)
 
 
 def _drift_before(system: MLSystem, stores: Any, since: datetime) -> pa.Table:

@@ -1,6 +1,6 @@
 """The control loop of a system: what is due, what was decided, which runs are under way or asked for next."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -51,11 +51,18 @@ AS_OF_TAG, OWNER_TAG = "mlsys/as_of", "mlsys/owner"
 
 @dataclass(frozen=True)
 class Controller:
-    """Reads from ledger, clock and runs where a system stands, records what is decided and asks for the next run."""
+    """Reads from ledger, clock and runs where a system stands, records what is decided and asks for the next run.
+
+    Parameters
+    ----------
+    asks
+        Returns a trigger's verdict, whatever it does.
+    """
 
     system: MLSystem
     stores: Resources
     instance: dg.DagsterInstance
+    asks: Callable[[Trigger, History], TriggerVerdict] = ask
 
     @property
     def decided(self) -> Decision | None:
@@ -153,7 +160,7 @@ class Controller:
         """Put a trigger's verdict on record, once."""
         if trigger.name in self.verdicts(as_of):
             return
-        found = ask(trigger, self.history(as_of))
+        found = self.asks(trigger, self.history(as_of))
         self._record(as_of, TRIGGER, trigger.name, found.answer.value, found.reason, found.evidence)
 
     def decide(self, as_of: datetime) -> None:

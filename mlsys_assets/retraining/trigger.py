@@ -104,23 +104,39 @@ def ask(trigger: Trigger, history: History, *, deadline_s: float = DEADLINE_S) -
 def _answered(trigger: Trigger, history: History) -> TriggerVerdict:
     try:
         return _sound(trigger.verdict(history))
+        return asked(trigger, history, deadline_s=deadline_s)
+    except NoAnswer as late:
+        return failed(f"it {late}")
+
+
+def asked(trigger: Trigger, history: History, *, deadline_s: float) -> TriggerVerdict:
+    """Return a trigger's verdict, ``error`` if it raises or answers nonsense; raises NoAnswer for one that hangs."""
+    try:
+        return answer(lambda: _sound(trigger.verdict(history)), within_s=deadline_s, of=trigger)
+    except NoAnswer:
+        raise
     except BaseException as error:  # noqa: BLE001 - anybody's code, in a thread: a SystemExit there ends nothing here
-        return _error(f"it raised {type(error).__name__}: {_words(error)}")
+        return failed(f"it raised {type(error).__name__}: {_words(error)}")
+
+
+def failed(reason: str) -> TriggerVerdict:
+    """Return that a trigger could not be asked, or that its answer is none."""
+    return TriggerVerdict(Answer.ERROR, _told(reason))
 
 
 def _sound(found: object) -> TriggerVerdict:
     if not isinstance(found, TriggerVerdict):
-        return _error(f"it answered {found!r:.80}; it must answer a TriggerVerdict")
+        return failed(f"it answered {found!r:.80}; it must answer a TriggerVerdict")
     answered, reason, evidence = (vars(found)[name] for name in ("answer", "reason", "evidence"))
     if not isinstance(answered, Answer) or not isinstance(reason, str):
-        return _error(f"it answered {answered!r:.40} for {reason!r:.40}; allowed: {', '.join(Answer)}, in words")
+        return failed(f"it answered {answered!r:.40} for {reason!r:.40}; allowed: {', '.join(Answer)}, in words")
     if not isinstance(evidence, Mapping):
-        return _error(f"its evidence is {evidence!r:.80}; it must be a mapping from names to numbers and text")
+        return failed(f"its evidence is {evidence!r:.80}; it must be a mapping from names to numbers and text")
     if len(evidence) > MOST_EVIDENCE:
-        return _error(f"its evidence has {len(evidence):,} entries; at most {MOST_EVIDENCE} are allowed")
+        return failed(f"its evidence has {len(evidence):,} entries; at most {MOST_EVIDENCE} are allowed")
     told = dict(evidence)
     if nonsense := [name for name, value in told.items() if not _recordable(name, value)]:
-        return _error(f"its evidence cannot be recorded: {', '.join(map(str, nonsense))}; give finite numbers and text")
+        return failed(f"its evidence cannot be recorded: {', '.join(map(str, nonsense))}; give finite numbers and text")
     return TriggerVerdict(answered, _told(reason), told)
 
 
@@ -140,10 +156,6 @@ def _recordable(name: object, value: object) -> bool:
     if isinstance(value, int) and abs(value) >= LARGEST:
         return False
     return all(_told(text) == text for text in (name, value) if isinstance(text, str))
-
-
-def _error(reason: str) -> TriggerVerdict:
-    return TriggerVerdict(Answer.ERROR, _told(reason))
 
 
 def _told(text: str) -> str:

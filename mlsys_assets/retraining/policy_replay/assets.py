@@ -6,6 +6,7 @@ import dagster as dg
 
 from mlsys_assets import dagster_adapter as adapter
 from mlsys_assets.replayed_policies import Asked, Replayed, page_of, replay
+from mlsys_assets.retraining.policy_replay.fidelity import FAITHFUL
 from mlsys_assets.retraining.policy_replay.policy_study import PolicyStudy
 from mlsys_assets.retraining.policy_replay.recommendation import MARGIN
 from mlsys_assets.retraining.policy_replay.standard_policies import asked_policies
@@ -18,6 +19,12 @@ from mlsys_resources.resources import Resources
 
 STAGE = "retraining"
 POLICY_FRONTIER = "policy_frontier"
+CHECKS = {
+    FAITHFUL: (
+        "The declared policy, lived once more, decides what the ledger says: then the others are believed.",
+        False,
+    )
+}
 
 
 class PolicyReplayConfig(dg.Config):
@@ -39,10 +46,12 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
     """Return the frontier of policies, for a system that decides by one; it belongs to no tick and to no training."""
     if not system.triggers:
         return []
+    asset = adapter.key(system, POLICY_FRONTIER)
 
     @dg.asset(
-        key=adapter.key(system, POLICY_FRONTIER),
+        key=asset,
         deps=[adapter.key(system, name) for name in (FEATURES, LABELS)],
+        check_specs=adapter.check_specs(asset, CHECKS),
         description="What if it had been trained otherwise: the past lived once more under other policies, each "
         "decided as it would have been then; their quality against trainings and computing, and which to live by. "
         "Chosen on earlier requests, judged on later ones. Asked for by hand: it trains many times.",
@@ -62,7 +71,10 @@ def build_assets(system: MLSystem) -> list[dg.AssetsDefinition]:
         found = replay(system, stores, asked, told=told)
         page = page_of(system, stores.home)
         page.write_text(found.page, encoding="utf-8")
-        return dg.MaterializeResult(metadata={**_told(found), "page": dg.MetadataValue.url(page.as_uri())})
+        return dg.MaterializeResult(
+            metadata={**_told(found), "page": dg.MetadataValue.url(page.as_uri())},
+            check_results=[adapter.check_result(found.believed, asset)],
+        )
 
     return [policy_frontier]
 

@@ -5,10 +5,11 @@ from html import escape
 from typing import Final
 
 from mlsys_assets.charts import printable
+from mlsys_assets.retraining.policy_replay.fidelity import in_words
 from mlsys_assets.retraining.policy_replay.policy_study import PolicyStudy
 from mlsys_assets.retraining.policy_replay.study_pictures import picture, timeline
 from mlsys_assets.retraining.policy_replay.study_table import basis, computing, header, rows
-from mlsys_assets.types import TimeWindow
+from mlsys_assets.types import Finding, TimeWindow
 
 STYLE: Final = """
 body { font-family: sans-serif; max-width: 1300px; margin: 2em auto; color: #222; line-height: 1.4 }
@@ -16,6 +17,7 @@ table { border-collapse: collapse; font-size: 13px; margin: 1em 0 }
 th, td { padding: 3px 9px; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap }
 td:first-child, th:first-child { text-align: left } th { background: #f4f4f4 }
 tr.taken td { background: #eef5ff; font-weight: bold } p.told { font-size: 1.15em }
+p.doubted { color: #b00020 }
 svg { max-width: 100%; height: auto; display: block; margin: 1em 0 }
 table.words td { text-align: left; white-space: normal }
 """
@@ -33,6 +35,7 @@ def study_page(
     words: Mapping[str, str],
     ticks: Sequence[TimeWindow],
     unit: str = "",
+    believed: Finding | None = None,
 ) -> str:
     """Return the page of a study.
 
@@ -48,6 +51,8 @@ def study_page(
         Those that were lived through, in order.
     unit
         What costs are counted in.
+    believed
+        Whether the replay is; None: nothing is said of it.
     """
     name, taken = _text(system), found.recommendation.policy
     head = "".join(f"<th>{_text(cell)}</th>" for cell in header(found, unit=unit))
@@ -60,6 +65,7 @@ def study_page(
         f"<h1>{name}: what if it had been trained otherwise</h1>",
         f'<p class="told">{_text(str(found.recommendation))}</p>',
         f"<p>{_text(basis(found))}; {_text(computing(found))}.</p>",
+        "" if believed is None else f'<p class="{_trust(believed)}">{_text(in_words(believed))}.</p>',
         picture(found, "trainings"),
         picture(found, "cpu_s"),
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>",
@@ -72,6 +78,10 @@ def study_page(
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{name}: policies</title>'
         f"<style>{STYLE}</style></head><body>{''.join(parts)}</body></html>"
     )
+
+
+def _trust(believed: Finding) -> str:
+    return "believed" if believed.passed else "doubted"
 
 
 def _text(said: str) -> str:
