@@ -8,7 +8,18 @@ import pytest
 from mlsys_assets import Drift, Every, LabelVolume, Retraining, days, utc
 from mlsys_assets.data_sampling.splits import TimeSplit
 from mlsys_assets.data_sampling.training_window import SinceChange, SlidingWindow
-from mlsys_assets.ledger import ALERT, FAILED, GATE, GIVEN_UP, HOLD, INSUFFICIENT, MONITORING, RETRAINING, TRIGGER
+from mlsys_assets.ledger import (
+    ALERT,
+    FAILED,
+    GATE,
+    GIVEN_UP,
+    HOLD,
+    INSUFFICIENT,
+    MONITORING,
+    PROMOTION,
+    RETRAINING,
+    TRIGGER,
+)
 from mlsys_assets.models.stateful.stateful import Stateful
 from mlsys_assets.models.training import LocalTraining
 from mlsys_assets.policy_replay import training
@@ -22,6 +33,7 @@ from mlsys_assets.types import DeclarationError
 
 from .triggers import CriesWolf
 
+REFIT_BESIDE = "static_test refit minus champion"
 FIRST, SECOND, THIRD = utc("2013-03-05"), utc("2013-03-12"), utc("2013-03-19")
 WEEKLY = Policy("weekly", (Every(days(7)),))
 
@@ -107,6 +119,13 @@ def test_the_systems_own_policy_decides_as_the_ledger_says(six_weeks, own) -> No
     assert [f"{at:%m-%d}" for at in own.trainings] == ["03-05", "03-19", "04-09"]
     assert [f"{at:%m-%d}" for at in own.promotions] == ["03-05", "03-19"]
     assert fidelity(own, six_weeks.decisions()).passed
+
+
+def test_it_judges_each_refit_as_it_was_judged(six_weeks, own) -> None:
+    real, mine = ({d.as_of: d for d in told if d.kind == PROMOTION} for told in (six_weeks.decisions(), own.decisions))
+    assert {at: d.content_hash for at, d in mine.items()} == {at: d.content_hash for at, d in real.items()}
+    judged = {f"{at:%m-%d}" for at, d in mine.items() if any(name.startswith(REFIT_BESIDE) for name in d.evidence)}
+    assert judged == {"03-19"}  # the first had no champion beside it, the last did not pass the gate
 
 
 def test_its_predictions_are_those_that_were_made(six_weeks, own) -> None:

@@ -60,7 +60,7 @@ def fidelity(lived: Lived, ledger: Iterable[Hashed]) -> Finding:
 def untold(declared: str) -> Finding:
     """Return that nobody can tell, for the policy that was lived is not among those that were lived once more."""
     told = (
-        "cannot be told: the policy that the system declares was not among them, or not from its own first decision on; "
+        "cannot be told: the policy that the system declares was not among them, or not from its first decision on; "
         f"ask for {declared!r} too, without a date to begin from"
     )
     return Finding(FAITHFUL, False, told, severity=Severity.WARN)
