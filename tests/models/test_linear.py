@@ -9,6 +9,7 @@ from sklearn.linear_model import LogisticRegression as Reference
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from mlsys_assets.data_sampling.views import Train, Validation
 from mlsys_assets.features.preprocessing.encoding import OneHot
 from mlsys_assets.features.preprocessing.number import Number
 from mlsys_assets.features.preprocessing.preprocessor import Preprocessor
@@ -16,6 +17,7 @@ from mlsys_assets.features.preprocessing.transform import Preprocessing
 from mlsys_assets.models.candidate import FitError
 from mlsys_assets.models.linear import LogisticRegression
 from mlsys_assets.models.linear_predictor import LinearPredictor, logistic
+from mlsys_assets.types import TimeWindow, utc
 
 
 def test_probabilities_are_those_of_a_scikit_learn_pipeline(train, validation, later):
@@ -78,3 +80,16 @@ def test_a_row_alone_adds_up_as_among_many():
     table = pa.table(dict(zip(names, rng.normal(size=(300, 200)).astype(np.float32), strict=True)))
     singles = np.concatenate([predictor.predict(row) for row in table.to_pylist()])
     assert np.array_equal(singles, predictor.predict(table))
+
+
+def test_coefficients_are_the_same_bits_on_any_number_of_threads():
+    rng = np.random.default_rng(0)
+    names, n = [f"x{j}" for j in range(60)], 20_000
+    values = rng.normal(size=(n, 60)).astype(np.float32)
+    label = (rng.random(n) < expit(values[:, :5].sum(axis=1))).astype(np.float64)
+    at = np.datetime64("2013-01-01", "us") + np.arange(n) * np.timedelta64(60_000_000, "us")
+    window = TimeWindow(utc("2013-01-01"), utc("2013-02-01"))
+    columns = pa.table(dict(zip(names, values.T, strict=True)))
+    rows = [view(pa.array(map(str, range(n))), at, columns, label, window) for view in (Train, Validation)]
+    one, two = (LogisticRegression().fit(*rows, seed=0, threads=threads) for threads in (1, 2))
+    assert one.predictor.weights.tobytes() == two.predictor.weights.tobytes()
