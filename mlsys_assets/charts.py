@@ -7,7 +7,12 @@ WIDTH, ROW, LEFT = 640, 18, 230
 HEIGHT, MARGIN = 260, 42
 NEAR = (110, 11)
 """Names of points that lie nearer to each other than this, across and up, would cover each other."""
+Points = Sequence[tuple[float, float]]
 COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b")
+SIDE = 250
+"""Pixels of a panel's side."""
+DOTTED = 20
+"""A curve through so few points shows each of them."""
 STYLE = 'font-family="sans-serif" font-size="11"'
 
 
@@ -214,6 +219,49 @@ def trade_off(
             named.append((left, top))
             parts.append(_text(left + 6, top - 8, name, colour=colour, weight="bold" if name == marked else "normal"))
     return _svg(WIDTH, height, parts)
+
+
+def panels(
+    curves: Mapping[str, Mapping[str, Points]],
+    *,
+    title: str,
+    axes: Mapping[str, tuple[str, str]],
+    guides: Mapping[str, Points] | None = None,
+) -> str:
+    """Return panels side by side, each with its curves of x and y in [0, 1], by name.
+
+    Parameters
+    ----------
+    axes
+        By panel, what its x and its y are.
+    guides
+        By panel, a line to compare with: dotted.
+    """
+    names = list(dict.fromkeys(name for panel in curves.values() for name in panel))
+    step, parts = SIDE + 2 * MARGIN, [_text(MARGIN, 14, title, weight="bold")]
+    for p, (panel, found) in enumerate(curves.items()):
+        left, (across, up) = MARGIN + p * step, axes[panel]
+
+        def place(x: float, y: float, left: float = left) -> str:
+            return f"{left + SIDE * x:.1f},{48 + SIDE * (1 - y):.1f}"
+
+        parts.append(f'<rect x="{left}" y="48" width="{SIDE}" height="{SIDE}" fill="none" stroke="#ddd"/>')
+        parts += [_text(left, 34, panel, weight="bold"), _text(left, 45, up)]
+        parts += [_text(left + SIDE / 2, SIDE + 74, across, anchor="middle")]
+        for share in (0.0, 0.5, 1.0):
+            parts.append(_text(left + SIDE * share, SIDE + 61, f"{share:g}", anchor="middle"))
+            parts.append(_text(left - 4, 52 + SIDE * (1 - share), f"{share:g}", anchor="end"))
+        along = " ".join(place(x, y) for x, y in (guides or {}).get(panel, ()))
+        parts.append(f'<polyline points="{along}" fill="none" stroke="#888" stroke-dasharray="2 3"/>' if along else "")
+        for name, points in found.items():
+            look = f'fill="none" stroke="{COLOURS[names.index(name) % len(COLOURS)]}" stroke-width="1.4"'
+            at = [place(x, y) for x, y in points]
+            parts.append(f'<polyline points="{" ".join(at)}" {look}/>')
+            dots = [one.split(",") for one in at if len(at) <= DOTTED]
+            parts += [f'<circle cx="{x}" cy="{y}" r="2.5" {look}/>' for x, y in dots]
+    legend = MARGIN + len(curves) * step
+    parts += [_text(legend - MARGIN + 8, 60 + 16 * k, n, colour=COLOURS[k % len(COLOURS)]) for k, n in enumerate(names)]
+    return _svg(legend + 120, max(SIDE + 84, 66 + 16 * len(names)), parts)
 
 
 def _axis(values: Sequence[float]) -> tuple[float, float]:

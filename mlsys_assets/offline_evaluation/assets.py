@@ -114,8 +114,8 @@ def _decision(system: MLSystem) -> dg.AssetsDefinition:
     return champion_decision
 
 
-def _tell_mlflow(stores: Resources, models: list[Model], found: list[Evaluation], plots: Mapping[str, bytes]) -> None:
-    pictures = {f"plots/{name}.png": png for name, png in plots.items()}
+def _tell_mlflow(stores: Resources, models: list[Model], found: list[Evaluation], plots: Mapping[str, str]) -> None:
+    pictures = {f"plots/{name}.svg": plot.encode() for name, plot in plots.items()}
     for model in models:
         if model.name == CHAMPION:
             continue  # its run tells how it was made; how it does later stands in the later runs

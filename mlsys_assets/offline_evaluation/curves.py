@@ -1,17 +1,22 @@
 """Calibration: of what the model gives 30%, does 30% happen. Curves and their picture."""
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Final
 
 import numpy as np
 
-from mlsys_assets import thumbnails
+from mlsys_assets import charts, thumbnails
 from mlsys_assets.measures.metrics import Floats
 
 BINS = 10
-POINTS = 400
+AXES: Final = {
+    "calibration": ("mean score", "share of positives"),
+    "ROC": ("false positive rate", "true positive rate"),
+    "precision–recall": ("recall", "precision"),
+}
+"""The panels of a picture, with their axes."""
+POINTS = 300
 """Points that a curve is drawn through: more than it is wide, and a small part of a test's scores."""
 
 
@@ -40,32 +45,18 @@ def calibration_curve(label: Floats, score: Floats, *, bins: int = BINS) -> Cali
     return CalibrationCurve(predicted, observed, rows[used])
 
 
-def curves_plot(scores: Mapping[str, Floats], label: Floats, *, title: str) -> bytes:
-    """Return a PNG with the calibration, ROC and precision–recall curves of several models on the same rows."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(12, 4), dpi=80)
-    figure.subplots_adjust(left=0.05, right=0.99, bottom=0.13, top=0.84, wspace=0.2)
-    FigureCanvasAgg(figure)
-    calibration, roc, precision = figure.subplots(1, 3)
+def curves_plot(scores: Mapping[str, Floats], label: Floats, *, title: str) -> str:
+    """Return an SVG picture of the calibration, ROC and precision–recall curves of models on the same rows."""
+    found: dict[str, dict[str, charts.Points]] = {panel: {} for panel in AXES}
     for name, score in scores.items():
-        curve = calibration_curve(label, score)
-        calibration.plot(curve.predicted, curve.observed, marker="o", markersize=3, label=name)
-        false, true, precise = thinned(rates(label, score))
-        roc.plot(false, true, label=name)
-        precision.plot(true, precise, label=name)
-    calibration.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":")
-    roc.plot([0, 1], [0, 1], color="grey", linewidth=0.8, linestyle=":")
-    precision.axhline(float(label.mean()), color="grey", linewidth=0.8, linestyle=":")
-    _name(calibration, "calibration", "mean score", "share of positives")
-    _name(roc, "ROC", "false positive rate", "true positive rate")
-    _name(precision, "precision–recall", "recall", "precision")
-    calibration.legend(fontsize=7, frameon=False)
-    figure.suptitle(title)
-    page = io.BytesIO()
-    figure.savefig(page, format="png")
-    return page.getvalue()
+        curve, (false, true, precise) = calibration_curve(label, score), thinned(rates(label, score))
+        for panel, (x, y) in zip(
+            AXES, ((curve.predicted, curve.observed), (false, true), (true, precise)), strict=True
+        ):
+            found[panel][name] = _points(x, y)
+    chance, share = [(0.0, 0.0), (1.0, 1.0)], float(label.mean())
+    guides = [chance, chance, [(0.0, share), (1.0, share)]]
+    return charts.panels(found, title=title, axes=AXES, guides=dict(zip(AXES, guides, strict=True)))
 
 
 def thumbnail_of_curves(scores: Mapping[str, Floats], label: Floats, *, title: str) -> str:
@@ -76,7 +67,7 @@ def thumbnail_of_curves(scores: Mapping[str, Floats], label: Floats, *, title: s
         for panel, (x, y) in zip(
             found, ((curve.predicted, curve.observed), (false, true), (true, precise)), strict=True
         ):
-            found[panel][name] = list(zip(x.tolist(), y.tolist(), strict=True))
+            found[panel][name] = _points(x, y)
     return thumbnails.panels(found, title=title)
 
 
@@ -96,7 +87,5 @@ def thinned(curve: tuple[Floats, ...], *, most: int = POINTS) -> tuple[Floats, .
     return tuple(part[kept] for part in curve)
 
 
-def _name(axes: Any, title: str, x: str, y: str) -> None:
-    axes.set_title(title)
-    axes.set_xlabel(x)
-    axes.set_ylabel(y)
+def _points(x: Floats, y: Floats) -> charts.Points:
+    return list(zip(x.tolist(), y.tolist(), strict=True))

@@ -18,9 +18,9 @@ from mlsys_assets.types import CHAMPION
 Shown = dict[str, dg.MarkdownMetadataValue]
 
 
-def curves(scored: Mapping[str, Scored], *, best: str, as_of: datetime) -> tuple[dict[str, bytes], Shown]:
+def curves(scored: Mapping[str, Scored], *, best: str, as_of: datetime) -> tuple[dict[str, str], Shown]:
     """Return each test's curves as a picture, and as metadata that is seen at once."""
-    plots, shown = dict[str, bytes](), Shown()
+    plots, shown = dict[str, str](), Shown()
     for name, one in scored.items():
         if len(one.label):
             plots[name] = curves_plot(one.scores, one.label, title=f"{name} as of {as_of:%Y-%m-%d}")

@@ -115,7 +115,7 @@ def evaluate(fitted: dict, parts: dict[str, View]) -> tuple[dict[str, dict[str, 
     return found, plots
 
 
-def register(fitted: dict, champion: object, measured: dict, plots: dict[str, bytes]) -> None:
+def register(fitted: dict, champion: object, measured: dict, plots: dict[str, str]) -> None:
     """Log every model to MLflow and register the champion."""
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Param
@@ -133,7 +133,7 @@ def register(fitted: dict, champion: object, measured: dict, plots: dict[str, by
         metrics += [Metric(k, v, 0, step) for k, values in curves.items() for step, v in enumerate(values)]
         client.log_batch(run, params=params, metrics=metrics)
         with tempfile.TemporaryDirectory() as folder:
-            pictures = {f"{k}.png": png for k, png in plots.items()} if name in fitted else {}
+            pictures = {f"{k}.svg": plot.encode() for k, plot in plots.items()} if name in fitted else {}
             for file, content in {**to_files(model.predictor), **pictures}.items():
                 Path(folder, file).write_bytes(content)
             client.log_artifacts(run, folder)

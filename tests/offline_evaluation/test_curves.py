@@ -1,12 +1,15 @@
 """The curves agree with scikit-learn's."""
 
+from xml.etree import ElementTree as ET
+
 import numpy as np
 import pytest
 from sklearn import calibration, metrics
 
-from mlsys_assets.offline_evaluation.curves import calibration_curve, curves_plot, rates
+from mlsys_assets.charts import COLOURS
+from mlsys_assets.offline_evaluation.curves import POINTS, calibration_curve, curves_plot, rates
 
-PNG = b"\x89PNG\r\n"
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 def drawn(n: int, *, grid: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -47,9 +50,26 @@ def test_the_other_curves_are_scikit_learns(grid: int | None) -> None:
     np.testing.assert_allclose(true, their_recall[:-1][::-1])
 
 
-def test_the_picture_is_a_picture_and_the_same_each_time() -> None:
+def test_the_picture_draws_each_models_curves_in_their_panels() -> None:
     label, score = drawn(300)
-    page = curves_plot({"m": score, "prior": np.full(300, label.mean())}, label, title="recent")
-    assert page.startswith(PNG)
-    assert page == curves_plot({"m": score, "prior": np.full(300, label.mean())}, label, title="recent")
-    assert page != curves_plot({"m": 1 - score, "prior": np.full(300, label.mean())}, label, title="recent")
+    page = ET.fromstring(curves_plot({"m": score, "prior": np.full(300, label.mean())}, label, title="recent"))
+    assert {"recent", "calibration", "ROC", "precision–recall", "m", "prior"} <= {
+        t.text for t in page.iter(f"{SVG}text")
+    }
+    drawn_lines = [line.attrib for line in page.iter(f"{SVG}polyline")]
+    guides = [line for line in drawn_lines if "stroke-dasharray" in line]
+    assert len(guides) == 3
+    mine = [line for line in drawn_lines if line.get("stroke") == COLOURS[0]]
+    assert [len(line["points"].split()) for line in mine] == [10, POINTS, POINTS]
+    (left, bottom), (right, top) = (tuple(map(float, p.split(","))) for p in guides[1]["points"].split())
+    x, y = zip(*(map(float, p.split(",")) for p in mine[1]["points"].split()), strict=True)
+    drawn_area = np.trapezoid((bottom - np.array(y)) / (bottom - top), (np.array(x) - left) / (right - left))
+    assert drawn_area == pytest.approx(metrics.roc_auc_score(label, score), abs=0.005)
+
+
+def test_no_picture_is_longer_for_more_rows() -> None:
+    """It stands in the metadata of every training."""
+    few, many = (
+        curves_plot(dict.fromkeys("abcdef", score), label, title="t") for label, score in map(drawn, (400, 9_000))
+    )
+    assert len(many) < 1.1 * len(few) < 60_000

@@ -1,6 +1,5 @@
 """Is it better, and is it worth it: against every baseline, the champion, and what it costs."""
 
-import base64
 from collections.abc import Callable
 
 import numpy as np
@@ -160,17 +159,12 @@ def _trade_table(found: TradeOffs) -> str:
     return table(head, rows, grey=[n for n, row in enumerate(found.rows) if row.dominated_by])
 
 
-def picture(png: bytes) -> str:
-    """Return a PNG as HTML."""
-    return f'<img alt="" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
-
-
 def curves(subject: Subject, *, shown: int = 4) -> list[str]:
     """Return the calibration, ROC and precision–recall curves of each test, of the models that matter."""
     first = [subject.challenger, *([CHAMPION] if CHAMPION in subject.predictors else []), *subject.baselines]
     models = list(dict.fromkeys(first))[:shown]
     return [
-        picture(curves_plot({m: one.scores[m] for m in models}, one.label, title=name))
+        curves_plot({m: one.scores[m] for m in models}, one.label, title=name)
         for name, one in subject.scored.items()
         if len(one.label)
     ]
