@@ -64,8 +64,6 @@ def stage_mistakes(stage: Stage, learning: Learning) -> list[str]:
     if stage is Stage.AUTOMATED and learning.stateful is not None:
         told = "retraining: in the automated stage each training starts from scratch, and learning is stateful; "
         return [told + "leave stateful out, or take Stage.STATEFUL"]
-    implied = [told for told in in_stage(learning, stage).mistakes() if told not in learning.mistakes()]
-    return [f"retraining: the stage {stage} goes on from the champion's state: {told}" for told in implied]
     if stage is Stage.STATEFUL and learning.stateful is None:  # what declares it itself is told of it there
         return _going_on(learning, instead="take another stage than Stage.STATEFUL")
     return []

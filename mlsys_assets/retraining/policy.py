@@ -7,7 +7,6 @@ from mlsys_assets.mistakes import alike, misnamed, not_all, not_one, sound
 from mlsys_assets.retraining.arbiter import Retraining
 from mlsys_assets.retraining.learning import Learning, stage_mistakes
 from mlsys_assets.retraining.trigger import Trigger, trigger_mistakes
-from mlsys_assets.retraining.trigger import Trigger
 
 DECLARED = "declared"
 """The name of the policy that a system declares itself."""
@@ -53,9 +52,6 @@ class Policy:
         found += [f"{what}: {told}" for told in alike("trigger", [t.name for t in triggers])]
         wrong = not_one(f"{what}: retraining", self.retraining, Retraining)
         found += wrong or [f"{what}: {told}" for told in self.retraining.mistakes(triggers)]
-        wrong = not_one(f"{what}: learning", self.learning, Learning)
-        found += wrong or [f"{what}: {told}" for told in self.learning.mistakes()]
-        if isinstance(self.retraining, Retraining) and isinstance(self.learning, Learning):
         unlearned = not_one(f"{what}: learning", self.learning, Learning)
         found += unlearned or [f"{what}: {told}" for told in self.learning.mistakes()]
         if not (wrong or unlearned):

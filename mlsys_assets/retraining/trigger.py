@@ -96,14 +96,6 @@ def unknown(reason: str, **evidence: Scalar) -> TriggerVerdict:
 def ask(trigger: Trigger, history: History, *, deadline_s: float = DEADLINE_S) -> TriggerVerdict:
     """Return a trigger's verdict; one that raises, hangs or answers nonsense has the verdict ``error``: no yes."""
     try:
-        return answer(lambda: _answered(trigger, history), within_s=deadline_s, of=trigger)
-    except NoAnswer as late:
-        return _error(f"it {late}")
-
-
-def _answered(trigger: Trigger, history: History) -> TriggerVerdict:
-    try:
-        return _sound(trigger.verdict(history))
         return asked(trigger, history, deadline_s=deadline_s)
     except NoAnswer as late:
         return failed(f"it {late}")
@@ -111,10 +103,12 @@ def _answered(trigger: Trigger, history: History) -> TriggerVerdict:
 
 def asked(trigger: Trigger, history: History, *, deadline_s: float) -> TriggerVerdict:
     """Return a trigger's verdict, ``error`` if it raises or answers nonsense; raises NoAnswer for one that hangs."""
+    return answer(lambda: _answered(trigger, history), within_s=deadline_s, of=trigger)
+
+
+def _answered(trigger: Trigger, history: History) -> TriggerVerdict:
     try:
-        return answer(lambda: _sound(trigger.verdict(history)), within_s=deadline_s, of=trigger)
-    except NoAnswer:
-        raise
+        return _sound(trigger.verdict(history))
     except BaseException as error:  # noqa: BLE001 - anybody's code, in a thread: a SystemExit there ends nothing here
         return failed(f"it raised {type(error).__name__}: {_words(error)}")
 

@@ -333,11 +333,21 @@ def test_what_trainings_gained_is_read_as_far_back_as_it_is_asked_for(live, refi
         )
         record(store, at, "training_set", "training_set", "adequate", {"labelled": 50})
         record(store, at, "gate", "champion", "pass", {"challenger": "x", **ends})
-        record(store, at, "promotion", "champion", "promoted" if n == 20 else "held", {})
-    asking = replace(controller, system=replace(controller.system, retraining=policy))
-    found = asking.history(NOW)
-    assert [(t.changes["log_loss"].value, t.promoted) for t in found.trainings] == [(-0.2, True), (-0.1, False)]
-    assert [t.changes for t in controller.history(NOW).trainings][:-1] == []  # nobody asks, so nothing more is read
+    first, second = NOW - days(40), NOW - days(20)
+    promoted(store, first, 1, first, 0)
+    promoted(store, second, 2, second, 1)
+    promoted(store, NOW - days(15), 1, first, 2)  # put back
+    with pytest.raises(Conflict):
+        promoted(store, NOW - days(12), 3, NOW - days(12), 0)  # came too late, and never stood
+    system = replace(controller.system, retraining=policy, learning=Learning(refit=refit))
+    found = replace(controller, system=system).history(NOW)
+    assert [(t.changes["log_loss"].value, t.ahead) for t in found.trainings] == [
+        (-0.2, days(20) - held_out), (-0.1, days(30) - held_out),
+    ]  # fmt: skip
+    assert found.champion == first
+    unasked = controller.history(NOW)  # nobody asks, so nothing more is read
+    assert [t.changes for t in unasked.trainings][:-1] == []
+    assert (unasked.champion, unasked.trained.ahead) == (None, None)
 
 
 def test_a_run_is_asked_for_again_once_those_before_it_can_write_no_more(live) -> None:
@@ -386,18 +396,3 @@ def test_of_two_who_ask_for_a_run_at_once_one_does_until_it_came_to_nothing(live
     operations._clock = lambda: before() + CLAIMED_FOR
     assert controller.request(job, as_of, by="catch_up").run_key == asked.run_key
     assert isinstance(controller.request(job, as_of, by="schedule"), dg.SkipReason)
-    first, second = NOW - days(40), NOW - days(20)
-    promoted(store, first, 1, first, 0)
-    promoted(store, second, 2, second, 1)
-    promoted(store, NOW - days(15), 1, first, 2)  # put back
-    with pytest.raises(Conflict):
-        promoted(store, NOW - days(12), 3, NOW - days(12), 0)  # came too late, and never stood
-    system = replace(controller.system, retraining=policy, learning=Learning(refit=refit))
-    found = replace(controller, system=system).history(NOW)
-    assert [(t.changes["log_loss"].value, t.ahead) for t in found.trainings] == [
-        (-0.2, days(20) - held_out), (-0.1, days(30) - held_out),
-    ]  # fmt: skip
-    assert found.champion == first
-    unasked = controller.history(NOW)  # nobody asks, so nothing more is read
-    assert [t.changes for t in unasked.trainings][:-1] == []
-    assert (unasked.champion, unasked.trained.ahead) == (None, None)

@@ -7,11 +7,9 @@ from pathlib import Path
 import pytest
 
 from mlsys_assets import DeclarationError, Drift, Every, LabelVolume, Learning, Policy, SlidingWindow, days, utc
-from mlsys_assets.data_sampling.training_window import SlidingWindow
 from mlsys_assets.models.stateful.stateful import Stateful
 from mlsys_assets.retraining.arbiter import Retraining, decide
 from mlsys_assets.retraining.history import History, Training
-from mlsys_assets.retraining.policy import Policy
 from mlsys_assets.retraining.stage import Stage
 from mlsys_assets.retraining.trigger import Answer, TriggerVerdict
 
@@ -93,17 +91,6 @@ def test_mistakes_are_told() -> None:
         )
 
 
-@pytest.mark.parametrize("learning", [Learning(SlidingWindow(days(28))), Learning(refit=False)], ids=str)
-def test_a_stage_that_goes_on_from_the_champion_asks_for_what_that_asks_for(learning) -> None:
-    """The stage makes the training stateful, whether or not it is declared so."""
-    told = "the stage stateful goes on from the champion's state: learning: a stateful training"
-    with pytest.raises(DeclarationError, match=told):
-        replace(RAIN, triggers=(EVERY,), retraining=Retraining(stage=Stage.STATEFUL), learning=learning)
-    policy = Policy("p", (EVERY,), Retraining(stage=Stage.STATEFUL), learning)
-    assert [told in mistake for mistake in policy.mistakes()] == [True]
-    assert replace(policy, retraining=Retraining()).mistakes() == []
-    both = Policy("p", (EVERY,), Retraining(stage=Stage.AUTOMATED), Learning(stateful=Stateful()))
-    assert ["policy 'p': retraining: in the automated stage" in mistake for mistake in both.mistakes()] == [True]
 FORGETS = "forgets none: its window is all that is known, not the last 90 days; leave window out, or"
 NO_REFIT = "in place of a refit; leave refit=False out, or"
 
