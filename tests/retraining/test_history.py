@@ -135,6 +135,17 @@ def test_what_a_training_changed_against_the_champion_is_read_of_its_gate() -> N
     assert [dict(t.reference) for t in found.trainings] == [{"roc_auc": 0.8}] * 3
 
 
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=9), st.integers(0, 10))
+def test_the_champion_is_that_of_the_last_move_before(moves, at) -> None:
+    """Moves in the order of their times; what was moved as of the very time came of its decision."""
+    champion = None
+    for since, trained in (moves := sorted(moves, key=lambda move: move[0])):
+        champion = week(trained) if since < at else champion
+    champions = Champions(tuple((week(since), week(trained)) for since, trained in moves), held_out=days(28))
+    assert champions.before(week(at)) == champion
+    assert champions.ahead(week(at)) == (None if champion is None else week(at) - champion - days(28))
+
+
 def test_who_does_not_ask_is_not_told_of_champions() -> None:
     found = told(week(3), challenged(2, 0.1))
     assert (found.champion, found.trained.ahead) == (None, None)
