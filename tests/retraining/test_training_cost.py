@@ -118,6 +118,7 @@ def test_what_is_sound_has_no_mistakes() -> None:
     assert sound.mistakes(()) == []
     assert str(sound) == "train on any yes; at most 50 spent in 7 days; none that is not worth its cost"
     assert sound.looks_back == days(365)
+    assert Retraining(cost=COST, most_cost=COST.fixed, within=days(7)).mistakes(()) == []  # one training, to the unit
 
 
 def test_gains_are_asked_for_in_a_metric_that_the_gate_compares_by() -> None:
