@@ -46,7 +46,8 @@ def test_policies_that_are_compared_have_names_of_their_own() -> None:
 
 def test_a_systems_own_policy_is_what_it_declares(flights_like) -> None:
     found = Policy.of(flights_like)
-    assert (found.name, found.triggers, found.learning) == (DECLARED, (MONTHLY,), "learning")
+    rested = Retraining(cooldown=days(7))
+    assert (found.name, found.triggers, found.retraining, found.learning) == (DECLARED, (MONTHLY,), rested, "learning")
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def flights_like():
     """What declares a policy."""
 
     class System:
-        triggers, retraining, learning = (MONTHLY,), Retraining(), "learning"
+        triggers, retraining, learning = (MONTHLY,), Retraining(cooldown=days(7)), "learning"
 
     return System()
 
