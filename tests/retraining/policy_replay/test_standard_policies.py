@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from mlsys_assets.measures.metrics import LogLoss, Metric, RocAuc
+from mlsys_assets.models.stateful.stateful import Stateful
 from mlsys_assets.retraining.arbiter import Retraining, decide
 from mlsys_assets.retraining.by_drift import Drift
 from mlsys_assets.retraining.by_performance import PerformanceDrop
@@ -33,7 +34,7 @@ class System:
     policies: tuple[Policy, ...] = ()
     metrics: tuple[Metric, ...] = (LogLoss(), RocAuc())
     learning: Learning = Learning(refit=False)
-    learns: Learning = Learning(refit=False)
+    learns: Learning = Learning(stateful=Stateful())
     calendar: Calendar = field(default_factory=lambda: Weekly("2013-01-01"))
 
 
@@ -58,7 +59,7 @@ def test_they_are_a_dozen_sound_policies_that_learn_as_the_system_does() -> None
     found = standard_policies(System())
     assert 12 <= len(found) <= 14
     assert policies_mistakes(found) == []
-    assert all(policy.learning == Learning(refit=False) for policy in found)
+    assert all(policy.learning == System().learns for policy in found[1:])
     assert found[0] == Policy("declared", System().triggers, Retraining(cooldown=days(7)), Learning(refit=False))
 
 
