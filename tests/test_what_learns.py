@@ -39,6 +39,7 @@ from mlsys_assets.models.gradient_boosting import LightGBM
 from mlsys_assets.models.human_rule import HumanRule, When
 from mlsys_assets.models.linear import LogisticRegression
 from mlsys_assets.models.regression import RegressedLightGBM
+from mlsys_assets.models.stateful.stateful import Stateful
 from mlsys_assets.models.task import Regression
 from mlsys_assets.models.tuning.automl import AutoML, Family
 from mlsys_assets.models.tuning.search import SearchContext
@@ -47,8 +48,8 @@ from mlsys_assets.models.tuning.tuned import Tuned
 from mlsys_assets.offline_evaluation.choices.thresholds import ByCost, ByPrecision, ByShare
 from mlsys_assets.types import TimeWindow, days, hours
 
-LEARNS = re.compile(r"(re)?fit(_\w+)?|choose|folds|(over|under|re)sample")
-"""What a function is called that fits, chooses or cuts."""
+LEARNS = re.compile(r"(re)?fit(_\w+)?|go_on|choose|folds|(over|under|re)sample")
+"""What a function is called that fits, goes on, chooses or cuts."""
 DAGSTER_SIDE = re.compile(r"\.(assets|fitting|logbook|passport_writer|sensors|controller|shown)$")
 
 
@@ -157,10 +158,13 @@ def asked(function: Callable[..., object]) -> dict[str, object]:
         "context": SearchContext(),
         "score": np.linspace(0, 1, 240),
         "soft": np.linspace(0, 1, 240),
+        "by": Stateful(),
     }
     known["column"] = column
     views = {name: view(kind) for name, kind in _views(function).items()}
     empty = inspect.Parameter.empty
+    if function.__name__ == "go_on":
+        known["parent"] = function.__self__.refit(view(Train), recipe={"rounds": 1}, seed=0, threads=1).predictor
     needed = [n for n, p in inspect.signature(function).parameters.items() if p.default is empty and n not in views]
     assert set(needed) <= set(known), f"say here what {function.__qualname__} is given as {set(needed) - set(known)}"
     return views | {name: known[name] for name in needed}
@@ -207,6 +211,7 @@ def test_what_is_known_to_learn_is_found() -> None:
     assert names >= {
         "baselines.ZeroRule.fit", "baselines.GroupRate.refit", "linear.LogisticRegression.fit",
         "gradient_boosting.LightGBM.refit", "mlp.Mlp.refit", "calibration.Calibrated.fit",
+        "gradient_boosting.LightGBM.go_on", "sgd.Sgd.go_on",
         "regression.RegressedLightGBM.refit", "choices.thresholds.ByCost.choose",
         "choices.thresholds.ByShare.choose", "slicing.isolation.Isolation.fit",
         "oversampling.oversample", "time_folds.WalkForward.folds", "grouped_folds.LeaveGroupOut.folds",

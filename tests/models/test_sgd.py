@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from mlsys_assets.models.candidate import FitError
 from mlsys_assets.models.linear import LogisticRegression
 from mlsys_assets.models.predictor import BundleError
 from mlsys_assets.models.sgd import Sgd
+from mlsys_assets.models.stateful.batch_journal import BatchJournals
 from mlsys_assets.models.stateful.continues import Continues
 from mlsys_assets.models.stateful.stateful import Stateful
 
@@ -120,6 +122,28 @@ def test_a_journal_that_is_damaged_costs_time_alone(tmp_path, damage) -> None:
     (journal,) = tmp_path.glob("sgd-*.npz")
     journal.write_bytes(damage(journal.read_bytes()))
     assert killed_sgd.run(tmp_path) == expected
+
+
+@pytest.mark.parametrize("other", ["declaration", "parent", "rows", "code"])
+def test_a_journal_of_another_fit_is_not_gone_on_with(tmp_path, train, parent, new, other) -> None:
+    """What is kept in the same folder under the same name decides nothing of it, and its own journal does."""
+    kept = BatchJournals(tmp_path, "code", every=3)
+    whole = gone_on(parent, new, journals=kept)
+    assert len(list(tmp_path.glob("sgd-*.npz"))) == 1
+    candidate, journals = DESCENT, kept
+    if other == "declaration":
+        candidate = replace(DESCENT, l2=0.1)
+    elif other == "parent":
+        parent = gone_on(parent, train)
+    elif other == "rows":
+        new = new.take(np.arange(len(new))[::-1])
+    else:
+        journals = replace(kept, code="other code")
+    found = candidate.go_on(parent, new, by=Stateful(), seed=1, threads=1, journals=journals).predictor
+    expected = candidate.go_on(parent, new, by=Stateful(), seed=1, threads=1).predictor
+    assert to_files(found) == to_files(expected)
+    assert (to_files(found) == to_files(whole)) == (other == "code")
+    assert len(list(tmp_path.glob("sgd-*.npz"))) == 2
 
 
 def test_what_cannot_be_gone_on_from_is_told(train, new) -> None:

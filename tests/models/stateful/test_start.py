@@ -93,6 +93,25 @@ def test_along_a_lineage_each_usable_row_is_learned_from_once(seed: int, at_days
     assert set(used.values()) <= {1}
 
 
+def test_at_the_borders_what_is_learned_from_is_the_training_part() -> None:
+    """Predicted an embargo before its end and known at its end, or a microsecond off; and about a static test."""
+    end, step = moment(SPLIT.windows(THIRD)["train"].end), np.timedelta64(1, "us")
+    settled, offs = end - np.timedelta64(6, "h"), [-step, 0 * step, step]
+    (static,) = SPLIT.static_test
+    pairs = [(settled + a, end + b) for a in offs for b in offs]
+    pairs += [
+        (moment(edge) + a, moment(edge) + np.timedelta64(5, "h")) for edge in (static.start, static.end) for a in offs
+    ]
+    at, known = (np.array(times, "datetime64[us]") for times in zip(*sorted(pairs), strict=True))
+    n = len(pairs)
+    features, label = made(n, seed=1)
+    ids, state = pa.array([f"r{i}" for i in range(n)]), pa.array(["labelled"] * n)
+    rows = LabelledRows(ids, at, features, label, known, state, days(10))
+    found = set(ids.filter(pa.array(learned_by(SPLIT, rows, THIRD))).to_pylist())
+    assert found == set(SPLIT.split(rows, as_of=THIRD).train.ids.to_pylist())
+    assert len(found) == 2 + 3  # before the embargo and known by the end; outside of the static test
+
+
 def _usable(rows: LabelledRows, as_of: datetime) -> np.ndarray:
     (static,) = SPLIT.static_test
     outside = (rows.at < moment(static.start)) | (rows.at >= moment(static.end))
