@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from mlsys_assets import dagster_adapter as adapter
+from mlsys_assets.data_labeling.natural_labels import NaturalLabel
 from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.data_sampling.splits import PARTS as SPLIT_PARTS
 from mlsys_assets.data_sampling.training_window import EXPANDING
@@ -99,15 +100,7 @@ class PassportWriter:
         )  # fmt: skip
 
     def _definition(self, fitted: Fitted) -> Definition:
-        label = self.system.label
-        told = {
-            "name": label.name,
-            "source": label.source.name,
-            "computed by": getattr(label.compute, "__qualname__", type(label.compute).__qualname__),
-            "delay [s]": label.delay.total_seconds(),
-            "window [s]": label.window.total_seconds(),
-            "never": ", ".join(f"{state}: {source.name}" for state, source in label.never.items()),
-        }
+        told = label_told(self.system.label)
         columns = tuple(ColumnTold(c.name, c.type, c.unit) for c in self.system.feature_columns)
         task = {"output": str(said)} if (said := fitted.params.get("task output")) else {}
         return Definition(
@@ -170,6 +163,18 @@ class PassportWriter:
     def _asked(self, gate: Decision) -> Asked:
         retraining, triggers = (tuple(map(_verdict, self.step.standing(kind))) for kind in (RETRAINING, TRIGGER))
         return Asked(retraining, triggers, _verdict(gate))
+
+
+def label_told(label: NaturalLabel) -> dict[str, str | float]:
+    """Return what is on record of a label's declaration."""
+    return {
+        "name": label.name,
+        "source": label.source.name,
+        "computed by": getattr(label.compute, "__qualname__", type(label.compute).__qualname__),
+        "delay [s]": label.delay.total_seconds(),
+        "window [s]": label.window.total_seconds(),
+        "never": ", ".join(f"{state}: {source.name}" for state, source in label.never.items()),
+    }
 
 
 def _verdict(decision: Decision) -> Verdict:

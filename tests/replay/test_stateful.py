@@ -219,11 +219,16 @@ def another_split(system: MLSystem) -> dict[str, Any]:
     return {"split": replace(system.split, validation=days(15))}
 
 
+def another_label(system: MLSystem) -> dict[str, Any]:
+    return {"label": replace(system.label, window=days(1))}
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
         (more_features, "the features changed: doubled"),  # which the champion does not read
         (other_parameters, "lightgbm is declared otherwise than as of 2013-03-19"),
+        (another_label, "the label is declared otherwise than as of 2013-03-19"),
         (another_split, "the time split is declared otherwise than as of 2013-03-19"),
     ],
 )

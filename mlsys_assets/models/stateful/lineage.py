@@ -17,6 +17,7 @@ from mlsys_assets.models.candidate import Candidate
 from mlsys_assets.models.passport.declared import declared
 from mlsys_assets.models.passport.error import PassportError
 from mlsys_assets.models.passport.parts import Definition, FeaturizeAndPredict, Generation, part_of
+from mlsys_assets.models.passport_writer import label_told
 from mlsys_assets.models.predictor import BundleError
 from mlsys_assets.models.stateful.ancestry import Ancestry
 from mlsys_assets.models.stateful.start import Checkpoint, Start, learned_by, places, rest, start
@@ -96,8 +97,11 @@ class Lineage:
     def _other(self, candidate: Candidate, fit: Decision) -> str:
         """Return what is declared otherwise now than for the checkpoint: it cannot be gone on from."""
         record = self.step.stores.models.read_record(self._saved(fit))
-        if part_of(record, Definition).declaration != declared(candidate):
+        made = part_of(record, Definition)
+        if made.declaration != declared(candidate):
             return f"{candidate.name} is declared otherwise than as of {fit.as_of:%Y-%m-%d}"
+        if made.label != label_told(self.system.label):
+            return f"the label is declared otherwise than as of {fit.as_of:%Y-%m-%d}"
         if part_of(record, Generation).split != declared(self.system.time_split):
             return f"the time split is declared otherwise than as of {fit.as_of:%Y-%m-%d}"
         was = {name: told.hash for name, told in part_of(record, FeaturizeAndPredict).features.items()}

@@ -194,6 +194,9 @@ def test_too_few_new_rows_and_rows_of_one_class_are_insufficient_data(rows) -> N
     few = began(TREES, rows, parent, SECOND, by=replace(BY, least_rows=10_000))
     assert few.reason.startswith("insufficient data: ")
     assert few.reason.endswith(" new rows, least 10000")
+    new = len(began(TREES, rows, parent, SECOND).train)
+    assert began(TREES, rows, parent, SECOND, by=replace(BY, least_rows=new)).checkpoint is parent
+    assert began(TREES, rows, parent, SECOND, by=replace(BY, least_rows=new + 1)).checkpoint is None
     since = ~learned_by(SPLIT, rows, FIRST)
     dull = replace(rows, label=np.where(since, 0.0, rows.label))
     one = began(TREES, dull, parent, SECOND)
