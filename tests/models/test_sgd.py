@@ -49,7 +49,8 @@ def test_it_is_scikit_learns_partial_fit_on_the_same_batches(train, parent, new)
         loss="log_loss", alpha=DESCENT.l2, learning_rate="invscaling", eta0=DESCENT.learning_rate,
         power_t=DESCENT.decay, shuffle=False,
     )  # fmt: skip
-    for rows, expected in ((train, parent), (new, gone_on(parent, new))):
+    further, last = gone_on(parent, new), new.take(np.arange(65))  # of which the second batch is one row
+    for rows, expected in ((train, parent), (new, further), (last, gone_on(further, last))):
         matrix = parent.line.preprocessing.transform(rows.features).astype(np.float64)
         for i in range(0, len(rows), 64):
             by_hand.partial_fit(matrix[i : i + 64], rows.label[i : i + 64], classes=[0, 1])
