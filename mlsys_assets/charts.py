@@ -1,5 +1,6 @@
 """Small pictures as SVG text: for pages that must open in a moment, anywhere, and for metadata at every tick."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
@@ -8,6 +9,8 @@ HEIGHT, MARGIN = 260, 42
 NEAR = (110, 11)
 """Names of points that lie nearer to each other than this, across and up, would cover each other."""
 Points = Sequence[tuple[float, float]]
+MOST_TICKS = 6
+"""Numbers along an axis."""
 COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b")
 SIDE = 250
 """Pixels of a panel's side."""
@@ -198,14 +201,13 @@ def trade_off(
 
     parts = [_text(MARGIN, 14, title, weight="bold"), _text(MARGIN + width / 2, height - 6, axes[0], anchor="middle")]
     parts.append(_text(MARGIN, 30, axes[1]))
-    for share in (0.0, 0.5, 1.0):
-        x, y = place(across[0] + share * across[1], up[0] + share * up[1])
-        parts.append(_text(x, height - 22, f"{across[0] + share * across[1]:.3g}", anchor="middle"))
-        parts.append(_text(MARGIN - 4, y + 4, f"{up[0] + share * up[1]:.3g}", anchor="end"))
-        parts.append(f'<line x1="{MARGIN}" y1="{y:.1f}" x2="{MARGIN + width}" y2="{y:.1f}" stroke="#eee"/>')
+    parts += [_text(place(x, up[0])[0], height - 22, f"{x:.6g}", anchor="middle") for x in round_ticks(*across)]
+    for y, top in [(y, place(across[0], y)[1]) for y in round_ticks(*up)]:
+        parts.append(_text(MARGIN - 4, top + 4, f"{y:.6g}", anchor="end"))
+        parts.append(f'<line x1="{MARGIN}" y1="{top:.1f}" x2="{MARGIN + width}" y2="{top:.1f}" stroke="#eee"/>')
     along = " ".join("{:.1f},{:.1f}".format(*place(x, y)) for x, y, _, _ in sorted(points[name] for name in front))
     parts.append(f'<polyline points="{along}" fill="none" stroke="{COLOURS[2]}" stroke-width="1.6"/>' if along else "")
-    named: list[tuple[float, float]] = []
+    named: list[tuple[float, float, str, int]] = []
     for name in sorted(points, key=lambda one: one != marked):  # its name goes first, where there is room for few
         x, y, low, high = points[name]
         (left, top), bottom, high_at = place(x, y), place(x, low)[1], place(x, high)[1]
@@ -215,9 +217,13 @@ def trade_off(
         parts.append(f'<circle cx="{left:.1f}" cy="{top:.1f}" r="3" fill="{colour}">{tip}</circle>')
         if name == marked:
             parts.append(f'<circle cx="{left:.1f}" cy="{top:.1f}" r="7" fill="none" stroke="{colour}"/>')
-        if all(abs(left - a) > NEAR[0] or abs(top - b) > NEAR[1] for a, b in named):
-            named.append((left, top))
-            parts.append(_text(left + 6, top - 8, name, colour=colour, weight="bold" if name == marked else "normal"))
+        near = [n for n, (a, b, _, _) in enumerate(named) if abs(left - a) <= NEAR[0] and abs(top - b) <= NEAR[1]]
+        if near:
+            a, b, other, more = named[near[0]]
+            named[near[0]] = a, b, other, more + 1
+        else:
+            named.append((left, top, name, 0))
+    parts += [_name(one, marked=one[2] == marked, on=one[2] in front) for one in named]
     return _svg(WIDTH, height, parts)
 
 
@@ -262,6 +268,24 @@ def panels(
     legend = MARGIN + len(curves) * step
     parts += [_text(legend - MARGIN + 8, 60 + 16 * k, n, colour=COLOURS[k % len(COLOURS)]) for k, n in enumerate(names)]
     return _svg(legend + 120, max(SIDE + 84, 66 + 16 * len(names)), parts)
+def _name(of: tuple[float, float, str, int], *, marked: bool, on: bool) -> str:
+    """Return the name beside a point, and of how many more that lie so near that theirs would cover it."""
+    left, top, name, more = of
+    colour = COLOURS[1] if marked else COLOURS[2] if on else "#888"
+    told = f"{name} +{more}" if more else name
+    return _text(left + 6, top - 8, told, colour=colour, weight="bold" if marked else "normal")
+
+
+def round_ticks(low: float, length: float) -> list[float]:
+    """Return round numbers within an axis, three to six of them.
+
+    >>> round_ticks(-0.25, 5.5)
+    [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
+    """
+    power = 10.0 ** math.floor(math.log10(length / MOST_TICKS))
+    step = next(power * one for one in (1, 2, 5, 10) if length / (power * one) <= MOST_TICKS)
+    first, last = math.ceil(low / step), math.floor((low + length) / step)
+    return [n * step for n in range(first, last + 1)]
 
 
 def _axis(values: Sequence[float]) -> tuple[float, float]:

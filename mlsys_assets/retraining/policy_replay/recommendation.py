@@ -15,6 +15,9 @@ MARGIN: Final = 0.002
 CONFIDENCE: Final = 0.9
 """In so large a share of the draws a policy must be within the margin to be called surely within."""
 
+MOST_NAMED: Final = 3
+"""So many of the policies that may do as well are named in a sentence."""
+
 
 class Answer(StrEnum):
     """How a recommendation ends."""
@@ -84,7 +87,7 @@ class Recommendation:
         """Return it in sentences."""
         if not self.chosen.sufficient:
             return f"cannot be told: {self.chosen}, too little to compare policies on; keep to {self.policy}"
-        may = ", ".join(f"{name} in {sure:.0%}" for name, sure in self.open.items())
+        may = self._open()
         rule = f"within {self.margin:g} of {self.reference}"
         if self.answer is Answer.RECOMMENDED:
             told = f"{self.policy} is the cheapest that is surely {rule}, in {self.sure:.0%} of the draws of days"
@@ -93,6 +96,13 @@ class Recommendation:
             told = f"cannot be told: none cheaper than {self.policy} is surely {rule}, and some may be: {may} of the "
             told += f"draws, asked for: {self.confidence:.0%}; until more is known, keep to {self.policy}"
         return f"{told}. {self._later()}{self._luck()}"
+
+    def _open(self) -> str:
+        """Return the cheaper policies that come nearest to what is asked for, and how many others there are."""
+        nearest = sorted(self.open.items(), key=lambda one: -one[1])  # of equal ones the cheapest
+        told = [f"{name} in {sure:.0%}" for name, sure in nearest[:MOST_NAMED]]
+        more = len(nearest) - len(told)
+        return ", ".join(told) + (f" and {more} more in fewer or as many" if more else "")
 
     def _later(self) -> str:
         if self.judged is None:
@@ -107,7 +117,7 @@ class Recommendation:
 
     def _luck(self) -> str:
         """Return how much of the best's lead was luck, which any best of many has."""
-        if self.best == self.reference or self.best_judged is None or not self.best_judged.sufficient:
+        if self.best in (self.reference, self.policy) or self.best_judged is None or not self.best_judged.sufficient:
             return ""
         return (
             f" The best of all where it was chosen, {self.best}, had a loss of {self.best_chosen.value:+.4f} there and "

@@ -138,12 +138,19 @@ def in_words(policy: Policy, step: timedelta) -> str:
     """Return what a policy does."""
     if not policy.triggers:
         return "stays with its first champion"
-    return "; ".join(f"{t.name}: {_said(t, step)}" for t in policy.triggers) + f" ({policy.retraining})"
+    return "; ".join(_named(t, step) for t in policy.triggers) + f" ({policy.retraining})"
+
+
+def _named(trigger: Trigger, step: timedelta) -> str:
+    """Return what a trigger asks for after its name, or alone where it begins with that."""
+    said = _said(trigger, step)
+    return said if said.lower().startswith(trigger.name.lower()) else f"{trigger.name}: {said}"
 
 
 def _said(trigger: Trigger, step: timedelta) -> str:
     if isinstance(trigger, Every):
-        return f"every {trigger.period / step:g} ticks"
+        ticks = trigger.period / step
+        return "every tick" if ticks == 1 else f"every {ticks:g} ticks"
     if isinstance(trigger, LabelVolume):
         return f"labels +{trigger.grows:.0%}"
     if isinstance(trigger, PerformanceDrop):

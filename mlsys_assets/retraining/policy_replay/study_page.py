@@ -12,13 +12,14 @@ from mlsys_assets.retraining.policy_replay.study_table import basis, computing, 
 from mlsys_assets.types import Finding, TimeWindow
 
 STYLE: Final = """
-body { font-family: sans-serif; max-width: 1300px; margin: 2em auto; color: #222; line-height: 1.4 }
+body { font-family: sans-serif; max-width: 1300px; margin: 2em auto; padding: 0 1em; color: #222; line-height: 1.4 }
 table { border-collapse: collapse; font-size: 13px; margin: 1em 0 }
 th, td { padding: 3px 9px; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap }
 td:first-child, th:first-child { text-align: left } th { background: #f4f4f4 }
 tr.taken td { background: #eef5ff; font-weight: bold } p.told { font-size: 1.15em }
 p.doubted { color: #b00020 }
 svg { max-width: 100%; height: auto; display: block; margin: 1em 0 }
+div.pair { display: flex; flex-wrap: wrap } div.wide { overflow-x: auto }
 table.words td { text-align: left; white-space: normal }
 """
 NOTES: Final = (
@@ -64,11 +65,10 @@ def study_page(
     parts = [
         f"<h1>{name}: what if it had been trained otherwise</h1>",
         f'<p class="told">{_text(str(found.recommendation))}</p>',
-        f"<p>{_text(basis(found))}; {_text(computing(found))}.</p>",
-        "" if believed is None else f'<p class="{_trust(believed)}">{_text(in_words(believed))}.</p>',
-        picture(found, "trainings"),
-        picture(found, "cpu_s"),
-        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>",
+        f"<p>{_begun(basis(found))}; {_text(computing(found))}.</p>",
+        "" if believed is None else f'<p class="{_trust(believed)}">{_begun(in_words(believed))}.</p>',
+        f'<div class="pair">{picture(found, "trainings")}{picture(found, "cpu_s")}</div>',
+        f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>',
         "".join(f"<p>{note}</p>" for note in NOTES),
         timeline(found, ticks),
         "<h2>What the policies do</h2>",
@@ -82,6 +82,10 @@ def study_page(
 
 def _trust(believed: Finding) -> str:
     return "believed" if believed.passed else "doubted"
+
+
+def _begun(said: str) -> str:
+    return _text(said[:1].upper() + said[1:])
 
 
 def _text(said: str) -> str:
