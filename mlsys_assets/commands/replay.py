@@ -15,7 +15,7 @@ from mlsys_assets.retraining.policy import Policy
 from mlsys_assets.retraining.policy_replay.fidelity import in_words
 from mlsys_assets.retraining.policy_replay.recommendation import MARGIN
 from mlsys_assets.retraining.policy_replay.standard_policies import asked_policies
-from mlsys_assets.retraining.policy_replay.study_table import basis, computing, header, rows, text_table
+from mlsys_assets.retraining.policy_replay.study_table import basis, computing, counted, header, rows, text_table
 from mlsys_assets.types import TimeWindow
 
 
@@ -50,7 +50,7 @@ def summary(found: Replayed, page: Path) -> list[str]:
     study = found.study
     return [
         "",
-        f"{found.system.name}: {len(study.timelines)} policies, {basis(study)}",
+        f"{found.system.name}: {counted(len(study.timelines))}, {basis(study)}",
         "",
         *text_table(header(study, unit=found.unit), rows(study)),
         "",
@@ -69,7 +69,7 @@ class _Progress:
         self.out, self.policies, self.steps, self.done = out, policies, steps, 0
 
     def begun(self, system: str, lived: TimeWindow) -> None:
-        print(f"{system}: living {len(self.policies)} policies in {lived}", file=self.out, flush=True)
+        print(f"{system}: living {counted(len(self.policies))} in {lived}", file=self.out, flush=True)
 
     def told(self, as_of: datetime) -> None:
         self.done += 1

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from mlsys_assets.data_labeling.label import settled
 from mlsys_assets.data_sampling.rows import moments
@@ -28,7 +29,7 @@ from mlsys_assets.production_monitoring.diagnosing.history import RECENT_DRIFT, 
 from mlsys_assets.retraining.policy import Policy, policies_mistakes
 from mlsys_assets.retraining.policy_replay.lived import Lived
 from mlsys_assets.system import MLSystem
-from mlsys_assets.tables import KNOWN_AT, LABEL, LABELS, PREDICT_AT, PREDICTIONS, SCORE, TICK
+from mlsys_assets.tables import KNOWN_AT, LABEL, LABELS, PREDICT_AT, PREDICTIONS, SCORE, SERVED, TICK
 from mlsys_assets.types import DeclarationError, TimeWindow
 from mlsys_resources.operations_rows import Decision
 from mlsys_resources.tick_rows import TICK_FIELD
@@ -127,7 +128,8 @@ def _period(system: MLSystem, stores: Any, since: datetime | None, until: dateti
     since, until = since or first, until or last
     for what, moment in (("since", since), ("until", until)):
         if moment < calendar.start or calendar.tick_of(moment).start != moment:
-            raise ValueError(f"{what} is {moment}; it must be the start of a tick of {calendar.step}")
+            start = calendar.tick_of(max(moment, calendar.start)).start
+            raise ValueError(f"{what} is {moment}; it must be the start of a tick, as {start} is")
     if not calendar.start < since <= first:
         raise ValueError(
             f"since is {since}; it must lie after {calendar.start}, and at {first} at the latest: from then on what "
@@ -172,13 +174,11 @@ def _drift_before(system: MLSystem, stores: Any, since: datetime) -> pa.Table:
 
 
 def _lived(life: Life, since: datetime, until: datetime) -> Lived:
-    system, lake = life.system, life.stores.lake
-    made = lake.read(system.name, PREDICTIONS, window=(PREDICT_AT, system.calendar.start, until))
+    system, lake, key = life.system, life.stores.lake, life.system.requests.key
+    asked = lake.read(system.name, SERVED, columns=[key, PREDICT_AT], window=(PREDICT_AT, since, until))
+    made = lake.read(system.name, PREDICTIONS, window=(PREDICT_AT, since, until))
     labels = lake.read(system.name, LABELS, window=(KNOWN_AT, system.calendar.start, until))
-    labels = settled(labels, key=system.requests.key, corrections=system.label.corrections)
-    key = system.requests.key
-    place = pc.index_in(made[key], value_set=labels[key].combine_chunks())
-    label = labels[LABEL].cast(pa.float64()).take(place)
+    labels = settled(labels, key=key, corrections=system.label.corrections)
     return Lived(
         life.policy,
         since,
@@ -186,13 +186,19 @@ def _lived(life: Life, since: datetime, until: datetime) -> Lived:
         life.trainings,
         life.promotions,
         life.cpu_s,
-        moments(made[PREDICT_AT]),
-        np.asarray(made[SCORE].to_numpy(), dtype=np.float64),
-        np.asarray(
-            label.to_numpy(zero_copy_only=False) if isinstance(label, pa.Array) else label.to_numpy(), dtype=np.float64
-        ),
+        moments(asked[PREDICT_AT]),
+        _beside(asked[key], (made[key], made[SCORE])),
+        _beside(asked[key], (labels[key], labels[LABEL])),
         tuple(_decisions(life, since)),
     )
+
+
+def _beside(keys: pa.ChunkedArray, told: tuple[pa.ChunkedArray, pa.ChunkedArray]) -> NDArray[np.float64]:
+    """Return (n,) of n keys what stands beside each of them; NaN where nothing does."""
+    known, values = told
+    place = pc.index_in(keys, value_set=known.combine_chunks())
+    found = values.combine_chunks().cast(pa.float64()).take(place.combine_chunks())
+    return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
 def _decisions(life: Life, since: datetime) -> Iterator[Decision]:

@@ -166,7 +166,7 @@ def test_a_policy_of_the_users_own_appears_by_name(life, engine: Engine, monkeyp
     ("arguments", "words"),
     [
         (["--policies", "nevr"], "a policy is 'nevr'; allowed: declared, never, every_tick, "),
-        (["--policies", "nevr"], "Did you mean 'never'?: name them with commas between, or 'all'"),
+        (["--policies", "nevr"], "Did you mean 'never'? Name them with commas between, or 'all'"),
         (["--since", "soon"], "'soon' is no date"),
         (["--margin", "much"], "--margin is 'much'; give a number in the unit of the system's first metric: 0.002"),
         (["--margin", "nan"], "the margin is nan; it must be a number, at least 0"),

@@ -28,8 +28,9 @@ from mlsys_assets.production_monitoring.performance import matured
 from mlsys_assets.retraining.learning import Learning
 from mlsys_assets.retraining.policy import Policy
 from mlsys_assets.retraining.policy_replay.fidelity import fidelity
+from mlsys_assets.retraining.policy_replay.judged_requests import JudgedRequests
 from mlsys_assets.retraining.policy_replay.lived import Lived
-from mlsys_assets.types import DeclarationError
+from mlsys_assets.types import DeclarationError, TimeWindow
 
 from .triggers import CriesWolf
 
@@ -212,7 +213,19 @@ def test_an_earlier_beginning_with_rows_too_few_is_a_verdict_and_the_replay_goes
     assert sets[start] == INSUFFICIENT
     assert found.trainings[0] == start
     assert found.promotions[0] > start
-    assert found.at.min() >= np.datetime64(found.promotions[0].replace(tzinfo=None))
+    unserved = found.at < np.datetime64(found.promotions[0].replace(tzinfo=None))
+    assert 0 < unserved.sum() < len(unserved)
+    np.testing.assert_array_equal(np.isnan(found.score), unserved)
+
+
+def test_policies_whose_first_champions_came_at_other_times_are_judged_where_both_had_one(six_weeks) -> None:
+    start, until = utc("2013-01-08"), utc("2013-04-02")
+    policies = [Policy("never", ()), Policy("rarely", (Every(days(42)),), Retraining(cooldown=days(42)))]
+    lives = live(six_weeks.system, six_weeks.stores, policies, since=start, until=until).lived
+    assert lives[0].promotions[0] != lives[1].promotions[0]
+    found = JudgedRequests.of(lives, TimeWindow(start, until))
+    assert len(found.at) > 0
+    assert found.at.min() >= max(np.datetime64(life.promotions[0].replace(tzinfo=None)) for life in lives)
 
 
 def test_a_training_that_fails_is_given_up_and_the_champion_stays(six_weeks, monkeypatch) -> None:

@@ -27,9 +27,9 @@ class Lived:
     cpu_s
         The processor time of its trainings in seconds, each counted in full, whoever else shared it.
     at
-        (n,) datetime64[us], UTC: when each prediction was asked for.
+        (n,) datetime64[us], UTC: when each prediction was asked for, from ``since`` on.
     score
-        (n,) what the champion of its tick's start said.
+        (n,) what the champion of its tick's start said; NaN where there was none yet.
     label
         (n,) what came of it, as known at the end; NaN where that is not known.
     decisions

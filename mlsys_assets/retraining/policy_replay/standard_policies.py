@@ -125,7 +125,7 @@ def asked_policies(system: Deciding, asked: str | None = None) -> tuple[Policy, 
         return tuple(known[name] for name in dict.fromkeys(names) if name in known)
     names = [name.strip() for name in asked.split(",")]
     if wrong := [told for name in names for told in none_of("a policy", name, known)]:
-        raise LookupError(f"{'; '.join(wrong)}: name them with commas between, or {ALL!r}")
+        raise LookupError(f"{' '.join(wrong)} Name them with commas between, or {ALL!r}")
     return tuple(known[name] for name in dict.fromkeys(names))
 
 

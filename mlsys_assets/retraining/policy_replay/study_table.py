@@ -53,11 +53,16 @@ def basis(found: PolicyStudy) -> str:
 
 def computing(found: PolicyStudy) -> str:
     """Return in a sentence what the replay took, and what sharing saved."""
-    told = f"the trainings of all {len(found.timelines)} policies take {found.lived_cpu_s:,.0f} s of a processor"
+    told = f"the trainings of {counted(len(found.timelines))} take {found.lived_cpu_s:,.0f} s of a processor"
     if found.spent is None or found.saved_cpu_s is None:
         return told
     alike = f", {found.spent.trainings_s:,.0f} s where what is alike is trained once ({found.saved_cpu_s:,.0f} s saved)"
     return f"{told}{alike}; the whole replay took {found.spent.all_s:,.0f} s"
+
+
+def counted(policies: int) -> str:
+    """Return how many policies there are."""
+    return f"{policies} {'policy' if policies == 1 else 'policies'}"
 
 
 def interval(found: Estimate, sign: str) -> str:

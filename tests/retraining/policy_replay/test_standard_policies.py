@@ -113,8 +113,10 @@ def test_losses_are_told_against_what_trains_most() -> None:
 def test_each_says_itself_in_words() -> None:
     known = known_policies(System())
     assert in_words(known["never"], days(7)) == "stays with its first champion"
-    assert in_words(known["every_4_ticks"], days(7)) == "every: every 4 ticks (train on any yes)"
+    assert in_words(known["every_4_ticks"], days(7)) == "every 4 ticks (train on any yes)"
     said = in_words(known["performance_drop_and_labels_grow"], days(7))
+    assert in_words(known["every_tick"], days(7)) == "every tick (train on any yes)"
+    assert in_words(known["drift"], days(7)).startswith("Drift (train on any yes; ")
     assert said == (
         "performance_drop: roc_auc worse by 0.2; label_volume: labels +10% "
         "(train on performance_drop and label_volume; none within 28 days of another)"
