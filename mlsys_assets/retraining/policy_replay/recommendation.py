@@ -102,7 +102,7 @@ class Recommendation:
         nearest = sorted(self.open.items(), key=lambda one: -one[1])  # of equal ones the cheapest
         told = [f"{name} in {sure:.0%}" for name, sure in nearest[:MOST_NAMED]]
         more = len(nearest) - len(told)
-        return ", ".join(told) + (f" and {more} more in fewer or as many" if more else "")
+        return ", ".join(told) + (f" and {more} more" if more else "")
 
     def _later(self) -> str:
         if self.judged is None:

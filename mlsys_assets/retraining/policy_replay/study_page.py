@@ -12,14 +12,15 @@ from mlsys_assets.retraining.policy_replay.study_table import basis, computing, 
 from mlsys_assets.types import Finding, TimeWindow
 
 STYLE: Final = """
-body { font-family: sans-serif; max-width: 1300px; margin: 2em auto; padding: 0 1em; color: #222; line-height: 1.4 }
+body { font-family: sans-serif; max-width: 1500px; margin: 2em auto; padding: 0 1em; color: #222; line-height: 1.4 }
 table { border-collapse: collapse; font-size: 13px; margin: 1em 0 }
 th, td { padding: 3px 9px; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap }
 td:first-child, th:first-child { text-align: left } th { background: #f4f4f4 }
 tr.taken td { background: #eef5ff; font-weight: bold } p.told { font-size: 1.15em }
 p.doubted { color: #b00020 }
 svg { max-width: 100%; height: auto; display: block; margin: 1em 0 }
-div.pair { display: flex; flex-wrap: wrap } div.wide { overflow-x: auto }
+p { max-width: 1000px }
+div.pair { display: flex; flex-wrap: wrap } div.pair svg { flex: 1 1 480px } div.wide { overflow-x: auto }
 table.words td { text-align: left; white-space: normal }
 """
 NOTES: Final = (
