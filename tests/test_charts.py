@@ -1,12 +1,26 @@
 """Small pictures are whole XML, draw what they are given in its place, and leave out what is not known."""
 
+from itertools import pairwise
 from math import isfinite
 from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import given, strategies as st
 
-from mlsys_assets.charts import COLOURS, HEIGHT, LEFT, WIDTH, bars, forest, grid, lines, scatter, trade_off
+from mlsys_assets.charts import (
+    COLOURS,
+    HEIGHT,
+    LEFT,
+    MOST_TICKS,
+    WIDTH,
+    bars,
+    forest,
+    grid,
+    lines,
+    round_ticks,
+    scatter,
+    trade_off,
+)
 
 SVG = "{http://www.w3.org/2000/svg}"
 NASTY = "<b>&\"'</b> \u2014 carrier = 'AA'"
@@ -188,3 +202,26 @@ def test_a_trade_off_has_its_front_in_order_its_intervals_and_one_ring() -> None
 def test_a_trade_off_without_points_says_so_and_without_a_front_has_no_line() -> None:
     assert texts(parsed(trade_off({}, title="t", axes=("x", "y")))) == ["t: insufficient data"]
     assert curves(parsed(trade_off({"a": (1, 1, 1, 1)}, title="t", axes=("x", "y")))) == []
+
+
+def test_names_that_would_cover_each_other_are_counted_beside_the_first() -> None:
+    points = {
+        "a": (1.0, 1.0, 1.0, 1.0),
+        "b": (1.0, 1.0, 1.0, 1.0),
+        "c": (9.0, 9.0, 9.0, 9.0),
+        "d": (1.01, 1.0, 1.0, 1.0),
+    }
+    assert {"a +2", "c"} <= set(texts(parsed(trade_off(points, title="t", axes=("x", "y")))))
+    assert {"b +2", "c"} <= set(texts(parsed(trade_off(points, title="t", axes=("x", "y"), marked="b"))))
+
+
+@pytest.mark.parametrize(
+    ("low", "length"), [(-0.25, 5.5), (0.148, 0.023), (-3.0, 6.0), (1e-9, 1e-10), (0.95, 0.1), (7e5, 9e6)]
+)
+def test_numbers_along_an_axis_are_round_and_few(low: float, length: float) -> None:
+    found = round_ticks(low, length)
+    assert 2 <= len(found) <= MOST_TICKS + 1
+    assert all(low <= one <= low + length for one in found)
+    (step,) = {float(f"{b - a:.3g}") for a, b in pairwise(found)}
+    assert f"{step:e}"[0] in "125"
+    assert all(abs(one / step - round(one / step)) < 1e-6 for one in found)

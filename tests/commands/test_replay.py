@@ -188,6 +188,18 @@ def test_what_is_wrong_is_told_in_a_line(life, said, engine: Engine, capsys, arg
     assert not (life.stores.home / "rain_policies.html").exists()
 
 
+def test_stopped_in_the_midst_it_leaves_nothing_and_says_so(life, monkeypatch, capsys, tmp_path) -> None:
+    def stopped(*_: Any, **__: Any) -> Lives:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mlsys_assets.replayed_policies.engine", lambda: stopped)
+    page = tmp_path / "page.html"
+    assert main(["replay", "rain", "--policies", "never", "--home", str(life.stores.home), "--out", str(page)]) == 130
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told == "mlsys: stopped; nothing was written, and asked for again it begins anew"
+    assert not page.exists()
+
+
 def test_what_was_not_lived_is_told_before_anything_is_done(tmp_path, monkeypatch, capsys, engine: Engine) -> None:
     monkeypatch.setenv("MLSYS_HOME", str(tmp_path))
     from mlsys_assets.systems import workspace as module

@@ -153,3 +153,20 @@ def test_what_is_no_rule_is_refused(change, words: str) -> None:
     change = {k: {"itself": chosen, "others": others}.get(v, v) for k, v in change.items()}
     with pytest.raises(ValueError, match=words):
         recommend(chosen, **change)
+
+
+def test_of_many_that_may_do_as_well_those_are_named_that_come_nearest() -> None:
+    found = recommend(judged(CLEAR, seed=1)[0])
+    may = {"never": 0.2, "drift": 0.6, "rarely": 0.6, "seldom": 0.3, "hardly": 0.11}
+    assert "cheaper ones may be: drift in 60%, rarely in 60%, seldom in 30% and 2 more. It was" in str(
+        replace(found, open=may)
+    )
+    assert "cheaper ones may be: never in 20%. It was" in str(replace(found, open={"never": 0.2}))
+
+
+def test_the_best_is_not_told_twice() -> None:
+    policies = {"weekly": Distorted(0.4, 9), "monthly": Distorted(0.0, 2)}
+    chosen, later = judged(policies, seed=1)
+    found = recommend(chosen, judged=later)
+    assert found.best == found.policy == "monthly"
+    assert "The best of all" not in str(found)
