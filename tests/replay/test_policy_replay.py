@@ -220,7 +220,7 @@ def test_an_earlier_beginning_with_rows_too_few_is_a_verdict_and_the_replay_goes
 
 def test_policies_whose_first_champions_came_at_other_times_are_judged_where_both_had_one(six_weeks) -> None:
     start, until = utc("2013-01-08"), utc("2013-04-02")
-    policies = [Policy("never", ()), Policy("rarely", (Every(days(42)),), Retraining(cooldown=days(42)))]
+    policies = [Policy("never", ()), Policy.of(six_weeks.system)]
     lives = live(six_weeks.system, six_weeks.stores, policies, since=start, until=until).lived
     assert lives[0].promotions[0] != lives[1].promotions[0]
     found = JudgedRequests.of(lives, TimeWindow(start, until))
