@@ -127,8 +127,9 @@ def training_report(
     if not adequate.passed:
         untold = "not looked at: the split is not adequate"
         return TrainingReport((*of_split, *(Finding(n, True, untold, Severity.WARN) for n in (*LEAKS, *COLUMNS))))
-    # One thread: fits of a fifth of a second gain nothing from a second one, and lose much where it has to wait.
-    examined = system.detective.examine(split.train, split.validation, around(), seed=system.seed)
+    examined = system.detective.examine(
+        split.train, split.validation, around(), seed=system.seed, threads=system.threads
+    )
     columns = column_quality(
         split.train, split.validation, seed=system.seed, required=_required(system), by=system.slices or None
     )

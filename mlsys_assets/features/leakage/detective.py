@@ -95,7 +95,10 @@ class LeakageDetective:
     def examine(
         self, train: Train, validation: Validation, around: Surroundings, *, seed: int, threads: int = 1
     ) -> tuple[Examination, ...]:
-        """Return what each test says, in the order of ``CHECKS``; the tests are sealed, and not looked at."""
+        """Return what each test says, in the order of ``CHECKS``; the tests are sealed, and not looked at.
+
+        It is the same on any number of threads; with more than one, some of the tests are made beside the others.
+        """
         from mlsys_assets.features.leakage.examiner import Examiner  # the tests are loaded where they are made
 
         require_train(train, what="the detective")
