@@ -57,7 +57,7 @@ def reported(flights_system: MLSystem, flights_tables: Mapping[str, pa.Table], f
         for table in [flights_tables[source.name]]
     }
 
-    def report(rows: LabelledRows, split: Split) -> TrainingReport:
+    def report(rows: LabelledRows, split: Split, *, system: MLSystem = flights_system) -> TrainingReport:
         around = Surroundings(
             system.requests.source, system.requests.key, system.sources, system.features, system.label, tables,
             TimeWindow(as_of - days(14), as_of),
@@ -144,6 +144,15 @@ def test_copies_across_the_split_are_an_error(reported, flights_rows, flights_sp
     (error,) = [f for f in report.errors if f.name == "no_copy_in_an_earlier_part"]
     assert f"train & validation {COPIED}" in error.summary
     assert report.verdict == "leaks"
+
+
+@pytest.mark.prove
+def test_a_report_says_the_same_on_any_number_of_threads(reported, flights_system, flights_rows, flights_split) -> None:
+    one, two = (
+        reported(flights_rows, flights_split, system=replace(flights_system, threads=threads)) for threads in (1, 2)
+    )
+    assert one.findings == two.findings
+    assert one.examinations == two.examinations
 
 
 @pytest.mark.prove
