@@ -1,6 +1,7 @@
 """What is said of a training set before anything is fitted on it: leaks, copies, and what its columns are like."""
 
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -123,18 +124,22 @@ def training_report(
     ``refit`` is what the winner will be refitted on, where that need not hold all of train.
     """
     adequate = split.adequate(refit=refit)
-    of_split = (adequate, *_duplicates(rows, split))
-    if not adequate.passed:
-        untold = "not looked at: the split is not adequate"
-        return TrainingReport((*of_split, *(Finding(n, True, untold, Severity.WARN) for n in (*LEAKS, *COLUMNS))))
-    examined = system.detective.examine(
-        split.train, split.validation, around(), seed=system.seed, threads=system.threads
-    )
-    columns = column_quality(
-        split.train, split.validation, seed=system.seed, required=_required(system), by=system.slices or None
-    )
-    leaks = (one.finding for one in examined)
-    return TrainingReport((*of_split, *leaks, *columns.findings), examined, columns)
+    with ThreadPoolExecutor(1) as beside:
+        copies = beside.submit(_duplicates, rows, split)
+        if not adequate.passed:
+            untold = "not looked at: the split is not adequate"
+            others = (Finding(name, True, untold, Severity.WARN) for name in (*LEAKS, *COLUMNS))
+            return TrainingReport((adequate, *copies.result(), *others))
+        if system.threads == 1:
+            copies.result()  # one after the other
+        examined = system.detective.examine(
+            split.train, split.validation, around(), seed=system.seed, threads=system.threads
+        )
+        columns = column_quality(
+            split.train, split.validation, seed=system.seed, required=_required(system), by=system.slices or None
+        )
+        leaks = (one.finding for one in examined)
+        return TrainingReport((adequate, *copies.result(), *leaks, *columns.findings), examined, columns)
 
 
 def _duplicates(rows: LabelledRows, split: Split) -> list[Finding]:
