@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import dagster as dg
+import sqlalchemy as sa
 from dagster._core.definitions.executor_definition import multiple_process_executor_requirements
 from dagster._core.events import DagsterEvent
 from dagster._core.execution.context.system import PlanOrchestrationContext
@@ -88,7 +89,7 @@ def leased(stores: Resources, run_id: str) -> Iterator[None]:
                 operations.beat_run(run_id)
             except Fenced:
                 return
-            except DatabaseUnavailable:
+            except (DatabaseUnavailable, sa.exc.SQLAlchemyError):
                 continue  # a server that is started again, say: the run itself tells if it cannot go on
 
     beating = threading.Thread(target=beat, name=f"lease of {run_id}", daemon=True)

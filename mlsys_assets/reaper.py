@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from mlsys_assets.retraining.controller import OWNER_TAG
 from mlsys_resources.operations_rows import RunLease
 from mlsys_resources.operations_store import OperationsStore
 from mlsys_resources.resources import Resources
@@ -17,14 +18,15 @@ SECONDS_BETWEEN = 15
 """How often it looks: a run whose process is gone is ended so soon."""
 
 SILENT_LOOKS = 6
-"""At how many looks in a row a worker on another machine must have given no sign of life to be taken for gone."""
+"""At how many looks in a row nobody must have given a sign of life to be taken for gone, where nobody can look: of a
+worker on another machine, and of one that died between the run's begin and its lease's."""
 
 AT_WORK = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """How many signs of life a worker elsewhere had given, and at how many looks in a row it were no more.
+    """How many signs of life somebody unseen had given, and at how many looks in a row it were no more.
 
     Counted, not timed: clocks of two machines may differ by hours.
     """
@@ -44,7 +46,7 @@ class Reaper:
     operations: OperationsStore
 
     def look(self, heard: Mapping[str, Silence]) -> tuple[list[str], dict[str, Silence]]:
-        """End every run whose worker is gone; return these runs, and what was heard of the workers elsewhere.
+        """End every run whose worker is gone; return these runs, and what was heard of the workers unseen.
 
         Parameters
         ----------
@@ -52,27 +54,35 @@ class Reaper:
             What the look before returned, by run.
         """
         leases = self._leases()
-        now = {run: _heard(lease, heard.get(run)) for run, lease in leases.items() if _is_elsewhere(lease)}
-        gone = [lease for run, lease in leases.items() if _is_gone(lease, now.get(run))]
-        ended = [lease.run_id for lease in gone if self._end(lease)]
+        now = {run: _heard(lease, heard.get(run)) for run, lease in leases.items() if _is_unseen(lease)}
+        gone = [run for run, lease in leases.items() if _is_gone(lease, now.get(run))]
+        ended = [run for run in gone if self._end(run, leases[run])]
         return ended, {run: silence for run, silence in now.items() if run not in ended}
 
-    def _leases(self) -> dict[str, RunLease]:
-        """Return the leases of runs that are under way, and those that nobody ended, whatever became of the run."""
-        under_way = self.instance.get_runs(filters=dg.RunsFilter(statuses=AT_WORK))
-        return self.operations.open_leases() | self.operations.leases(run.run_id for run in under_way)
+    def _leases(self) -> dict[str, RunLease | None]:
+        """Return the leases of runs that are under way, and those that nobody ended, whatever became of the run.
 
-    def _end(self, lease: RunLease) -> bool:
-        """Fence the run, fail it if nobody did, free its slots; return False if it had ended well meanwhile."""
-        run = self.instance.get_run_by_id(lease.run_id)  # again: it may have ended since, and its worker with it
+        None of a run that we asked for, whose process has begun and not come to its lease: or never will.
+        """
+        under_way = self.instance.get_runs(filters=dg.RunsFilter(statuses=AT_WORK))
+        ours = [run.run_id for run in under_way if run.status is dg.DagsterRunStatus.STARTED and OWNER_TAG in run.tags]
+        known = self.operations.open_leases() | self.operations.leases(run.run_id for run in under_way)
+        return dict.fromkeys(ours) | known
+
+    def _end(self, run_id: str, lease: RunLease | None) -> bool:
+        """Fence the run, free its slots, fail it if nobody did; return False if it had ended well meanwhile.
+
+        In this order: a reaper that dies between two of them leaves a run to which its successor does all.
+        """
+        run = self.instance.get_run_by_id(run_id)  # again: it may have ended since, and its worker with it
         if run is not None and run.is_success:
             return False
-        why = f"its worker ({lease.worker}) is gone" if lease.fenced_at is None else str(lease.reason)
-        self.operations.fence_run(lease.run_id, why)
+        why = _why(lease)
+        self.operations.fence_run(run_id, why)
+        self.instance.event_log_storage.free_concurrency_slots_for_run(run_id)
         if run is not None and not run.is_finished:
             told = f"{why}; what the run has committed stands, and it can commit no more: it is asked for again"
             self.instance.report_run_failed(run, told)
-        self.instance.event_log_storage.free_concurrency_slots_for_run(lease.run_id)
         return True
 
 
@@ -95,20 +105,28 @@ def build_reaper() -> dg.SensorDefinition:
     return reaper
 
 
-def _is_elsewhere(lease: RunLease) -> bool:
+def _is_unseen(lease: RunLease | None) -> bool:
+    """Return whether nobody can look, from here, whether somebody works at a run."""
+    if lease is None:
+        return True
     return lease.fenced_at is None and lease.worker is not None and lease.worker.lives is None
 
 
-def _heard(lease: RunLease, before: Silence | None) -> Silence:
-    if before is None or before.beats != lease.beats:
-        return Silence(lease.beats)
-    return Silence(lease.beats, before.looks + 1)
+def _heard(lease: RunLease | None, before: Silence | None) -> Silence:
+    beats = 0 if lease is None else lease.beats
+    return Silence(beats) if before is None or before.beats != beats else Silence(beats, before.looks + 1)
 
 
-def _is_gone(lease: RunLease, silence: Silence | None) -> bool:
+def _is_gone(lease: RunLease | None, silence: Silence | None) -> bool:
     """Return whether nobody works at a run any more; of one that is fenced, nobody may."""
-    if lease.fenced_at is not None:
-        return True
     if silence is not None:
         return silence.looks >= SILENT_LOOKS
+    if lease is None or lease.fenced_at is not None:
+        return True
     return lease.worker is not None and lease.worker.lives is False
+
+
+def _why(lease: RunLease | None) -> str:
+    if lease is None:
+        return "its worker was gone before it could say who it is"
+    return f"its worker ({lease.worker}) is gone" if lease.fenced_at is None else str(lease.reason)

@@ -119,6 +119,8 @@ def _taken_over(home: Path, holder: Holder, environment: MutableMapping[str, str
     try:
         operations = build_resources(environment, clock=SystemClock().now).operations
         token = operations.take_over(str(holder))
+        for run_id in operations.open_leases():  # of the owners before: no reaper has to look for their workers
+            operations.fence_run(run_id, f"{holder} took over the state folder")
         operations.close()
         environment[FENCE] = str(token)
         yield token

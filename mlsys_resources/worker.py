@@ -10,6 +10,9 @@ import psutil
 ENDED = ("Z", "X")
 """What Linux says of a process that has ended and whose parent has not asked how."""
 
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+"""Where Linux says which start of the machine this is."""
+
 STATE, STARTED = 0, 19
 """Where in /proc/<pid>/stat, behind the name, a process's state and start stand."""
 
@@ -54,14 +57,14 @@ class Worker:
 def _born(pid: int) -> str | None:
     """Return when a process began, which is None for one that is gone or has ended.
 
-    On Linux in ticks since the machine began: a clock that is set anew does not move them.
+    On Linux in ticks since which start of the machine: a clock that is set anew does not move them.
     """
     if Path("/proc/self/stat").exists():
         try:
             said = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
             return None
-        return None if said[STATE] in ENDED else said[STARTED]
+        return None if said[STATE] in ENDED else f"{said[STARTED]} of {BOOT.read_text().strip()}"
     try:
         process = psutil.Process(pid)
         return None if process.status() == psutil.STATUS_ZOMBIE else str(process.create_time())

@@ -2,21 +2,26 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
 import pytest
+import sqlalchemy as sa
 from dagster._core.test_utils import create_run_for_test
 
 from mlsys_assets import utc
 from mlsys_assets.instance import open_instance
 from mlsys_assets.leased_runs import executor_of_runs, leased
 from mlsys_assets.reaper import SILENT_LOOKS, Reaper, build_reaper
+from mlsys_assets.retraining.controller import OWNER_TAG
 from mlsys_resources.fence import Fenced
 from mlsys_resources.resources import Resources, build_resources
 from mlsys_resources.worker import Worker
@@ -177,8 +182,8 @@ ELSEWHERE = Worker("elsewhere", 7, "x")
 
 @pytest.fixture
 def started(instance: dg.DagsterInstance, stores: Resources) -> Callable[..., str]:
-    def make(worker: Worker | None, status: dg.DagsterRunStatus = dg.DagsterRunStatus.STARTED) -> str:
-        run_id: str = create_run_for_test(instance, status=status).run_id
+    def make(worker: Worker | None, status: dg.DagsterRunStatus = dg.DagsterRunStatus.STARTED, **tags: str) -> str:
+        run_id: str = create_run_for_test(instance, status=status, tags=tags).run_id
         if worker is not None:
             stores.operations.begin_run(run_id, worker, token=0)
         return run_id
@@ -230,6 +235,84 @@ def test_a_worker_elsewhere_is_gone_after_some_looks_without_a_sign_of_life_what
     assert (ended, looks, list(heard)) == ([silent], SILENT_LOOKS + 1, [alive])
 
 
+def test_a_run_of_ours_whose_worker_died_before_its_lease_began_is_ended_after_some_looks(
+    instance, stores, started
+) -> None:
+    ours = {OWNER_TAG: "1"}
+    lost, slow = started(None, **ours), started(None, **ours)
+    others = [started(None), started(None, dg.DagsterRunStatus.STARTING, **ours)]
+    reaper, heard = Reaper(instance, stores.operations), {}
+    for _ in range(SILENT_LOOKS):
+        ended, heard = reaper.look(heard)
+        assert (ended, set(heard)) == ([], {lost, slow})
+    stores.operations.begin_run(slow, Worker.this(), token=0)
+    assert reaper.look(heard) == ([lost], {})
+    assert [run.run_id for run in instance.get_runs() if run.is_finished] == [lost]
+    (event,) = instance.all_logs(lost, of_type=dg.DagsterEventType.RUN_FAILURE)
+    assert event.message.startswith("its worker was gone before it could say who it is; what the run has committed")
+    with pytest.raises(Fenced), leased(stores, lost):  # it was alive, and late
+        pytest.fail("it works")
+    assert set(stores.operations.leases(others)) == set()
+
+
+def test_a_lease_of_a_run_that_dagster_knows_nothing_of_is_closed(instance, stores) -> None:
+    for run_id, worker in {"gone": GONE, "alive": Worker.this()}.items():
+        stores.operations.begin_run(run_id, worker, token=0)
+    assert Reaper(instance, stores.operations).look({}) == (["gone"], {})
+    assert set(stores.operations.open_leases()) == {"alive"}
+
+
+class Killed(BaseException):
+    """What no code expects, as no code expects to be killed."""
+
+
+@pytest.mark.parametrize("before", ["fence", "slots", "failure"])
+def test_killed_in_the_midst_of_it_the_reaper_has_a_successor_that_does_the_rest(
+    instance, stores, started, monkeypatch, before
+) -> None:
+    def die(*_: object) -> None:
+        raise Killed
+
+    run_id = started(GONE)
+    instance.event_log_storage.initialize_concurrency_limit_to_default("table")
+    assert instance.event_log_storage.claim_concurrency_slot("table", run_id, "step").is_claimed
+    owner, method = {
+        "fence": (stores.operations, "fence_run"),
+        "slots": (instance.event_log_storage, "free_concurrency_slots_for_run"),
+        "failure": (instance, "report_run_failed"),
+    }[before]
+    with monkeypatch.context() as patch:
+        patch.setattr(type(owner), method, die)
+        with pytest.raises(Killed):
+            Reaper(instance, stores.operations).look({})
+    assert Reaper(instance, stores.operations).look({}) == ([run_id], {})
+    assert stores.operations.leases([run_id])[run_id].fenced_at is not None
+    assert instance.get_run_by_id(run_id).status is dg.DagsterRunStatus.FAILURE
+    assert instance.event_log_storage.get_concurrency_info("table").claimed_slots == []
+    assert Reaper(instance, stores.operations).look({}) == ([], {})
+
+
+def test_two_reapers_at_once_end_a_run_as_one_does(tmp_path, instance, stores, started) -> None:
+    lost, found = {started(GONE) for _ in range(4)}, list[str]()
+    kept = started(Worker.this())
+
+    def look() -> None:
+        with open_instance(tmp_path) as own:
+            mine = build_resources({"MLSYS_HOME": str(tmp_path)}, clock=lambda: JULY)
+            found.extend(Reaper(own, mine.operations).look({})[0])
+            mine.operations.close()
+
+    threads = [threading.Thread(target=look) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(found) == lost
+    assert {instance.get_run_by_id(run).status for run in lost} == {dg.DagsterRunStatus.FAILURE}
+    assert instance.get_run_by_id(kept).status is dg.DagsterRunStatus.STARTED
+    assert {run for run, lease in stores.operations.leases([*lost, kept]).items() if lease.fenced_at} == lost
+
+
 def test_the_sensor_says_what_it_ended_and_remembers_what_it_heard(instance, stores, started) -> None:
     gone, elsewhere = started(GONE), started(ELSEWHERE)
     reaper, cursor = build_reaper(), None
@@ -256,6 +339,30 @@ def test_a_worker_gives_signs_of_life_until_its_run_is_fenced(stores, monkeypatc
     assert (lease.was_lost, lease.reason) == (True, "it hangs")
     with pytest.raises(Fenced, match=r"run r may write no more since .* \(it hangs\)"), leased(stores, "r"):
         pytest.fail("it works")
+
+
+def test_a_store_that_does_not_answer_for_a_while_stops_no_sign_of_life(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("mlsys_assets.leased_runs.SECONDS_BETWEEN_BEATS", 0.01)
+    monkeypatch.setattr("mlsys_resources.database.BUSY_TIMEOUT_S", 0.01)
+    stores, tried = build_resources({"MLSYS_HOME": str(tmp_path)}, clock=lambda: JULY), threading.Event()
+    beat, until = stores.operations.beat_run, time.monotonic() + 20
+
+    def told(run_id: str) -> None:
+        try:
+            beat(run_id)
+        except sa.exc.OperationalError:
+            tried.set()
+            raise
+
+    monkeypatch.setattr(stores.operations, "beat_run", told)
+    with leased(stores, "r"):
+        with closing(sqlite3.connect(tmp_path / "operations.db")) as other:
+            other.execute("BEGIN IMMEDIATE")
+            assert tried.wait(20)
+            before = stores.operations.leases(["r"])["r"].beats
+        while stores.operations.leases(["r"])["r"].beats < before + 3:
+            assert time.monotonic() < until, "no sign of life any more"
+            time.sleep(0.01)
 
 
 @pytest.mark.parametrize(

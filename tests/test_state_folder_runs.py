@@ -20,6 +20,8 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from mlsys_assets.instance import open_instance
 from mlsys_assets.state_folder import fail_orphans, own
 from mlsys_resources.folder_lock import Holder
+from mlsys_resources.resources import build_resources
+from mlsys_resources.worker import Worker
 
 JULY = datetime(2013, 7, 1, tzinfo=UTC)
 POOLED = """
@@ -74,6 +76,20 @@ def test_a_run_of_a_killed_process_is_failed_and_its_slots_are_free(
     with own(tmp_path, command="mlsys run", environment=environment) as owned:
         assert owned.orphans == ()
         assert len(owned.instance.all_logs(left.run_id, of_type=dg.DagsterEventType.RUN_FAILURE)) == 1
+
+
+def test_leases_that_an_owner_before_left_are_closed_whoever_lives(tmp_path: Path, environment: dict[str, str]) -> None:
+    operations = build_resources({"MLSYS_HOME": str(tmp_path)}, clock=lambda: JULY).operations
+    for run_id in ("left", "ended"):
+        operations.begin_run(run_id, Worker.this(), token=0)
+    operations.end_run("ended")
+    with own(tmp_path, command="mlsys run", environment=environment):
+        assert operations.open_leases() == {}
+        found = operations.leases(["left", "ended"])
+        assert found["ended"].fenced_at is None
+        assert found["left"].reason.startswith(f"mlsys run (process {os.getpid()} on ")
+        assert found["left"].reason.endswith("took over the state folder")
+    operations.close()
 
 
 def test_every_run_that_is_not_finished_is_failed_and_no_other(tmp_path: Path) -> None:

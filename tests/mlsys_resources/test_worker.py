@@ -34,6 +34,14 @@ def test_a_later_process_of_its_number_is_another(system) -> None:
     assert replace(Worker.this(), born="0").lives is False
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a process's start is a time, and no two starts share it")
+def test_a_process_of_its_number_and_age_in_another_start_of_the_machine_is_another(monkeypatch, tmp_path) -> None:
+    before = Worker.this()
+    (tmp_path / "boot_id").write_text("another\n")
+    monkeypatch.setattr(worker, "BOOT", tmp_path / "boot_id")
+    assert (before.lives, Worker.this().lives) == (False, True)
+
+
 def test_of_another_machine_nobody_can_tell() -> None:
     assert replace(Worker.this(), host="elsewhere").lives is None
     assert str(Worker("elsewhere", 7, "x")) == "process 7 on elsewhere"
