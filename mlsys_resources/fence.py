@@ -7,6 +7,8 @@ Within one owner's time a run is fenced by its id, before it is failed or asked 
 the process it worked for can commit nothing.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -32,18 +34,10 @@ def take_over(database: Database, *, holder: str, at: datetime) -> int:
     """
     noted = {"holder": holder, "taken_at": at}
     here = FENCE.c.id == ONLY
-    try:
-        with database.write() as connection:
-            wait_at_most(connection)
-            database.insert_if_absent(connection, FENCE, {"id": ONLY, "token": 0, **noted})
-            connection.execute(sa.update(FENCE).where(here).values(token=FENCE.c.token + 1, **noted))
-            return int(connection.execute(sa.select(FENCE.c.token).where(here)).scalar_one())
-    except sa.exc.OperationalError as error:
-        said = " ".join(str(error.orig).split())
-        raise DatabaseUnavailable(
-            f"{database!r} cannot be taken over ({said}); if it is locked, a process that the owner"
-            " before left behind stopped in the midst of a write: find it (fuser, lsof, pg_stat_activity) and end it"
-        ) from error
+    with patiently(database, "the state folder cannot be taken over") as connection:
+        database.insert_if_absent(connection, FENCE, {"id": ONLY, "token": 0, **noted})
+        connection.execute(sa.update(FENCE).where(here).values(token=FENCE.c.token + 1, **noted))
+        return int(connection.execute(sa.select(FENCE.c.token).where(here)).scalar_one())
 
 
 def check(connection: sa.Connection, token: int) -> None:
@@ -75,7 +69,20 @@ def check_run(connection: sa.Connection, run_id: str) -> None:
         )
 
 
-def wait_at_most(connection: sa.Connection) -> None:
-    """Let this transaction wait only so long for writes that have begun: SQLite has its own patience."""
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{PATIENCE_S}s'")
+@contextmanager
+def patiently(database: Database, wrong: str) -> Iterator[sa.Connection]:
+    """Hold a write transaction that waits for writes that have begun; raises DatabaseUnavailable if one does not end.
+
+    ``wrong``: what cannot be done then.
+    """
+    try:
+        with database.write() as connection:
+            if connection.dialect.name == "postgresql":  # SQLite has its own patience
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{PATIENCE_S}s'")
+            yield connection
+    except sa.exc.OperationalError as error:
+        said = " ".join(str(error.orig).split())
+        raise DatabaseUnavailable(
+            f"{wrong}: {database!r} refused ({said}); if it is locked, a process that somebody who is gone left behind "
+            "stopped in the midst of a write: find it (fuser, lsof, pg_stat_activity) and end it"
+        ) from error

@@ -46,13 +46,12 @@ class RunLeases(Records):
     def fence_run(self, run_id: str, reason: str) -> bool:
         """Refuse every write of a run from now on, and return False if that was so before.
 
-        Waits for its writes that have begun.
+        Waits for its writes that have begun; raises DatabaseUnavailable if one does not end.
         """
         check_text(LONGEST_NAME, run_id=run_id)
         check_text(LONGEST_TEXT, reason=reason)
         fenced = {"fenced_at": self._clock(), "reason": reason}
-        with self._database.write() as connection:
-            fence.wait_at_most(connection)
+        with fence.patiently(self._database, f"run {run_id} cannot be fenced") as connection:
             new = {"run_id": run_id, "token": 0, "beats": 0, "begun_at": self._clock(), **fenced}
             if self._database.insert_if_absent(connection, RUN_LEASES, new):
                 return True

@@ -149,14 +149,22 @@ def test_a_write_that_never_ends_is_a_clear_error(store: Open, monkeypatch: pyte
         return JULY
 
     store().record_model(MODEL)
+    store().begin_run("r", Worker.this(), token=1)
     first, second = store(store().take_over("first"), clock=clock), store()
     second.models("flights")  # its connection stands, so that it is the takeover that waits
-    mover = threading.Thread(target=promote, args=(first,))
+
+    def move() -> None:
+        with first.at_work("r"):
+            promote(first)
+
+    mover = threading.Thread(target=move)
     mover.start()
     assert within.wait(20)
     try:
-        with pytest.raises(DatabaseUnavailable, match=r"cannot be taken over .*find it .* and end it"):
+        with pytest.raises(DatabaseUnavailable, match=r"cannot be taken over: .*find it .* and end it"):
             second.take_over("second")
+        with pytest.raises(DatabaseUnavailable, match=r"run r cannot be fenced: .*find it .* and end it"):
+            second.fence_run("r", "its worker is gone")
     finally:
         go_on.set()
         mover.join()
