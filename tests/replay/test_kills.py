@@ -6,7 +6,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -69,6 +69,20 @@ class Up:
             return self.until(f"a {victim} at work", self._kill_step if victim == "step" else self._kill_worker)
         return None
 
+    def kill_unwatched(self) -> str:
+        """Kill a worker, and the code server that started it first, which would tell at once; return its run."""
+
+        def kill() -> str | None:
+            for run, lease in self.stores.operations.open_leases().items():
+                with suppress(psutil.NoSuchProcess):
+                    server = psutil.Process(lease.pid).parent()
+                    assert "grpc" in server.cmdline()
+                    server.kill()
+                    return run if _killed(lease.pid) else None
+            return None
+
+        return self.until("a worker at work", kill)
+
     def _kill_worker(self) -> str | None:
         return next((run for run, lease in self.stores.operations.open_leases().items() if _killed(lease.pid)), None)
 
@@ -130,6 +144,7 @@ def up(mlsys, monkeypatch) -> Callable[..., Any]:
     return running
 
 
+UNWATCHED = "worker that nobody watches"
 BORN = utc("2013-03-05")
 NEVER = utc("2012-01-01")
 
@@ -201,11 +216,13 @@ class Kill:
             with mlsys(home, "clock", "rain", "--to", last, environment=environment) as moved:
                 assert last in moved.communicate()[0]
             services.wait_for_step(at, known)
-            hit = services.kill(self.victim)
+            hit = services.kill_unwatched() if self.victim == UNWATCHED else services.kill(self.victim)
             services.until("the end", lambda: services.decisions(self.until) == wanted)
             services.until("quiet", lambda: not services.instance.get_runs(dg.RunsFilter(statuses=UNFINISHED)))
             failed = services.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]))
             assert [run.run_id for run in failed] == ([hit] if hit else [])
+            if self.victim == UNWATCHED:  # else its code server tells, mostly before the reaper looks
+                assert services.stores.operations.leases([hit])[hit].reason.startswith("its worker (process ")
             once = succeeded(services.instance, self.since, self.until)
             assert services.instance.event_log_storage.get_concurrency_run_ids() == set()
             if self.victim == "code server":
@@ -216,9 +233,11 @@ class Kill:
         hold_the_same(mlsys, home, six_weeks, self.until, environment)
 
 
-def test_a_week_in_which_a_run_loses_its_worker_comes_to_the_same(up, mlsys, born, six_weeks, tmp_path) -> None:
+def test_a_week_in_which_a_run_loses_its_worker_and_nobody_tells_comes_to_the_same(
+    up, mlsys, born, six_weeks, tmp_path
+) -> None:
     home = shutil.copytree(born, tmp_path / "home")
-    Kill("worker", 1, BORN, utc("2013-03-12")).survived(up, mlsys, home, six_weeks, {})
+    Kill(UNWATCHED, 1, BORN, utc("2013-03-12")).survived(up, mlsys, home, six_weeks, {})
 
 
 @pytest.mark.prove
