@@ -86,14 +86,33 @@ def test_when_one_dies_too_often_the_others_are_stopped_and_its_last_words_are_t
     dying = f"import time\nfor n in range(99): print('line', n, flush=True)\ntime.sleep(0.5)\n{how}"
     expected = "exit code 3" if "3" in how else "killed by signal 9"
     lines: list[str] = []
+
+    def told(line: str) -> None:
+        lines.append(line)
+        assert "was started again: 3" not in line
+
     with pytest.raises(ServiceFailed) as caught:
-        serve([service("one"), service("other", dying)], logs=tmp_path, told=lines.append, running=lambda: None)
+        serve([service("one"), service("other", dying)], logs=tmp_path, told=told, running=lambda: None)
     again = f"other died ({expected}), and was started again: {{}} of at most 2 times in 10 minutes"
     assert [line for line in lines if "died" in line] == [again.format(1), again.format(2)]
     message = str(caught.value)
     assert message.startswith(f"other died ({expected}), so all were stopped; the end of {tmp_path}/other.log:\n")
     assert message.endswith("  line 97\n  line 98")
     assert "line 80" not in message
+    assert children() == []
+
+
+def test_one_that_dies_now_and_then_is_started_again_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept_service, "WITHIN_S", 0.1)
+    lines: list[str] = []
+
+    def told(line: str) -> None:
+        lines.append(line)
+        if sum("was started again: 1 of at most 2" in each for each in lines) > 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    serve([service("one", "import time; time.sleep(0.3)")], logs=tmp_path, told=told, running=lambda: None)
+    assert lines[-1] == "stopping ..."
     assert children() == []
 
 
