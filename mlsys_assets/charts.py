@@ -268,6 +268,8 @@ def panels(
     legend = MARGIN + len(curves) * step
     parts += [_text(legend - MARGIN + 8, 60 + 16 * k, n, colour=COLOURS[k % len(COLOURS)]) for k, n in enumerate(names)]
     return _svg(legend + 120, max(SIDE + 84, 66 + 16 * len(names)), parts)
+
+
 def _name(of: tuple[float, float, str, int], *, marked: bool, on: bool) -> str:
     """Return the name beside a point, and of how many more that lie so near that theirs would cover it."""
     left, top, name, more = of

@@ -101,7 +101,7 @@ def test_who_is_interrupted_while_he_waits_is_interrupted(release) -> None:
     """Ctrl-C ends a replay, and is no verdict of the trigger that was being asked."""
 
     def waits(_history: History) -> bool:
-        signal.raise_signal(signal.SIGINT)  # it is handled in the main thread, whoever raises it
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
         return release.wait(60)
 
     with pytest.raises(KeyboardInterrupt):
