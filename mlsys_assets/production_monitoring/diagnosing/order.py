@@ -1,6 +1,7 @@
 """From what is observed to a diagnosis: bugs first, then skew, then what changed in the world, then what it costs."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
@@ -65,8 +66,7 @@ class Diagnosing:
 
     def diagnosis(self) -> Diagnosis:
         """Return what changed, what it costs and what to do."""
-        bugs_seen = bug_looks(self.seen, self.asked, seed=self.seed)
-        found = Examined.of([*bugs_seen, self._covariate, self._moved_together])
+        found = self._looked()
         symptoms, untold = [*found.symptoms, *self.seen.skew], {**found.untold, **dict(self._unlooked())}
         bugs = [s.cause for s in symptoms if s.cause in BUGS and s.measures.get(BLOCKS, True)]
         told = self._of_bugs(min(bugs, key=BUGS.index)) if bugs else self._of_shifts(symptoms)
@@ -74,6 +74,15 @@ class Diagnosing:
         every.sort(key=lambda s: s.cause is not told.cause)  # stable: in each part as they were found
         told = replace(told, symptoms=tuple(every), untold=untold)
         return replace(told, reason=_reason(told))
+
+    def _looked(self) -> Examined:
+        """Return what speaks for bugs, and for features that moved: with two threads, both are looked for at once."""
+        with ThreadPoolExecutor(1) as beside:
+            moved = beside.submit(lambda: (self._covariate, self._moved_together))
+            if self.threads == 1:
+                wait([moved])
+            bugs = list(bug_looks(self.seen, self.asked, seed=self.seed))
+            return Examined.of([*bugs, *moved.result()])
 
     def _unlooked(self) -> Iterator[tuple[str, str]]:
         """Yield what could not be told of the kind of a shift, and why."""

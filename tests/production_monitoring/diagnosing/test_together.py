@@ -27,6 +27,22 @@ def test_a_rotation_is_a_symptom_and_the_covariate_shift_of_a_diagnosis() -> Non
     assert "times the median of 20 windows before" in symptom.told
 
 
+@pytest.mark.parametrize("past", [QUIET, np.empty(0)], ids=["usual", "young"])
+def test_a_diagnosis_is_the_same_on_any_number_of_threads(past: np.ndarray) -> None:
+    observed = seen(ROTATED, past_together=past)
+    one, four = (Diagnosing(observed, Monitoring(), LightGBM(rounds=5), threads=n).diagnosis() for n in (1, 4))
+    assert one.as_dict() == four.as_dict()
+
+
+def test_a_test_of_features_that_fails_is_not_silent() -> None:
+    class Failing(KernelTest):
+        def held(self, *_sets: object, **_seed: object) -> Outcome:
+            raise ValueError("no kernel")
+
+    with pytest.raises(ValueError, match="no kernel"):
+        Diagnosing(seen(ROTATED), Monitoring(together=Failing()), LightGBM(rounds=5), threads=2).diagnosis()
+
+
 def test_what_the_system_always_does_is_no_symptom() -> None:
     always = np.full(20, apart(KernelTest(), ROTATED, seed=0).distance) * np.linspace(0.8, 1.25, 20)
     asked = Monitoring()
