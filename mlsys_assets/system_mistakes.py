@@ -33,10 +33,10 @@ from mlsys_assets.prediction.batch import prediction_schema
 from mlsys_assets.production_monitoring.monitoring import Monitoring
 from mlsys_assets.production_monitoring.revisions import revised_schema
 from mlsys_assets.retraining.arbiter import Retraining
-from mlsys_assets.retraining.learning import Learning, stage_mistakes
-from mlsys_assets.retraining.policy import DECLARED, Policy, policies_mistakes
-from mlsys_assets.retraining.trigger import Trigger, trigger_mistakes
-from mlsys_assets.retraining.worth_it import WorthIt
+from mlsys_assets.retraining.learning import Learning
+from mlsys_assets.retraining.policy import Policy
+from mlsys_assets.retraining.trigger import Trigger
+from mlsys_assets.retraining_mistakes import retraining_mistakes
 from mlsys_assets.reuse_mistakes import reuse_mistakes
 from mlsys_assets.system import MLSystem, Requests
 from mlsys_assets.tables import FEATURES, PREDICT_AT, TICK, Column
@@ -138,60 +138,13 @@ def system_mistakes(system: MLSystem) -> Iterator[str]:
     if declared.gates is not None:
         static = declared.split is None or bool(declared.split.static_test)
         yield from declared.gates.mistakes(metrics=declared.metrics, slices=declared.slices, static=static)
-    yield from _retraining_mistakes(declared)
+    yield from retraining_mistakes(system)
     if system.cpu_hour_price is not None:
         yield from out_of_range("cpu_hour_price", system.cpu_hour_price, least=0, most=HIGHEST_PRICE)
     if system.costs is not None:
         yield from not_one("costs", system.costs, CostMatrix) or system.costs.mistakes()
     if declared.calendar is not None and _is_zoned(declared.calendar):
         yield from _clock_mistakes(system.simulated_from, declared.calendar)
-
-
-def _retraining_mistakes(declared: _Declared) -> Iterator[str]:
-    measured = [m.name for m in declared.metrics]
-    for trigger in declared.triggers:
-        yield from trigger_mistakes(trigger)
-        yield from _unmeasured(trigger, measured)
-    yield from alike("trigger", [t.name for t in declared.triggers])
-    if declared.retraining is not None:
-        yield from declared.retraining.mistakes(declared.triggers)
-    if declared.learning is not None:
-        yield from declared.learning.mistakes()
-    if declared.retraining is not None and declared.learning is not None:
-        yield from stage_mistakes(declared.retraining.stage, declared.learning)
-    if declared.retraining is not None and isinstance(declared.retraining.worth_it, WorthIt):
-        yield from _gain_mistakes(declared, declared.retraining.worth_it)
-    yield from policies_mistakes(declared.policies)
-    for policy in declared.policies:
-        if str(policy.name).casefold() == DECLARED:
-            yield f"policy {policy.name!r} is named as what the system itself decides by; choose another name"
-        for trigger in sound(policy.triggers, Trigger):
-            yield from (f"policy {policy.name!r}: {told}" for told in _unmeasured(trigger, measured))
-        if isinstance(policy.retraining, Retraining) and isinstance(policy.retraining.worth_it, WorthIt):
-            yield from (
-                f"policy {policy.name!r}: {told}" for told in _gain_mistakes(declared, policy.retraining.worth_it)
-            )
-
-
-def _gain_mistakes(declared: _Declared, worth_it: WorthIt) -> Iterator[str]:
-    """Yield that gains are asked for in a metric by which no challenger is compared with the champion."""
-    if declared.gates is None or not isinstance(worth_it.metric, Metric):
-        return
-    champion = getattr(declared.gates.champion, "metric", None)
-    asked = (*declared.metrics[:1], champion, *sound(declared.gates.beats_baselines, Metric))
-    compared = [m.name for m in sound(asked, Metric)]
-    if worth_it.metric.name not in compared:
-        there = ", ".join(dict.fromkeys(compared))
-        yield (
-            f"retraining: worth_it: the gate does not compare by {worth_it.metric.name!r}, so that no gain in it is "
-            f"known; it compares by: {there}"
-        )
-
-
-def _unmeasured(trigger: Trigger, measured: list[str]) -> Iterator[str]:
-    watched = getattr(trigger, "metric", None)
-    if isinstance(watched, Metric) and watched.name not in measured:
-        yield f"trigger {trigger.name!r}: metric {watched.name!r} is none of the system's: {', '.join(measured)}"
 
 
 def _clock_mistakes(start: object, calendar: Calendar) -> Iterator[str]:

@@ -14,7 +14,7 @@ WEEKLY = Policy("weekly", (Every(days(7)),))
 
 
 def test_there_may_be_none_and_there_may_be_some() -> None:
-    assert flights.policies == ()
+    assert replace(flights, policies=()).policies == ()
     own = (WEEKLY, Policy("brier", (PerformanceDrop(0.1, metric=Brier()),)), Policy("never_mind", ()))
     assert replace(flights, policies=own).policies == own
 
