@@ -106,7 +106,7 @@ MISTAKES = {
         lambda: policy(MONTHLY, AllOf(LABELS, Drift())), "names the trigger 'drift', which is none of the",
     ),
     "a trigger's double with other numbers": (
-        lambda: policy(AllOf(Every(days(7)), LABELS)), "names another trigger 'every' than the system's; name that very",
+        lambda: policy(AllOf(Every(days(7)), LABELS)), "names another trigger 'every' than the system's",
     ),
     "a condition over no triggers": (
         lambda: rain(retraining=Retraining(AnyOf(MONTHLY))), "trigger 'every', which is none of the system's: none",
