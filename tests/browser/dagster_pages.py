@@ -130,8 +130,12 @@ class DagsterPages:
         """Open the schedules and sensors; return which of them are on."""
         self.open("/automation", until=until)
         items = self.page.locator("[class*=ListItem_listItem__]")
-        self.page.wait_for_load_state("networkidle")  # each row asks for its own state
-        told = items.evaluate_all(
-            "all => all.map(one => [one.querySelector('a').href, [...one.querySelectorAll('input')].pop().checked])"
-        )
+        read = "all => all.map(one => [one.querySelector('a').href, [...one.querySelectorAll('input')].pop().checked])"
+        before, told = None, []
+        for _ in range(PATIENCE):  # each row asks for its own state, and is off until it has it
+            self.page.wait_for_load_state("networkidle")
+            before, told = told, items.evaluate_all(read)
+            if told == before and any(on for _, on in told):
+                break
+            self.page.wait_for_timeout(10 * A_WHILE)
         return {href.rsplit("/", 1)[-1]: bool(on) for href, on in told}
