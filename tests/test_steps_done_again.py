@@ -28,7 +28,7 @@ from mlsys_assets.data_labeling.label import label_schema
 from mlsys_assets.instance import open_instance
 from mlsys_assets.models.baselines import ZeroRulePredictor
 from mlsys_assets.models.bundle import to_files
-from mlsys_assets.offline_evaluation.findings import REPORTED
+from mlsys_assets.offline_evaluation.findings import JUDGED, REPORTED
 from mlsys_assets.runs import RunFailed, Runner
 from mlsys_resources.operations_store import OperationsStore
 from mlsys_resources.resources import Resources, build_resources
@@ -206,7 +206,7 @@ def test_a_sealed_test_is_opened_again_only_with_a_reason(later: Home) -> None:
         )  # fmt: skip
     assert found.success
     assert {r.reason for r in again.stores.operations.test_reads("rain")} == {
-        "scheduled comparison", "a stump was added", REPORTED
+        "scheduled comparison", "a stump was added", REPORTED, JUDGED
     }  # fmt: skip
 
 
