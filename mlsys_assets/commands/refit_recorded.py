@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 import numpy as np
@@ -21,7 +21,6 @@ from mlsys_assets.data_sampling.rows import LabelledRows
 from mlsys_assets.data_sampling.splits import TimeSplit
 from mlsys_assets.data_sampling.training_window import EXPANDING
 from mlsys_assets.data_sampling.views import Train
-from mlsys_assets.known import LabelledReading
 from mlsys_assets.ledger import CANDIDATE
 from mlsys_assets.models.bundle import from_files, to_files
 from mlsys_assets.models.candidate import Fitted
@@ -38,6 +37,9 @@ from mlsys_resources.artifact_files import SavedArtifacts
 from mlsys_resources.canonical import sha256
 from mlsys_resources.resources import Resources, build_resources
 from mlsys_resources.training_cluster import DASK, TrainingCluster
+
+if TYPE_CHECKING:
+    from mlsys_assets.known import LabelledReading  # it loads the features' code, which may be broken by now
 
 FOUND: Final = "found.json"
 """What was found on the way, beside the folder of the model's files."""
@@ -56,7 +58,7 @@ class Parents(Protocol):
         ...
 
     def before(
-        self, candidate: str, as_of: datetime, rows: LabelledRows, reading: LabelledReading, split: TimeSplit
+        self, candidate: str, as_of: datetime, rows: LabelledRows, reading: "LabelledReading", split: TimeSplit
     ) -> NDArray[np.bool_]:
         """Return (n,) which rows that had learned from which the candidate itself was gone on."""
         ...
@@ -140,7 +142,7 @@ class StoredParents:
         raise LookupError("no such fit is on record")
 
     def before(
-        self, candidate: str, as_of: datetime, rows: LabelledRows, reading: LabelledReading, split: TimeSplit
+        self, candidate: str, as_of: datetime, rows: LabelledRows, reading: "LabelledReading", split: TimeSplit
     ) -> NDArray[np.bool_]:
         """Return (n,) which rows that had learned from which a candidate was gone on, as its ledger tells."""
         ancestry = Ancestry(self.stores.operations, self.stores.lake, self.system, reading, split)

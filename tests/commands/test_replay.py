@@ -90,7 +90,7 @@ def test_it_tells_the_policies_and_which_to_live_by(life, said, engine: Engine, 
     page = out.read_text()
     assert page.count("<svg") == 3
     assert "labels_grow_20_percent" in page
-    assert '<p class="believed">replayed decision for decision as it was lived: yes, all ' in page
+    assert '<p class="believed">Replayed decision for decision as it was lived: yes, all ' in page
     assert engine.asked == [("rain", [*_standard()], utc("2013-03-05"), utc("2013-03-19"))]
 
 
@@ -130,7 +130,7 @@ def test_a_replay_that_decides_otherwise_than_life_did_says_so(life, said, engin
     first = "the first: retraining arbiter as of 2013-03-12; declaration, code or data are others"
     assert told["as_lived"]["told"].startswith(words)
     assert first in told["as_lived"]["told"]
-    assert f'<p class="doubted">{words}' in out.read_text()
+    assert f'<p class="doubted">{words[:1].upper()}{words[1:]}' in out.read_text()
     shown = said("replay", "rain", "--policies", "declared,never", "--out", str(out))
     assert f"  {words}" in shown
     assert first in shown
@@ -188,7 +188,7 @@ def test_what_is_wrong_is_told_in_a_line(life, said, engine: Engine, capsys, arg
     assert not (life.stores.home / "rain_policies.html").exists()
 
 
-def test_stopped_in_the_midst_it_leaves_nothing_and_says_so(life, monkeypatch, capsys, tmp_path) -> None:
+def test_stopped_in_the_midst_it_leaves_nothing_and_says_so(life, said, monkeypatch, capsys, tmp_path) -> None:
     def stopped(*_: Any, **__: Any) -> Lives:
         raise KeyboardInterrupt
 
