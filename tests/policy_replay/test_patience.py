@@ -35,7 +35,7 @@ class Told:
 
 
 def verdicts(patience: Patience, trigger: Trigger, ticks: int = 3) -> list[TriggerVerdict]:
-    known = history(utc("2013-03-05"), training_sets=(), gates=(), monitoring=(), promoted=False, promotions=())
+    known = history(utc("2013-03-05"), training_sets=(), gates=(), monitoring=(), promoted=False)
     return [patience.ask(trigger, known) for _ in range(ticks)]
 
 

@@ -10,6 +10,7 @@ from mlsys_assets import Every, Learning, Policy, Retraining, Stage, Stateful, d
 from mlsys_assets.policy_replay.journal import Journal
 from mlsys_assets.policy_replay.life import Life, under
 from mlsys_assets.policy_replay.memory_operations import MemoryOperations
+from mlsys_assets.policy_replay.patience import Patience
 from mlsys_assets.policy_replay.workshop import Workshop
 
 RAIN = runpy.run_path(str(Path(__file__).parents[1] / "systems" / "rain.py"))["rain"]
@@ -20,7 +21,7 @@ def past(policy: Policy):
     """Return what a life before its first training shares its work by."""
     journal = Journal()
     stores = SimpleNamespace(operations=MemoryOperations(journal))
-    return Life(policy, under(RAIN, policy, utc("2013-03-05")), journal, stores, Workshop())._past
+    return Life(policy, under(RAIN, policy, utc("2013-03-05")), journal, stores, Workshop(), Patience())._past
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def test_instruction_sets_are_read_where_they_are_told(tmp_path):
 
 
 def test_what_is_installed_is_what_the_library_says():
-    assert installed() == [(d.metadata["Name"], d.version) for d in distributions()]
+    assert installed.__wrapped__() == [(d.metadata["Name"], d.version) for d in distributions()]  # as the path is now
 
 
 def test_each_difference_is_named_with_what_was_and_what_is():
