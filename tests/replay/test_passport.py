@@ -89,7 +89,7 @@ def test_the_passport_tells_of_the_decision_and_the_candidates(rain, grown) -> N
     assert passport.data.rows_hash == rows.evidence["rows"]
     assert passport.context.lake_versions == rows.context["versions"]
     assert passport.experiment.evaluations["lightgbm"]["recent_test"]["whole"]["log_loss"]["low"] > 0
-    assert set(passport.experiment.artifacts) == {"recent_test.png", "static_test.png"}
+    assert set(passport.experiment.artifacts) == {"recent_test.svg", "static_test.svg"}
     assert passport.featurize_and_predict.libraries.keys() == {"lightgbm", "numpy", "python"}
     assert "rain.py" in passport.source.files
     (refit,) = stores.operations.decisions("rain", "refit")
