@@ -57,8 +57,9 @@ install() { \
 	}
 endef
 
-# Touched last, so that an interrupted build is taken up again. Compiled here on all cores,
-# so that a test that turns warnings into errors is not the first to read another package's old escapes.
+# Touched last, so that an interrupted build is taken up again. Compiled here on all cores, so that a test that turns
+# warnings into errors is not the first to read another package's old escapes, and that each process of ours starts
+# quickly where Python is told to keep no bytecode.
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@set -eu; \
 	python=; \
@@ -74,7 +75,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	install -r requirements.lock; \
 	install --no-build-isolation -e .; \
 	echo "Compiling it ..."; \
-	$(BIN)/python -W ignore -m compileall -qq -j 0 $(VENV)/lib || true; \
+	$(BIN)/python -W ignore -m compileall -qq -j 0 $(VENV)/lib mlsys_assets mlsys_resources || true; \
 	touch $@
 
 # Spark and a Java for it, half a gigabyte, which only the long proofs need.
