@@ -185,7 +185,7 @@ class Controller:
     def request(
         self, job: str, as_of: datetime, *, window: TimeWindow | None = None, by: str = ""
     ) -> dg.RunRequest | dg.SkipReason:
-        """Return the request of a run, unless one is under way, somebody else asked for it, or too many have failed.
+        """Return the request of a run, unless it is under way, done, asked for by somebody else, or failed too often.
 
         ``by``: who asks, where there are several; Dagster knows the keys of each, and not whether two have one.
         """
@@ -194,6 +194,8 @@ class Controller:
         runs = self.instance.get_runs(dg.RunsFilter(job_name=job, tags={AS_OF_TAG: key}))
         if any(run.status in NOT_FINISHED_STATUSES for run in runs):
             return dg.SkipReason(f"{job} as of {key} is under way")
+        if runs and self._is_done(job, as_of):  # since it was looked at
+            return dg.SkipReason(f"{job} as of {key} has come to its end")
         leases = self._fenced(runs)
         mine = [run.run_id for run in runs if run.tags.get(OWNER_TAG) == tags[OWNER_TAG]]
         lost = sum(run in leases and leases[run].was_lost for run in mine)
@@ -207,6 +209,10 @@ class Controller:
             return dg.RunRequest(run_key=run_key, job_name=job, partition_key=ticks[0], tags=tags)
         span = {ASSET_PARTITION_RANGE_START_TAG: ticks[0], ASSET_PARTITION_RANGE_END_TAG: ticks[-1]}
         return dg.RunRequest(run_key=run_key, job_name=job, tags={**tags, **span})
+
+    def _is_done(self, job: str, as_of: datetime) -> bool:
+        """Return whether there is nothing left for a run to do."""
+        return self.is_monitored(as_of) if job == adapter.tick_job(self.system) else not self.training_wanted()
 
     def _fenced(self, runs: Sequence[dg.DagsterRun]) -> dict[str, RunLease]:
         """Fence runs that have ended, and return their leases.

@@ -63,9 +63,8 @@ class Up:
         daemon = services["dagster._daemon"]
         if victim == "daemon":
             daemon.kill()
-        elif (
-            victim == "code server"
-        ):  # all: the daemon has a new one each minute, and lets those before end by themselves
+        elif victim == "code server":
+            # all of them: the daemon has a new one each minute, and lets those before end by themselves
             for server in [p for p in daemon.children(recursive=True) if "grpc" in p.cmdline()]:
                 server.kill()
         else:

@@ -229,7 +229,7 @@ def test_whether_anything_was_promoted_is_known_and_a_promotion_as_of_now_is_not
 
 def test_a_run_that_is_under_way_is_not_asked_for_again(live) -> None:
     controller = live(1)
-    job, as_of = training_job(controller.system), NOW + hours(1)
+    job, as_of = tick_job(controller.system), NOW + hours(1)
     tags = {AS_OF_TAG: controller.system.calendar.key(as_of), OWNER_TAG: "0"}
     assert isinstance(controller.request(job, as_of), dg.RunRequest)
     status = dg.DagsterRunStatus
@@ -383,6 +383,31 @@ def test_losing_its_process_is_no_fault_of_a_run_but_it_is_not_lost_for_ever(liv
     ended(lost=True)
     asked = controller.request(job, as_of)
     assert f"failed {ATTEMPTS - 1} times and lost its process {LOSSES} times: see its runs" in asked.skip_message
+
+
+def test_a_tick_that_is_brought_in_while_somebody_looks_is_not_asked_for_again(live) -> None:
+    """Who looks at it when its run has not ended, and then at its runs, finds none that is under way."""
+    controller = live(1)
+    job, as_of = tick_job(controller.system), NOW + hours(1)
+    assert not controller.is_monitored(as_of)
+    monitor(controller.stores.operations, as_of)
+    run(controller, job, as_of)
+    assert "has come to its end" in controller.request(job, as_of).skip_message
+
+
+def test_a_training_that_ends_while_somebody_looks_is_neither_asked_for_again_nor_given_up(live) -> None:
+    controller = live(1)
+    job, key = training_job(controller.system), controller.system.calendar.key(NOW)
+    record(controller.stores.operations, NOW, "retraining", "arbiter", "train", {})
+    assert controller.training_wanted()
+    for _ in range(ATTEMPTS - 1):
+        failed = dg.DagsterRun(job, tags={AS_OF_TAG: key, OWNER_TAG: "0"}, status=dg.DagsterRunStatus.FAILURE)
+        controller.instance.run_storage.add_run(failed)
+    assert isinstance(controller.request(job, NOW), dg.RunRequest)
+    record(controller.stores.operations, NOW, "promotion", "champion", "promoted", {})
+    run(controller, job, NOW)
+    assert "has come to its end" in controller.request(job, NOW).skip_message
+    assert [d.name for d in controller.stores.operations.decisions("lived", "retraining", since=NOW)] == ["arbiter"]
 
 
 def test_of_two_who_ask_for_a_run_at_once_one_does_until_it_came_to_nothing(live) -> None:
