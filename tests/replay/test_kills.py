@@ -101,14 +101,9 @@ class Up:
     def decisions(self, until: datetime) -> tuple[Decision, ...]:
         return self.stores.operations.decisions("rain", until=until)
 
-    def wait_for_step(self, number: int, known: set[str]) -> None:
-        """Wait until so many steps have begun, of runs that are not known."""
-
-        def begun() -> bool:
-            new = {run.run_id for run in self.instance.get_runs()} - known
-            return sum(len(self.instance.all_logs(run, of_type=STEP_START)) for run in new) >= number
-
-        self.until(f"step {number}", begun)
+    def wait_for_step(self, number: int, since: datetime, until: datetime) -> None:
+        """Wait until so many steps have begun, of what is done as of a time after ``since``."""
+        self.until(f"step {number}", lambda: steps_begun(self.instance, since, until) >= number)
 
 
 def _killed(pid: int) -> bool:
@@ -156,10 +151,8 @@ def lived(instance: dg.DagsterInstance, since: datetime, until: datetime) -> lis
     return [run for run in instance.get_runs() if since < utc(run.tags["mlsys/as_of"]) <= until]
 
 
-def number_of_steps(life, since: datetime, until: datetime) -> int:
-    with open_instance(life.folder) as instance:
-        steps = [instance.all_logs(run.run_id, of_type=STEP_START) for run in lived(instance, since, until)]
-    return sum(map(len, steps))
+def steps_begun(instance: dg.DagsterInstance, since: datetime, until: datetime) -> int:
+    return sum(len(instance.all_logs(run.run_id, of_type=STEP_START)) for run in lived(instance, since, until))
 
 
 def succeeded(instance: dg.DagsterInstance, since: datetime, until: datetime) -> Counter[tuple[str, str]]:
@@ -210,14 +203,15 @@ class Kill:
 
     def survived(self, up, mlsys, home: Path, six_weeks, environment: Mapping[str, str]) -> None:
         """Live on under ``mlsys up``, kill on the way, and hold that it came to the same."""
-        at = Random(f"{self.victim} {self.seed}").randint(1, number_of_steps(six_weeks, self.since, self.until))
+        with open_instance(six_weeks.folder) as instance:
+            steps, theirs = steps_begun(instance, self.since, self.until), succeeded(instance, self.since, self.until)
+        at = Random(f"{self.victim} {self.seed}").randint(1, steps)
         executor = {"MLSYS_EXECUTOR": "multiprocess"} if self.victim == "step" else {}
         wanted, last = six_weeks.decisions(until=self.until), f"{self.until:%Y-%m-%d}"
         with up(home, {**environment, **executor}) as services:
-            known = {run.run_id for run in services.instance.get_runs()}
             with mlsys(home, "clock", "rain", "--to", last, environment=environment) as moved:
                 assert last in moved.communicate()[0]
-            services.wait_for_step(at, known)
+            services.wait_for_step(at, self.since, self.until)
             hit = services.kill_unwatched() if self.victim == UNWATCHED else services.kill(self.victim)
             killed_at = time.time()
             services.until("the end", lambda: services.decisions(self.until) == wanted)
@@ -229,8 +223,7 @@ class Kill:
             once = succeeded(services.instance, self.since, self.until)
             assert services.instance.event_log_storage.get_concurrency_run_ids() == set()
             services.until("sensors that work again", lambda: all_asked(services.instance, killed_at))
-        with open_instance(six_weeks.folder) as instance:
-            assert once == succeeded(instance, self.since, self.until)
+        assert once == theirs
         assert set(once.values()) == {1}
         hold_the_same(mlsys, home, six_weeks, self.until, environment)
 
