@@ -59,14 +59,14 @@ class Up:
 
     def kill(self, victim: str) -> str | None:
         """Kill who works now, or is about to; return the run that was under way in it, if it is a run's process."""
-        services = {p.cmdline()[2]: p for p in psutil.Process(self.process.pid).children() if len(p.cmdline()) > 2}
-        daemon = services["dagster._daemon"]
+        (daemon,) = [p for p in psutil.Process(self.process.pid).children() if "dagster._daemon" in _command(p)]
         if victim == "daemon":
             daemon.kill()
         elif victim == "code server":
             # all of them: the daemon has a new one each minute, and lets those before end by themselves
-            for server in [p for p in daemon.children(recursive=True) if "grpc" in p.cmdline()]:
-                server.kill()
+            servers = [p for p in daemon.children(recursive=True) if "grpc" in _command(p)]
+            killed = [_killed(server.pid) for server in servers]
+            assert any(killed)
         else:
             return self.until(f"a {victim} at work", self._kill_step if victim == "step" else self._kill_worker)
         return None
@@ -104,6 +104,13 @@ class Up:
     def wait_for_step(self, number: int, since: datetime, until: datetime) -> None:
         """Wait until so many steps have begun, of what is done as of a time after ``since``."""
         self.until(f"step {number}", lambda: steps_begun(self.instance, since, until) >= number)
+
+
+def _command(process: psutil.Process) -> list[str]:
+    """Return what a process was started by; nothing, if it is gone."""
+    with suppress(psutil.NoSuchProcess):
+        return process.cmdline()
+    return []
 
 
 def _killed(pid: int) -> bool:
@@ -258,7 +265,7 @@ def test_a_second_daemon_beside_the_first_changes_nothing(up, mlsys, born, six_w
     wanted = six_weeks.decisions(until=UNTIL)
     with up(home, {}) as services:
         children = psutil.Process(services.process.pid).children()
-        first = next(p for p in children if "dagster._daemon" in p.cmdline())
+        first = next(p for p in children if "dagster._daemon" in _command(p))
         alike = {"env": first.environ(), "cwd": home, "start_new_session": True}
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         with subprocess.Popen(first.cmdline(), **alike, **quiet) as second:
