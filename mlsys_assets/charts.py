@@ -11,9 +11,11 @@ NEAR = (110, 11)
 Points = Sequence[tuple[float, float]]
 MOST_TICKS = 6
 """Numbers along an axis."""
-COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b")
-SIDE = 250
-"""Pixels of a panel's side."""
+COLOURS = (
+    "#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf",
+)  # fmt: skip
+SIDE = 230
+"""Pixels of a panel's side: three and their names are as wide as Dagster shows."""
 DOTTED = 20
 """A curve through so few points shows each of them."""
 STYLE = 'font-family="sans-serif" font-size="11"'

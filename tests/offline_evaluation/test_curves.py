@@ -67,6 +67,14 @@ def test_the_picture_draws_each_models_curves_in_their_panels() -> None:
     assert drawn_area == pytest.approx(metrics.roc_auc_score(label, score), abs=0.005)
 
 
+def test_as_many_models_as_are_compared_have_colours_of_their_own_and_are_as_wide_as_the_page() -> None:
+    label, score = drawn(300)
+    page = ET.fromstring(curves_plot(dict.fromkeys("abcdefgh", score), label, title="t"))
+    solid = [line.get("stroke") for line in page.iter(f"{SVG}polyline") if "stroke-dasharray" not in line.attrib]
+    assert [solid.count(colour) for colour in dict.fromkeys(solid)] == [3] * 8
+    assert float(page.get("width")) <= 1_120  # what Dagster shows of a picture
+
+
 def test_no_picture_is_longer_for_more_rows() -> None:
     """It stands in the metadata of every training."""
     few, many = (
