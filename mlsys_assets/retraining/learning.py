@@ -27,6 +27,11 @@ class Learning:
     stateful: Stateful | None = None
     refit: bool = True
 
+    def __str__(self) -> str:
+        if self.stateful is not None:
+            return "goes on from the champion"
+        return f"learns from {self.window}" + ("" if self.refit else ", without a refit")
+
     def mistakes(self) -> list[str]:
         """Return what is wrong with the declaration."""
         found = not_one("learning: window", self.window, TrainingWindow) or self.window.mistakes()

@@ -13,7 +13,7 @@ from mlsys_assets.retraining.by_performance import PerformanceDrop
 from mlsys_assets.retraining.by_time import Every
 from mlsys_assets.retraining.by_volume import LabelVolume
 from mlsys_assets.retraining.condition import AllOf
-from mlsys_assets.retraining.learning import Learning
+from mlsys_assets.retraining.learning import Learning, in_stage
 from mlsys_assets.retraining.policy import DECLARED, Policy
 from mlsys_assets.retraining.trigger import Trigger
 from mlsys_assets.types import Calendar
@@ -135,10 +135,12 @@ def reference(policies: Sequence[Policy]) -> str | None:
 
 
 def in_words(policy: Policy, step: timedelta) -> str:
-    """Return what a policy does."""
+    """Return what a policy does, and how it learns where that is not from all that is known, from scratch."""
     if not policy.triggers:
         return "stays with its first champion"
-    return "; ".join(_named(t, step) for t in policy.triggers) + f" ({policy.retraining})"
+    learning = in_stage(policy.learning, policy.retraining.stage)
+    learns = "" if learning == Learning() else f"; {learning}"
+    return "; ".join(_named(t, step) for t in policy.triggers) + f" ({policy.retraining}){learns}"
 
 
 def _named(trigger: Trigger, step: timedelta) -> str:

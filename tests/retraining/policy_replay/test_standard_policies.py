@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from mlsys_assets.data_sampling.training_window import SlidingWindow
 from mlsys_assets.measures.metrics import LogLoss, Metric, RocAuc
 from mlsys_assets.models.stateful.stateful import Stateful
 from mlsys_assets.retraining.arbiter import Retraining, decide
@@ -21,6 +22,7 @@ from mlsys_assets.retraining.policy_replay.standard_policies import (
     reference,
     standard_policies,
 )
+from mlsys_assets.retraining.stage import Stage
 from mlsys_assets.retraining.trigger import Trigger, ask
 from mlsys_assets.types import Calendar, Weekly, days, utc
 
@@ -111,7 +113,7 @@ def test_losses_are_told_against_what_trains_most() -> None:
 
 
 def test_each_says_itself_in_words() -> None:
-    known = known_policies(System())
+    known = known_policies(System(learns=Learning()))
     assert in_words(known["never"], days(7)) == "stays with its first champion"
     assert in_words(known["every_4_ticks"], days(7)) == "every 4 ticks (train on any yes)"
     said = in_words(known["performance_drop_and_labels_grow"], days(7))
@@ -122,3 +124,16 @@ def test_each_says_itself_in_words() -> None:
         "(train on performance_drop and label_volume; none within 28 days of another)"
     )
     assert all(in_words(policy, days(7)) for policy in known.values())
+
+
+def test_how_it_learns_is_said_where_two_differ_in_nothing_else() -> None:
+    learnings = (Learning(), Learning(refit=False), Learning(stateful=Stateful()), Learning(SlidingWindow(days(63))))
+    weekly = [Policy("weekly", (Every(days(7)),), learning=learning) for learning in learnings]
+    weekly.append(Policy("weekly", (Every(days(7)),), Retraining(stage=Stage.STATEFUL)))
+    assert [in_words(policy, days(7)).partition(")")[2] for policy in weekly] == [
+        "",
+        "; learns from all that is known, without a refit",
+        "; goes on from the champion",
+        "; learns from the last 63 days",
+        "; goes on from the champion",
+    ]
