@@ -1,5 +1,6 @@
 """LightGBM's data-parallel trees: every worker bins its own rows, and their histograms are added over the network."""
 
+import gc
 import io
 import re
 import warnings
@@ -128,6 +129,7 @@ class DataParallelTrees:
             watched(partial(_quietly, fit, client), client, place.workers, what=name)
         except lightgbm.basic.LightGBMError as error:
             require_idle(client, place.workers, what=name)
+            client.gather([client.submit(_disconnect, workers=[one], pure=False) for one in place.workers])
             if NETWORK.search(str(error)):
                 raise TrainingLost(f"{name}: the workers lost each other ({error}); start it again") from error
             raise FitError(f"{name}: {error}") from error
@@ -191,6 +193,18 @@ def _quietly(fit: Callable[[], Any], client: Any) -> None:
     with client.as_current(), redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Parameter n_jobs will be ignored")
         fit()
+
+
+def _disconnect() -> None:
+    """Close the connections of Boosters that failed.
+
+    Each would do so when Python collects it, and take those of the training with it that is under way then.
+    """
+    import lightgbm
+
+    for one in gc.get_objects():
+        if type(one) is lightgbm.Booster:
+            one.free_network()
 
 
 def _machines(text: bytes) -> int:

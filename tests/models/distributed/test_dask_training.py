@@ -1,5 +1,8 @@
 """Training on a cluster: the models of one process, or as good, from rows that really lie on several workers."""
 
+import gc
+
+import lightgbm
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -141,10 +144,20 @@ def test_rows_that_nothing_can_be_learned_from_are_the_candidates_fault(training
         training.fit(TREES, _with_labels(train, odd), validation, seed=1, threads=1)
 
 
-def test_what_lightgbm_refuses_is_the_candidates_fault_and_the_workers_go_on(training, train, validation) -> None:
+def _connected() -> int:
+    """Return how many Boosters of a worker would close its connections when they are collected."""
+    return sum(one._network for one in gc.get_objects() if type(one) is lightgbm.Booster)
+
+
+def test_what_lightgbm_refuses_is_the_candidates_fault_and_the_workers_go_on(
+    training, client, train, validation
+) -> None:
     refused = LightGBM(rounds=5, more={"max_bin": 1})
+    client.run(gc.disable)
     with pytest.raises(FitError, match="max_bin"):
         training.fit(refused, train, validation, seed=1, threads=1)
+    assert list(client.run(_connected).values()) == [0, 0]
+    client.run(gc.enable)
     assert training.fit(TREES, train, validation, seed=1, threads=1).params["training workers"] == 2
 
 
