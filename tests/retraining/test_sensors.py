@@ -1,75 +1,38 @@
 """What a sensor does in a tick does not grow with what happened before: counted in statements, rows and their steps."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 import dagster as dg
 import pytest
 import sqlalchemy as sa
 
 from mlsys_assets import (
-    Calendar,
-    Drift,
-    Every,
-    LabelVolume,
     Learning,
-    PerformanceDrop,
     Retraining,
-    TimeSplit,
     days,
     hours,
-    utc,
 )
 from mlsys_assets.dagster_adapter import tick_job, training_job
-from mlsys_assets.instance import open_instance
 from mlsys_assets.retraining.by_function import trigger
-from mlsys_assets.retraining.controller import AS_OF_TAG, ATTEMPTS, LOSSES, OWNER_TAG, Controller
+from mlsys_assets.retraining.controller import Controller
 from mlsys_assets.retraining.history import REMEMBERED, History
 from mlsys_assets.retraining.sensors import build_sensors
 from mlsys_assets.retraining.training_cost import TrainingCost
 from mlsys_assets.retraining.trigger import ask
 from mlsys_assets.retraining.worth_it import WorthIt
-from mlsys_resources.fence import Fenced
 from mlsys_resources.operations_records import Conflict
-from mlsys_resources.operations_rows import Decision, ModelVersion
-from mlsys_resources.operations_runs import CLAIMED_FOR
+from mlsys_resources.operations_rows import ModelVersion
 from mlsys_resources.operations_store import OperationsStore
-from mlsys_resources.worker import Worker
 
-from .diagnoses import CALM
+from .lived_hours import NOW, record
 
-NOW = utc("2013-07-01")
-TRAINED_EVERY, REFUSED_EVERY = 8, 16
 LITTLE, MUCH = 56, 112
+"""Ticks that are past: more than are remembered, and twice as many."""
 SPREAD = 0.01
 """What steps differ by without history: a new connection asks for its schema, and the busy machine has more of them."""
-"""Ticks that are past: more than are remembered, and twice as many."""
-
-
-@dataclass(frozen=True)
-class Lived:
-    """As much of a system as a sensor looks at."""
-
-    calendar: Calendar
-    name: str = "lived"
-    reuses: None = None
-    simulated_from: datetime = NOW
-    triggers: tuple[Any, ...] = (Every(days(1)), LabelVolume(grows=0.1), PerformanceDrop(by=0.05), Drift())
-    retraining: Retraining = Retraining(cooldown=hours(2), at_most=20, within=days(2))
-    split: TimeSplit = TimeSplit(validation=days(2), test=days(3))
-    learning: Learning = Learning()
-
-    def home(self, _table: str) -> str:
-        return self.name
-
-
-@dataclass(frozen=True)
-class Stores:
-    operations: OperationsStore
-    token: int | None = None
 
 
 @dataclass
@@ -104,60 +67,6 @@ def counted() -> Iterator[Work]:
     finally:
         sa.event.remove(sa.Engine, "before_cursor_execute", before)
         asking = False
-
-
-def record(store: OperationsStore, as_of: datetime, kind: str, name: str, verdict: str, evidence: dict) -> None:
-    store.record(Decision("lived", as_of, kind, name, verdict, "so", evidence))
-
-
-def monitor(store: OperationsStore, as_of: datetime) -> None:
-    served = {as_of.isoformat(): {"labelled": 50, "metrics": {"roc_auc": 0.8}}}
-    record(store, as_of, "monitoring", "performance", "measured", {"labelled": 100, "served": served})
-    record(store, as_of, "monitoring", "drift", "measured", {"columns": {"a": 0.1}, "scores": None})
-    record(store, as_of, "monitoring", "diagnosis", "nothing", CALM.as_dict())
-
-
-def run(controller: Controller, job: str, as_of: datetime) -> None:
-    tags = {AS_OF_TAG: controller.system.calendar.key(as_of), OWNER_TAG: "0"}
-    found = dg.DagsterRun(job, tags=tags, status=dg.DagsterRunStatus.SUCCESS)
-    controller.instance.run_storage.add_run(found)
-
-
-def pass_tick(controller: Controller, as_of: datetime, *, trains: bool, enough: bool) -> None:
-    """Put on record what a tick that is past left behind."""
-    store = controller.stores.operations
-    monitor(store, as_of)
-    run(controller, tick_job(controller.system), as_of)
-    for one in controller.system.triggers:
-        record(store, as_of, "trigger", one.name, "no", {})
-    record(store, as_of, "retraining", "arbiter", "train" if trains else "hold", {})
-    if trains:
-        verdict = "adequate" if enough else "insufficient data"
-        record(store, as_of, "training_set", "training_set", verdict, {"labelled": 95})
-        record(store, as_of, "gate", "champion", "pass", {"challenger": "x", "recent_test x roc_auc": 0.8})
-        record(store, as_of, "promotion", "champion", "promoted", {})
-        run(controller, training_job(controller.system), as_of)
-
-
-@pytest.fixture
-def live(tmp_path) -> Iterator[Callable[[int], Controller]]:
-    """Let a system live so many hours up to now, with a training after some of them."""
-    opened = ExitStack()
-
-    def make(ticks: int) -> Controller:
-        store = OperationsStore(f"sqlite:///{tmp_path / f'{ticks}.db'}", clock=lambda: NOW)
-        instance = opened.enter_context(open_instance(tmp_path / f"{ticks}"))
-        opened.callback(store.close)
-        controller = Controller(Lived(Calendar(NOW - hours(ticks), hours(1))), Stores(store), instance)
-        store.advance_clock("lived", to=NOW)
-        for n in range(ticks, 0, -1):
-            pass_tick(controller, NOW - hours(n), trains=n % TRAINED_EVERY == 0, enough=n % REFUSED_EVERY != 0)
-        monitor(store, NOW)
-        run(controller, tick_job(controller.system), NOW)
-        return controller
-
-    with opened:
-        yield make
 
 
 def look(controller: Controller) -> list[str]:
@@ -225,38 +134,6 @@ def test_whether_anything_was_promoted_is_known_and_a_promotion_as_of_now_is_not
     assert not controller.history(NOW).promoted
     record(store, NOW - days(900), "promotion", "champion", "promoted", {})
     assert controller.history(NOW).promoted
-
-
-def test_a_run_that_is_under_way_is_not_asked_for_again(live) -> None:
-    controller = live(1)
-    job, as_of = tick_job(controller.system), NOW + hours(1)
-    tags = {AS_OF_TAG: controller.system.calendar.key(as_of), OWNER_TAG: "0"}
-    assert isinstance(controller.request(job, as_of), dg.RunRequest)
-    status = dg.DagsterRunStatus
-    for now, free in {
-        status.NOT_STARTED: False, status.STARTING: False, status.STARTED: False, status.CANCELING: False,
-        status.FAILURE: True, status.CANCELED: True,
-    }.items():  # fmt: skip
-        found = dg.DagsterRun(job, tags=tags, status=now)
-        controller.instance.run_storage.add_run(found)
-        asked = controller.request(job, as_of)
-        assert isinstance(asked, dg.RunRequest if free else dg.SkipReason), now
-        assert free or "is under way" in asked.skip_message
-        controller.instance.delete_run(found.run_id)
-
-
-def test_a_run_that_failed_is_asked_for_again_under_a_key_of_its_own(live) -> None:
-    """A daemon starts no second run under a key that it has seen; and one run, asked for twice, has one key."""
-    controller = live(1)
-    job, as_of = tick_job(controller.system), NOW + hours(1)
-    tags = {AS_OF_TAG: controller.system.calendar.key(as_of), OWNER_TAG: "0"}
-    keys = []
-    for _ in range(ATTEMPTS):
-        keys.append(controller.request(job, as_of).run_key)
-        assert controller.request(job, as_of).run_key == keys[-1]
-        controller.instance.run_storage.add_run(dg.DagsterRun(job, tags=tags, status=dg.DagsterRunStatus.FAILURE))
-    assert len(set(keys)) == ATTEMPTS
-    assert f"failed {ATTEMPTS} times" in controller.request(job, as_of).skip_message
 
 
 @trigger
@@ -348,76 +225,3 @@ def test_what_trainings_gained_is_read_as_far_back_as_it_is_asked_for(live, refi
     unasked = controller.history(NOW)  # nobody asks, so nothing more is read
     assert [t.changes for t in unasked.trainings][:-1] == []
     assert (unasked.champion, unasked.trained.ahead) == (None, None)
-
-
-def test_a_run_is_asked_for_again_once_those_before_it_can_write_no_more(live) -> None:
-    """Also where Dagster failed it, not the reaper: a step may have outlived it."""
-    controller = live(1)
-    job, as_of, operations = tick_job(controller.system), NOW + hours(1), controller.stores.operations
-    tags = {AS_OF_TAG: controller.system.calendar.key(as_of), OWNER_TAG: "0"}
-    run = dg.DagsterRun(job, tags=tags, status=dg.DagsterRunStatus.FAILURE)
-    controller.instance.run_storage.add_run(run)
-    assert isinstance(controller.request(job, as_of), dg.RunRequest)
-    with operations.at_work(run.run_id), pytest.raises(Fenced, match="it has ended, and was asked for again"):
-        operations.check_fence()
-
-
-def test_losing_its_process_is_no_fault_of_a_run_but_it_is_not_lost_for_ever(live) -> None:
-    """The faults of its own before and between are counted as ever."""
-    controller = live(1)
-    job, as_of, operations = tick_job(controller.system), NOW + hours(1), controller.stores.operations
-    tags = {AS_OF_TAG: controller.system.calendar.key(as_of), OWNER_TAG: "0"}
-
-    def ended(*, lost: bool) -> None:
-        assert isinstance(controller.request(job, as_of), dg.RunRequest)
-        run = dg.DagsterRun(job, tags=tags, status=dg.DagsterRunStatus.FAILURE)
-        controller.instance.run_storage.add_run(run)
-        operations.begin_run(run.run_id, Worker.this(), token=0)
-        if not lost:
-            operations.end_run(run.run_id)
-
-    ended(lost=False)
-    for _ in range(LOSSES - 1):
-        ended(lost=True)
-    ended(lost=False)
-    ended(lost=True)
-    asked = controller.request(job, as_of)
-    assert f"failed {ATTEMPTS - 1} times and lost its process {LOSSES} times: see its runs" in asked.skip_message
-
-
-def test_a_tick_that_is_brought_in_while_somebody_looks_is_not_asked_for_again(live) -> None:
-    """Who looks at it when its run has not ended, and then at its runs, finds none that is under way."""
-    controller = live(1)
-    job, as_of = tick_job(controller.system), NOW + hours(1)
-    assert not controller.is_monitored(as_of)
-    monitor(controller.stores.operations, as_of)
-    run(controller, job, as_of)
-    assert "has come to its end" in controller.request(job, as_of).skip_message
-
-
-def test_a_training_that_ends_while_somebody_looks_is_neither_asked_for_again_nor_given_up(live) -> None:
-    controller = live(1)
-    job, key = training_job(controller.system), controller.system.calendar.key(NOW)
-    record(controller.stores.operations, NOW, "retraining", "arbiter", "train", {})
-    assert controller.training_wanted()
-    for _ in range(ATTEMPTS - 1):
-        failed = dg.DagsterRun(job, tags={AS_OF_TAG: key, OWNER_TAG: "0"}, status=dg.DagsterRunStatus.FAILURE)
-        controller.instance.run_storage.add_run(failed)
-    assert isinstance(controller.request(job, NOW), dg.RunRequest)
-    record(controller.stores.operations, NOW, "promotion", "champion", "promoted", {})
-    run(controller, job, NOW)
-    assert "has come to its end" in controller.request(job, NOW).skip_message
-    assert [d.name for d in controller.stores.operations.decisions("lived", "retraining", since=NOW)] == ["arbiter"]
-
-
-def test_of_two_who_ask_for_a_run_at_once_one_does_until_it_came_to_nothing(live) -> None:
-    """The schedule and the sensor that catches up: Dagster takes a key of each for another one."""
-    controller = live(1)
-    job, as_of, operations = tick_job(controller.system), NOW + hours(1), controller.stores.operations
-    asked = controller.request(job, as_of, by="schedule")
-    assert controller.request(job, as_of, by="schedule").run_key == asked.run_key  # lost on its way: it asks again
-    assert "was asked for a moment ago" in controller.request(job, as_of, by="catch_up").skip_message
-    before = operations._clock
-    operations._clock = lambda: before() + CLAIMED_FOR
-    assert controller.request(job, as_of, by="catch_up").run_key == asked.run_key
-    assert isinstance(controller.request(job, as_of, by="schedule"), dg.SkipReason)

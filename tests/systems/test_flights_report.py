@@ -90,9 +90,7 @@ def test_every_question_has_its_answer_and_what_shows_it(exhibits) -> None:
     shown = {question: "".join(e.parts) for question, e in exhibits.items()}
     for question in QUESTIONS[:2] + QUESTIONS[3:4] + QUESTIONS[5:6]:
         assert "<svg" in shown[question], question
-    assert (
-        shown["How sure is it?"].count("true positive rate") == 2
-    )  # calibration, ROC and precision–recall of two tests
+    assert shown["How sure is it?"].count("true positive rate") == 2  # the curves of two tests
     assert "Pareto front" in exhibits["What does it cost?"].answer
     assert "of all at 15 each, saves " in exhibits["What does it cost?"].answer
     checked = {f.name: f for e in exhibits.values() for f in e.findings}

@@ -154,10 +154,12 @@ def test_what_lightgbm_refuses_is_the_candidates_fault_and_the_workers_go_on(
 ) -> None:
     refused = LightGBM(rounds=5, more={"max_bin": 1})
     client.run(gc.disable)
-    with pytest.raises(FitError, match="max_bin"):
-        training.fit(refused, train, validation, seed=1, threads=1)
-    assert list(client.run(_connected).values()) == [0, 0]
-    client.run(gc.enable)
+    try:
+        with pytest.raises(FitError, match="max_bin"):
+            training.fit(refused, train, validation, seed=1, threads=1)
+        assert list(client.run(_connected).values()) == [0, 0]
+    finally:
+        client.run(gc.enable)
     assert training.fit(TREES, train, validation, seed=1, threads=1).params["training workers"] == 2
 
 
