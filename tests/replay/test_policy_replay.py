@@ -8,6 +8,7 @@ import pytest
 from mlsys_assets import Drift, Every, LabelVolume, Retraining, days, utc
 from mlsys_assets.data_sampling.splits import TimeSplit
 from mlsys_assets.data_sampling.training_window import SinceChange, SlidingWindow
+from mlsys_assets.evaluated_models import JudgedRefit
 from mlsys_assets.ledger import (
     ALERT,
     FAILED,
@@ -243,6 +244,14 @@ def test_a_training_that_fails_is_given_up_and_the_champion_stays(six_weeks, mon
     assert given_up.reason == "rain_train as of 2013-03-12 failed 3 times; the champion stays"
     assert given_up.context["error"] == "RuntimeError: nobody can tell"
     assert found.promotions == (FIRST,)
+
+
+def test_a_refit_that_is_worse_than_the_champion_is_held(six_weeks, monkeypatch) -> None:
+    monkeypatch.setattr(training, "judge_refit", lambda *_: JudgedRefit("the refit is worse"))
+    (found,) = live(six_weeks.system, six_weeks.stores, [WEEKLY], until=FIRST).lived
+    (told,) = [d for d in found.decisions if d.kind == "promotion"]
+    assert found.promotions == ()
+    assert (told.verdict, "the refit is worse" in told.reason) == ("held", True)
 
 
 @pytest.mark.parametrize(
